@@ -1,0 +1,62 @@
+# `make help` lists the targets.
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TESTFLAGS   ?=
+FUZZTIME    ?= 600
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bnc
+ORACLE_PYTHON = $(or $(BNC_ORACLE_PYTHON),$(CACHE)/oracle/bin/python)
+TORCH_PYTHON  = $(or $(BNC_TORCH_PYTHON),/usr/bin/python3)
+LIGHT := ../shared/models/light
+
+# The programs that tests build lie elsewhere than the plugin.
+export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
+
+.PHONY: help deps deps-oracle build test race check lint demo corpus fuzz bench clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## what bnc needs: libjpeg-turbo, ONNX Runtime, photographs, Fashion-MNIST
+	@sh tools/deps.sh
+
+deps-oracle: ## what only tests need: Python's onnx and onnxruntime, torchvision, ONNX Runtime 1.11
+	@sh tools/oracle.sh
+
+build: deps ## bin/bnc and bin/libbnc_ops.so
+	@mkdir -p bin
+	$(GO) build -trimpath -o bin/bnc ./cmd/bnc
+	sh ops/build.sh bin/libbnc_ops.so
+
+test: build deps-oracle ## every test
+	$(GO) test -timeout 20m $(TESTFLAGS) ./...
+
+race: build deps-oracle ## every test under the race detector
+	$(GO) test -race -timeout 60m $(TESTFLAGS) ./...
+
+lint: ## formatting, vet, staticcheck, tidiness of go.mod
+	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+check: lint test ## lint, tests, and nothing left uncommitted
+	@test -z "$$(git status --porcelain | tee /dev/stderr)"
+
+demo: build ## the whole way from a model to a served bundle
+	@sh tools/demo.sh
+
+corpus: build deps-oracle ## split and compare a corpus of well-known networks (long)
+	$(TORCH_PYTHON) testdata/export_torchvision.py $(CACHE)/corpus
+	if [ -d $(LIGHT) ]; then $(ORACLE_PYTHON) testdata/randomise_light.py $(LIGHT) $(CACHE)/corpus; fi
+	BNC_CORPUS=full $(GO) test -count=1 -timeout 120m -v -run Corpus ./cmd/bnc
+
+fuzz: build ## every fuzz target, FUZZTIME seconds altogether
+	@GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
+
+bench: build ## Go benchmarks, then tools/bench/*.sh
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@for script in $(wildcard tools/bench/*.sh); do sh $$script || exit; done
+
+clean: ## removes bin/; the cache folder stays
+	rm -rf bin

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Brings the second opinions that only tests ask; `make deps-oracle`. What cannot be had here is named,
+# and the tests that need it skip.
+set -eu
+cd "$(dirname "$0")/.."
+step=oracle
+. tools/lib.sh
+
+# missing WHAT HOW...
+missing() {
+	what=$1
+	shift
+	say "$what: missing, the tests that need it skip. $*" >&2
+}
+
+# suitable PYTHON: whether the pinned packages exist for it.
+suitable() { "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+python_311() {
+	for python in python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
+		if suitable "$python"; then
+			echo "$python"
+			return
+		fi
+	done
+	return 1
+}
+
+# Python with onnx and onnxruntime. The environment is made without pip of its own: making one with pip
+# needs a package that Debian leaves out.
+python_oracle() {
+	what="Python with onnx and onnxruntime"
+	if [ -n "${BNC_ORACLE_PYTHON:-}" ]; then
+		say "$what: BNC_ORACLE_PYTHON names $BNC_ORACLE_PYTHON"
+		return
+	fi
+	dir=$cache/oracle
+	if cmp -s tools/oracle-requirements.txt "$dir/requirements.txt" && "$dir/bin/python" -c '' 2>/dev/null; then
+		say "$what: already there ($dir)"
+		return
+	fi
+	if ! python_311 >/dev/null || ! pip_command >/dev/null; then
+		if ! apt_install python3 python3-pip || ! python_311 >/dev/null || ! pip_command >/dev/null; then
+			missing "$what" "It needs Python 3.11 or newer and pip: $(apt_command python3 python3-pip)"
+			return
+		fi
+	fi
+	python=$(python_311)
+	say "$what: making an environment with $("$python" --version)"
+	env=$scratch/oracle
+	if ! "$python" -m venv --without-pip "$env" ||
+		! $(pip_command) --python "$env/bin/python" install --only-binary=:all: --requirement tools/oracle-requirements.txt ||
+		! "$env/bin/python" -c 'import numpy, onnx, onnxruntime, PIL'; then
+		missing "$what" "See above."
+		return
+	fi
+	cp tools/oracle-requirements.txt "$env/requirements.txt"
+	replace "$env" "$dir"
+	say "$what: now there ($dir)"
+}
+
+# Debian's PyTorch exports well-known networks without a network connection.
+torchvision() {
+	what="Python with torchvision"
+	python=${BNC_TORCH_PYTHON:-/usr/bin/python3}
+	has_torchvision() {
+		"$python" -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torchvision"))' 2>/dev/null
+	}
+	if has_torchvision; then
+		say "$what: already there ($python)"
+	elif [ -z "${BNC_TORCH_PYTHON:-}" ] && apt_install python3-torchvision && has_torchvision; then
+		say "$what: now there ($python)"
+	else
+		missing "$what" "As root: $(apt_command python3-torchvision), or let BNC_TORCH_PYTHON name a Python that has it."
+	fi
+}
+
+# The runtime of a Jetson TX2.
+old_onnxruntime() {
+	ort_fetch 1.11.0 || missing "ONNX Runtime 1.11.0" "npm is needed to fetch it."
+}
+
+python_oracle
+torchvision
+old_onnxruntime
