@@ -1,0 +1,291 @@
+/*
+ * libjpeg reports errors by calling error_exit, which must not return: here
+ * it jumps back into the call that entered libjpeg. jpeg_std_error is never
+ * referenced, since its default handlers print and exit the process.
+ */
+#include "jpeg.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+/* Rows handed to libjpeg at once: two rows of blocks. */
+#define ROWS 16
+
+/* A first buffer that holds a small tile and libjpeg's largest single write. */
+#define FIRST_CAPACITY 4096
+
+struct bnc_jpeg {
+  struct jpeg_compress_struct enc;
+  struct jpeg_decompress_struct dec;
+  struct jpeg_error_mgr handlers; /* shared: only one of the two runs */
+  jmp_buf escape;
+  struct jpeg_destination_mgr dest;
+  bnc_buffer *out; /* where dest writes during bnc_jpeg_encode */
+  struct jpeg_source_mgr src;
+  struct {
+    const uint8_t *bytes;
+    size_t length;
+  } piece[3];     /* header, data, trailer: what src reads */
+  int next_piece; /* index into piece */
+};
+
+bnc_status bnc_fail(bnc_error *err, bnc_status status, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(err->text, sizeof err->text, format, args);
+  va_end(args);
+  err->status = status;
+  return status;
+}
+
+/* What libjpeg's messages mean here; any other is BNC_INTERNAL. */
+static const struct message {
+  int code;
+  bnc_status status;
+  const char *text;
+} messages[] = {
+    {JERR_OUT_OF_MEMORY, BNC_NO_MEMORY, "not enough memory for libjpeg"},
+    {JWRN_HIT_MARKER, BNC_DAMAGED, "the data ends before the tile is complete"},
+    {JWRN_HUFF_BAD_CODE, BNC_DAMAGED, "the data holds a bad Huffman code"},
+    {JWRN_EXTRANEOUS_DATA, BNC_DAMAGED, "the data goes on after the tile is complete"},
+};
+
+static bnc_status fail_with_message(const struct jpeg_error_mgr *handlers, bnc_error *err) {
+  for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
+    if (messages[i].code == handlers->msg_code)
+      return bnc_fail(err, messages[i].status, "%s", messages[i].text);
+  return bnc_fail(err, BNC_INTERNAL, "libjpeg stopped with message %d", handlers->msg_code);
+}
+
+static void error_exit(j_common_ptr common) {
+  bnc_jpeg *j = common->client_data;
+  longjmp(j->escape, 1);
+}
+
+/* Warnings have a negative level and are errors here; traces are dropped. */
+static void emit_message(j_common_ptr common, int level) {
+  if (level < 0)
+    error_exit(common);
+}
+
+static void output_message(j_common_ptr common) { (void)common; }
+
+static void format_message(j_common_ptr common, char *text) {
+  (void)common;
+  *text = 0;
+}
+
+static void reset_error_mgr(j_common_ptr common) { common->err->msg_code = 0; }
+
+static bool buffer_grow(bnc_buffer *b, size_t capacity) {
+  if (capacity <= b->capacity)
+    return true;
+  uint8_t *bytes = realloc(b->bytes, capacity);
+  if (!bytes)
+    return false;
+  b->bytes = bytes;
+  b->capacity = capacity;
+  return true;
+}
+
+static void point_dest(bnc_jpeg *j) {
+  j->dest.next_output_byte = j->out->bytes + j->out->length;
+  j->dest.free_in_buffer = j->out->capacity - j->out->length;
+}
+
+static void init_destination(j_compress_ptr enc) { point_dest(enc->client_data); }
+
+/* Called when the buffer is full to its last byte. */
+static boolean empty_output_buffer(j_compress_ptr enc) {
+  bnc_jpeg *j = enc->client_data;
+  j->out->length = j->out->capacity;
+  if (!buffer_grow(j->out, 2 * j->out->capacity))
+    ERREXIT1(enc, JERR_OUT_OF_MEMORY, 0);
+  point_dest(j);
+  return TRUE;
+}
+
+static void term_destination(j_compress_ptr enc) {
+  bnc_jpeg *j = enc->client_data;
+  j->out->length = j->out->capacity - j->dest.free_in_buffer;
+}
+
+static void init_source(j_decompress_ptr dec) { (void)dec; }
+
+static boolean fill_input_buffer(j_decompress_ptr dec) {
+  bnc_jpeg *j = dec->client_data;
+  if (j->next_piece == 3)
+    ERREXIT(dec, JWRN_HIT_MARKER);
+  j->src.next_input_byte = j->piece[j->next_piece].bytes;
+  j->src.bytes_in_buffer = j->piece[j->next_piece].length;
+  j->next_piece++;
+  return TRUE;
+}
+
+/* libjpeg skips only over markers it does not know, and none are let in. */
+static void skip_input_data(j_decompress_ptr dec, long bytes) {
+  (void)bytes;
+  ERREXIT(dec, JERR_UNKNOWN_MARKER);
+}
+
+static boolean resync_to_restart(j_decompress_ptr dec, int desired) {
+  (void)desired;
+  ERREXIT(dec, JERR_UNKNOWN_MARKER);
+  return FALSE;
+}
+
+static void term_source(j_decompress_ptr dec) { (void)dec; }
+
+/* The decoder's tables are the encoder's: both sides compute, none travel. */
+static void share_tables(bnc_jpeg *j) {
+  j_common_ptr dec = (j_common_ptr)&j->dec;
+  j->dec.quant_tbl_ptrs[0] = jpeg_alloc_quant_table(dec);
+  *j->dec.quant_tbl_ptrs[0] = *j->enc.quant_tbl_ptrs[0];
+  j->dec.dc_huff_tbl_ptrs[0] = jpeg_alloc_huff_table(dec);
+  *j->dec.dc_huff_tbl_ptrs[0] = *j->enc.dc_huff_tbl_ptrs[0];
+  j->dec.ac_huff_tbl_ptrs[0] = jpeg_alloc_huff_table(dec);
+  *j->dec.ac_huff_tbl_ptrs[0] = *j->enc.ac_huff_tbl_ptrs[0];
+}
+
+/* Apart from bnc_jpeg_new so that no local changes between setjmp and longjmp. */
+static bnc_status create(bnc_jpeg *j, int quality, bnc_error *err) {
+  if (setjmp(j->escape))
+    return fail_with_message(&j->handlers, err);
+  jpeg_create_compress(&j->enc);
+  jpeg_create_decompress(&j->dec);
+  j->enc.dest = &j->dest;
+  j->dec.src = &j->src;
+  j->enc.in_color_space = JCS_GRAYSCALE;
+  j->enc.input_components = 1;
+  jpeg_set_defaults(&j->enc);
+  jpeg_set_quality(&j->enc, quality, TRUE);
+  j->enc.write_JFIF_header = FALSE;
+  share_tables(j);
+  return BNC_OK;
+}
+
+bnc_jpeg *bnc_jpeg_new(int quality, bnc_error *err) {
+  /* Zeroed: bnc_jpeg_free must work on structs never created. */
+  bnc_jpeg *j = calloc(1, sizeof *j);
+  if (!j) {
+    bnc_fail(err, BNC_NO_MEMORY, "not enough memory for a codec");
+    return NULL;
+  }
+  j->handlers = (struct jpeg_error_mgr){
+      .error_exit = error_exit,
+      .emit_message = emit_message,
+      .output_message = output_message,
+      .format_message = format_message,
+      .reset_error_mgr = reset_error_mgr,
+  };
+  j->dest = (struct jpeg_destination_mgr){
+      .init_destination = init_destination,
+      .empty_output_buffer = empty_output_buffer,
+      .term_destination = term_destination,
+  };
+  j->src = (struct jpeg_source_mgr){
+      .init_source = init_source,
+      .fill_input_buffer = fill_input_buffer,
+      .skip_input_data = skip_input_data,
+      .resync_to_restart = resync_to_restart,
+      .term_source = term_source,
+  };
+  j->enc.err = j->dec.err = &j->handlers;
+  j->enc.client_data = j->dec.client_data = j;
+  if (create(j, quality, err)) {
+    bnc_jpeg_free(j);
+    return NULL;
+  }
+  return j;
+}
+
+void bnc_jpeg_free(bnc_jpeg *j) {
+  if (!j)
+    return;
+  jpeg_destroy_compress(&j->enc);
+  jpeg_destroy_decompress(&j->dec);
+  free(j);
+}
+
+/* Writes what libjpeg writes before the data: SOI, SOF0 and SOS. */
+static void make_header(int height, int width, uint8_t header[BNC_HEADER_BYTES]) {
+  const uint8_t h1 = height >> 8, h0 = height & 0xff, w1 = width >> 8, w0 = width & 0xff;
+  const uint8_t bytes[BNC_HEADER_BYTES] = {
+      0xff, 0xd8,                                     /* SOI */
+      0xff, 0xc0, 0, 11, 8, h1, h0, w1, w0,           /* SOF0: 8 bits, */
+      1, 1, 0x11, 0,                                  /* one component */
+      0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0,            /* SOS: all of it */
+  };
+  memcpy(header, bytes, sizeof bytes);
+}
+
+static const uint8_t trailer[BNC_TRAILER_BYTES] = {0xff, 0xd9}; /* EOI */
+
+bnc_status bnc_jpeg_encode(bnc_jpeg *j, int height, int width,
+                           const uint8_t *tile, bnc_buffer *out, bnc_error *err) {
+  const size_t start = out->length;
+  if (!buffer_grow(out, start + FIRST_CAPACITY))
+    return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
+  j->out = out;
+  if (setjmp(j->escape)) {
+    bnc_status status = fail_with_message(&j->handlers, err);
+    jpeg_abort_compress(&j->enc);
+    return status;
+  }
+  j->enc.image_height = height;
+  j->enc.image_width = width;
+  jpeg_suppress_tables(&j->enc, TRUE);
+  jpeg_start_compress(&j->enc, FALSE);
+  JSAMPROW rows[ROWS];
+  for (int y = 0; y < height;) {
+    int n = 0;
+    for (; n < ROWS && y + n < height; n++)
+      rows[n] = (JSAMPROW)(tile + (size_t)(y + n) * width);
+    y += jpeg_write_scanlines(&j->enc, rows, n);
+  }
+  jpeg_finish_compress(&j->enc);
+
+  uint8_t header[BNC_HEADER_BYTES];
+  make_header(height, width, header);
+  if (out->length < start + BNC_HEADER_BYTES + BNC_TRAILER_BYTES ||
+      memcmp(out->bytes + start, header, sizeof header) != 0)
+    return bnc_fail(err, BNC_INTERNAL, "libjpeg wrote a header that cannot be rebuilt");
+  return BNC_OK;
+}
+
+bnc_status bnc_jpeg_decode(bnc_jpeg *j, int height, int width,
+                           const uint8_t *data, size_t length, uint8_t *tile,
+                           bnc_error *err) {
+  uint8_t header[BNC_HEADER_BYTES];
+  make_header(height, width, header);
+  j->piece[0].bytes = header;
+  j->piece[0].length = sizeof header;
+  j->piece[1].bytes = data;
+  j->piece[1].length = length;
+  j->piece[2].bytes = trailer;
+  j->piece[2].length = sizeof trailer;
+  j->next_piece = 0;
+  j->src.bytes_in_buffer = 0;
+  if (setjmp(j->escape)) {
+    bnc_status status = fail_with_message(&j->handlers, err);
+    jpeg_abort_decompress(&j->dec);
+    return status;
+  }
+  jpeg_read_header(&j->dec, TRUE);
+  jpeg_start_decompress(&j->dec);
+  JSAMPROW rows[ROWS];
+  for (int y = 0; y < height;) {
+    int n = 0;
+    for (; n < ROWS && y + n < height; n++)
+      rows[n] = tile + (size_t)(y + n) * width;
+    y += jpeg_read_scanlines(&j->dec, rows, n);
+  }
+  jpeg_finish_decompress(&j->dec);
+  return BNC_OK;
+}

@@ -1,0 +1,59 @@
+/*
+ * The custom ops of domain "bnc": what kernels.c computes and register.c
+ * shows to ONNX Runtime.
+ */
+#ifndef BNC_KERNEL_H
+#define BNC_KERNEL_H
+
+#include "../codec.h"
+#include "pool.h"
+
+#include <onnxruntime_c_api.h>
+
+#define BNC_DOMAIN "bnc"
+#define BNC_OPS 3
+#define BNC_MAX_TENSORS 2 /* inputs, or outputs, of any op */
+
+typedef struct bnc_kernel bnc_kernel;
+
+/* What an op looks like and does. */
+typedef struct bnc_op {
+  const char *name;
+  size_t inputs, required_inputs;
+  ONNXTensorElementDataType input_types[BNC_MAX_TENSORS];
+  size_t outputs, required_outputs;
+  ONNXTensorElementDataType output_types[BNC_MAX_TENSORS];
+  bool sized; /* attributes height, width and dynamic_range, beside quality */
+  OrtStatus *(*compute)(bnc_kernel *k, OrtKernelContext *context, bnc_codec *codec);
+} bnc_op;
+
+/* One node of one session. Immutable after its creation but for the pool. */
+struct bnc_kernel {
+  const OrtApi *api;
+  const bnc_op *op;
+  bnc_geometry geometry; /* from the attributes; all but quality 0 where not sized */
+  bnc_pool pool;
+};
+
+extern const bnc_op bnc_ops[BNC_OPS];
+
+/* Makes a status "bnc.OP: text" with a printf-style text. */
+__attribute__((format(printf, 4, 5)))
+OrtStatus *bnc_refuse(const OrtApi *api, const bnc_op *op, OrtErrorCode code,
+                      const char *format, ...);
+
+/* The same from an error of the codec. */
+OrtStatus *bnc_refuse_error(const OrtApi *api, const bnc_op *op, const bnc_error *err);
+
+/* Runs the kernel's op once, with a codec of its pool. NULL is success. */
+OrtStatus *bnc_compute(bnc_kernel *k, OrtKernelContext *context);
+
+/* Returns the status of an ONNX Runtime call from the calling function. */
+#define BNC_TRY(call)            \
+  do {                           \
+    OrtStatus *status_ = (call); \
+    if (status_)                 \
+      return status_;            \
+  } while (0)
+
+#endif
