@@ -35,13 +35,13 @@ race: build deps-oracle ## every test under the race detector
 	$(GO) test -race -timeout 60m $(TESTFLAGS) ./...
 
 lint: ## formatting, vet, staticcheck, tidiness of go.mod
-	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)"
+	@files=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$files" ] || { echo "not formatted:" $$files >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
 check: lint test ## lint, tests, and nothing left uncommitted
-	@test -z "$$(git status --porcelain | tee /dev/stderr)"
+	@files=$$(git status --porcelain); [ -z "$$files" ] || { echo "not committed:" "$$files" >&2; exit 1; }
 
 demo: build ## the whole way from a model to a served bundle
 	@sh tools/demo.sh
