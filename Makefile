@@ -25,7 +25,7 @@ deps-oracle: ## what only tests need: Python's onnx and onnxruntime, torchvision
 
 build: deps ## bin/bnc and bin/libbnc_ops.so
 	@mkdir -p bin
-	$(GO) build -trimpath -o bin/bnc ./cmd/bnc
+	$(GO) build -trimpath -buildvcs=false -o bin/bnc ./cmd/bnc
 	sh ops/build.sh bin/libbnc_ops.so
 
 test: build deps-oracle ## every test

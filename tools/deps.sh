@@ -60,7 +60,6 @@ dataset() {
 	root=
 	if ! have_all "$folder" "$@"; then
 		root=$scratch/$package
-		say "$name: fetching from Debian's $package"
 		apt_unpack "$package" "$root" && have_all "$root$folder" "$@" || return 1
 	fi
 	mkdir "$scratch/$name" &&

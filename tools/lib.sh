@@ -55,6 +55,7 @@ apt_install() {
 # Where the machine's package lists are absent or stale, private ones are fetched.
 apt_unpack() (
 	have apt-get && have dpkg-deb || exit 1
+	say "fetching Debian's $1"
 	lists=$scratch/apt
 	mkdir -p "$2" "$scratch/deb" "$lists/lists/partial" "$lists/cache/archives/partial"
 	cd "$scratch/deb" || exit 1
