@@ -14,8 +14,8 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* Rows handed to libjpeg at once: two rows of blocks. */
-#define ROWS 16
+/* Rows handed to libjpeg at once: a row of blocks. */
+#define ROWS DCTSIZE
 
 /* A first buffer that holds a small tile and libjpeg's largest single write. */
 #define FIRST_CAPACITY 4096
@@ -33,6 +33,7 @@ struct bnc_jpeg {
     size_t length;
   } piece[3];     /* header, data, trailer: what src reads */
   int next_piece; /* index into piece */
+  bnc_buffer strip; /* ROWS rows of whole blocks, where the tile has none */
 };
 
 bnc_status bnc_fail(bnc_error *err, bnc_status status, const char *format, ...) {
@@ -166,6 +167,7 @@ static bnc_status create(bnc_jpeg *j, int quality, bnc_error *err) {
   jpeg_set_defaults(&j->enc);
   jpeg_set_quality(&j->enc, quality, TRUE);
   j->enc.write_JFIF_header = FALSE;
+  j->enc.raw_data_in = TRUE;
   share_tables(j);
   return BNC_OK;
 }
@@ -210,6 +212,7 @@ void bnc_jpeg_free(bnc_jpeg *j) {
     return;
   jpeg_destroy_compress(&j->enc);
   jpeg_destroy_decompress(&j->dec);
+  free(j->strip.bytes);
   free(j);
 }
 
@@ -227,10 +230,54 @@ static void make_header(int height, int width, uint8_t header[BNC_HEADER_BYTES])
 
 static const uint8_t trailer[BNC_TRAILER_BYTES] = {0xff, 0xd9}; /* EOI */
 
+/*
+ * Blocks go in and out raw, past libjpeg's colour conversion and resampling,
+ * which for one grey plane only copy. So rows must be of whole blocks: where
+ * the tile's are not, they pass through the strip.
+ */
+static int whole_blocks(int width) { return (width + DCTSIZE - 1) / DCTSIZE * DCTSIZE; }
+
+/* The tile's edge is repeated into the rest of its last blocks, as libjpeg does. */
+static void write_rows(bnc_jpeg *j, int height, int width, const uint8_t *tile) {
+  const int stride = whole_blocks(width);
+  JSAMPROW rows[ROWS];
+  JSAMPARRAY plane = rows;
+  for (int y = 0; y < height; y += ROWS) {
+    for (int i = 0; i < ROWS; i++) {
+      const int source = y + i < height ? y + i : height - 1;
+      rows[i] = (JSAMPROW)tile + (size_t)source * width;
+      if (stride == width)
+        continue;
+      uint8_t *row = j->strip.bytes + (size_t)i * stride;
+      memcpy(row, rows[i], width);
+      memset(row + width, row[width - 1], stride - width);
+      rows[i] = row;
+    }
+    jpeg_write_raw_data(&j->enc, &plane, ROWS);
+  }
+}
+
+static void read_rows(bnc_jpeg *j, int height, int width, uint8_t *tile) {
+  const int stride = whole_blocks(width);
+  JSAMPROW rows[ROWS];
+  JSAMPARRAY plane = rows;
+  for (int y = 0; y < height; y += ROWS) {
+    const int wanted = height - y < ROWS ? height - y : ROWS;
+    uint8_t *to = tile + (size_t)y * width;
+    for (int i = 0; i < ROWS; i++)
+      rows[i] = stride == width && i < wanted ? to + (size_t)i * width
+                                              : j->strip.bytes + (size_t)i * stride;
+    jpeg_read_raw_data(&j->dec, &plane, ROWS);
+    for (int i = 0; i < wanted && stride != width; i++)
+      memcpy(to + (size_t)i * width, rows[i], width);
+  }
+}
+
 bnc_status bnc_jpeg_encode(bnc_jpeg *j, int height, int width,
                            const uint8_t *tile, bnc_buffer *out, bnc_error *err) {
   const size_t start = out->length;
-  if (!buffer_grow(out, start + FIRST_CAPACITY))
+  if (!buffer_grow(out, start + FIRST_CAPACITY) ||
+      !buffer_grow(&j->strip, (size_t)ROWS * whole_blocks(width)))
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
   j->out = out;
   if (setjmp(j->escape)) {
@@ -242,13 +289,7 @@ bnc_status bnc_jpeg_encode(bnc_jpeg *j, int height, int width,
   j->enc.image_width = width;
   jpeg_suppress_tables(&j->enc, TRUE);
   jpeg_start_compress(&j->enc, FALSE);
-  JSAMPROW rows[ROWS];
-  for (int y = 0; y < height;) {
-    int n = 0;
-    for (; n < ROWS && y + n < height; n++)
-      rows[n] = (JSAMPROW)(tile + (size_t)(y + n) * width);
-    y += jpeg_write_scanlines(&j->enc, rows, n);
-  }
+  write_rows(j, height, width, tile);
   jpeg_finish_compress(&j->enc);
 
   uint8_t header[BNC_HEADER_BYTES];
@@ -262,6 +303,8 @@ bnc_status bnc_jpeg_encode(bnc_jpeg *j, int height, int width,
 bnc_status bnc_jpeg_decode(bnc_jpeg *j, int height, int width,
                            const uint8_t *data, size_t length, uint8_t *tile,
                            bnc_error *err) {
+  if (!buffer_grow(&j->strip, (size_t)ROWS * whole_blocks(width)))
+    return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for a row of blocks");
   uint8_t header[BNC_HEADER_BYTES];
   make_header(height, width, header);
   j->piece[0].bytes = header;
@@ -278,14 +321,9 @@ bnc_status bnc_jpeg_decode(bnc_jpeg *j, int height, int width,
     return status;
   }
   jpeg_read_header(&j->dec, TRUE);
+  j->dec.raw_data_out = TRUE;
   jpeg_start_decompress(&j->dec);
-  JSAMPROW rows[ROWS];
-  for (int y = 0; y < height;) {
-    int n = 0;
-    for (; n < ROWS && y + n < height; n++)
-      rows[n] = tile + (size_t)(y + n) * width;
-    y += jpeg_read_scanlines(&j->dec, rows, n);
-  }
+  read_rows(j, height, width, tile);
   jpeg_finish_decompress(&j->dec);
   return BNC_OK;
 }
