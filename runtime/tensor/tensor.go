@@ -202,3 +202,16 @@ func bytesOf[T Element](values []T) []byte {
 
 // errNotNumeric is Floats' answer to a tensor of strings.
 var errNotNumeric = errors.New("a string tensor has no numbers")
+
+// Words returns the tensor's memory as unsigned integers of the element's
+// size, whatever the type. It panics if the size is another one.
+func Words[W uint8 | uint16 | uint32 | uint64](t *Tensor) []W {
+	var zero W
+	if int(unsafe.Sizeof(zero)) != t.DType.Size() {
+		panic(fmt.Sprintf("BUG: view of a %v tensor as words of %d bytes", t.DType, unsafe.Sizeof(zero)))
+	}
+	if len(t.Data) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*W)(unsafe.Pointer(&t.Data[0])), len(t.Data)/t.DType.Size())
+}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -39,6 +40,21 @@ func Plugin(t testing.TB) {
 // Data returns the path of a file in runtime/testdata.
 func Data(name ...string) string {
 	return filepath.Join(append([]string{root(), "runtime", "testdata"}, name...)...)
+}
+
+// GoImage returns the path of a picture that comes with Go, and skips the test
+// where the distribution left it out.
+func GoImage(t testing.TB, name string) string {
+	t.Helper()
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Skipf("no go command to ask for GOROOT: %v", err)
+	}
+	path := filepath.Join(strings.TrimSpace(string(goroot)), "src", "image", "testdata", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("this Go comes without its test pictures: %v", err)
+	}
+	return path
 }
 
 // Python runs a script with the oracle's Python, which has onnx, onnxruntime,

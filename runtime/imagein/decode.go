@@ -1,0 +1,60 @@
+package imagein
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // registers the decoder
+	_ "image/png"  // registers the decoder
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxPixels bounds what an image's header may claim: both decoders allocate
+// the picture before they read it. It is above any camera's.
+const maxPixels = 1 << 28
+
+// ErrFormat is the answer to a file that is neither JPEG nor PNG.
+var ErrFormat = errors.New("expected a JPEG or PNG image")
+
+// extensions are the names' endings that IsImage knows.
+var extensions = []string{".jpg", ".jpeg", ".png"}
+
+// IsImage tells whether a file's name is that of a JPEG or PNG image.
+func IsImage(name string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
+}
+
+// Decode reads a JPEG or PNG image of any kind that Go's decoders know: 8 and
+// 16 bits, grey, palette, alpha, YCbCr and CMYK. The EXIF orientation is not
+// applied (Pillow's and torchvision's default).
+func Decode(data []byte) (image.Image, error) {
+	config, _, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		if errors.Is(err, image.ErrFormat) {
+			return nil, ErrFormat
+		}
+		return nil, err
+	}
+	if config.Width <= 0 || config.Height <= 0 || config.Height > maxPixels/config.Width {
+		return nil, fmt.Errorf("an image of %dx%d pixels is outside of what is read (1 to %d pixels)", config.Width, config.Height, maxPixels)
+	}
+	img, _, err := image.Decode(bytes.NewReader(data))
+	return img, err
+}
+
+// DecodeFile is Decode for a file; errors name it.
+func DecodeFile(path string) (image.Image, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	img, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, nil
+}
