@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 go=${GO:-go}
 
 # `go test -list` prints a package's targets, then "ok" and the package's path.
-targets=$("$go" test -list '^Fuzz' ./... | awk '
+list=$("$go" test -list '^Fuzz' ./...)
+targets=$(echo "$list" | awk '
 	/^Fuzz/ { name[n++] = $1 }
 	/^ok/   { for (i = 0; i < n; i++) print $2, name[i]; n = 0 }')
 [ -n "$targets" ] || { echo "fuzz: no targets" >&2; exit 1; }
