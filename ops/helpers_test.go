@@ -137,6 +137,10 @@ func ortLibrary(t testing.TB) string {
 	return findFile(t, "BNC_ORT_LIB", filepath.Join("onnxruntime-1.30.0", "libonnxruntime.so"))
 }
 
+func oldORTLibrary(t testing.TB) string {
+	return findFile(t, "BNC_ORT_OLD_LIB", filepath.Join("onnxruntime-1.11.0", "libonnxruntime.so"))
+}
+
 // sizes and qualities are the grid of the tests: one block, less than one, odd
 // sides, tiles of real cuts; the extremes of the scale and what is used.
 var (

@@ -99,7 +99,7 @@ func (b bench) build() error {
 	csrc := filepath.Join(b.source, "bench", "csrc")
 	cc := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
 	args := append(cc[1:], "-O2", "-isystem", strings.TrimSpace(string(headers)), "-o", b.program(),
-		filepath.Join(csrc, "bench.c"), filepath.Join(csrc, "bare.c"), filepath.Join(csrc, "rawort.c"),
+		filepath.Join(csrc, "bench.c"), filepath.Join(csrc, "bare.c"), filepath.Join(csrc, "cli.c"), filepath.Join(csrc, "rawort.c"),
 		"-l:libjpeg.a", "-ldl")
 	for _, cmd := range []*exec.Cmd{
 		exec.Command("sh", filepath.Join(b.source, "build.sh"), b.plugin()),

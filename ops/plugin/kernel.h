@@ -15,6 +15,7 @@
 #define BNC_MAX_TENSORS 2 /* inputs, or outputs, of any op */
 
 typedef struct bnc_kernel bnc_kernel;
+typedef struct bnc_call bnc_call; /* one run of a kernel */
 
 /* What an op looks like and does. */
 typedef struct bnc_op {
@@ -24,7 +25,7 @@ typedef struct bnc_op {
   size_t outputs, required_outputs;
   ONNXTensorElementDataType output_types[BNC_MAX_TENSORS];
   bool sized; /* attributes height, width and dynamic_range, beside quality */
-  OrtStatus *(*compute)(bnc_kernel *k, OrtKernelContext *context, bnc_codec *codec);
+  OrtStatus *(*compute)(bnc_call *call);
 } bnc_op;
 
 /* One node of one session. Immutable after its creation but for the pool. */
@@ -32,6 +33,7 @@ struct bnc_kernel {
   const OrtApi *api;
   const bnc_op *op;
   bnc_geometry geometry; /* from the attributes; all but quality 0 where not sized */
+  bool staged;           /* outputs appear only once the whole call has succeeded */
   bnc_pool pool;
 };
 

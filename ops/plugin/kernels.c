@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_RANK 4
@@ -20,6 +21,30 @@ typedef struct tensor {
   size_t rank;
   int64_t dims[MAX_RANK];
 } tensor;
+
+/* An output that ONNX Runtime does not know of yet; data NULL where there is none. */
+typedef struct staged_output {
+  tensor t;
+  size_t bytes;
+} staged_output;
+
+struct bnc_call {
+  bnc_kernel *k;
+  OrtKernelContext *context;
+  bnc_codec *codec;
+  staged_output staged[BNC_MAX_TENSORS];
+};
+
+#define SHAPE_TEXT 96
+
+/* Writes "[1,28,28]" into text and returns it. */
+static const char *show_shape(const tensor *t, char text[SHAPE_TEXT]) {
+  size_t n = 0;
+  for (size_t i = 0; i < t->rank; i++)
+    n += (size_t)snprintf(text + n, SHAPE_TEXT - n, "%s%" PRId64, i ? "," : "[", t->dims[i]);
+  snprintf(text + n, SHAPE_TEXT - n, t->rank ? "]" : "[]");
+  return text;
+}
 
 OrtStatus *bnc_refuse(const OrtApi *api, const bnc_op *op, OrtErrorCode code,
                       const char *format, ...) {
@@ -44,14 +69,15 @@ OrtStatus *bnc_refuse_error(const OrtApi *api, const bnc_op *op, const bnc_error
   }
 }
 
-static OrtStatus *get_input(const bnc_kernel *k, OrtKernelContext *context, size_t index, tensor *t) {
+static OrtStatus *get_input(const bnc_call *call, size_t index, tensor *t) {
+  const bnc_kernel *k = call->k;
   *t = (tensor){0};
   size_t inputs;
-  BNC_TRY(k->api->KernelContext_GetInputCount(context, &inputs));
+  BNC_TRY(k->api->KernelContext_GetInputCount(call->context, &inputs));
   if (index >= inputs)
     return NULL;
   const OrtValue *value;
-  BNC_TRY(k->api->KernelContext_GetInput(context, index, &value));
+  BNC_TRY(k->api->KernelContext_GetInput(call->context, index, &value));
   if (!value)
     return NULL;
   OrtTensorTypeAndShapeInfo *info;
@@ -68,32 +94,62 @@ static OrtStatus *get_input(const bnc_kernel *k, OrtKernelContext *context, size
   return status;
 }
 
-static OrtStatus *make_output(const bnc_kernel *k, OrtKernelContext *context, size_t index,
-                              const int64_t *dims, size_t rank, void *data) {
+/* Makes ONNX Runtime's output and points t->data at its contents. */
+static OrtStatus *make_output(const bnc_call *call, size_t index, tensor *t) {
+  const bnc_kernel *k = call->k;
   OrtValue *value;
-  BNC_TRY(k->api->KernelContext_GetOutput(context, index, dims, rank, &value));
+  BNC_TRY(k->api->KernelContext_GetOutput(call->context, index, t->dims, t->rank, &value));
   if (!value)
     return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "output %zu is not connected", index);
-  return k->api->GetTensorMutableData(value, data);
+  return k->api->GetTensorMutableData(value, &t->data);
+}
+
+/*
+ * Gives an op room for an output of t's shape. Ops come here once their inputs
+ * have been checked, but may still fail later.
+ */
+static OrtStatus *get_output(bnc_call *call, size_t index, tensor *t, size_t element_size) {
+  if (!call->k->staged)
+    return make_output(call, index, t);
+  staged_output *s = &call->staged[index];
+  s->bytes = element_size;
+  for (size_t i = 0; i < t->rank; i++)
+    s->bytes *= (size_t)t->dims[i];
+  t->data = malloc(s->bytes);
+  if (!t->data)
+    return bnc_refuse(call->k->api, call->k->op, ORT_FAIL, "not enough memory for output %zu", index);
+  s->t = *t;
+  return NULL;
+}
+
+/* Hands the staged outputs of a successful call over. */
+static OrtStatus *deliver(const bnc_call *call) {
+  for (size_t i = 0; i < BNC_MAX_TENSORS; i++) {
+    const staged_output *s = &call->staged[i];
+    if (!s->t.data)
+      continue;
+    tensor out = s->t;
+    BNC_TRY(make_output(call, i, &out));
+    memcpy(out.data, s->t.data, s->bytes);
+  }
+  return NULL;
 }
 
 /*
  * Reads tile and the optional range of an encoding op; *g becomes the
  * geometry of this call.
  */
-static OrtStatus *get_tiles(const bnc_kernel *k, OrtKernelContext *context,
-                            tensor *tile, tensor *range, bnc_geometry *g) {
-  BNC_TRY(get_input(k, context, 0, tile));
+static OrtStatus *get_tiles(const bnc_call *call, tensor *tile, tensor *range, bnc_geometry *g) {
+  const bnc_kernel *k = call->k;
+  char text[SHAPE_TEXT];
+  BNC_TRY(get_input(call, 0, tile));
   if (tile->rank != 4 || tile->dims[0] < 1 || tile->dims[1] != 1)
     return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT,
-                      "tile has rank %zu and shape [%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64
-                      "], expected [N,1,H,W] with N at least 1",
-                      tile->rank, tile->dims[0], tile->dims[1], tile->dims[2], tile->dims[3]);
-  BNC_TRY(get_input(k, context, 1, range));
+                      "tile has shape %s, expected [N,1,H,W] with N at least 1", show_shape(tile, text));
+  BNC_TRY(get_input(call, 1, range));
   if (range->data && (range->rank != 2 || range->dims[0] != tile->dims[0] || range->dims[1] != 2))
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT,
-                      "range has rank %zu and shape [%" PRId64 ",%" PRId64 "], expected [%" PRId64 ",2]",
-                      range->rank, range->dims[0], range->dims[1], tile->dims[0]);
+    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "range has shape %s, expected [%" PRId64 ",2]",
+                      show_shape(range, text), tile->dims[0]);
   *g = (bnc_geometry){
       .height = tile->dims[2],
       .width = tile->dims[3],
@@ -103,78 +159,81 @@ static OrtStatus *get_tiles(const bnc_kernel *k, OrtKernelContext *context,
   return NULL;
 }
 
-static OrtStatus *compute_encode(bnc_kernel *k, OrtKernelContext *context, bnc_codec *codec) {
+static OrtStatus *compute_encode(bnc_call *call) {
+  const bnc_kernel *k = call->k;
   tensor tile, range;
   bnc_geometry g;
-  BNC_TRY(get_tiles(k, context, &tile, &range, &g));
+  BNC_TRY(get_tiles(call, &tile, &range, &g));
   const uint8_t *payload;
   size_t length;
   bnc_error err;
-  if (bnc_encode(codec, &g, (size_t)tile.dims[0], tile.data, range.data, NULL, &payload, &length, &err))
+  if (bnc_encode(call->codec, &g, (size_t)tile.dims[0], tile.data, range.data, NULL, &payload, &length, &err))
     return bnc_refuse_error(k->api, k->op, &err);
-  const int64_t dims[] = {(int64_t)length};
-  void *out;
-  BNC_TRY(make_output(k, context, 0, dims, 1, &out));
-  memcpy(out, payload, length);
+  tensor out = {.rank = 1, .dims = {(int64_t)length}};
+  BNC_TRY(get_output(call, 0, &out, 1));
+  memcpy(out.data, payload, length);
   return NULL;
 }
 
-static OrtStatus *compute_decode(bnc_kernel *k, OrtKernelContext *context, bnc_codec *codec) {
-  tensor payload;
-  BNC_TRY(get_input(k, context, 0, &payload));
-  if (!(payload.rank == 1 || (payload.rank == 2 && payload.dims[0] == 1)))
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT,
-                      "payload has rank %zu and first dimension %" PRId64 ", expected [L] or [1,L]",
-                      payload.rank, payload.dims[0]);
-  const size_t length = (size_t)payload.dims[payload.rank - 1];
+static OrtStatus *compute_decode(bnc_call *call) {
+  const bnc_kernel *k = call->k;
   const bnc_geometry *g = &k->geometry;
+  tensor payload;
+  char text[SHAPE_TEXT];
+  BNC_TRY(get_input(call, 0, &payload));
+  if (!(payload.rank == 1 || (payload.rank == 2 && payload.dims[0] == 1)))
+    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "payload has shape %s, expected [L] or [1,L]",
+                      show_shape(&payload, text));
+  const size_t length = (size_t)payload.dims[payload.rank - 1];
   size_t outputs;
-  BNC_TRY(k->api->KernelContext_GetOutputCount(context, &outputs));
+  BNC_TRY(k->api->KernelContext_GetOutputCount(call->context, &outputs));
   if (outputs != (g->dynamic ? 2u : 1u))
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT,
-                      "the node has %zu outputs, expected %s", outputs,
+    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "the node has %zu outputs, expected %s", outputs,
                       g->dynamic ? "tile and range (dynamic_range is 1)" : "only tile (dynamic_range is 0)");
   size_t count;
   bnc_error err;
   if (bnc_count(g, payload.data, length, &count, &err))
     return bnc_refuse_error(k->api, k->op, &err);
-  const int64_t tile_dims[] = {(int64_t)count, 1, g->height, g->width};
-  void *tiles;
-  BNC_TRY(make_output(k, context, 0, tile_dims, 4, &tiles));
-  void *ranges = NULL;
-  if (g->dynamic) {
-    const int64_t range_dims[] = {(int64_t)count, 2};
-    BNC_TRY(make_output(k, context, 1, range_dims, 2, &ranges));
-  }
-  if (bnc_decode(codec, g, payload.data, length, count, tiles, ranges, &err))
+  tensor tiles = {.rank = 4, .dims = {(int64_t)count, 1, g->height, g->width}};
+  tensor ranges = {.rank = 2, .dims = {(int64_t)count, 2}};
+  BNC_TRY(get_output(call, 0, &tiles, 1));
+  if (g->dynamic)
+    BNC_TRY(get_output(call, 1, &ranges, sizeof(float)));
+  if (bnc_decode(call->codec, g, payload.data, length, count, tiles.data, ranges.data, &err))
     return bnc_refuse_error(k->api, k->op, &err);
   return NULL;
 }
 
-static OrtStatus *compute_round_trip(bnc_kernel *k, OrtKernelContext *context, bnc_codec *codec) {
+static OrtStatus *compute_round_trip(bnc_call *call) {
+  const bnc_kernel *k = call->k;
   tensor tile, range;
   bnc_geometry g;
-  BNC_TRY(get_tiles(k, context, &tile, &range, &g));
+  BNC_TRY(get_tiles(call, &tile, &range, &g));
   const size_t count = (size_t)tile.dims[0];
-  void *tiles, *sizes;
-  BNC_TRY(make_output(k, context, 0, tile.dims, 4, &tiles));
-  BNC_TRY(make_output(k, context, 1, tile.dims, 1, &sizes));
+  tensor decoded = tile, sizes = {.rank = 1, .dims = {tile.dims[0]}};
+  BNC_TRY(get_output(call, 0, &decoded, 1));
+  BNC_TRY(get_output(call, 1, &sizes, sizeof(int64_t)));
   const uint8_t *payload;
   size_t length;
   bnc_error err;
-  if (bnc_encode(codec, &g, count, tile.data, range.data, sizes, &payload, &length, &err) ||
-      bnc_decode(codec, &g, payload, length, count, tiles, NULL, &err))
+  if (bnc_encode(call->codec, &g, count, tile.data, range.data, sizes.data, &payload, &length, &err) ||
+      bnc_decode(call->codec, &g, payload, length, count, decoded.data, NULL, &err))
     return bnc_refuse_error(k->api, k->op, &err);
   return NULL;
 }
 
 OrtStatus *bnc_compute(bnc_kernel *k, OrtKernelContext *context) {
+  bnc_call call = {.k = k, .context = context};
   bnc_error err;
-  bnc_codec *codec = bnc_pool_take(&k->pool, k->geometry.quality, &err);
-  if (!codec)
+  call.codec = bnc_pool_take(&k->pool, k->geometry.quality, &err);
+  if (!call.codec)
     return bnc_refuse_error(k->api, k->op, &err);
-  OrtStatus *status = k->op->compute(k, context, codec);
-  bnc_pool_give(&k->pool, codec);
+  OrtStatus *status = k->op->compute(&call);
+  bnc_pool_give(&k->pool, call.codec);
+  if (!status)
+    status = deliver(&call);
+  for (size_t i = 0; i < BNC_MAX_TENSORS; i++)
+    free(call.staged[i].t.data);
   return status;
 }
 

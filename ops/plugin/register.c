@@ -6,7 +6,8 @@
  * runtime has, so that one file serves 1.11 (JetPack 4.6) and today's.
  *
  * On an old runtime a kernel that fails prints its message to stderr and
- * leaves its outputs unset: the next node, or who reads the output, fails.
+ * leaves its outputs unset, so that the next node, or who reads the output,
+ * fails. An output once made cannot be taken back: kernels stage theirs there.
  */
 #include "kernel.h"
 
@@ -137,10 +138,13 @@ static void print_status(const OrtApi *api, OrtStatus *status) {
 
 static void *create_kernel_classic(const OrtCustomOp *ort, const OrtApi *api,
                                    const OrtKernelInfo *info) {
-  void *kernel = NULL;
+  void *kernel;
   OrtStatus *status = create_kernel(ort, api, info, &kernel);
-  if (status)
+  if (status) {
     print_status(api, status);
+    return NULL;
+  }
+  ((bnc_kernel *)kernel)->staged = true;
   return kernel;
 }
 

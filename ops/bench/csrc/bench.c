@@ -8,6 +8,7 @@
  * time of one image in nanoseconds.
  */
 #include "bare.h"
+#include "cli.h"
 #include "rawort.h"
 
 #include <stdio.h>
@@ -22,35 +23,11 @@
 #define ROUND_PIXELS 2000000 /* coded in a round: some 10 ms */
 #define HEADER 25            /* of a stream of bare_encode; a trailer of 2 ends it */
 
-static void die(const char *text) {
-  fprintf(stderr, "bench: %s\n", text);
-  exit(1);
-}
-
-static void must(char *error) {
-  if (error)
-    die(error);
-}
-
-static void *read_file(const char *path, size_t *length) {
-  FILE *f = fopen(path, "rb");
-  if (!f)
-    die(path);
-  fseek(f, 0, SEEK_END);
-  *length = (size_t)ftell(f);
-  rewind(f);
-  void *bytes = malloc(*length + 1);
-  if (!bytes || fread(bytes, 1, *length, f) != *length)
-    die(path);
-  fclose(f);
-  return bytes;
-}
-
 static raw_session *open_model(const char *library, const char *plugin, const char *path) {
   size_t length;
-  void *model = read_file(path, &length);
+  void *model = cli_read_file(path, &length);
   raw_session *session;
-  must(raw_open(library, plugin, model, length, &session));
+  cli_must(raw_open(library, plugin, model, length, &session));
   free(model);
   return session;
 }
@@ -63,15 +40,15 @@ static double now(void) {
 
 int main(int argc, char **argv) {
   if (argc != 9)
-    die("expected 8 arguments");
+    cli_die("expected 8 arguments");
   raw_session *encode = open_model(argv[1], argv[2], argv[3]);
   raw_session *decode = open_model(argv[1], argv[2], argv[4]);
   const int height = atoi(argv[5]), width = atoi(argv[6]), quality = atoi(argv[7]);
   const size_t pixels = (size_t)height * width;
   size_t length;
-  uint8_t *tiles = read_file(argv[8], &length);
+  uint8_t *tiles = cli_read_file(argv[8], &length);
   if (length != TILES * pixels)
-    die("TILES has another size");
+    cli_die("TILES has another size");
 
   /* The two must do the same work: the same data, the same pixels. */
   bare *b = bare_new(height, width, quality);
@@ -84,18 +61,18 @@ int main(int argc, char **argv) {
         .rank = 4, .dims = {1, 1, height, width}, .data = tiles + i * pixels, .bytes = pixels,
     };
     payloads[i] = (raw_tensor){.name = "payload"};
-    must(raw_run(encode, &tile_inputs[i], 1, &payloads[i], 1));
+    cli_must(raw_run(encode, &tile_inputs[i], 1, &payloads[i], 1));
     const uint8_t *stream = bare_encode(b, tile_inputs[i].data, &lengths[i]);
     streams[i] = memcpy(malloc(lengths[i]), stream, lengths[i]);
     const size_t data = lengths[i] - HEADER - 2;
     if (data > payloads[i].bytes ||
         memcmp((uint8_t *)payloads[i].data + payloads[i].bytes - data, stream + HEADER, data) != 0)
-      die("the op encodes other bytes");
+      cli_die("the op encodes other bytes");
     raw_tensor decoded = {.name = "tile"};
-    must(raw_run(decode, &payloads[i], 1, &decoded, 1));
+    cli_must(raw_run(decode, &payloads[i], 1, &decoded, 1));
     bare_decode(b, streams[i], lengths[i], back);
     if (decoded.bytes != pixels || memcmp(decoded.data, back, pixels) != 0)
-      die("the op decodes other pixels");
+      cli_die("the op decodes other pixels");
     free(decoded.data);
   }
 
@@ -106,12 +83,12 @@ int main(int argc, char **argv) {
     for (int i = 0; i < runs; i++)
       bare_encode(b, tile_inputs[i % TILES].data, &length);
     const double bare_encode_ns = now() - start;
-    must(raw_time(encode, tile_inputs, TILES, "payload", runs, &op_encode));
+    cli_must(raw_time(encode, tile_inputs, TILES, "payload", runs, &op_encode));
     start = now();
     for (int i = 0; i < runs; i++)
       bare_decode(b, streams[i % TILES], lengths[i % TILES], back);
     const double bare_decode_ns = now() - start;
-    must(raw_time(decode, payloads, TILES, "tile", runs, &op_decode));
+    cli_must(raw_time(decode, payloads, TILES, "tile", runs, &op_decode));
     if (round < 0)
       continue;
     printf("encode %.1f %.1f\n", bare_encode_ns / runs, (double)op_encode / runs);
