@@ -48,14 +48,16 @@ demo: build ## the whole way from a model to a served bundle
 
 corpus: build deps-oracle ## split and compare a corpus of well-known networks (long)
 	$(TORCH_PYTHON) testdata/export_torchvision.py $(CACHE)/corpus
-	if [ -d $(LIGHT) ]; then $(ORACLE_PYTHON) testdata/randomise_light.py $(LIGHT) $(CACHE)/corpus; fi
+	@if [ -d $(LIGHT) ]; then $(ORACLE_PYTHON) testdata/randomise_light.py $(LIGHT) $(CACHE)/corpus; \
+	else echo "no light models in $(LIGHT): without them"; fi
 	BNC_CORPUS=full $(GO) test -count=1 -timeout 120m -v -run Corpus ./cmd/bnc
 
 fuzz: build ## every fuzz target, FUZZTIME seconds altogether
 	@GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
 
-bench: build ## Go benchmarks, then tools/bench/*.sh
+bench: build ## Go benchmarks, the codec against bare libjpeg-turbo, then tools/bench/*.sh
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./ops/bench
 	@for script in $(wildcard tools/bench/*.sh); do sh $$script || exit; done
 
 clean: ## removes bin/; the cache folder stays
