@@ -1,0 +1,454 @@
+package shape
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnxpb"
+)
+
+// Options are what the caller knows beyond the file.
+type Options struct {
+	// Fix gives inputs of the model fixed shapes, by name. A symbol that an input
+	// gets a number for has that number everywhere.
+	Fix map[string][]int64
+}
+
+// Info is what inference found out about a model. It describes the model as it
+// was: after an edit, infer again.
+type Info struct {
+	types map[*ir.Value]Type
+	costs map[*ir.Node]Dim
+	batch Dim
+}
+
+// Of returns v's type. Values in bodies of If, Loop and Scan have one as well,
+// those in bodies of functions do not: theirs differs from call to call.
+func (i *Info) Of(v *ir.Value) Type { return i.types[v] }
+
+// Dims returns v's dimensions, and false where its rank is not known.
+func (i *Info) Dims(v *ir.Value) ([]Dim, bool) {
+	t := i.types[v]
+	return t.Dims, t.Ranked
+}
+
+// Infer finds the type of every value of m. It is an error where an operator
+// cannot be applied to what it is given, or where the file declares an element
+// type other than the one that is computed: ONNX Runtime refuses both. Declared
+// dimensions that differ from the computed ones are ignored, as it does.
+func Infer(m *ir.Model, opts Options) (*Info, error) {
+	s := &inferrer{
+		ops:       table,
+		types:     map[*ir.Value]Type{},
+		functions: make(map[ir.FunctionID]*ir.Function, len(m.Functions)),
+		opset:     m.Opset,
+		shared:    &shared{budget: maxRepeated, fresh: map[string]int{}, costs: map[*ir.Node]Dim{}, trust: true},
+	}
+	for _, f := range m.Functions {
+		s.functions[f.ID()] = f
+	}
+	if err := s.fix(m.Graph, opts.Fix); err != nil {
+		return nil, err
+	}
+	if err := s.graph(m.Graph); err != nil {
+		return nil, err
+	}
+	return &Info{types: s.types, costs: s.costs, batch: s.batchOf(m.Graph)}, nil
+}
+
+// batchOf returns the leading dimension of the first input of rank 2 or more,
+// unknown where there is none.
+func (s *inferrer) batchOf(g *ir.Graph) Dim {
+	for _, v := range g.Feeds() {
+		if t := s.types[v]; len(t.Dims) > 1 {
+			return t.Dims[0]
+		}
+	}
+	return Dim{}
+}
+
+// maxRepeated bounds how many nodes of function and loop bodies are visited:
+// nested functions could otherwise multiply without end. Beyond it nodes have
+// the types the file declares.
+const maxRepeated = 1 << 18
+
+// maxDepth bounds the nesting of function calls; recursion is not allowed.
+const maxDepth = 64
+
+// inferrer infers one scope: the model's graph with the bodies in it, or one
+// call of a function.
+type inferrer struct {
+	*shared
+	ops       map[opID]*Op
+	types     map[*ir.Value]Type
+	outer     *inferrer           // of a function: the scope of the caller
+	bound     map[string]*ir.Attr // of a function: what its attributes are
+	functions map[ir.FunctionID]*ir.Function
+	opset     func(domain string) int64
+	depth     int // of function calls and loop bodies
+	total     Dim // of a function: the cost of its nodes
+}
+
+// shared is the state of all scopes.
+type shared struct {
+	budget int
+	fresh  map[string]int // how often a fresh symbol was asked for under a name
+	fixed  map[string]int64
+	inputs map[*ir.Value][]int64
+	costs  map[*ir.Node]Dim
+	trust  bool // declared dimensions still hold
+	serial int  // of the last fresh symbol
+}
+
+// fix takes over the shapes given for inputs.
+func (s *inferrer) fix(g *ir.Graph, given map[string][]int64) error {
+	s.fixed, s.inputs = map[string]int64{}, map[*ir.Value][]int64{}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		dims := given[name]
+		v := g.Value(name)
+		if v == nil || !v.IsInput() {
+			var names []string
+			for _, v := range g.Feeds() {
+				names = append(names, v.Name())
+			}
+			return fmt.Errorf("input %q: the model has no such input, its inputs are %s", name, strings.Join(names, ", "))
+		}
+		if i := slices.IndexFunc(dims, func(n int64) bool { return n < 0 }); i >= 0 {
+			return fmt.Errorf("input %q: expected dimensions of 0 or more, found %v", name, dims)
+		}
+		s.inputs[v] = dims
+		declared, ranked := v.Shape()
+		if !ranked {
+			continue
+		}
+		if len(declared) != len(dims) {
+			return fmt.Errorf("input %q: expected %d dimensions, found %d in %v; give as many as the model declares",
+				name, len(declared), len(dims), dims)
+		}
+		for i, d := range declared {
+			if d.Symbol == "" {
+				s.trust = s.trust && (d.N < 0 || d.N == dims[i])
+				continue
+			}
+			if old, ok := s.fixed[d.Symbol]; ok && old != dims[i] {
+				return fmt.Errorf("input %q: expected %d for dimension %q, which another input fixes, found %d",
+					name, old, d.Symbol, dims[i])
+			}
+			s.fixed[d.Symbol] = dims[i]
+		}
+	}
+	return nil
+}
+
+// graph infers g: its initializers, its inputs where they have no type yet,
+// and its nodes.
+func (s *inferrer) graph(g *ir.Graph) error {
+	for _, v := range g.Inits() {
+		t, err := constantType(v.Init())
+		if err != nil {
+			return fmt.Errorf("initializer %q: %w", v.Name(), err)
+		}
+		s.types[v] = t
+	}
+	for _, v := range g.SparseInits() {
+		t := TensorOf(v.SparseInit().Values.DType(), constDims(v.SparseInit().Proto.GetDims())...)
+		s.types[v] = t
+	}
+	for _, p := range g.Inputs() {
+		if _, done := s.types[p.Value]; !done {
+			s.types[p.Value] = s.named(p.Value, s.declared(p.Value))
+		}
+	}
+	for _, n := range g.Nodes() {
+		if err := s.apply(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// typeOf returns the type of a value that a node reads, Unknown for nil.
+func (s *inferrer) typeOf(v *ir.Value) Type {
+	for scope := s; scope != nil && v != nil; scope = scope.outer {
+		if t, ok := scope.types[v]; ok {
+			return t
+		}
+	}
+	return Type{}
+}
+
+// apply infers the outputs of n.
+func (s *inferrer) apply(n *ir.Node) error {
+	var outs []Type
+	if s.depth == 0 || s.budget > 0 {
+		if s.depth > 0 {
+			s.budget--
+		}
+		var err error
+		if outs, err = s.outputs(n); err != nil {
+			return err
+		}
+	}
+	for i := range n.NumOutputs() {
+		v := n.Output(i)
+		if v == nil {
+			continue
+		}
+		var t Type
+		if i < len(outs) {
+			t = outs[i]
+		}
+		t, err := s.settle(n, v, t)
+		if err != nil {
+			return err
+		}
+		s.types[v] = t
+	}
+	return nil
+}
+
+// outputs returns the types that n computes, nil for an unknown operator.
+func (s *inferrer) outputs(n *ir.Node) ([]Type, error) {
+	in := make([]Type, n.NumInputs())
+	for i := range in {
+		in[i] = s.typeOf(n.Input(i))
+	}
+	c := &call{inferrer: s, node: n, version: s.opset(n.Domain), in: in}
+	if f := s.functions[n.Callee()]; f != nil {
+		return s.callFunction(c, f)
+	}
+	op := s.ops[opID{n.Domain, n.Op}]
+	if op == nil {
+		return nil, nil
+	}
+	if err := c.checkUse(op); err != nil {
+		return nil, err
+	}
+	outs, err := op.infer(c)
+	if err != nil {
+		return nil, err
+	}
+	if op.macs != nil {
+		s.charge(n, op.macs(c, outs))
+	}
+	return outs, nil
+}
+
+// charge notes the cost of n, or adds it to that of the function n is in.
+func (s *inferrer) charge(n *ir.Node, d Dim) {
+	if s.outer == nil {
+		s.costs[n] = d
+		return
+	}
+	s.total = s.total.Add(d)
+}
+
+// checkUse checks version and number of inputs and outputs.
+func (c *call) checkUse(op *Op) error {
+	n := c.node
+	if first := op.Since[0]; n.Domain == "" && c.version != 0 && c.version < first {
+		return c.failf("expected opset %d or newer, which brought %s, found %d", first, op.Name, c.version)
+	}
+	given := func(count int, at func(int) *ir.Value) int {
+		for count > 0 && at(count-1) == nil {
+			count--
+		}
+		return count
+	}
+	if in := given(n.NumInputs(), n.Input); !op.In.allows(in) {
+		return c.failf("expected %v inputs, found %d", op.In, in)
+	}
+	if out := given(n.NumOutputs(), n.Output); !op.Out.allows(out) {
+		return c.failf("expected %v outputs, found %d", op.Out, out)
+	}
+	return nil
+}
+
+// settle joins what was computed for v with what the file declares.
+func (s *inferrer) settle(n *ir.Node, v *ir.Value, t Type) (Type, error) {
+	for i, d := range t.Dims {
+		if size, ok := d.Int(); ok && size < 0 {
+			return Type{}, fmt.Errorf("%s: output %q: expected sizes of 0 or more, found %d in dimension %d of %v; give a larger input",
+				n.Label(), v.Name(), size, i, t)
+		}
+	}
+	if v.Type() == nil {
+		return s.named(v, t), nil
+	}
+	decl := s.declared(v)
+	if t.Kind == Unknown {
+		return s.named(v, decl), nil
+	}
+	if t.Kind != decl.Kind {
+		return s.named(v, t), nil
+	}
+	if t.DType == ir.Undefined {
+		t.DType = decl.DType
+	} else if decl.DType != ir.Undefined && decl.DType != t.DType && t.Kind == Tensor {
+		return Type{}, fmt.Errorf("%s: output %q: expected %v as the file declares, found %v; correct the declaration",
+			n.Label(), v.Name(), decl.DType, t.DType)
+	}
+	if t.Elem == nil {
+		t.Elem = decl.Elem
+	}
+	if !t.Ranked {
+		t.Ranked, t.Dims = decl.Ranked, decl.Dims
+	} else if decl.Ranked && len(decl.Dims) == len(t.Dims) && slices.ContainsFunc(t.Dims, unknownDim) {
+		t.Dims = slices.Clone(t.Dims)
+		for i, d := range t.Dims {
+			if !d.known {
+				t.Dims[i] = decl.Dims[i]
+			}
+		}
+	}
+	return s.named(v, t), nil
+}
+
+func unknownDim(d Dim) bool { return !d.known }
+
+// named gives the unknown dims of v's type symbols of their own.
+func (s *inferrer) named(v *ir.Value, t Type) Type {
+	if !slices.ContainsFunc(t.Dims, unknownDim) {
+		return t
+	}
+	t.Dims = slices.Clone(t.Dims)
+	for i, d := range t.Dims {
+		if !d.known {
+			t.Dims[i] = s.freshDim(v.Name(), i)
+		}
+	}
+	return t
+}
+
+// freshDim returns a symbol that nothing else has, named after a value and an
+// axis.
+func (s *inferrer) freshDim(value string, axis int) Dim {
+	name := fmt.Sprintf("%s.%d", value, axis)
+	count := s.fresh[name]
+	s.fresh[name] = count + 1
+	if count > 0 { // a body seen again, or the same name in another one
+		name = fmt.Sprintf("%s'%d", name, count)
+	}
+	s.serial++
+	return freshSym(name, s.serial)
+}
+
+// declared returns what the file says about v, with the fixed sizes put in.
+func (s *inferrer) declared(v *ir.Value) Type {
+	t := s.protoType(v.Type())
+	if dims, ok := s.inputs[v]; ok {
+		t.Kind, t.Ranked, t.Dims = Tensor, true, constDims(dims)
+		return t
+	}
+	if !s.trust && v.Producer() != nil {
+		t.Dims = make([]Dim, len(t.Dims))
+	}
+	return t
+}
+
+// protoType converts a declared type.
+func (s *inferrer) protoType(p *onnxpb.TypeProto) Type {
+	switch x := p.GetValue().(type) {
+	case *onnxpb.TypeProto_TensorType:
+		t := Unranked(ir.DType(x.TensorType.GetElemType()))
+		dims, ranked := ir.DeclaredShape(p)
+		t.Ranked = ranked
+		for _, d := range dims {
+			t.Dims = append(t.Dims, s.declaredDim(d))
+		}
+		return t
+	case *onnxpb.TypeProto_SparseTensorType:
+		return Type{Kind: SparseTensor, DType: ir.DType(x.SparseTensorType.GetElemType())}
+	case *onnxpb.TypeProto_SequenceType:
+		elem := s.protoType(x.SequenceType.GetElemType())
+		return Type{Kind: Sequence, Elem: &elem}
+	case *onnxpb.TypeProto_OptionalType:
+		elem := s.protoType(x.OptionalType.GetElemType())
+		return Type{Kind: Optional, Elem: &elem}
+	case *onnxpb.TypeProto_MapType:
+		elem := s.protoType(x.MapType.GetValueType())
+		return Type{Kind: Map, DType: ir.DType(x.MapType.GetKeyType()), Elem: &elem}
+	}
+	return Type{}
+}
+
+func (s *inferrer) declaredDim(d ir.Dim) Dim {
+	if d.Symbol != "" {
+		if n, ok := s.fixed[d.Symbol]; ok {
+			return Const(n)
+		}
+		return Sym(d.Symbol)
+	}
+	if d.N >= 0 {
+		return Const(d.N)
+	}
+	return Dim{}
+}
+
+// callFunction infers a function's body for one call.
+func (s *inferrer) callFunction(c *call, f *ir.Function) ([]Type, error) {
+	if s.depth >= maxDepth {
+		return nil, c.failf("expected functions nested at most %d deep, found more: a function must not call itself", maxDepth)
+	}
+	bound := map[string]*ir.Attr{}
+	for _, p := range f.Proto.AttributeProto { // defaults
+		bound[p.GetName()] = &ir.Attr{Proto: p}
+	}
+	for _, a := range c.node.Attrs() {
+		bound[a.Name()] = c.attr(a.Name())
+	}
+	scope := &inferrer{
+		shared: s.shared, ops: s.ops, functions: s.functions, outer: s, depth: s.depth + 1, total: Const(0),
+		types: map[*ir.Value]Type{},
+		bound: bound,
+		opset: func(domain string) int64 {
+			for _, o := range f.Proto.OpsetImport {
+				if ir.NormalDomain(o.GetDomain()) == domain {
+					return o.GetVersion()
+				}
+			}
+			return s.opset(domain)
+		},
+	}
+	for i, p := range f.Body.Inputs() {
+		scope.types[p.Value] = c.arg(i)
+	}
+	if err := scope.graph(f.Body); err != nil {
+		return nil, c.failf("%w", err)
+	}
+	s.charge(c.node, scope.total)
+	var outs []Type
+	for _, p := range f.Body.Outputs() {
+		outs = append(outs, scope.typeOf(p.Value))
+	}
+	return outs, nil
+}
+
+// constantType returns the type of a constant, with contents where it is small.
+func constantType(t *ir.Tensor) (Type, error) {
+	out := TensorOf(t.DType(), constDims(t.Dims())...)
+	if n := t.Len(); n < 0 || n > maxContent || !isIndex(t.DType()) {
+		return out, nil
+	}
+	ints, err := t.Ints()
+	if err != nil {
+		return Type{}, err
+	}
+	return out.with(data{ints: constDims(ints)}), nil
+}
+
+// isIndex reports whether contents of d are followed as integers.
+func isIndex(d ir.DType) bool {
+	return d == ir.Int64 || d == ir.Int32 || d == ir.Bool || d == ir.Uint8 || d == ir.Int8
+}
+
+func constDims(n []int64) []Dim {
+	out := make([]Dim, len(n))
+	for i, v := range n {
+		out[i] = Const(v)
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package shape
+
+import "github.com/bottlenet/bnc/compiler/ir"
+
+// mlOps are the operators of domain ai.onnx.ml.
+var mlOps = []Op{
+	{"ai.onnx.ml", "ArrayFeatureExtractor", since(1), Arity{2, 2}, Arity{1, 1}, 0, arrayFeatureExtractor, nil},
+	{"ai.onnx.ml", "Binarizer", since(1), Arity{1, 1}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"ai.onnx.ml", "CastMap", since(1), Arity{1, 1}, Arity{1, 1}, 0, castMap, nil},
+	{"ai.onnx.ml", "CategoryMapper", since(1), Arity{1, 1}, Arity{1, 1}, 0, categoryMapper, nil},
+	{"ai.onnx.ml", "DictVectorizer", since(1), Arity{1, 1}, Arity{1, 1}, 0, dictVectorizer, nil},
+	{"ai.onnx.ml", "FeatureVectorizer", since(1), Arity{1, -1}, Arity{1, 1}, 0, featureVectorizer, nil},
+	{"ai.onnx.ml", "Imputer", since(1), Arity{1, 1}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"ai.onnx.ml", "LabelEncoder", since(1, 2, 4), Arity{1, 1}, Arity{1, 1}, 0, labelEncoder, nil},
+	{"ai.onnx.ml", "LinearClassifier", since(1), Arity{1, 1}, Arity{2, 2}, 0, classifier("classlabels_strings", "classlabels_ints"), nil},
+	{"ai.onnx.ml", "LinearRegressor", since(1), Arity{1, 1}, Arity{1, 1}, 0, regressor("targets"), nil},
+	{"ai.onnx.ml", "Normalizer", since(1), Arity{1, 1}, Arity{1, 1}, 0, shapeOf(ir.Float32), nil},
+	{"ai.onnx.ml", "OneHotEncoder", since(1), Arity{1, 1}, Arity{1, 1}, 0, oneHotEncoder, nil},
+	{"ai.onnx.ml", "SVMClassifier", since(1), Arity{1, 1}, Arity{2, 2}, 0, classifier("classlabels_strings", "classlabels_ints"), nil},
+	{"ai.onnx.ml", "SVMRegressor", since(1), Arity{1, 1}, Arity{1, 1}, 0, regressor(""), nil},
+	{"ai.onnx.ml", "Scaler", since(1), Arity{1, 1}, Arity{1, 1}, 0, shapeOf(ir.Float32), nil},
+	{"ai.onnx.ml", "TreeEnsemble", since(5), Arity{1, 1}, Arity{1, 1}, 0, treeEnsemble, nil},
+	{"ai.onnx.ml", "TreeEnsembleClassifier", since(1, 3, 5), Arity{1, 1}, Arity{2, 2}, 0, classifier("classlabels_strings", "classlabels_int64s"), nil},
+	{"ai.onnx.ml", "TreeEnsembleRegressor", since(1, 3, 5), Arity{1, 1}, Arity{1, 1}, 0, regressor("n_targets"), nil},
+	{"ai.onnx.ml", "ZipMap", since(1), Arity{1, 1}, Arity{1, 1}, 0, zipMap, nil},
+}
+
+// microsoftOps are operators that ONNX Runtime's optimiser and quantiser write.
+var microsoftOps = []Op{
+	{"com.microsoft", "Attention", since(1), Arity{2, 7}, Arity{1, 2}, 0, packedAttention, nil},
+	{"com.microsoft", "BiasAdd", since(1), Arity{3, 3}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "BiasDropout", since(1), Arity{2, 5}, Arity{1, 2}, Random, dropout, nil},
+	{"com.microsoft", "BiasGelu", since(1), Arity{2, 2}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "BiasSoftmax", since(1), Arity{2, 2}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "CropAndResize", since(1), Arity{4, 4}, Arity{1, 1}, 0, cropAndResize, nil},
+	{"com.microsoft", "DequantizeLinear", since(1), Arity{2, 3}, Arity{1, 1}, 0, dequantize, nil},
+	{"com.microsoft", "DynamicQuantizeMatMul", since(1), Arity{3, 5}, Arity{1, 1}, 0, matMulToFloat.infer, matMulToFloat.macs},
+	{"com.microsoft", "FastGelu", since(1), Arity{1, 2}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "FusedConv", since(1), Arity{2, 4}, Arity{1, 1}, 0, conv.infer, conv.macs},
+	{"com.microsoft", "FusedGemm", since(1), Arity{2, 3}, Arity{1, 1}, 0, gemm, gemmMACs},
+	{"com.microsoft", "FusedMatMul", since(1), Arity{2, 2}, Arity{1, 1}, 0, matMul.infer, matMul.macs},
+	{"com.microsoft", "FusedMatMulActivation", since(1), Arity{2, 2}, Arity{1, 1}, 0, matMul.infer, matMul.macs},
+	{"com.microsoft", "GatherND", since(1), Arity{2, 2}, Arity{1, 1}, 0, gatherND, nil},
+	{"com.microsoft", "Gelu", since(1), Arity{1, 1}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "GridSample", since(1), Arity{2, 2}, Arity{1, 1}, 0, gridSample, nil},
+	{"com.microsoft", "GroupNorm", since(1), Arity{3, 3}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "Inverse", since(1), Arity{1, 1}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "MatMulInteger16", since(1), Arity{2, 2}, Arity{1, 1}, 0, matMulInteger.infer, matMulInteger.macs},
+	{"com.microsoft", "MatMulIntegerToFloat", since(1), Arity{4, 7}, Arity{1, 1}, 0, matMulToFloat.infer, matMulToFloat.macs},
+	{"com.microsoft", "MultiHeadAttention", since(1), Arity{1, 10}, Arity{1, 4}, 0, multiHeadAttention, nil},
+	{"com.microsoft", "NhwcConv", since(1), Arity{2, 3}, Arity{1, 1}, 0, nhwcConv.infer, nhwcConv.macs},
+	{"com.microsoft", "NhwcFusedConv", since(1), Arity{2, 4}, Arity{1, 1}, 0, nhwcConv.infer, nhwcConv.macs},
+	{"com.microsoft", "NhwcMaxPool", since(1), Arity{1, 1}, Arity{1, 1}, 0, pool(nhwc), nil},
+	{"com.microsoft", "Pad", since(1), Arity{2, 3}, Arity{1, 1}, 0, pad, nil},
+	{"com.microsoft", "QGemm", since(1), Arity{6, 9}, Arity{1, 1}, 0, qgemm, gemmMACs},
+	{"com.microsoft", "QLinearAdd", since(1), Arity{7, 8}, Arity{1, 1}, 0, broadcastOf(0, 3), nil},
+	{"com.microsoft", "QLinearAveragePool", since(1), Arity{4, 5}, Arity{1, 1}, 0, pool(nchw), nil},
+	{"com.microsoft", "QLinearConcat", since(1), Arity{3, -1}, Arity{1, 1}, 0, qlinearConcat, nil},
+	{"com.microsoft", "QLinearConv", since(1), Arity{8, 9}, Arity{1, 1}, 0, msQConv.infer, msQConv.macs},
+	{"com.microsoft", "QLinearGlobalAveragePool", since(1), Arity{5, 5}, Arity{1, 1}, 0, globalPool, nil},
+	{"com.microsoft", "QLinearLeakyRelu", since(1), Arity{4, 5}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "QLinearMul", since(1), Arity{7, 8}, Arity{1, 1}, 0, broadcastOf(0, 3), nil},
+	{"com.microsoft", "QLinearReduceMean", since(1), Arity{4, 5}, Arity{1, 1}, 0, qlinearReduceMean, nil},
+	{"com.microsoft", "QLinearSigmoid", since(1), Arity{4, 5}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "QLinearSoftmax", since(1), Arity{5, 5}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "QLinearWhere", since(1), Arity{9, 9}, Arity{1, 1}, 0, broadcastOf(0, 1, 4), nil},
+	{"com.microsoft", "QuantizeLinear", since(1), Arity{2, 3}, Arity{1, 1}, 0, quantize, nil},
+	{"com.microsoft", "QuickGelu", since(1), Arity{1, 1}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "Range", since(1), Arity{2, 3}, Arity{1, 1}, 0, rangeRule, nil},
+	{"com.microsoft", "RotaryEmbedding", since(1), Arity{4, 4}, Arity{1, 1}, 0, sameAs(0), nil},
+	{"com.microsoft", "SkipLayerNormalization", since(1), Arity{3, 5}, Arity{1, 4}, 0, skipLayerNormalization, nil},
+	{"com.microsoft", "SkipSimplifiedLayerNormalization", since(1), Arity{3, 4}, Arity{1, 4}, 0, skipLayerNormalization, nil},
+	{"com.microsoft", "TransposeMatMul", since(1), Arity{2, 2}, Arity{1, 1}, 0, matMul.infer, matMul.macs},
+	{"com.microsoft", "Trilu", since(1), Arity{1, 2}, Arity{1, 1}, 0, sameAs(0), nil},
+}
+
+// bncOps are the codec's.
+var bncOps = []Op{
+	{"bnc", "JpegDecode", since(1), Arity{1, 1}, Arity{1, 2}, 0, jpegDecode, nil},
+	{"bnc", "JpegEncode", since(1), Arity{1, 2}, Arity{1, 1}, 0, jpegEncode, nil},
+	{"bnc", "JpegRoundTrip", since(1), Arity{1, 2}, Arity{1, 2}, 0, jpegRoundTrip, nil},
+}
