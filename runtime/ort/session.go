@@ -167,8 +167,8 @@ type Feed map[string]*tensor.Tensor
 
 // Run computes every output from the inputs in feed. Inputs are not copied
 // and must not be changed until Run returns. A feed that does not fit the
-// model gives an *InputError. When ctx is done the run is stopped between two
-// nodes and the context's error is returned.
+// model gives an *InputError, a node that fails a *NodeError. When ctx is done
+// the run is stopped between two nodes and the context's error is returned.
 func (s *Session) Run(ctx context.Context, feed Feed) (Results, error) {
 	return s.RunInto(ctx, feed, nil)
 }
@@ -231,7 +231,7 @@ func (s *Session) call(ctx context.Context, inputs, outputs []yalue.Value) error
 	case errors.Is(err, yalue.ZeroShapeLengthError):
 		return errors.New("an output is a scalar, but the file does not declare it as one: ask for its declaration with an empty shape, or reshape it to [1]")
 	}
-	return err
+	return explainRun(err)
 }
 
 // wrapInputs makes ONNX Runtime's values over the tensors of feed. The

@@ -1,0 +1,214 @@
+// Package bundle opens and runs what bnc split writes: the directory with
+// mobile.onnx, cloud.onnx and bottlenet.onnx. It runs whole models the same
+// way.
+//
+// The halves know each other only through their files' metadata. What crosses
+// between them is a payload, or for a plain pair the cut tensor; where the
+// codec is not a node of a graph, this package does it.
+//
+//	r, err := bundle.OpenRunner("resnet50-rb1-c1-s2", ort.Options{})
+//	defer r.Close()
+//	result, err := r.Run(ctx, ort.Feed{"input": image})
+//	top, err := bundle.Top(result.Outputs, r.Meta().Labels, 5)
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/runtime/model"
+)
+
+// The files of a bundle.
+const (
+	MobileFile = "mobile.onnx"
+	CloudFile  = "cloud.onnx"
+	JoinedFile = "bottlenet.onnx"
+)
+
+// Bundle is a checked pair of halves, not yet loaded.
+type Bundle struct {
+	Dir    string
+	Meta   Meta // the mobile half's; the cloud half's differs in Part only
+	Mobile *model.Model
+	Cloud  *model.Model
+}
+
+// PairError says that two halves do not belong together.
+type PairError struct {
+	Dir           string
+	Mobile, Cloud string // their bnc.pair
+}
+
+// Error gives both identities.
+func (e *PairError) Error() string {
+	return fmt.Sprintf("%s: mobile.onnx and cloud.onnx do not belong together: their bnc.pair are %s and %s; take both from one split or training",
+		e.Dir, e.Mobile, e.Cloud)
+}
+
+// IsBundle tells whether path is a directory with a bundle's halves in it.
+func IsBundle(path string) bool {
+	for _, name := range []string{MobileFile, CloudFile} {
+		stat, err := os.Stat(filepath.Join(path, name))
+		if err != nil || !stat.Mode().IsRegular() {
+			return false
+		}
+	}
+	return true
+}
+
+// Open reads the heads of a bundle's halves and checks them: their metadata,
+// that they belong together, and that what the one gives is what the other
+// takes. It does not load them.
+func Open(dir string) (*Bundle, error) {
+	mobile, mobileMeta, err := readHalf(dir, MobileFile, PartMobile)
+	if err != nil {
+		return nil, err
+	}
+	cloud, cloudMeta, err := readHalf(dir, CloudFile, PartCloud)
+	if err != nil {
+		return nil, err
+	}
+	if mobileMeta.Pair != cloudMeta.Pair {
+		return nil, &PairError{dir, mobileMeta.Pair, cloudMeta.Pair}
+	}
+	if mobileMeta.Codec != cloudMeta.Codec || mobileMeta.CodecAt != cloudMeta.CodecAt {
+		return nil, fmt.Errorf("%s: the halves disagree on the codec: %s at %s and %s at %s",
+			dir, mobileMeta.Codec, mobileMeta.CodecAt, cloudMeta.Codec, cloudMeta.CodecAt)
+	}
+	b := &Bundle{Dir: dir, Meta: mobileMeta, Mobile: mobile, Cloud: cloud}
+	if err := b.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return b, nil
+}
+
+// readHalf reads the head of one file of a bundle.
+func readHalf(dir, name, part string) (*model.Model, Meta, error) {
+	path := filepath.Join(dir, name)
+	m, err := model.ReadFile(path)
+	if err != nil {
+		return nil, Meta{}, err
+	}
+	meta, err := ParseMeta(m.Metadata)
+	if err == nil && meta.Part != part {
+		err = fmt.Errorf("metadata bnc.part is %q, expected %q: is this file of another name, or not of bnc split?", meta.Part, part)
+	}
+	if err != nil {
+		return nil, Meta{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, meta, nil
+}
+
+// check compares the halves' inputs and outputs with what the metadata says
+// crosses between them.
+func (b *Bundle) check() error {
+	leaving, entering := leaves(b.Meta, b.Mobile), enters(b.Meta, b.Cloud)
+	if len(b.Mobile.Outputs) < len(leaving) {
+		return fmt.Errorf("mobile.onnx has the outputs %s, expected %s first", list(b.Mobile.Outputs), strings.Join(leaving, ", "))
+	}
+	for i, name := range leaving {
+		if b.Mobile.Outputs[i].Name != name {
+			return fmt.Errorf("mobile.onnx has the outputs %s, expected %s first", list(b.Mobile.Outputs), strings.Join(leaving, ", "))
+		}
+	}
+	if len(b.Cloud.Inputs) != len(entering) {
+		return fmt.Errorf("cloud.onnx has the inputs %s, expected %s", list(b.Cloud.Inputs), strings.Join(entering, ", "))
+	}
+	for i, name := range entering {
+		if b.Cloud.Inputs[i].Name != name {
+			return fmt.Errorf("cloud.onnx has the inputs %s, expected %s", list(b.Cloud.Inputs), strings.Join(entering, ", "))
+		}
+	}
+	for _, name := range b.Outputs() {
+		_, early := model.Find(b.Mobile.Outputs[len(leaving):], name)
+		_, late := model.Find(b.Cloud.Outputs, name)
+		if !early && !late {
+			return fmt.Errorf("output %s of the original model comes out of neither half", name)
+		}
+	}
+	return nil
+}
+
+// The names of what crosses; a plain pair's is the cut tensor's own.
+const (
+	payloadName = "payload"
+	tileName    = "tile"
+	rangeName   = "range"
+)
+
+// leaves returns the names of mobile's outputs that make up what crosses.
+func leaves(meta Meta, mobile *model.Model) []string {
+	if !meta.Plain() && meta.CodecAt != AtGraph {
+		return tileNames(meta)
+	}
+	return first(meta, mobile.Outputs)
+}
+
+// enters returns the names of cloud's inputs.
+func enters(meta Meta, cloud *model.Model) []string {
+	if !meta.Plain() && meta.CodecAt == AtHost {
+		return tileNames(meta)
+	}
+	return first(meta, cloud.Inputs)
+}
+
+// first names the payload, or the cut tensor of a plain pair.
+func first(meta Meta, ports []model.Port) []string {
+	if !meta.Plain() {
+		return []string{payloadName}
+	}
+	if meta.Tensor != "" || len(ports) == 0 {
+		return []string{meta.Tensor}
+	}
+	return []string{ports[0].Name}
+}
+
+func tileNames(meta Meta) []string {
+	if meta.Dynamic() {
+		return []string{tileName, rangeName}
+	}
+	return []string{tileName}
+}
+
+// Outputs returns the names of the original model's outputs in order: as the
+// metadata lists them, or else the cloud's and then those that leave with the
+// mobile half.
+func (b *Bundle) Outputs() []string {
+	if len(b.Meta.Outputs) > 0 {
+		return b.Meta.Outputs
+	}
+	var names []string
+	for _, port := range slices.Concat(b.Cloud.Outputs, b.Mobile.Outputs[len(leaves(b.Meta, b.Mobile)):]) {
+		names = append(names, port.Name)
+	}
+	return names
+}
+
+// Joined returns the path of bottlenet.onnx, and an error where the bundle has
+// none: a plain pair is not trainable.
+func (b *Bundle) Joined() (string, error) {
+	path := filepath.Join(b.Dir, JoinedFile)
+	if _, err := os.Stat(path); err != nil {
+		if errors.Is(err, os.ErrNotExist) && b.Meta.Plain() {
+			return "", fmt.Errorf("%s is a plain pair: it has no %s", b.Dir, JoinedFile)
+		}
+		return "", err
+	}
+	return path, nil
+}
+
+func list(ports []model.Port) string {
+	if len(ports) == 0 {
+		return "(none)"
+	}
+	words := make([]string, len(ports))
+	for i, p := range ports {
+		words[i] = p.Name
+	}
+	return strings.Join(words, ", ")
+}
