@@ -179,9 +179,6 @@ func (c *call) realsOf(i int) ([]real, bool) {
 	if t == nil {
 		return nil, false
 	}
-	if n := t.Len(); !t.DType().IsFloat() || n < 0 || n > maxContent {
-		return nil, false
-	}
 	return constReals(t)
 }
 
@@ -197,7 +194,11 @@ func literal(v *ir.Value) *ir.Tensor {
 	return v.Const()
 }
 
+// constReals returns the elements of a small float constant.
 func constReals(t *ir.Tensor) ([]real, bool) {
+	if n := t.Len(); !t.DType().IsFloat() || n < 0 || n > maxContent {
+		return nil, false
+	}
 	floats, err := t.Floats()
 	if err != nil { // bfloat16, or bytes that are missing: no shape needs them
 		return nil, false

@@ -273,7 +273,34 @@ func nonZero(c *call) ([]Type, error) {
 	if n, ok := c.arg(0).Rank(); ok {
 		rank = Const(int64(max(n, 1)))
 	}
-	return one(TensorOf(ir.Int64, rank, Dim{}))
+	return one(TensorOf(ir.Int64, rank, c.nonZeros()))
+}
+
+// nonZeros counts them where the contents are known, or are what a
+// ConstantOfShape fills a tensor with: exporters without Range number the
+// elements of an axis so.
+func (c *call) nonZeros() Dim {
+	x := c.arg(0)
+	if p := c.node.Input(0).Producer(); p != nil && p.Op == "ConstantOfShape" {
+		_, fill := fillOf(p.Tensor("value"))
+		if len(fill.ints) == 1 && fill.ints[0].Differs(Const(0)) {
+			return x.Elements()
+		}
+		if len(fill.reals) == 1 && fill.reals[0].known && fill.reals[0].f != 0 {
+			return x.Elements()
+		}
+	}
+	values, ok := x.Ints()
+	if !ok {
+		return Dim{}
+	}
+	count := int64(0)
+	for _, v := range values {
+		if v != 0 {
+			count++
+		}
+	}
+	return Const(count)
 }
 
 // compress keeps the chosen entries along axis, or of all elements.

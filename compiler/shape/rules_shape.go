@@ -414,13 +414,7 @@ func tile(c *call) ([]Type, error) {
 
 // constantOfShape fills the shape in input 0 with attribute value.
 func constantOfShape(c *call) ([]Type, error) {
-	dtype, fill := ir.Float32, data{reals: []real{number(0)}}
-	if t := c.tensor("value"); t != nil {
-		dtype, fill = t.DType(), data{}
-		if elem, err := constantType(t); err == nil && len(elem.Content) == 1 {
-			fill = elem.data()
-		}
-	}
+	dtype, fill := fillOf(c.tensor("value"))
 	dims, known := c.shapeArg("", 0)
 	if !known {
 		return one(Unranked(dtype))
@@ -431,6 +425,21 @@ func constantOfShape(c *call) ([]Type, error) {
 		return one(out)
 	}
 	return one(out.with(fill.pick(positions(shape, func([]int64) int { return 0 }))))
+}
+
+// fillOf returns type and value of the tensor of one element that fills a shape,
+// float32 zero where it is nil.
+func fillOf(t *ir.Tensor) (ir.DType, data) {
+	if t == nil {
+		return ir.Float32, data{reals: []real{number(0)}}
+	}
+	if elem, err := constantType(t); err == nil && len(elem.Content) == 1 {
+		return t.DType(), elem.data()
+	}
+	if reals, ok := constReals(t); ok && len(reals) == 1 {
+		return t.DType(), data{reals: reals}
+	}
+	return t.DType(), data{}
 }
 
 // constant is the tensor in whichever attribute holds it.
