@@ -252,6 +252,23 @@ func (g *Graph) clearOutputs() {
 	g.outputs = nil
 }
 
+// SetInputs puts g's inputs into the order of vs, all of them inputs already;
+// those that are not among vs come after them.
+func (g *Graph) SetInputs(vs ...*Value) {
+	place := func(p Port) int {
+		if i := slices.Index(vs, p.Value); i >= 0 {
+			return i
+		}
+		return len(vs)
+	}
+	slices.SortStableFunc(g.inputs, func(a, b Port) int { return place(a) - place(b) })
+}
+
+// UnlistInput takes v off g's inputs; if it is an initializer it stays one.
+func (g *Graph) UnlistInput(v *Value) {
+	g.inputs = slices.DeleteFunc(g.inputs, func(p Port) bool { return p.Value == v })
+}
+
 // SetType declares v's type, replacing what the file said about it everywhere.
 func (g *Graph) SetType(v *Value, t *onnxpb.TypeProto) {
 	v.typ = t
@@ -314,6 +331,27 @@ func (g *Graph) Op1(hint, op string, inputs []*Value, t *onnxpb.TypeProto, attrs
 	n := g.NewNode("", op, inputs, []*Value{out}, attrs...)
 	n.Name = out.name
 	return out
+}
+
+// MoveOutput makes n produce v, as its output i, instead of v's producer, which
+// is left without that output. The output that n had there goes; nothing may
+// use it but v's old producer.
+func (g *Graph) MoveOutput(v *Value, n *Node, i int) {
+	if old := n.outputs[i]; old != nil {
+		for _, u := range old.Uses() {
+			if u.Node != v.producer {
+				panic(fmt.Sprintf("BUG: %q is still used by %s", old.name, u.Node.Label()))
+			}
+			u.Node.SetInput(u.Index, nil)
+		}
+		old.producer = nil
+		g.RemoveValues(old)
+	}
+	if p := v.producer; p != nil {
+		p.outputs[v.index] = nil
+	}
+	n.outputs[i] = v
+	v.producer, v.index = n, i
 }
 
 // Remove deletes nodes whose outputs nothing outside of the set uses, and with
@@ -437,4 +475,17 @@ func (g *Graph) Sort() error {
 	}
 	g.nodes = sorted
 	return nil
+}
+
+// Freeze makes v, an output of a node, an initializer with constant t. The node
+// goes if it has no other output.
+func (g *Graph) Freeze(v *Value, t *Tensor) {
+	if n := v.producer; n != nil {
+		n.outputs[v.index] = nil
+		v.producer = nil
+		if !slices.ContainsFunc(n.outputs, func(o *Value) bool { return o != nil }) {
+			g.Remove(n)
+		}
+	}
+	g.SetInit(v, t)
 }

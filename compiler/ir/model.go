@@ -279,3 +279,14 @@ func (g *Graph) verify(defined map[*Value]bool) error {
 	}
 	return nil
 }
+
+// SetIRVersion sets the version of the file format.
+func (m *Model) SetIRVersion(v int64) { m.Proto.IrVersion = proto.Int64(v) }
+
+// DropOpset removes the import of a domain and returns how many there were.
+func (m *Model) DropOpset(domain string) int {
+	n := len(m.Proto.OpsetImport)
+	m.Proto.OpsetImport = slices.DeleteFunc(m.Proto.OpsetImport,
+		func(o *onnxpb.OperatorSetIdProto) bool { return NormalDomain(o.GetDomain()) == domain })
+	return n - len(m.Proto.OpsetImport)
+}

@@ -194,6 +194,19 @@ func (n *Node) TrimInputs(count int) {
 	n.inputs = n.inputs[:min(count, len(n.inputs))]
 }
 
+// SetOutput makes w, which nothing produces, output i in place of the value that
+// was there; that one is left without a producer.
+func (n *Node) SetOutput(i int, w *Value) {
+	if w.producer != nil || w.init != nil || w.graph != n.graph {
+		panic(fmt.Sprintf("BUG: %q cannot be an output of %s", w.name, n.Label()))
+	}
+	if old := n.outputs[i]; old != nil {
+		old.producer = nil
+	}
+	n.outputs[i] = w
+	w.producer, w.index = n, i
+}
+
 // DropOutput omits output i, which nothing may use.
 func (n *Node) DropOutput(i int) {
 	v := n.outputs[i]
@@ -215,12 +228,41 @@ func (v *Value) dropUse(n *Node, i int) {
 	v.uses = slices.DeleteFunc(v.uses, func(u Use) bool { return u.Node == n && u.Index == i })
 }
 
-// ReplaceUses makes every node that reads v read w instead. Graph outputs keep
-// v: their names are the model's interface.
+// ReplaceUses makes everything that reads v read w instead: nodes, and bodies
+// that return v. The outputs of v's own graph stay: their names are the model's
+// interface.
 func (v *Value) ReplaceUses(w *Value) {
 	for _, u := range v.Uses() {
 		u.Node.SetInput(u.Index, w)
 	}
+	v.ReplaceReturns(w)
+}
+
+// ReplaceUsesIn is ReplaceUses for n, which has v's graph, and its bodies only.
+func (v *Value) ReplaceUsesIn(n *Node, w *Value) {
+	for _, u := range v.Uses() {
+		if u.Node == n || u.Node.graph.within(n) {
+			u.Node.SetInput(u.Index, w)
+		}
+	}
+}
+
+// ReplaceReturns makes bodies that return v, captured, return w instead.
+func (v *Value) ReplaceReturns(w *Value) {
+	if !v.IsOutput() {
+		return
+	}
+	v.graph.Walk(func(n *Node) {
+		for _, body := range n.Bodies() {
+			for i, p := range body.outputs {
+				if p.Value == v {
+					body.outputs[i].Value = w
+					v.graph.outputCount[v]--
+					w.graph.outputCount[w]++
+				}
+			}
+		}
+	})
 }
 
 // constant returns the tensor a Constant node makes, in any of its attribute

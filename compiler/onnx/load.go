@@ -105,16 +105,26 @@ func parse(b []byte, ext *external, data func(extent) ir.Data) (*ir.Model, error
 	return m, nil
 }
 
+// ExternalFiles returns the paths of the files with a model's external data, in
+// order of their names.
+func ExternalFiles(path string) ([]string, error) {
+	_, ext, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	return ext.paths(), nil
+}
+
 // Hash returns the SHA-256, in hexadecimal, of the model file followed by the
 // files with its external data in order of their names: the identity of a
 // source model. For a model in one file it is what sha256sum prints.
 func Hash(path string) (string, error) {
-	_, ext, err := load(path)
+	data, err := ExternalFiles(path)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	for _, name := range append([]string{path}, ext.paths()...) {
+	for _, name := range append([]string{path}, data...) {
 		f, err := os.Open(name)
 		if err != nil {
 			return "", err

@@ -19,7 +19,7 @@ type SaveOptions struct {
 	External bool
 	// Late is called when everything but the metadata is written, so that what
 	// it adds (a hash of the source, say) can be computed meanwhile.
-	Late func(*ir.Model) error
+	Late func() error
 }
 
 const (
@@ -66,7 +66,7 @@ func Save(path string, m *ir.Model, o SaveOptions) (err error) {
 		}
 	}
 	if o.Late != nil {
-		if err := o.Late(m); err != nil {
+		if err := o.Late(); err != nil {
 			return err
 		}
 	}

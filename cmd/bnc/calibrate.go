@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// maxCalibration is the number of images that are looked at, spread over the
+// set: covariances do not change with more.
+const maxCalibration = 256
+
+// calibrate runs the model up to the cut on real images and returns the units
+// that fit what the cut tensor holds there.
+func calibrate(ctx context.Context, s streams, path string, o splitOptions, g passes.Geometry, pre *imagein.Preprocess) (*calibration, error) {
+	set, err := data.Open(o.calib, data.Train)
+	if err != nil {
+		return nil, unusablef("--calib: %w", err)
+	}
+	session, err := openPrefix(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	feeder, err := newFeeder(session.Inputs(), &o.images, pre)
+	if err != nil {
+		return nil, err
+	}
+	n := min(set.Len(), maxCalibration)
+	c := passes.NewCalibration(g)
+	bar := newProgress(s.err, "calibrating", n)
+	defer bar.done()
+	var used []string
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		index := i * set.Len() / n
+		if f := set.File(index); f != "" && (len(used) == 0 || used[len(used)-1] != f) {
+			used = append(used, f)
+		}
+		item, err := set.Item(index)
+		if err != nil {
+			return nil, unusablef("--calib: %w", err)
+		}
+		feed, err := feeder.item(item)
+		if err != nil {
+			return nil, unusablef("--calib: %s: %w", set.Name(index), err)
+		}
+		results, err := session.Run(ctx, feed)
+		if err != nil {
+			return nil, fmt.Errorf("--calib: %s: %w", set.Name(index), err)
+		}
+		x, err := floats(results[0].Tensor)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.Add(x); err != nil {
+			return nil, unusablef("%s: %w", set.Name(index), err)
+		}
+		bar.step()
+	}
+	u, err := c.Units()
+	return &calibration{u, feeder.preprocess(), used}, err
+}
+
+// calibration is what a run over real images gives.
+type calibration struct {
+	units      *passes.Units
+	preprocess *imagein.Preprocess // how the images were prepared, nil for tensors
+	files      []string            // that were read
+}
+
+// openPrefix opens a session of what is before the cut.
+func openPrefix(path string, o splitOptions) (*ort.Session, error) {
+	a, err := analyse(path, o.inputs)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.Resolve(o.after)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := passes.Split(a, c, passes.Settings{Plain: true}, nil)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "bnc-calibrate-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) // ONNX Runtime has read the file by then
+	file := filepath.Join(dir, "prefix.onnx")
+	if err := onnx.Save(file, b.Mobile, onnx.SaveOptions{}); err != nil {
+		return nil, err
+	}
+	return ort.Open(file, ort.Options{})
+}
+
+// floats returns a tensor's elements as float32.
+func floats(t *tensor.Tensor) ([]float32, error) {
+	if t.DType == tensor.Float32 {
+		return tensor.Slice[float32](t), nil
+	}
+	wide, err := t.Floats()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, len(wide))
+	for i, v := range wide {
+		out[i] = float32(v)
+	}
+	return out, nil
+}

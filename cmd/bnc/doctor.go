@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/spf13/pflag"
+)
+
+var doctorCommand = command{
+	name:  "doctor",
+	args:  "[--json]",
+	short: "Tell what bnc finds on this machine and what is missing",
+	long: `
+ONNX Runtime is looked for at BNC_ORT_LIB, beside bnc, and in the cache folder of
+make deps; the plugin with the codec's operators at BNC_OPS_LIB and beside bnc.
+
+Example:
+  bnc doctor`,
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		asJSON := fs.Bool("json", false, "print one JSON document")
+		return func(ctx context.Context, s streams, args []string) error {
+			if len(args) > 0 {
+				return usagef("doctor takes no arguments, found %q", args)
+			}
+			r := ort.Inspect()
+			if *asJSON {
+				return printJSON(s.out, reportJSON(r))
+			}
+			return printDoctor(s, r)
+		}
+	},
+}
+
+// printDoctor prints the report; what keeps bnc from running models fails.
+func printDoctor(s streams, r ort.Report) error {
+	fmt.Fprintf(s.out, "bnc           %s\n", version)
+	var broken error
+	switch {
+	case r.LoadError != nil:
+		broken = fmt.Errorf("ONNX Runtime cannot be used")
+		fmt.Fprintf(s.out, "ONNX Runtime  missing: %v\n              get it with 'make deps', or set BNC_ORT_LIB to libonnxruntime.so (1.30.0)\n", r.LoadError)
+	default:
+		fmt.Fprintf(s.out, "ONNX Runtime  %s, %s (%s)\n", r.Version, r.Library.Path, r.Library.From)
+	}
+	for _, p := range r.Providers {
+		state := "available"
+		if p.Error != nil {
+			state = "not available: " + p.Error.Error()
+		}
+		fmt.Fprintf(s.out, "  %-11s %s\n", p.Provider, state)
+	}
+	switch {
+	case r.Plugin.Path == "":
+		broken = fmt.Errorf("the plugin is missing")
+		fmt.Fprintf(s.out, "plugin        missing: build it with 'make build', or set BNC_OPS_LIB to libbnc_ops.so; looked at %v\n", r.Plugin.Tried)
+	case r.PluginError != nil:
+		broken = fmt.Errorf("the plugin cannot be used")
+		fmt.Fprintf(s.out, "plugin        %s does not load: %v\n", r.Plugin.Path, r.PluginError)
+	default:
+		fmt.Fprintf(s.out, "plugin        %s (%s)\n", r.Plugin.Path, r.Plugin.From)
+	}
+	return broken
+}
+
+// doctorJSON is what bnc doctor --json prints.
+type doctorJSON struct {
+	Version   string           `json:"version"`
+	Library   libraryJSON      `json:"onnxruntime"`
+	Plugin    libraryJSON      `json:"plugin"`
+	Providers []map[string]any `json:"providers"`
+}
+
+type libraryJSON struct {
+	Version string  `json:"version,omitempty"`
+	Path    string  `json:"path"`
+	Error   *string `json:"error"`
+}
+
+func reportJSON(r ort.Report) doctorJSON {
+	text := func(err error) *string {
+		if err == nil {
+			return nil
+		}
+		s := err.Error()
+		return &s
+	}
+	out := doctorJSON{
+		Version:   version,
+		Library:   libraryJSON{r.Version, r.Library.Path, text(r.LoadError)},
+		Plugin:    libraryJSON{"", r.Plugin.Path, text(r.PluginError)},
+		Providers: []map[string]any{},
+	}
+	for _, p := range r.Providers {
+		out.Providers = append(out.Providers, map[string]any{"name": p.Provider, "available": p.Error == nil, "error": text(p.Error)})
+	}
+	return out
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/spf13/pflag"
+)
+
+var runCommand = command{
+	name:  "run",
+	args:  "BUNDLE|MODEL INPUT... [FLAGS]",
+	short: "Classify images with a bundle, both halves in this process, or with a whole model",
+	long: `
+INPUT is a JPEG or PNG image, a .npy tensor that is prepared already, or a folder
+of them. Results come in input order.
+
+Examples:
+  bnc run resnet50-rb1-c1-s2 photo.jpg
+  bnc run net-rb6 photos/ --labels labels.txt --jsonl
+  bnc run net-rb1 photo.jpg --ep tensorrt,cpu --json`,
+	setup: setupRun,
+}
+
+type runOptions struct {
+	top         int
+	json, jsonl bool
+	ep          string
+	threads     int
+	trtFP16     bool
+	trtCache    string
+	images      imageFlags
+}
+
+func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+	var o runOptions
+	fs.IntVar(&o.top, "top", 5, "number of classes to show")
+	fs.StringVar(&o.ep, "ep", "cpu", "execution providers in order of preference: cpu, cuda, tensorrt")
+	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
+	fs.BoolVar(&o.trtFP16, "trt-fp16", false, "let TensorRT compute in float16")
+	fs.StringVar(&o.trtCache, "trt-cache", "", "folder where TensorRT keeps its engines")
+	o.images.declare(fs)
+	fs.BoolVar(&o.json, "json", false, "print one JSON document")
+	fs.BoolVar(&o.jsonl, "jsonl", false, "print each result as a line of JSON as soon as it is there")
+	return func(ctx context.Context, s streams, args []string) error {
+		if len(args) < 2 {
+			return usagef("expected a bundle or model and at least one input, found %q", args)
+		}
+		if o.top < 1 {
+			return usagef("--top %d: expected 1 or more", o.top)
+		}
+		if o.json && o.jsonl {
+			return usagef("--json and --jsonl exclude each other")
+		}
+		return classify(ctx, s, args[0], args[1:], o)
+	}
+}
+
+// runResult is one element of what bnc run --json prints.
+type runResult struct {
+	Input        string         `json:"input"`
+	Top          []bundle.Class `json:"top"`
+	PayloadBytes int            `json:"payload_bytes"`
+	MobileMS     float64        `json:"mobile_ms"`
+	LinkMS       float64        `json:"link_ms"`
+	CloudMS      float64        `json:"cloud_ms"`
+	TotalMS      float64        `json:"total_ms"`
+	Where        string         `json:"where"`
+}
+
+func classify(ctx context.Context, s streams, path string, args []string, o runOptions) error {
+	providers, err := ort.ParseProviders(o.ep)
+	if err != nil {
+		return usageError{err}
+	}
+	inputs, err := expand(args)
+	if err != nil {
+		return err
+	}
+	labels, err := o.images.readLabels()
+	if err != nil {
+		return err
+	}
+	runner, err := bundle.OpenRunner(path, ort.Options{
+		Providers: providers, Threads: o.threads,
+		TensorRT: ort.TensorRTOptions{FP16: o.trtFP16, CacheDir: o.trtCache},
+	})
+	if err != nil {
+		return openError(err)
+	}
+	defer runner.Close()
+	for _, session := range runner.Sessions() {
+		for _, skipped := range session.Skipped() {
+			fmt.Fprintf(s.err, "%s: %v; using %s\n", session.Name(), skipped, session.Provider())
+		}
+	}
+	meta := runner.Meta()
+	if labels == nil {
+		labels = meta.Labels
+	}
+	feeder, err := newFeeder(runner.Inputs(), &o.images, meta.Preprocess)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(s.err, "running", len(inputs))
+	defer bar.done()
+	results := []runResult{}
+	for _, input := range inputs {
+		r, err := classifyOne(ctx, runner, feeder, labels, input, o.top)
+		if err != nil {
+			return fmt.Errorf("%s: %w", input, err)
+		}
+		bar.step()
+		switch {
+		case o.jsonl:
+			line, err := json.Marshal(r)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(s.out, "%s\n", line)
+		case o.json:
+			results = append(results, r)
+		default:
+			r.print(s)
+		}
+	}
+	if o.json {
+		return printJSON(s.out, map[string]any{"results": results})
+	}
+	return nil
+}
+
+func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feeder, labels []string, input string, top int) (runResult, error) {
+	item, err := data.ReadItem(input)
+	if err != nil {
+		return runResult{}, unusableError{err}
+	}
+	feed, err := feeder.item(item)
+	if err != nil {
+		return runResult{}, err
+	}
+	out, err := runner.Run(ctx, feed)
+	if err != nil {
+		return runResult{}, openError(err)
+	}
+	rows, err := bundle.Top(out.Outputs, labels, top)
+	if err != nil {
+		return runResult{}, unusableError{err}
+	}
+	return runResult{
+		Input: input, Top: rows[0], PayloadBytes: out.PayloadBytes, Where: out.Where,
+		MobileMS: millis(out.Timings.Mobile), LinkMS: millis(out.Timings.Link), CloudMS: millis(out.Timings.Cloud),
+		TotalMS: millis(out.Timings.Total),
+	}, nil
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func (r runResult) print(s streams) {
+	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, cloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, r.CloudMS, r.Where)
+	for _, c := range r.Top {
+		fmt.Fprintf(s.out, "  %6.2f%%  %d %s\n", 100*c.Score, c.Class, c.Label)
+	}
+}
+
+// expand replaces folders by the images and tensors in them, in name order.
+func expand(args []string) ([]string, error) {
+	var out []string
+	for _, arg := range args {
+		st, err := os.Stat(arg)
+		if err != nil {
+			return nil, err
+		}
+		if !st.IsDir() {
+			out = append(out, arg)
+			continue
+		}
+		before := len(out)
+		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && (imagein.IsImage(path) || strings.EqualFold(filepath.Ext(path), ".npy")) {
+				out = append(out, path)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == before {
+			return nil, unusablef("%s holds no JPEG, PNG or .npy file", arg)
+		}
+	}
+	return out, nil
+}
+
+// openError marks errors of the runtime that are about the model or the data.
+func openError(err error) error {
+	var pair *bundle.PairError
+	var input *ort.InputError
+	var damaged *ops.DamagedError
+	if errors.As(err, &pair) || errors.As(err, &input) || errors.As(err, &damaged) {
+		return unusableError{err}
+	}
+	return err
+}

@@ -1,0 +1,84 @@
+package cut
+
+import (
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+)
+
+// kind says what a value carries.
+type kind int
+
+const (
+	// constant values depend on no input: both sides of a cut can have a copy.
+	constant kind = iota
+	// shapeOnly values depend on inputs through Shape and Size nodes alone.
+	shapeOnly
+	// activation values depend on what is in the inputs, or on chance.
+	activation
+)
+
+// flow is the graph seen as a flow of activations.
+type flow struct {
+	kinds map[*ir.Value]kind
+	nodes map[*ir.Node]kind // of its outputs
+	reads map[*ir.Node][]*ir.Value
+}
+
+// newFlow classifies every value of the model's graph. Nodes must be in
+// topological order. A body is part of the node that has it.
+func newFlow(m *ir.Model) *flow {
+	f := &flow{kinds: map[*ir.Value]kind{}, nodes: map[*ir.Node]kind{}, reads: map[*ir.Node][]*ir.Value{}}
+	for _, v := range m.Graph.Feeds() {
+		f.kinds[v] = activation
+	}
+	for _, n := range m.Graph.Nodes() {
+		f.reads[n] = n.Reads()
+		k := constant
+		for _, v := range f.reads[n] {
+			k = max(k, f.kinds[v])
+		}
+		switch op := shape.Lookup(n.Domain, n.Op); {
+		case op != nil && op.Traits&shape.ShapeOnly != 0:
+			k = min(k, shapeOnly)
+		case random(m, n):
+			k = activation
+		}
+		f.nodes[n] = k
+		for _, v := range n.Outputs() {
+			if v != nil {
+				f.kinds[v] = k
+			}
+		}
+	}
+	return f
+}
+
+// random reports whether two copies of n may give different results: n, or a
+// node in its bodies or in a function it calls, draws random numbers.
+func random(m *ir.Model, n *ir.Node) bool {
+	if op := shape.Lookup(n.Domain, n.Op); op != nil {
+		training := op.Traits&shape.RandomInTraining != 0 && n.Input(2) != nil && !isFalse(n.Input(2))
+		if op.Traits&shape.Random != 0 || training {
+			return true
+		}
+	}
+	found := false
+	visit := func(inner *ir.Node) { found = found || random(m, inner) }
+	for _, body := range n.Bodies() {
+		body.Walk(visit)
+	}
+	if f := m.Function(n.Callee()); f != nil && !found {
+		f.Body.Walk(visit)
+	}
+	return found
+}
+
+// isFalse reports whether v is the constant false.
+func isFalse(v *ir.Value) bool {
+	t := v.Const()
+	if t == nil {
+		return false
+	}
+	b, err := t.Ints()
+	return err == nil && len(b) == 1 && b[0] == 0
+}

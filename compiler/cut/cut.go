@@ -1,0 +1,214 @@
+// Package cut finds the places where a model can be divided: tensors through
+// which every path of activations to what comes after them passes.
+package cut
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+)
+
+// Cut is one place to divide a model.
+type Cut struct {
+	// ID is cut1, cut2, ... in topological order.
+	ID string
+	// Aliases holds rbK where the tensor is the K-th residual sum or the
+	// activation right after it.
+	Aliases []string
+	Value   *ir.Value
+	Type    shape.Type
+	// NoBottleneck says why the cut takes no bottleneck, "" where it takes one.
+	NoBottleneck string
+}
+
+// Analysis is what is known about dividing one model. It is valid until the
+// model is edited.
+type Analysis struct {
+	Model *ir.Model
+	Info  *shape.Info
+	Cuts  []Cut
+
+	flow   *flow
+	order  map[*ir.Node]int
+	vertex map[any]int // of *ir.Node and *ir.Value that carry activations to an output
+	gates  gates
+	// shapes lists the uses of shape-only values by nodes that carry activations.
+	shapes []ShapeUse
+}
+
+// Find analyses a model whose types are known. Nodes are in topological order,
+// as [ir.Graph.Sort] leaves them.
+func Find(m *ir.Model, info *shape.Info) *Analysis {
+	a := &Analysis{Model: m, Info: info, flow: newFlow(m), order: map[*ir.Node]int{}, vertex: map[any]int{}}
+	nodes := m.Graph.Nodes()
+	for i, n := range nodes {
+		a.order[n] = i
+	}
+	a.findGates(nodes)
+	for _, n := range nodes {
+		if a.flow.nodes[n] != activation {
+			continue
+		}
+		for _, v := range a.flow.reads[n] {
+			if a.flow.kinds[v] == shapeOnly {
+				a.shapes = append(a.shapes, ShapeUse{v, n})
+			}
+		}
+	}
+	a.list(nodes)
+	return a
+}
+
+// findGates builds the graph of what carries activations to an output, nodes
+// and values being vertices and vertex 0 the source of all inputs.
+func (a *Analysis) findGates(nodes []*ir.Node) {
+	alive := map[*ir.Value]bool{}
+	for _, p := range a.Model.Graph.Outputs() {
+		alive[p.Value] = true
+	}
+	for _, n := range slices.Backward(nodes) {
+		if slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && alive[v] }) {
+			for _, v := range a.flow.reads[n] {
+				alive[v] = true
+			}
+		}
+	}
+	succ := [][]int{nil}
+	add := func(x any, from ...int) {
+		id := len(succ)
+		succ = append(succ, nil)
+		a.vertex[x] = id
+		for _, f := range from {
+			succ[f] = append(succ[f], id)
+		}
+	}
+	for _, v := range a.Model.Graph.Feeds() {
+		if alive[v] {
+			add(v, 0)
+		}
+	}
+	for _, n := range nodes {
+		var from []int
+		for _, v := range a.flow.reads[n] {
+			if id, ok := a.vertex[v]; ok && !slices.Contains(from, id) {
+				from = append(from, id)
+			}
+		}
+		outs := slices.DeleteFunc(n.Outputs(), func(v *ir.Value) bool { return v == nil || !alive[v] })
+		if a.flow.nodes[n] != activation || len(outs) == 0 {
+			continue
+		}
+		if len(from) == 0 { // draws random numbers
+			from = []int{0}
+		}
+		add(n, from...)
+		for _, v := range outs {
+			add(v, a.vertex[n])
+		}
+	}
+	a.gates = findGates(succ, 0)
+}
+
+func (a *Analysis) list(nodes []*ir.Node) {
+	rank4 := func(v *ir.Value) bool { t := a.Info.Of(v); return t.Ranked && len(t.Dims) == 4 }
+	axes := layouts(a.Model, rank4)
+	at := map[*ir.Value]int{}
+	for _, n := range nodes {
+		for _, v := range n.Outputs() {
+			if v == nil || !a.legal(v) {
+				continue
+			}
+			t := a.Info.Of(v)
+			at[v] = len(a.Cuts)
+			a.Cuts = append(a.Cuts, Cut{
+				ID: fmt.Sprintf("cut%d", len(a.Cuts)+1), Value: v, Type: t, NoBottleneck: noBottleneck(t, axes[v]),
+			})
+		}
+	}
+	sums := 0
+	for _, n := range nodes {
+		if i, ok := a.residual(n, at); ok {
+			sums++
+			a.Cuts[i].Aliases = append(a.Cuts[i].Aliases, fmt.Sprintf("rb%d", sums))
+		}
+	}
+}
+
+// legal reports whether v is a cut: a gate, neither input nor output of the
+// model, that leaves no shape behind which the other side cannot tell itself.
+func (a *Analysis) legal(v *ir.Value) bool {
+	id, ok := a.vertex[v]
+	if !ok || !a.gates.gate[id] || v.IsOutput() || v.Producer() == nil || a.Info.Of(v).Kind > shape.Tensor {
+		return false
+	}
+	return a.lostShape(v) == nil
+}
+
+// Behind reports whether node n reads, directly or not, activations that come
+// out of cut v.
+func (a *Analysis) Behind(v *ir.Value, n *ir.Node) bool {
+	id, ok := a.vertex[n]
+	return ok && a.gates.behind(a.vertex[v], id)
+}
+
+// computedBehind reports whether value w is computed from cut v or is v itself.
+func (a *Analysis) computedBehind(v, w *ir.Value) bool {
+	return v == w || w.Producer() != nil && a.Behind(v, w.Producer())
+}
+
+// residual returns the index of the cut that n's residual sum makes: that of
+// its output or, where an activation function is the only reader of that, of
+// the activation's output.
+func (a *Analysis) residual(n *ir.Node, at map[*ir.Value]int) (int, bool) {
+	if n.Domain != "" || n.Op != "Add" && n.Op != "Sum" {
+		return 0, false
+	}
+	var summands []*ir.Value
+	for _, v := range n.Inputs() {
+		if v != nil && a.flow.kinds[v] == activation && !slices.Contains(summands, v) {
+			summands = append(summands, v)
+		}
+	}
+	i, ok := at[n.Output(0)]
+	if !ok || len(summands) < 2 {
+		return 0, false
+	}
+	uses := n.Output(0).Uses()
+	if len(uses) == 1 && slices.Contains(activations, uses[0].Node.Op) && uses[0].Node.Graph() == n.Graph() {
+		if j, ok := at[uses[0].Node.Output(0)]; ok {
+			return j, true
+		}
+	}
+	return i, true
+}
+
+// activations are the element-wise functions that follow a residual sum.
+var activations = []string{
+	"Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "Tanh",
+	"Softplus", "Softsign", "ThresholdedRelu", "Gelu", "FastGelu", "QuickGelu", "Mish", "Erf",
+}
+
+func noBottleneck(t shape.Type, axes layout) string {
+	switch {
+	case t.Kind != shape.Tensor || t.DType == ir.Undefined:
+		return "its type is not known"
+	case t.DType != ir.Float32 && t.DType != ir.Float16 && t.DType != ir.Float64:
+		return fmt.Sprintf("it is %v, not float", t.DType)
+	case !t.Ranked:
+		return "its rank is not known"
+	case len(t.Dims) != 4:
+		return fmt.Sprintf("it has rank %d, not 4", len(t.Dims))
+	case axes != channelFirst && axes != "":
+		return fmt.Sprintf("its axes are %s, not NCHW", axes)
+	case axes == "":
+		return "no operator around it tells which of its axes is the channel"
+	}
+	for _, d := range t.Dims[1:] {
+		if n, ok := d.Int(); !ok || n < 1 {
+			return fmt.Sprintf("its shape %v leaves channels, height or width open (fix them with --input NAME=DIMS)", t)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,141 @@
+package cut
+
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+)
+
+// lostShape returns an activation from before cut v whose shape is read behind
+// it and that the cut tensor's own shape does not tell, nil where there is none.
+func (a *Analysis) lostShape(v *ir.Value) *ir.Value {
+	seen := map[*ir.Value]*ir.Value{}
+	for _, u := range a.shapes {
+		if a.Behind(v, u.Node) {
+			if lost := a.lost(v, u.Value, seen); lost != nil {
+				return lost
+			}
+		}
+	}
+	return nil
+}
+
+// lost returns what value w, shape-only, needs from before cut v and cannot get.
+func (a *Analysis) lost(v, w *ir.Value, seen map[*ir.Value]*ir.Value) *ir.Value {
+	if old, ok := seen[w]; ok {
+		return old
+	}
+	seen[w] = nil
+	if a.flow.kinds[w] == constant || a.Told(v, a.Info.Of(w)) {
+		return nil
+	}
+	for _, r := range a.flow.reads[w.Producer()] {
+		var found *ir.Value
+		switch {
+		case a.flow.kinds[r] != activation:
+			found = a.lost(v, r, seen)
+		case !a.computedBehind(v, r):
+			found = r
+		}
+		if found != nil {
+			seen[w] = found
+			return found
+		}
+	}
+	return nil
+}
+
+// Told reports whether the contents of a shape-only value of type t are known
+// given cut v: numbers, or expressions over dimensions of the cut tensor.
+func (a *Analysis) Told(v *ir.Value, t shape.Type) bool {
+	if t.Content == nil {
+		return false
+	}
+	dims := a.Info.Of(v).Dims
+	return !slices.ContainsFunc(t.Content, func(d shape.Dim) bool { return !expressible(d, dims) })
+}
+
+// expressible reports whether d can be computed from dims.
+func expressible(d shape.Dim, dims []shape.Dim) bool {
+	if !d.Known() {
+		return false
+	}
+	if slices.ContainsFunc(dims, d.Equal) {
+		return true
+	}
+	for _, term := range d.Terms() {
+		for _, atom := range term.Atoms {
+			if slices.ContainsFunc(dims, atom.Dim().Equal) {
+				continue
+			}
+			if atom.Op == shape.Symbol || slices.ContainsFunc(atom.Args, func(x shape.Dim) bool { return !expressible(x, dims) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// ShapeUse is a read of a shape-only value by a node that carries activations.
+type ShapeUse struct {
+	Value *ir.Value
+	Node  *ir.Node
+}
+
+// ShapeUses returns the shape-only values that nodes behind cut v read.
+func (a *Analysis) ShapeUses(v *ir.Value) []ShapeUse {
+	var out []ShapeUse
+	for _, u := range a.shapes {
+		if a.Behind(v, u.Node) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// IsShape reports whether v depends on the model's inputs through their shapes
+// alone.
+func (a *Analysis) IsShape(v *ir.Value) bool { return a.flow.kinds[v] == shapeOnly }
+
+// CrossesShape reports whether the shape-only value w depends on activations
+// that are not computed behind cut v; self says whether the cut tensor itself
+// counts as one of them.
+func (a *Analysis) CrossesShape(v, w *ir.Value, self bool) bool {
+	return slices.ContainsFunc(a.shapeSources(w), func(r *ir.Value) bool {
+		return r == v && self || r != v && !a.computedBehind(v, r)
+	})
+}
+
+// shapeSources returns the activations whose shapes go into the shape-only
+// value w.
+func (a *Analysis) shapeSources(w *ir.Value) []*ir.Value {
+	var out []*ir.Value
+	seen := map[*ir.Value]bool{w: true}
+	for todo := []*ir.Value{w}; len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if a.flow.kinds[v] != shapeOnly {
+			continue
+		}
+		for _, r := range a.flow.reads[v.Producer()] {
+			if !seen[r] {
+				seen[r] = true
+				todo = append(todo, r)
+				if a.flow.kinds[r] == activation {
+					out = append(out, r)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Late reports whether the model's output w belongs behind cut v: it depends on
+// it or on the shape of something that does.
+func (a *Analysis) Late(v, w *ir.Value) bool {
+	if a.flow.kinds[w] == shapeOnly {
+		return slices.ContainsFunc(a.shapeSources(w), func(r *ir.Value) bool { return r != v && a.computedBehind(v, r) })
+	}
+	return w.Producer() != nil && a.Behind(v, w.Producer())
+}

@@ -1,0 +1,95 @@
+package passes
+
+import (
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Places of the codec (--codec-at).
+const (
+	CodecInGraph      = "graph"       // a node in both graphs
+	CodecOnDeviceHost = "device-host" // the device's program encodes, the cloud graph decodes
+	CodecOnHost       = "host"        // both programs; neither graph has a custom operator
+)
+
+// EncodePayload ends a mobile graph whose first outputs are tile and, where the
+// range is dynamic, range with JpegEncode: then payload is its first output.
+func EncodePayload(dynamic bool, quality int) Pass {
+	return Pass{
+		Name: "encode-payload",
+		Doc:  "end the mobile graph with the encoder",
+		Run: func(m *ir.Model) (int, error) {
+			g := m.Graph
+			var outs []*ir.Value
+			for _, p := range g.Outputs() {
+				outs = append(outs, p.Value)
+			}
+			crossing := 1
+			if dynamic {
+				crossing = 2
+			}
+			payload := g.Temp("payload", ir.TensorType(ir.Uint8, []ir.Dim{ir.Sym("payload_bytes")}))
+			n := g.NewNode(codecDomain, "JpegEncode", outs[:crossing:crossing], []*ir.Value{payload}, ir.IntAttr("quality", int64(quality)))
+			n.Name = "bnc.encode"
+			g.SetOutputs(append([]*ir.Value{payload}, outs[crossing:]...)...)
+			return 1, nil
+		},
+	}
+}
+
+// DecodePayload makes payload the first input of a cloud graph whose first
+// inputs are the decoded tile and, where the range is dynamic, range.
+//
+// ONNX Runtime takes payloads of any rank there: the declared shape is empty,
+// which it does not check. With a declared rank of 1 it would refuse the [1, L]
+// of servers that add a batch dimension.
+func DecodePayload(g Geometry, dynamic bool, quality int) Pass {
+	return Pass{
+		Name: "decode-payload",
+		Doc:  "begin the cloud graph with the decoder",
+		Run: func(m *ir.Model) (int, error) {
+			rows, cols := g.Grid()
+			ins := m.Graph.Feeds()
+			outs := ins[:1]
+			if dynamic {
+				outs = ins[:2]
+			}
+			payload := m.Graph.Temp("payload", ir.TensorType(ir.Uint8, nil))
+			m.Graph.AddInput(payload, nil)
+			attrs := []*ir.Attr{
+				ir.IntAttr("height", rows*g.ReducedH()), ir.IntAttr("width", cols*g.ReducedW()),
+				ir.IntAttr("quality", int64(quality)),
+			}
+			if dynamic {
+				attrs = append(attrs, ir.IntAttr("dynamic_range", 1))
+			}
+			for _, v := range outs {
+				m.Graph.UnlistInput(v)
+			}
+			n := m.Graph.NewNode(codecDomain, "JpegDecode", []*ir.Value{payload}, outs, attrs...)
+			n.Name = "bnc.decode"
+			for _, v := range outs {
+				m.Graph.AddInfo(v, nil)
+			}
+			m.Graph.SetInputs(payload)
+			return 1, m.Graph.Sort()
+		},
+	}
+}
+
+// TileInput names the first input of a cloud graph that takes decoded tiles as
+// the mobile graph names its output.
+func TileInput() Pass {
+	return Pass{
+		Name: "tile-input",
+		Doc:  "take the tile itself",
+		Run: func(m *ir.Model) (int, error) {
+			old := m.Graph.Feeds()[0]
+			tile := m.Graph.Temp("tile", old.Type())
+			m.Graph.AddInput(tile, nil)
+			old.ReplaceUses(tile)
+			m.Graph.RemoveValues(old)
+			m.Graph.SetInputs(tile)
+			return 1, nil
+		},
+	}
+}

@@ -1,0 +1,228 @@
+package passes
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+)
+
+// Unit is one learnable layer of a bottleneck: a convolution with its
+// BatchNormalization, as numbers.
+type Unit struct {
+	Weight     []float32
+	Dims       []int64 // [out, in, k, k]; transposed [in, out, k, k]
+	Stride     int64
+	Pads       [4]int64 // top, left, bottom, right
+	Transposed bool
+
+	Gamma, Beta, Mean, Var []float32
+}
+
+// Units are the layers of a bottleneck; those it does without are nil.
+type Units struct {
+	ReduceChannel, ReduceSpatial, RestoreSpatial, RestoreChannel *Unit
+	// Residual is the branch of --restore-width: Conv 3x3 c -> n, ReLU, Conv 3x3
+	// n -> C, weights and biases.
+	Residual *Residual
+	// Lo and Hi are the quantiser's range where it is static.
+	Lo, Hi float32
+}
+
+// Residual is the branch beside the channel restoration.
+type Residual struct {
+	Width, In, Out int64
+	W1, B1, W2, B2 []float32
+}
+
+// Geometry is the size of everything in a bottleneck.
+type Geometry struct {
+	C, H, W int64 // of the cut tensor
+	Signed  bool  // the cut tensor can be negative
+	// Reduced is the number of channels that cross; with Full it equals C and
+	// there are no channel units.
+	Reduced int64
+	Full    bool
+	Stride  int64 // 1 means that there are no spatial units
+	// Width of the residual branch, 0 for none.
+	Width int64
+	Seed  uint64
+}
+
+// ReducedH returns ceil(H / Stride).
+func (g Geometry) ReducedH() int64 { return (g.H + g.Stride - 1) / g.Stride }
+
+// ReducedW returns ceil(W / Stride).
+func (g Geometry) ReducedW() int64 { return (g.W + g.Stride - 1) / g.Stride }
+
+// Kernel returns the size of the spatial convolutions: larger than the stride
+// (section 2.1 of the paper), 3 at stride 2, 5 at strides 3 and 4.
+func (g Geometry) Kernel() int64 {
+	if g.Stride <= 2 {
+		return 3
+	}
+	return 5
+}
+
+// Grid returns the rows and columns in which the planes are tiled: for c = 2^k
+// the paper's 2^floor(k/2) x 2^ceil(k/2), otherwise as square as possible.
+func (g Geometry) Grid() (rows, cols int64) {
+	c := g.Reduced
+	if c&(c-1) == 0 {
+		rows, cols = 1, 1
+		for rows*cols < c {
+			if cols == rows {
+				cols *= 2
+			} else {
+				rows *= 2
+			}
+		}
+		return rows, cols
+	}
+	for cols*cols < c {
+		cols++
+	}
+	return (c + cols - 1) / cols, cols
+}
+
+// padding returns the zeros before and after an axis of n elements so that
+// stride and kernel make it ceil(n/stride) long.
+func (g Geometry) padding(n int64) (before, after int64) {
+	total := ((n+g.Stride-1)/g.Stride-1)*g.Stride + g.Kernel() - n
+	return total / 2, total - total/2
+}
+
+// shift is added before the ReLU of a unit whose input can be negative, and
+// taken away after the last unit, when nothing is known about the input's
+// scale. It has to be far outside of what activations reach (a few dozen) and
+// leave float32 enough digits behind the point (ulp(256) is 3e-5).
+const shift = 256
+
+// InitialUnits returns the weights of a bottleneck that was neither calibrated
+// nor trained: averages over groups of channels and over windows, spread out
+// again on the other side, so that the restored tensor has the scale of the cut
+// tensor. A seeded tenth of noise on the averages breaks their symmetry for
+// training. What such a bottleneck predicts is noise.
+func InitialUnits(g Geometry) *Units {
+	u := g.spatialUnits()
+	var first, last *Unit
+	if !g.Full {
+		u.ReduceChannel, u.RestoreChannel = g.channelUnits()
+		first, last = u.ReduceChannel, u.RestoreChannel
+	} else {
+		first, last = u.ReduceSpatial, u.RestoreSpatial
+	}
+	if g.Signed && first != nil {
+		for i := range first.Beta {
+			first.Beta[i] += shift
+		}
+		for i := range last.Beta {
+			last.Beta[i] -= shift
+		}
+	}
+	u.Residual = g.residual()
+	return u
+}
+
+func newUnit(out, in, k int64) *Unit {
+	u := &Unit{Weight: make([]float32, out*in*k*k), Dims: []int64{out, in, k, k}, Stride: 1}
+	u.norm(out)
+	return u
+}
+
+// norm sets a BatchNormalization that changes nothing.
+func (u *Unit) norm(n int64) {
+	u.Gamma, u.Beta, u.Mean, u.Var = make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range n {
+		u.Gamma[i], u.Var[i] = 1, 1
+	}
+}
+
+func (g Geometry) random(name string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return rand.New(rand.NewPCG(g.Seed, h.Sum64()))
+}
+
+// channelUnits average groups of neighbouring channels and copy them back.
+func (g Geometry) channelUnits() (reduce, restore *Unit) {
+	reduce, restore = newUnit(g.Reduced, g.C, 1), newUnit(g.C, g.Reduced, 1)
+	r := g.random("channel")
+	sums := make([]float32, g.Reduced)
+	group := func(channel int64) int64 { return channel * g.Reduced / g.C }
+	for ch := range g.C {
+		w := 1 + 0.1*float32(2*r.Float64()-1)
+		reduce.Weight[group(ch)*g.C+ch] = w
+		sums[group(ch)] += w
+		restore.Weight[ch*g.Reduced+group(ch)] = 1
+	}
+	for ch := range g.C {
+		reduce.Weight[group(ch)*g.C+ch] /= sums[group(ch)]
+	}
+	return reduce, restore
+}
+
+// spatialUnits average the part of each window that is inside the image for
+// every window, and repeat the average over the stride's cell: neither sees the
+// zeros of the padding, so a constant plane stays constant up to its edges.
+func (g Geometry) spatialUnits() *Units {
+	if g.Stride == 1 {
+		return &Units{}
+	}
+	c, k, s := g.Reduced, g.Kernel(), g.Stride
+	reduce, restore := newUnit(c, c, k), newUnit(c, c, k)
+	restore.Transposed = true
+	top, bottom := g.padding(g.H)
+	left, right := g.padding(g.W)
+	for _, u := range []*Unit{reduce, restore} {
+		u.Stride, u.Pads = s, [4]int64{top, left, bottom, right}
+	}
+	// taps of one axis: inside for every window; and one cell of s taps whose
+	// copies cover the whole axis.
+	inside := func(before, after int64) []float32 {
+		w := make([]float32, k)
+		n := k - before - after
+		for t := before; t < k-after; t++ {
+			w[t] = 1 / float32(n)
+		}
+		return w
+	}
+	cell := func(before int64) []float32 {
+		w := make([]float32, k)
+		start := min(before, k-s)
+		for t := start; t < start+s; t++ {
+			w[t] = 1
+		}
+		return w
+	}
+	rows, cols := inside(top, bottom), inside(left, right)
+	cellRows, cellCols := cell(top), cell(left)
+	for ch := range c {
+		at := (ch*c + ch) * k * k
+		for y := range k {
+			for x := range k {
+				reduce.Weight[at+y*k+x] = rows[y] * cols[x]
+				restore.Weight[at+y*k+x] = cellRows[y] * cellCols[x]
+			}
+		}
+	}
+	return &Units{ReduceSpatial: reduce, RestoreSpatial: restore}
+}
+
+// residual starts as zero: He weights in, zeros out.
+func (g Geometry) residual() *Residual {
+	if g.Width == 0 {
+		return nil
+	}
+	r := &Residual{Width: g.Width, In: g.Reduced, Out: g.C}
+	r.W1, r.B1 = make([]float32, g.Width*g.Reduced*9), make([]float32, g.Width)
+	r.W2, r.B2 = make([]float32, g.C*g.Width*9), make([]float32, g.C)
+	rnd := g.random("residual")
+	std := heStd(9 * g.Reduced)
+	for i := range r.W1 {
+		r.W1[i] = float32(rnd.NormFloat64() * std)
+	}
+	return r
+}
+
+// heStd is the standard deviation of He initialisation.
+func heStd(fanIn int64) float64 { return math.Sqrt(2 / float64(fanIn)) }
