@@ -133,11 +133,14 @@ func dimOf(d shape.Dim) any {
 	return d.String()
 }
 
-// parameters counts the elements of the initializers.
+// parameters counts the elements of the float initializers, as frameworks count
+// parameters: without the running statistics of BatchNormalization.
 func parameters(m *ir.Model) int64 {
 	n := int64(0)
 	for _, v := range m.Graph.Inits() {
-		n += v.Init().Len()
+		if cut.Parameter(v) {
+			n += v.Init().Len()
+		}
 	}
 	return n
 }

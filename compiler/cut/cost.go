@@ -20,7 +20,7 @@ func (a *Analysis) Before(c *Cut) (macs, params int64) {
 			continue
 		}
 		seen[v] = true
-		if v.Init() != nil {
+		if Parameter(v) {
 			params += v.Init().Len()
 		}
 		if n := v.Producer(); n != nil && !visited[n] {
@@ -50,4 +50,19 @@ func (a *Analysis) Bytes(c *Cut) *int64 {
 	}
 	b := c.Type.DType.Bytes(n)
 	return &b
+}
+
+// Parameter reports whether v is what frameworks count as a parameter: a
+// floating-point initializer that is no running statistic of a
+// BatchNormalization (its inputs mean and var).
+func Parameter(v *ir.Value) bool {
+	if v.Init() == nil || !v.Init().DType().IsFloat() {
+		return false
+	}
+	for _, u := range v.Uses() {
+		if u.Node.Op != "BatchNormalization" || u.Node.Domain != "" || u.Index < 3 {
+			return true
+		}
+	}
+	return len(v.Uses()) == 0
 }
