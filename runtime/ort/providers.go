@@ -87,7 +87,7 @@ func (e *ProviderError) Error() string {
 // Unwrap returns what ONNX Runtime said.
 func (e *ProviderError) Unwrap() error { return e.Cause }
 
-// attach adds the provider to the session options, or tells why it cannot.
+// add adds the provider to the session options, or tells why it cannot.
 func (row providerRow) add(o *yalue.SessionOptions, opts Options, library string) error {
 	if row.attach == nil {
 		return nil
