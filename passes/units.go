@@ -116,7 +116,7 @@ func InitialUnits(g Geometry) *Units {
 			first.Beta[i] += shift
 		}
 		for i := range last.Beta {
-			last.Beta[i] -= shift
+			last.Beta[i] -= shift * last.gain(i)
 		}
 	}
 	u.Residual = g.residual()
@@ -127,6 +127,19 @@ func newUnit(out, in, k int64) *Unit {
 	u := &Unit{Weight: make([]float32, out*in*k*k), Dims: []int64{out, in, k, k}, Stride: 1}
 	u.norm(out)
 	return u
+}
+
+// gain returns what the convolution makes of a constant 1 in output channel i.
+func (u *Unit) gain(i int) float32 {
+	if u.Transposed { // each output sees one tap of its own plane
+		return 1
+	}
+	n := len(u.Weight) / len(u.Beta)
+	sum := float32(0)
+	for _, w := range u.Weight[i*n : (i+1)*n] {
+		sum += w
+	}
+	return sum
 }
 
 // norm sets a BatchNormalization that changes nothing.
@@ -143,7 +156,8 @@ func (g Geometry) random(name string) *rand.Rand {
 	return rand.New(rand.NewPCG(g.Seed, h.Sum64()))
 }
 
-// channelUnits average groups of neighbouring channels and copy them back.
+// channelUnits average groups of neighbouring channels and copy them back, with
+// noise on both: a normalisation over channels would cancel equal copies.
 func (g Geometry) channelUnits() (reduce, restore *Unit) {
 	reduce, restore = newUnit(g.Reduced, g.C, 1), newUnit(g.C, g.Reduced, 1)
 	r := g.random("channel")
@@ -153,7 +167,7 @@ func (g Geometry) channelUnits() (reduce, restore *Unit) {
 		w := 1 + 0.1*float32(2*r.Float64()-1)
 		reduce.Weight[group(ch)*g.C+ch] = w
 		sums[group(ch)] += w
-		restore.Weight[ch*g.Reduced+group(ch)] = 1
+		restore.Weight[ch*g.Reduced+group(ch)] = 1 + 0.1*float32(2*r.Float64()-1)
 	}
 	for ch := range g.C {
 		reduce.Weight[group(ch)*g.C+ch] /= sums[group(ch)]
