@@ -9,6 +9,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -30,15 +31,16 @@ func calibrate(ctx context.Context, s streams, path string, o splitOptions, g pa
 		return nil, err
 	}
 	defer session.Close()
-	feeder, err := newFeeder(session.Inputs(), &o.images, pre)
+	feeder, err := feed.New(session.Inputs(), o.images.chooser(pre))
 	if err != nil {
-		return nil, err
+		return nil, unusableError{err}
 	}
 	n := min(set.Len(), maxCalibration)
 	c := passes.NewCalibration(g)
 	bar := newProgress(s.err, "calibrating", n)
 	defer bar.done()
 	var used []string
+	var prepared *imagein.Preprocess
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -51,25 +53,28 @@ func calibrate(ctx context.Context, s streams, path string, o splitOptions, g pa
 		if err != nil {
 			return nil, unusablef("--calib: %w", err)
 		}
-		feed, err := feeder.item(item)
+		if item.Image != nil && prepared == nil {
+			prepared = feeder.Preprocess(item.Image.Bounds().Size())
+		}
+		x, err := feeder.One(item)
 		if err != nil {
 			return nil, unusablef("--calib: %s: %w", set.Name(index), err)
 		}
-		results, err := session.Run(ctx, feed)
+		results, err := session.Run(ctx, ort.Feed{feeder.Input(): x})
 		if err != nil {
 			return nil, fmt.Errorf("--calib: %s: %w", set.Name(index), err)
 		}
-		x, err := floats(results[0].Tensor)
+		activations, err := floats(results[0].Tensor)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.Add(x); err != nil {
+		if err := c.Add(activations); err != nil {
 			return nil, unusablef("%s: %w", set.Name(index), err)
 		}
 		bar.step()
 	}
 	u, err := c.Units()
-	return &calibration{u, feeder.preprocess(), used}, err
+	return &calibration{u, prepared, used}, err
 }
 
 // calibration is what a run over real images gives.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/spf13/pflag"
@@ -85,6 +86,13 @@ func (f *imageFlags) resolve(l imagein.Layout, inherited *imagein.Preprocess, si
 		return p, unusableError{err}
 	}
 	return p, nil
+}
+
+// chooser is resolve for a model that says inherited.
+func (f *imageFlags) chooser(inherited *imagein.Preprocess) feed.Chooser {
+	return func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
+		return f.resolve(l, inherited, size)
+	}
 }
 
 // forModel returns what a model's bundle is to say about images and labels: nil

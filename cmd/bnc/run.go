@@ -14,6 +14,7 @@ import (
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/spf13/pflag"
@@ -110,9 +111,9 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 	if labels == nil {
 		labels = meta.Labels
 	}
-	feeder, err := newFeeder(runner.Inputs(), &o.images, meta.Preprocess)
+	feeder, err := feed.New(runner.Inputs(), o.images.chooser(meta.Preprocess))
 	if err != nil {
-		return err
+		return unusableError{err}
 	}
 	bar := newProgress(s.err, "running", len(inputs))
 	defer bar.done()
@@ -142,16 +143,16 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 	return nil
 }
 
-func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feeder, labels []string, input string, top int) (runResult, error) {
+func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feed.Feeder, labels []string, input string, top int) (runResult, error) {
 	item, err := data.ReadItem(input)
 	if err != nil {
 		return runResult{}, unusableError{err}
 	}
-	feed, err := feeder.item(item)
+	x, err := feeder.One(item)
 	if err != nil {
-		return runResult{}, err
+		return runResult{}, unusableError{err}
 	}
-	out, err := runner.Run(ctx, feed)
+	out, err := runner.Run(ctx, ort.Feed{feeder.Input(): x})
 	if err != nil {
 		return runResult{}, openError(err)
 	}

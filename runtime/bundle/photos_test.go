@@ -74,7 +74,7 @@ func TestPhotosAgainstPillow(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := imagein.Default(layout, image.Point{})
-	f, err := feed.New(r.Inputs(), &p)
+	f, err := feed.New(r.Inputs(), feed.Always(&p))
 	if err != nil {
 		t.Fatal(err)
 	}

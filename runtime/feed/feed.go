@@ -1,7 +1,7 @@
 // Package feed brings the items of a data set into the form that a graph's
 // input wants, one at a time or as batches.
 //
-//	f, err := feed.New(session.Inputs(), meta.Preprocess)
+//	f, err := feed.New(session.Inputs(), feed.Always(meta.Preprocess))
 //	x, err := f.One(item)                  // [1 3 224 224]
 //	x, labels, err := f.Batch(set, order[:32]) // [32 3 224 224]
 package feed
@@ -31,10 +31,26 @@ type Feeder struct {
 	size           image.Point // the input's
 }
 
-// New returns the Feeder for a model with one input. Images are prepared as p
-// says, or by imagein.Default if p is nil. A model whose input is no image
-// can still be fed with tensors.
-func New(inputs []model.Port, p *imagein.Preprocess) (*Feeder, error) {
+// Chooser says how images of a size become inputs of a layout. The size is zero
+// for images of any size but the input's own.
+type Chooser func(l imagein.Layout, size image.Point) (imagein.Preprocess, error)
+
+// Always is the Chooser of p for all images, and of imagein.Default if p is nil.
+func Always(p *imagein.Preprocess) Chooser {
+	return func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
+		if p != nil {
+			return *p, nil
+		}
+		if l.Width == 0 || l.Height == 0 {
+			return imagein.Preprocess{}, errors.New("it takes images of any size: say which crop [height, width] it is to get")
+		}
+		return imagein.Default(l, size), nil
+	}
+}
+
+// New returns the Feeder for a model with one input. Images are prepared as
+// choose says. A model whose input is no image can still be fed with tensors.
+func New(inputs []model.Port, choose Chooser) (*Feeder, error) {
 	if len(inputs) != 1 {
 		return nil, fmt.Errorf("the model has %d inputs: images and .npy tensors can be given to models with one", len(inputs))
 	}
@@ -45,20 +61,34 @@ func New(inputs []model.Port, p *imagein.Preprocess) (*Feeder, error) {
 		return f, nil
 	}
 	f.size = image.Pt(layout.Width, layout.Height)
-	if p != nil {
-		f.resized, err = imagein.New(*p, layout)
-		f.exact = f.resized
-		return f, err
+	for _, x := range []struct {
+		size image.Point
+		prep **imagein.Preparer
+	}{{image.Point{}, &f.resized}, {f.size, &f.exact}} {
+		p, err := choose(layout, x.size)
+		if err != nil { // tensors can still be fed
+			f.noImages = fmt.Errorf("input %s: %w", f.port, err)
+			return f, nil
+		}
+		if *x.prep, err = imagein.New(p, layout); err != nil {
+			return nil, err
+		}
 	}
-	if f.size.X == 0 || f.size.Y == 0 {
-		f.noImages = fmt.Errorf("input %s takes images of any size: say which crop [height, width] it is to get", f.port)
-		return f, nil
+	return f, nil
+}
+
+// Preprocess returns how an image of the given size is prepared, nil where the
+// input takes no images.
+func (f *Feeder) Preprocess(size image.Point) *imagein.Preprocess {
+	prep := f.resized
+	if size == f.size {
+		prep = f.exact
 	}
-	if f.resized, err = imagein.New(imagein.Default(layout, image.Point{}), layout); err != nil {
-		return nil, err
+	if prep == nil {
+		return nil
 	}
-	f.exact, err = imagein.New(imagein.Default(layout, f.size), layout)
-	return f, err
+	p := prep.Preprocess()
+	return &p
 }
 
 // Input returns the name of the input that is fed.

@@ -38,7 +38,7 @@ func flat(w, h int, level uint8) *image.Gray {
 
 func newFeeder(t *testing.T, inputs []model.Port, p *imagein.Preprocess) *feed.Feeder {
 	t.Helper()
-	f, err := feed.New(inputs, p)
+	f, err := feed.New(inputs, feed.Always(p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,11 +88,11 @@ func TestOneTensor(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	if _, err := feed.New(nil, nil); err == nil {
+	if _, err := feed.New(nil, feed.Always(nil)); err == nil {
 		t.Error("a model without inputs was taken")
 	}
 	p := imagein.Preprocess{Color: "none"}
-	if _, err := feed.New(input(tensor.Float32, 1, 3, 8, 8), &p); err == nil {
+	if _, err := feed.New(input(tensor.Float32, 1, 3, 8, 8), feed.Always(&p)); err == nil {
 		t.Error("a preprocessing that cannot be was taken")
 	}
 	f := newFeeder(t, input(tensor.Float32, 1, 3, -1, -1), nil)
