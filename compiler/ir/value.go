@@ -2,6 +2,8 @@ package ir
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/bottlenet/bnc/compiler/onnxpb"
 	"google.golang.org/protobuf/proto"
@@ -144,6 +146,10 @@ func (v *Value) Shape() ([]Dim, bool) {
 	return DeclaredShape(v.typ)
 }
 
+// namesSize reports whether r can be part of a symbol's name. Converters write
+// "?" and "-1" for sizes that they do not know, any two of which may differ.
+func namesSize(r rune) bool { return unicode.IsLetter(r) || r == '_' }
+
 // DeclaredShape returns the dimensions that a tensor type states and whether it
 // states a rank.
 func DeclaredShape(t *onnxpb.TypeProto) ([]Dim, bool) {
@@ -160,7 +166,7 @@ func DeclaredShape(t *onnxpb.TypeProto) ([]Dim, bool) {
 				dims[i] = Dim{N: x.DimValue}
 			}
 		case *onnxpb.TensorShapeProto_Dimension_DimParam:
-			if x.DimParam != "" {
+			if strings.ContainsFunc(x.DimParam, namesSize) {
 				dims[i] = Sym(x.DimParam)
 			}
 		}
