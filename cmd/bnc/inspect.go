@@ -133,8 +133,7 @@ func dimOf(d shape.Dim) any {
 	return d.String()
 }
 
-// parameters counts the elements of the float initializers, as frameworks count
-// parameters: without the running statistics of BatchNormalization.
+// parameters counts the elements of the initializers that are parameters.
 func parameters(m *ir.Model) int64 {
 	n := int64(0)
 	for _, v := range m.Graph.Inits() {

@@ -1,6 +1,10 @@
 package cut
 
-import "github.com/bottlenet/bnc/compiler/ir"
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
 
 // Before returns the multiply-adds, at batch 1, and the number of parameters of
 // what a plain split at c leaves on the mobile side.
@@ -52,11 +56,12 @@ func (a *Analysis) Bytes(c *Cut) *int64 {
 	return &b
 }
 
-// Parameter reports whether v is what frameworks count as a parameter: a
-// floating-point initializer that is no running statistic of a
-// BatchNormalization (its inputs mean and var).
+// Parameter reports whether v is what frameworks count as a parameter: an
+// initializer that is neither a running statistic of a BatchNormalization (its
+// inputs mean and var) nor of the types that shapes, indices and flags have.
 func Parameter(v *ir.Value) bool {
-	if v.Init() == nil || !v.Init().DType().IsFloat() {
+	t := v.Init()
+	if t == nil || slices.Contains([]ir.DType{ir.Int64, ir.Bool, ir.String}, t.DType()) {
 		return false
 	}
 	for _, u := range v.Uses() {
