@@ -8,8 +8,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 )
 
-// metaFormat is the version of the metadata that every file of a bundle carries.
-const metaFormat = 1
+// MetaFormat is the version of the metadata that every file of a bundle carries.
+const MetaFormat = 1
 
 // metadata prefix of everything that bnc writes.
 const metaPrefix = "bnc."

@@ -79,6 +79,8 @@ type runResult struct {
 	CloudMS      float64        `json:"cloud_ms"`
 	TotalMS      float64        `json:"total_ms"`
 	Where        string         `json:"where"`
+
+	outputs ort.Results
 }
 
 func classify(ctx context.Context, s streams, path string, args []string, o runOptions) error {
@@ -156,12 +158,12 @@ func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feed.Feeder
 	if err != nil {
 		return runResult{}, openError(err)
 	}
-	rows, err := bundle.Top(out.Outputs, labels, top)
-	if err != nil {
-		return runResult{}, unusableError{err}
+	best := []bundle.Class{}
+	if rows, err := bundle.Top(out.Outputs, labels, top); err == nil { // else no classifier: nothing to rank
+		best = rows[0]
 	}
 	return runResult{
-		Input: input, Top: rows[0], PayloadBytes: out.PayloadBytes, Where: out.Where,
+		Input: input, Top: best, outputs: out.Outputs, PayloadBytes: out.PayloadBytes, Where: out.Where,
 		MobileMS: millis(out.Timings.Mobile), LinkMS: millis(out.Timings.Link), CloudMS: millis(out.Timings.Cloud),
 		TotalMS: millis(out.Timings.Total),
 	}, nil
@@ -173,6 +175,11 @@ func (r runResult) print(s streams) {
 	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, cloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, r.CloudMS, r.Where)
 	for _, c := range r.Top {
 		fmt.Fprintf(s.out, "  %6.2f%%  %d %s\n", 100*c.Score, c.Class, c.Label)
+	}
+	if len(r.Top) == 0 {
+		for _, o := range r.outputs {
+			fmt.Fprintf(s.out, "  %s %v\n", o.Name, o.Tensor)
+		}
 	}
 }
 

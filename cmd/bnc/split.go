@@ -197,7 +197,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		return err
 	}
 	meta := passes.Meta{
-		Format: 1, Cut: c.Name(), Tensor: c.Value.Name(), Outputs: outputNames(a), Codec: "none",
+		Format: passes.MetaFormat, Cut: c.Name(), Tensor: c.Value.Name(), Outputs: outputNames(a), Codec: "none",
 		Labels: labels, Backbone: true,
 	}
 	if preprocess != nil {

@@ -55,13 +55,6 @@ func (c *call) ints(name string) ([]int64, bool) {
 	return nil, false
 }
 
-func (c *call) float(name string, def float32) float32 {
-	if a := c.attr(name); a != nil && a.Proto.F != nil {
-		return *a.Proto.F
-	}
-	return def
-}
-
 func (c *call) str(name, def string) string {
 	if a := c.attr(name); a != nil && a.Proto.S != nil {
 		return string(a.Proto.S)

@@ -62,7 +62,7 @@ func (c *call) keepAspect(dims []Dim, which []int, sizes []Dim) []Dim {
 			best = ratio
 			continue
 		}
-		best = best.pick(ratio, policy == "not_larger" == false)
+		best = best.pick(ratio, policy != "not_larger")
 	}
 	out := make([]Dim, len(sizes))
 	for i, axis := range which {
