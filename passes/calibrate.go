@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -134,15 +135,13 @@ func (c *Calibration) components() (mean, variance []float64, p *mat.Dense, err 
 		}
 		variance[i] = max(cov.At(i, i), 0)
 	}
-	var eig mat.EigenSym
-	if !eig.Factorize(cov, true) {
-		return nil, nil, nil, fmt.Errorf("calibration: the covariance of the cut tensor has no eigenvectors")
+	vectors, err := leading(cov, int(c.g.Reduced), c.rnd)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	var vectors mat.Dense
-	eig.VectorsTo(&vectors)
 	p = mat.NewDense(int(c.g.Reduced), n, nil)
 	for k := range int(c.g.Reduced) {
-		column := mat.Col(nil, n-1-k, &vectors) // eigenvalues rise
+		column := mat.Col(nil, k, vectors)
 		sum := 0.0
 		for _, v := range column {
 			sum += v
@@ -155,6 +154,82 @@ func (c *Calibration) components() (mean, variance []float64, p *mat.Dense, err 
 		p.SetRow(k, column)
 	}
 	return mean, variance, p, nil
+}
+
+// wholeDecomposition is the number of channels up to which all eigenvectors are
+// computed: beyond it that takes many seconds, and only a few are wanted.
+const wholeDecomposition = 384
+
+// leading returns the k eigenvectors of a covariance with the largest
+// eigenvalues, largest first, as columns.
+func leading(cov *mat.SymDense, k int, rnd *rand.Rand) (mat.Matrix, error) {
+	n := cov.SymmetricDim()
+	if n <= wholeDecomposition || 4*k > n {
+		var eig mat.EigenSym
+		if !eig.Factorize(cov, true) {
+			return nil, errors.New("calibration: the covariance of the cut tensor has no eigenvectors")
+		}
+		var vectors mat.Dense
+		eig.VectorsTo(&vectors)
+		out := mat.NewDense(n, k, nil)
+		for i := range k { // eigenvalues rise
+			out.SetCol(i, mat.Col(nil, n-1-i, &vectors))
+		}
+		return out, nil
+	}
+	// Subspace iteration: powers of the covariance turn a random subspace, a
+	// little wider than wanted, to the leading eigenvectors; the small problem
+	// inside of it separates them.
+	const extra, rounds = 8, 24
+	q := mat.NewDense(n, k+extra, nil)
+	for i := range n {
+		for j := range k + extra {
+			q.Set(i, j, rnd.NormFloat64())
+		}
+	}
+	var next, small mat.Dense
+	for range rounds {
+		orthonormalise(q)
+		next.Mul(cov, q)
+		q.Copy(&next)
+	}
+	orthonormalise(q)
+	next.Mul(cov, q)
+	small.Mul(q.T(), &next)
+	inner := mat.NewSymDense(k+extra, nil)
+	for i := range k + extra {
+		for j := i; j < k+extra; j++ {
+			inner.SetSym(i, j, (small.At(i, j)+small.At(j, i))/2)
+		}
+	}
+	turn, err := leading(inner, k, rnd)
+	if err != nil {
+		return nil, err
+	}
+	out := mat.NewDense(n, k, nil)
+	out.Mul(q, turn)
+	return out, nil
+}
+
+// orthonormalise makes the columns of q orthogonal and of length 1, in place
+// (modified Gram-Schmidt). Columns that depend on others become zero.
+func orthonormalise(q *mat.Dense) {
+	n, k := q.Dims()
+	columns := make([]*mat.VecDense, k)
+	for j := range k {
+		columns[j] = mat.VecDenseCopyOf(q.ColView(j))
+	}
+	for j, v := range columns {
+		for _, u := range columns[:j] {
+			v.AddScaledVec(v, -mat.Dot(u, v), u)
+		}
+		if norm := mat.Norm(v, 2); norm > 0 {
+			v.ScaleVec(1/norm, v)
+		}
+		for i := range n {
+			q.Set(i, j, v.AtVec(i))
+		}
+	}
 }
 
 // channelUnits makes the units of components p; their shifts are still zero.
