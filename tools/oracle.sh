@@ -26,16 +26,14 @@ python_311() {
 	return 1
 }
 
-# Python with onnx and onnxruntime. The environment is made without pip of its own: making one with pip
-# needs a package that Debian leaves out.
-python_oracle() {
-	what="Python with onnx and onnxruntime"
-	if [ -n "${BNC_ORACLE_PYTHON:-}" ]; then
-		say "$what: BNC_ORACLE_PYTHON names $BNC_ORACLE_PYTHON"
-		return
-	fi
-	dir=$cache/oracle
-	if cmp -s tools/oracle-requirements.txt "$dir/requirements.txt" && "$dir/bin/python" -c '' 2>/dev/null; then
+# environment WHAT NAME CHECK PIPFLAG: a Python environment in the cache with the packages of
+# tools/NAME-requirements.txt. It is made without pip of its own: making one with pip needs a package that
+# Debian leaves out.
+environment() {
+	what=$1
+	dir=$cache/$2
+	list=tools/$2-requirements.txt
+	if cmp -s "$list" "$dir/requirements.txt" && "$dir/bin/python" -c '' 2>/dev/null; then
 		say "$what: already there ($dir)"
 		return
 	fi
@@ -47,17 +45,28 @@ python_oracle() {
 	fi
 	python=$(python_311)
 	say "$what: making an environment with $("$python" --version)"
-	env=$scratch/oracle
+	env=$scratch/$2
 	if ! "$python" -m venv --without-pip "$env" ||
-		! $(pip_command) --python "$env/bin/python" install --only-binary=:all: --requirement tools/oracle-requirements.txt ||
-		! "$env/bin/python" -c 'import numpy, onnx, onnxruntime, PIL'; then
+		! $(pip_command) --python "$env/bin/python" install ${4:-} --requirement "$list" ||
+		! "$env/bin/python" -c "$3"; then
 		missing "$what" "See above."
 		return
 	fi
-	cp tools/oracle-requirements.txt "$env/requirements.txt"
+	cp "$list" "$env/requirements.txt"
 	replace "$env" "$dir"
 	say "$what: now there ($dir)"
 }
+
+python_oracle() {
+	if [ -n "${BNC_ORACLE_PYTHON:-}" ]; then
+		say "Python with onnx and onnxruntime: BNC_ORACLE_PYTHON names $BNC_ORACLE_PYTHON"
+		return
+	fi
+	environment "Python with onnx and onnxruntime" oracle 'import numpy, onnx, onnxruntime, PIL' --only-binary=:all:
+}
+
+# DVC, for the example of a build system's step.
+dvc() { environment DVC dvc 'import dvc'; }
 
 # Debian's PyTorch exports well-known networks without a network connection.
 torchvision() {
@@ -81,5 +90,6 @@ old_onnxruntime() {
 }
 
 python_oracle
+dvc
 torchvision
 old_onnxruntime
