@@ -8,6 +8,8 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bnc
 ORACLE_PYTHON = $(or $(BNC_ORACLE_PYTHON),$(CACHE)/oracle/bin/python)
 TORCH_PYTHON  = $(or $(BNC_TORCH_PYTHON),/usr/bin/python3)
 LIGHT := ../shared/models/light
+# The part of the corpus that make test splits (cmd/bnc/corpus_test.go).
+QUICK := resnet18_bn squeezenet1_1
 
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
@@ -28,7 +30,8 @@ build: deps ## bin/bnc and bin/libbnc_ops.so
 	$(GO) build -trimpath -buildvcs=false -o bin/bnc ./cmd/bnc
 	sh ops/build.sh bin/libbnc_ops.so
 
-test: build deps-oracle ## every test
+test: build deps-oracle ## every test, a tenth of the corpus among them
+	@$(TORCH_PYTHON) testdata/export_torchvision.py $(CACHE)/corpus $(QUICK) || echo "without the exported models" >&2
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 race: build deps-oracle ## every test under the race detector
