@@ -14,7 +14,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus fuzz bench clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ corpus: build deps-oracle ## split and compare a corpus of well-known networks (
 	@if [ -d $(LIGHT) ]; then $(ORACLE_PYTHON) testdata/randomise_light.py $(LIGHT) $(CACHE)/corpus; \
 	else echo "no light models in $(LIGHT): without them"; fi
 	BNC_CORPUS=full $(GO) test -count=1 -timeout 120m -v -run Corpus ./cmd/bnc
+
+big: build deps-oracle ## splits a model of 2.5 GB in little memory (needs 8 GB of disk)
+	@sh tools/big.sh
 
 fuzz: build ## every fuzz target, FUZZTIME seconds altogether
 	@GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
