@@ -38,7 +38,8 @@ func askOracle(t *testing.T, script string, job, answer any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(python, filepath.Join("testdata", script), plugin(t))
+	// -B: no compiled modules in the repository.
+	c := exec.Command(python, "-B", filepath.Join("testdata", script), plugin(t))
 	c.Stdin = bytes.NewReader(in)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr

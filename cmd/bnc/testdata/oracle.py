@@ -46,17 +46,24 @@ def session(model, custom_ops=True):
 
 
 def exposed(path, *tensors):
-    """The model of a file with these float tensors as further outputs."""
+    """The model of a file with these tensors as further outputs; onnxruntime finds out their types."""
     model = onnx.load(path)
     for name in tensors:
-        model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        if name not in [o.name for o in model.graph.output]:
+            model.graph.output.append(onnx.ValueInfoProto(name=name))
     return model
 
 
-def node(model, name):
-    """The node of that name."""
-    (found,) = [n for n in model.graph.node if n.name == name]
+def node(path, name):
+    """The node of that name in a file."""
+    (found,) = [n for n in onnx.load(path).graph.node if n.name == name]
     return found
+
+
+def run(model, feed, custom_ops=True):
+    """The outputs of a model by name."""
+    s = session(model, custom_ops)
+    return dict(zip([o.name for o in s.get_outputs()], s.run(None, feed)))
 
 
 def metadata(model):
