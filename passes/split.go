@@ -181,7 +181,7 @@ func (r *recipes) bottleneck(a *cut.Analysis, c *cut.Cut, s Settings, early, lat
 		r.run(b.Cloud, DecodePayload(s.Geometry, s.Quantiser.Dynamic, s.Quality))
 	}
 	if s.TX2 {
-		r.run(b.Mobile, LowerForTX2, DeadCode)
+		r.run(b.Mobile, LowerForTX2, DeadCode, CheckTensorRT)
 	}
 	for _, m := range []*ir.Model{b.Mobile, b.Cloud} {
 		r.run(m, DropUnusedDomains)
