@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"fmt"
+
 	"github.com/bottlenet/bnc/compiler/ir"
 )
 
@@ -10,6 +12,34 @@ const (
 	CodecOnDeviceHost = "device-host" // the device's program encodes, the cloud graph decodes
 	CodecOnHost       = "host"        // both programs; neither graph has a custom operator
 )
+
+// interfaceNames are the names of what crosses and of the byte counts: those of
+// the interface between the graphs and what runs them.
+var interfaceNames = []string{"payload", "tile", "range", "payload_bytes"}
+
+// ReserveNames renames tensors inside of the model that have a name of the
+// interface. An input or output of the model cannot be renamed: the model is
+// refused.
+var ReserveNames = Pass{
+	Name: "reserve-names",
+	Doc:  "rename tensors that are called like what crosses",
+	Run: func(m *ir.Model) (int, error) {
+		renamed := 0
+		for _, name := range interfaceNames {
+			v := m.Graph.Value(name)
+			switch {
+			case v == nil:
+			case v.IsInput() || v.IsOutput():
+				return renamed, &UnsuitableError{fmt.Sprintf("tensor %q", name),
+					"an input or output of the model has the name of what a bottleneck sends; rename it, or use --plain"}
+			default:
+				m.Graph.Rename(v, m.Graph.FreeName("model."+name))
+				renamed++
+			}
+		}
+		return renamed, nil
+	},
+}
 
 // EncodePayload ends a mobile graph whose first outputs are tile and, where the
 // range is dynamic, range with JpegEncode: then payload is its first output.

@@ -139,6 +139,7 @@ func (r *recipes) bottleneck(a *cut.Analysis, c *cut.Cut, s Settings, early, lat
 	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
 	r.run(joined,
 		Initializers,
+		ReserveNames,
 		InsertBottleneck(c.Value, batch, s, units, shapeOnly, &restored),
 		LocalShapes(a, c, func() *ir.Value { return restored }),
 		DeadCode,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/onnxpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // Graph is a list of nodes in topological order with the values between them:
@@ -149,15 +150,21 @@ func (g *Graph) NewValue(name string, t *onnxpb.TypeProto) (*Value, error) {
 // Temp adds a value under a name that no graph of the model uses yet: hint
 // itself, or hint with the first free number.
 func (g *Graph) Temp(hint string, t *onnxpb.TypeProto) *Value {
-	name := hint
-	for i := 1; g.taken(name); i++ {
-		name = fmt.Sprintf("%s_%d", hint, i)
-	}
-	v, err := g.NewValue(name, t)
+	v, err := g.NewValue(g.FreeName(hint), t)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
 	return v
+}
+
+// FreeName returns hint, or hint with the first number that makes it a name that
+// no graph of the model uses yet.
+func (g *Graph) FreeName(hint string) string {
+	name := hint
+	for i := 1; g.taken(name); i++ {
+		name = fmt.Sprintf("%s_%d", hint, i)
+	}
+	return name
 }
 
 func (g *Graph) taken(name string) bool {
@@ -488,4 +495,29 @@ func (g *Graph) Freeze(v *Value, t *Tensor) {
 		}
 	}
 	g.SetInit(v, t)
+}
+
+// Rename gives v, neither input nor output of the model, another name, which
+// must be free, where annotations mention it as well.
+func (g *Graph) Rename(v *Value, name string) {
+	if v.IsOutput() || v.IsInput() || g.taken(name) {
+		panic(fmt.Sprintf("BUG: %q cannot be renamed to %q", v.name, name))
+	}
+	renamed := func(s *string) *string {
+		if s != nil && *s == v.name {
+			return &name
+		}
+		return s
+	}
+	p := proto.Clone(g.Proto).(*onnxpb.GraphProto)
+	for _, a := range p.QuantizationAnnotation {
+		a.TensorName = renamed(a.TensorName)
+		for _, q := range a.QuantParameterTensorNames {
+			q.Value = renamed(q.Value)
+		}
+	}
+	g.Proto = p
+	delete(g.values, v.name)
+	g.values[name] = v
+	v.name = name
 }
