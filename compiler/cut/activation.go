@@ -31,6 +31,7 @@ func newFlow(m *ir.Model) *flow {
 	for _, v := range m.Graph.Feeds() {
 		f.kinds[v] = activation
 	}
+	random := randomness{m, map[ir.FunctionID]bool{}}
 	for _, n := range m.Graph.Nodes() {
 		f.reads[n] = n.Reads()
 		k := constant
@@ -40,7 +41,7 @@ func newFlow(m *ir.Model) *flow {
 		switch op := shape.Lookup(n.Domain, n.Op); {
 		case op != nil && op.Traits&shape.ShapeOnly != 0:
 			k = min(k, shapeOnly)
-		case random(m, n):
+		case random.of(n):
 			k = activation
 		}
 		f.nodes[n] = k
@@ -53,24 +54,42 @@ func newFlow(m *ir.Model) *flow {
 	return f
 }
 
-// random reports whether two copies of n may give different results: n, or a
-// node in its bodies or in a function it calls, draws random numbers.
-func random(m *ir.Model, n *ir.Node) bool {
+// randomness tells which nodes draw random numbers. It looks into each function
+// once: calls of calls may multiply without end.
+type randomness struct {
+	model     *ir.Model
+	functions map[ir.FunctionID]bool
+}
+
+// of reports whether two copies of n may give different results: n, or a node
+// in its bodies or in a function it calls, draws random numbers.
+func (r randomness) of(n *ir.Node) bool {
+	found := r.itself(n)
+	for _, body := range n.Bodies() {
+		body.Walk(func(inner *ir.Node) { found = found || r.itself(inner) })
+	}
+	return found
+}
+
+// itself is of without n's bodies.
+func (r randomness) itself(n *ir.Node) bool {
 	if op := shape.Lookup(n.Domain, n.Op); op != nil {
 		training := op.Traits&shape.RandomInTraining != 0 && n.Input(2) != nil && !isFalse(n.Input(2))
 		if op.Traits&shape.Random != 0 || training {
 			return true
 		}
 	}
-	found := false
-	visit := func(inner *ir.Node) { found = found || random(m, inner) }
-	for _, body := range n.Bodies() {
-		body.Walk(visit)
+	id := n.Callee()
+	if known, ok := r.functions[id]; ok {
+		return known
 	}
-	if f := m.Function(n.Callee()); f != nil && !found {
-		f.Body.Walk(visit)
+	r.functions[id] = false // also what a recursive call, which ONNX forbids, counts as
+	if f := r.model.Function(id); f != nil {
+		found := false
+		f.Body.Walk(func(inner *ir.Node) { found = found || r.itself(inner) })
+		r.functions[id] = found
 	}
-	return found
+	return r.functions[id]
 }
 
 // isFalse reports whether v is the constant false.
