@@ -91,6 +91,9 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 		e.Reason = "it is an output of the model"
 	case a.vertex[v] == 0:
 		e.Reason = "no output of the model depends on it"
+	case a.gates.gate[a.vertex[v]] && a.lostShape(v) != nil:
+		e.Reason = fmt.Sprintf("behind it the shape of %q is read, which its own shape does not tell (fix it with --input NAME=DIMS)", a.lostShape(v).Name())
+		e.Crossing = a.crossing(v)
 	default:
 		e.Reason = "a division needs one tensor that everything after it depends on"
 		e.Crossing = a.crossing(v)
