@@ -59,7 +59,7 @@ func deadCode(m *ir.Model) (int, error) {
 	m.Functions = slices.DeleteFunc(m.Functions, func(f *ir.Function) bool { return !called[f.ID()] })
 
 	g.Proto = proto.Clone(g.Proto).(*onnxpb.GraphProto)
-	g.Proto.ValueInfo = nil // entries for values that never were
+	g.DropStaleInfos()
 	g.Proto.QuantizationAnnotation = slices.DeleteFunc(g.Proto.QuantizationAnnotation,
 		func(a *onnxpb.TensorAnnotation) bool {
 			gone := g.Value(a.GetTensorName()) == nil

@@ -36,9 +36,9 @@ func same(t *testing.T, got, want *bundle.Runner, n int64) {
 	}
 }
 
-// TestShapeOfTheInput cuts networks whose last Reshape reads Shape(input): as
+// TestInputShapeBehindTheCut cuts networks whose last Reshape reads Shape(input): as
 // exporters write it for a dynamic batch. Behind the cut the input is gone.
-func TestShapeOfTheInput(t *testing.T) {
+func TestInputShapeBehindTheCut(t *testing.T) {
 	const head = `<ir_version: 8, opset_import: ["" : 17]>
 	net (float[BATCH,3,32,32] x) => (float[BATCH,4] y)
 	<float[4,3,1,1] w = {1,2,3, -4,5,6, 7,-8,9, 1,0,2}, int64[1] zero = {0}, int64[1] rest = {-1}> {

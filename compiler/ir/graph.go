@@ -41,8 +41,15 @@ func (g *Graph) Inputs() []Port { return slices.Clone(g.inputs) }
 // Outputs returns the listed outputs.
 func (g *Graph) Outputs() []Port { return slices.Clone(g.outputs) }
 
-// Infos returns the value_info list.
+// Infos returns the value_info list. The Value of an entry for a name that the
+// graph does not have is nil.
 func (g *Graph) Infos() []Port { return slices.Clone(g.infos) }
+
+// DropStaleInfos removes value_info entries for names that the graph does not
+// have.
+func (g *Graph) DropStaleInfos() {
+	g.infos = slices.DeleteFunc(g.infos, func(p Port) bool { return p.Value == nil })
+}
 
 // Inits returns the dense initializers in file order.
 func (g *Graph) Inits() []*Value { return slices.Clone(g.inits) }
@@ -214,8 +221,12 @@ func (g *Graph) AddInput(v *Value, info *onnxpb.ValueInfoProto) {
 	g.inputs = append(g.inputs, declare(v, info))
 }
 
-// AddInfo appends v to g's value_info.
+// AddInfo appends v to g's value_info; nil stands for a name that g does not have.
 func (g *Graph) AddInfo(v *Value, info *onnxpb.ValueInfoProto) {
+	if v == nil {
+		g.infos = append(g.infos, Port{nil, info})
+		return
+	}
 	g.infos = append(g.infos, declare(v, info))
 }
 

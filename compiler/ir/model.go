@@ -154,7 +154,10 @@ func (g *Graph) clone(owner *Node, seen map[*Value]*Value) *Graph {
 	copyPorts := func(ports []Port) []Port {
 		out := make([]Port, len(ports))
 		for i, p := range ports {
-			out[i] = Port{copyValue(p.Value), p.Info}
+			out[i].Info = p.Info
+			if p.Value != nil {
+				out[i].Value = copyValue(p.Value)
+			}
 		}
 		return out
 	}

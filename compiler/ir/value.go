@@ -93,6 +93,14 @@ type Port struct {
 	Info *onnxpb.ValueInfoProto
 }
 
+// Name returns the name that is listed.
+func (p Port) Name() string {
+	if p.Value == nil {
+		return p.Info.GetName()
+	}
+	return p.Value.name
+}
+
 func hasValue(ports []Port, v *Value) bool {
 	return slices.ContainsFunc(ports, func(p Port) bool { return p.Value == v })
 }

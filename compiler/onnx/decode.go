@@ -121,11 +121,7 @@ func (d *decoder) graph(g *ir.Graph, pb *onnxpb.GraphProto) error {
 		return err
 	}
 	for _, info := range infos {
-		if v := g.Value(info.GetName()); v != nil {
-			g.AddInfo(v, info)
-		} else { // stale, but part of the file
-			pb.ValueInfo = append(pb.ValueInfo, info)
-		}
+		g.AddInfo(g.Value(info.GetName()), info)
 	}
 	for _, info := range outputs {
 		v := g.Lookup(info.GetName())

@@ -116,7 +116,7 @@ func (e *encoder) graph(g *ir.Graph) rope {
 		for _, p := range list.ports {
 			var pr rope
 			pr.proto(p.Info)
-			pr.changed(1, p.Value.Name(), p.Info.GetName())
+			pr.changed(1, p.Name(), p.Info.GetName())
 			r.message(list.field, pr)
 		}
 	}

@@ -139,10 +139,7 @@ func (p *printer) constants(g *ir.Graph) {
 		entries = append(entries, func() { p.tensor(v.Init(), v.Name(), " = ") })
 	}
 	for _, info := range g.Infos() {
-		entries = append(entries, func() { p.valueInfo(info.Info.GetType(), info.Value.Name()) })
-	}
-	for _, info := range g.Proto.GetValueInfo() { // of values that the graph does not have
-		entries = append(entries, func() { p.valueInfo(info.Type, info.GetName()) })
+		entries = append(entries, func() { p.valueInfo(info.Info.GetType(), info.Name()) })
 	}
 	for _, v := range g.SparseInits() {
 		p.line()
