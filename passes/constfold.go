@@ -8,8 +8,8 @@ import (
 )
 
 // FoldConstants turns what is known when compiling into initializers: Constant
-// nodes, weights that a ConstantOfShape makes, constants that are only reshaped
-// or cast, and integers that shape inference evaluates. Arithmetic on weights is
+// nodes, weights that a ConstantOfShape makes, constants that are only reshaped,
+// and integers that shape inference evaluates. Arithmetic on weights is
 // left to the runtime, which folds it without making the file larger. Outputs of
 // the model stay outputs of nodes.
 var FoldConstants = Pass{
@@ -26,7 +26,7 @@ var FoldConstants = Pass{
 			if v == nil || v.IsOutput() || n.NumOutputs() != 1 {
 				continue
 			}
-			t, err := foldNode(n, info.Of(v))
+			t, err := foldNode(n, info)
 			if err != nil {
 				return folded, fmt.Errorf("%s: %w", n.Label(), err)
 			}
@@ -44,7 +44,8 @@ var FoldConstants = Pass{
 const maxFolded = 1<<31 - 1
 
 // foldNode returns the constant that n computes, nil where it is none.
-func foldNode(n *ir.Node, t shape.Type) (*ir.Tensor, error) {
+func foldNode(n *ir.Node, info *shape.Info) (*ir.Tensor, error) {
+	t := info.Of(n.Output(0))
 	if numbers, ok := t.Ints(); ok && t.DType == ir.Int64 {
 		dims, _ := t.Shape()
 		return ir.NewTensor(ir.Int64, dims, ir.Int64s(numbers...).Raw), nil
@@ -58,6 +59,11 @@ func foldNode(n *ir.Node, t shape.Type) (*ir.Tensor, error) {
 	for _, d := range dims {
 		if size *= d; size > maxFolded {
 			return nil, nil
+		}
+	}
+	if n.Op == "ConstantOfShape" {
+		if _, known := info.Of(n.Input(0)).Ints(); !known {
+			return nil, nil // dims are what the file declares
 		}
 	}
 	return fold(n, dims)
@@ -80,6 +86,9 @@ func foldReshape(n *ir.Node, dims []int64) (*ir.Tensor, error) {
 		return nil, nil
 	}
 	t := v.Init()
+	if count(dims) != t.Len() {
+		return nil, nil // dims are what the file declares, and wrong
+	}
 	raw := t.Raw
 	if raw == nil {
 		b, err := t.Bytes()
@@ -100,15 +109,21 @@ func foldConstantOfShape(n *ir.Node, dims []int64) (*ir.Tensor, error) {
 	if err != nil || value.Len() != 1 {
 		return nil, err
 	}
-	count := int64(1)
-	for _, d := range dims {
-		count *= d
-	}
-	return ir.NewTensor(value.DType(), dims, ir.Lazy{N: count * int64(len(one)), Compute: func() ([]byte, error) {
-		out := make([]byte, count*int64(len(one)))
+	size := count(dims) * int64(len(one))
+	return ir.NewTensor(value.DType(), dims, ir.Lazy{N: size, Compute: func() ([]byte, error) {
+		out := make([]byte, size)
 		for done := copy(out, one); done < len(out); done *= 2 {
 			copy(out[done:], out[:done])
 		}
 		return out, nil
 	}}), nil
+}
+
+// count returns the number of elements of a tensor of the given dims.
+func count(dims []int64) int64 {
+	n := int64(1)
+	for _, d := range dims {
+		n *= d
+	}
+	return n
 }

@@ -66,7 +66,7 @@ func foldBatchNorm(g *ir.Graph, bn *ir.Node) (bool, error) {
 	var params [4][]float32 // scale, B, mean, var
 	for i := range params {
 		v := bn.Input(i + 1)
-		if v == nil || v.Init() == nil || v.Init().DType() != ir.Float32 {
+		if !constant(v) {
 			return false, nil
 		}
 		var err error
@@ -114,10 +114,14 @@ func foldBatchNorm(g *ir.Graph, bn *ir.Node) (bool, error) {
 	return true, nil
 }
 
-// ownConstant reports whether v is a float32 initializer with a single use.
-func ownConstant(v *ir.Value) bool {
-	return v != nil && v.Init() != nil && v.Init().DType() == ir.Float32 && len(v.Uses()) == 1 && !v.IsOutput()
+// constant reports whether v is a float32 initializer that no caller may
+// override.
+func constant(v *ir.Value) bool {
+	return v != nil && v.Init() != nil && v.Init().DType() == ir.Float32 && !v.IsInput()
 }
+
+// ownConstant reports whether v is one with a single use.
+func ownConstant(v *ir.Value) bool { return constant(v) && len(v.Uses()) == 1 && !v.IsOutput() }
 
 // outChannels returns the number of output channels that weights w give conv.
 func outChannels(conv *ir.Node, w *ir.Tensor) int64 {

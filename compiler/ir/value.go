@@ -61,8 +61,9 @@ func (v *Value) IsInput() bool { return v.graph != nil && hasValue(v.graph.input
 // nested in it.
 func (v *Value) IsOutput() bool { return v.graph != nil && v.graph.outputCount[v] > 0 }
 
-// Const returns the constant that v is: its initializer, unless a caller may
-// override it as an input, or the value of the Constant node that produces it.
+// Const returns the constant that v is: its initializer, the default of one that
+// a caller may override included, or the value of the Constant node that
+// produces it.
 func (v *Value) Const() *Tensor {
 	if v.init != nil {
 		return v.init
