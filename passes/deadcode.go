@@ -46,9 +46,18 @@ func deadCode(m *ir.Model) (int, error) {
 	}
 	g.Remove(dead...)
 
+	// Scale and zero point of an annotation may be read by nothing else.
+	parameters := map[string]bool{}
+	for _, a := range g.Proto.QuantizationAnnotation {
+		for _, q := range a.QuantParameterTensorNames {
+			if v := g.Value(a.GetTensorName()); v != nil && (v.Used() || v.IsInput()) {
+				parameters[q.GetValue()] = true
+			}
+		}
+	}
 	var constants []*ir.Value
 	for _, v := range append(g.Inits(), g.SparseInits()...) {
-		if !v.Used() {
+		if !v.Used() && !parameters[v.Name()] {
 			constants = append(constants, v)
 		}
 	}
