@@ -70,8 +70,8 @@ func plugin(t *testing.T) string {
 	return built
 }
 
-// cached returns the file that an environment variable names, or else path below
-// bnc's cache folder.
+// cached returns the file that an environment variable names, if any, or else
+// path below bnc's cache folder, and skips the test without it.
 func cached(t *testing.T, variable, path, target string) string {
 	t.Helper()
 	file := os.Getenv(variable)
@@ -83,7 +83,7 @@ func cached(t *testing.T, variable, path, target string) string {
 		file = filepath.Join(cache, "bnc", filepath.FromSlash(path))
 	}
 	if _, err := os.Stat(file); err != nil {
-		t.Skipf("%v: %s, or set %s", err, target, variable)
+		t.Skipf("%v: %s", err, target)
 	}
 	return file
 }
