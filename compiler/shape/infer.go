@@ -23,8 +23,6 @@ type Info struct {
 	types map[*ir.Value]Type
 	costs map[*ir.Node]Dim
 	batch Dim
-
-	functions map[ir.FunctionID]*ir.Function
 }
 
 // Of returns v's type. Values in bodies of If, Loop and Scan have one as well,
@@ -58,7 +56,7 @@ func Infer(m *ir.Model, opts Options) (*Info, error) {
 	if err := s.graph(m.Graph); err != nil {
 		return nil, err
 	}
-	return &Info{types: s.types, costs: s.costs, batch: s.batchOf(m.Graph), functions: s.functions}, nil
+	return &Info{types: s.types, costs: s.costs, batch: s.batchOf(m.Graph)}, nil
 }
 
 // batchOf returns the leading dimension of the first input of rank 2 or more,

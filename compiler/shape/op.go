@@ -1,14 +1,6 @@
 package shape
 
-import (
-	"cmp"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
-	"github.com/bottlenet/bnc/compiler/ir"
-)
+import "fmt"
 
 // Op is a row of the operator table.
 type Op struct {
@@ -95,44 +87,4 @@ func index(groups ...[]Op) map[opID]*Op {
 		}
 	}
 	return out
-}
-
-// Ops returns all rows, ordered by domain and name.
-func Ops() []*Op {
-	return slices.SortedFunc(maps.Values(table), func(a, b *Op) int {
-		return cmp.Or(strings.Compare(a.Domain, b.Domain), strings.Compare(a.Name, b.Name))
-	})
-}
-
-// Deterministic reports whether n computes the same outputs from the same inputs
-// in every run. It is false for operators the table does not have, and for calls
-// and bodies that contain such.
-func (i *Info) Deterministic(n *ir.Node) bool {
-	if f := i.functions[n.Callee()]; f != nil {
-		return i.allDeterministic(f.Body)
-	}
-	op := Lookup(n.Domain, n.Op)
-	if op == nil || op.Traits&Random != 0 {
-		return false
-	}
-	if op.Traits&RandomInTraining != 0 && n.Input(2) != nil {
-		if mode, ok := i.Of(n.Input(2)).Ints(); !ok || len(mode) != 1 || mode[0] != 0 {
-			return false
-		}
-	}
-	for _, body := range n.Bodies() {
-		if !i.allDeterministic(body) {
-			return false
-		}
-	}
-	return true
-}
-
-func (i *Info) allDeterministic(g *ir.Graph) bool {
-	for _, n := range g.Nodes() {
-		if !i.Deterministic(n) {
-			return false
-		}
-	}
-	return true
 }

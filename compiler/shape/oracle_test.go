@@ -26,9 +26,12 @@ func oraclePython(t *testing.T) string {
 	return path
 }
 
-// python runs a program and decodes what it prints.
+// python runs a script and decodes what it prints.
 func python(t *testing.T, program string, args []string, stdin, result any) {
 	t.Helper()
+	if _, err := os.ReadFile(args[0]); err != nil { // read here so that go test runs again when it changes
+		t.Fatal(err)
+	}
 	cmd := exec.Command(program, args...)
 	if stdin != nil {
 		b, err := json.Marshal(stdin)
