@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,7 +108,11 @@ func openPrefix(path string, o splitOptions) (*ort.Session, error) {
 	if err := onnx.Save(file, b.Mobile, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
-	return ort.Open(file, ort.Options{})
+	session, err := ort.Open(file, ort.Options{})
+	if refused := (*ort.ModelError)(nil); errors.As(err, &refused) {
+		return nil, unusablef("%s: %w", path, refused) // not the file that is gone
+	}
+	return session, err
 }
 
 // floats returns a tensor's elements as float32.

@@ -217,7 +217,8 @@ func openError(err error) error {
 	var pair *bundle.PairError
 	var input *ort.InputError
 	var damaged *ops.DamagedError
-	if errors.As(err, &pair) || errors.As(err, &input) || errors.As(err, &damaged) {
+	var refused *ort.ModelError
+	if errors.As(err, &refused) || errors.As(err, &pair) || errors.As(err, &input) || errors.As(err, &damaged) {
 		return unusableError{err}
 	}
 	return err

@@ -69,6 +69,9 @@ func (e *external) data(t *onnxpb.TensorProto, size int64) (ir.Data, error) {
 			offset, err = strconv.ParseInt(kv.GetValue(), 10, 64)
 		case "length":
 			length, err = strconv.ParseInt(kv.GetValue(), 10, 64)
+			if err == nil && length < 0 {
+				err = fmt.Errorf("%d is negative", length)
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("external data %s: %w", kv.GetKey(), err)

@@ -32,3 +32,29 @@ func explainRun(err error) error {
 	}
 	return err
 }
+
+// ModelError is a model that ONNX Runtime does not take: a newer IR version, an
+// operator that it does not have, types that do not fit.
+type ModelError struct{ Message string }
+
+func (e *ModelError) Error() string {
+	return fmt.Sprintf("ONNX Runtime does not take this model: %s (bnc doctor tells the version)", e.Message)
+}
+
+// modelRefusals are how ONNX Runtime words what it finds wrong with a model, the
+// place in its source left out: when reading it, and when looking for kernels.
+var modelRefusals = []*regexp.Regexp{
+	regexp.MustCompile(`(?s)Load model from .*? failed:(?:/\S+:\d+ .*\) )?(.*)`),
+	regexp.MustCompile(`(?s)(Could not find an implementation for .*)`),
+}
+
+// explainOpen makes a *ModelError of the words that tell one, and keeps all
+// other errors.
+func explainOpen(err error) error {
+	for _, refusal := range modelRefusals {
+		if m := refusal.FindStringSubmatch(err.Error()); m != nil {
+			return &ModelError{m[1]}
+		}
+	}
+	return err
+}

@@ -30,7 +30,7 @@ type Session struct {
 }
 
 // Open loads the ONNX file at path. Weights in external files are found
-// beside it.
+// beside it. A model that ONNX Runtime refuses gives a *ModelError.
 func Open(path string, opts Options) (*Session, error) {
 	head, err := model.ReadFile(path)
 	if err != nil {
@@ -79,7 +79,7 @@ func open(name string, head *model.Model, opts Options, create creator) (*Sessio
 			return &Session{name: name, model: head, provider: usable[0].provider, skipped: skipped, session: session}, nil
 		}
 		if len(usable) == 1 {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, explainOpen(err))
 		}
 		skipped = append(skipped, &ProviderError{Provider: usable[0].provider, Library: library, Cause: err})
 		usable = usable[1:]
