@@ -7,7 +7,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 shared=$(cd "${1:-$root/../shared}" 2>/dev/null && pwd) || {
 	echo "calibrated: no folder ${1:-../shared} with models/imagenet and photos" >&2
-	exit 0
+	exit 1
 }
 model=$shared/models/imagenet/mobilenetv2.onnx
 val=$shared/photos/val
