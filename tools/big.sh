@@ -6,4 +6,4 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 python=${BNC_ORACLE_PYTHON:-${XDG_CACHE_HOME:-$HOME/.cache}/bnc/oracle/bin/python}
 work=$(mktemp -d "${TMPDIR:-/tmp}/bnc-big-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-"$python" "$root/tools/big.py" "$root/bin/bnc" "$work"
+"$python" "$root/tools/big.py" "$root/bin" "$work"
