@@ -98,30 +98,16 @@ func unordered(t *testing.T, b []byte) *onnxpb.ModelProto {
 	if err := proto.Unmarshal(b, m); err != nil {
 		t.Fatal(err)
 	}
-	sortNodes(t, m.ProtoReflect())
-	return m
-}
-
-func sortNodes(t *testing.T, m protoreflect.Message) {
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case f.Message() == nil:
-		case f.IsList():
-			for i := range v.List().Len() {
-				sortNodes(t, v.List().Get(i).Message())
-			}
-		default:
-			sortNodes(t, v.Message())
-		}
-		return true
-	})
 	byBytes := func(a, b *onnxpb.NodeProto) int { return bytes.Compare(encoded(t, a), encoded(t, b)) }
-	switch x := m.Interface().(type) {
-	case *onnxpb.GraphProto:
-		slices.SortFunc(x.Node, byBytes)
-	case *onnxpb.FunctionProto:
-		slices.SortFunc(x.Node, byBytes)
-	}
+	walk(m.ProtoReflect(), func(m protoreflect.Message) {
+		switch x := m.Interface().(type) {
+		case *onnxpb.GraphProto:
+			slices.SortFunc(x.Node, byBytes)
+		case *onnxpb.FunctionProto:
+			slices.SortFunc(x.Node, byBytes)
+		}
+	})
+	return m
 }
 
 func encoded(t *testing.T, m proto.Message) []byte {

@@ -217,22 +217,30 @@ func (g *generator) tensor(name string) *onnxpb.TensorProto {
 
 // decorate gives some messages fields that a later version may have.
 func (g *generator) decorate(m protoreflect.Message) {
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	walk(m, func(m protoreflect.Message) {
+		if doc := m.Descriptor().Fields().ByName("doc_string"); doc != nil && g.IntN(4) == 0 {
+			m.Set(doc, protoreflect.ValueOfString("doc"))
+		}
+		if g.IntN(8) == 0 {
+			m.SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 1000, protowire.VarintType), g.Uint64()))
+		}
+	})
+}
+
+// walk calls f for all messages in m, in order of their fields, and then for m.
+func walk(m protoreflect.Message, f func(protoreflect.Message)) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		field := fields.Get(i)
 		switch {
-		case f.Message() == nil:
-		case f.IsList():
-			for i := range v.List().Len() {
-				g.decorate(v.List().Get(i).Message())
+		case field.Message() == nil || !m.Has(field):
+		case field.IsList():
+			for j := range m.Get(field).List().Len() {
+				walk(m.Get(field).List().Get(j).Message(), f)
 			}
 		default:
-			g.decorate(v.Message())
+			walk(m.Get(field).Message(), f)
 		}
-		return true
-	})
-	if doc := m.Descriptor().Fields().ByName("doc_string"); doc != nil && g.IntN(4) == 0 {
-		m.Set(doc, protoreflect.ValueOfString("doc"))
 	}
-	if g.IntN(8) == 0 {
-		m.SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 1000, protowire.VarintType), g.Uint64()))
-	}
+	f(m)
 }
