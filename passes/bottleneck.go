@@ -29,8 +29,8 @@ const codecDomain = "bnc"
 // those are told by keep. The byte count of each image becomes the model's last
 // output.
 //
-// The value that stands for v afterwards is stored in restored.
-func InsertBottleneck(v *ir.Value, batch ir.Dim, s Settings, u *Units, keep func(*ir.Node) bool, restored **ir.Value) Pass {
+// What it inserted is stored in done.
+func InsertBottleneck(v *ir.Value, batch ir.Dim, s Settings, u *Units, keep func(*ir.Node) bool, done *Inserted) Pass {
 	return Pass{
 		Name: "insert-bottleneck",
 		Doc:  "put reduction, quantiser, codec and restoration behind the cut",
@@ -50,7 +50,7 @@ func InsertBottleneck(v *ir.Value, batch ir.Dim, s Settings, u *Units, keep func
 			decoded := m.Graph.Temp("bnc.tile_decoded", b.tileType())
 			size := m.Graph.Temp("payload_bytes", ir.TensorType(ir.Int64, []ir.Dim{batch}))
 			n := m.Graph.NewNode(codecDomain, "JpegRoundTrip", trip, []*ir.Value{decoded, size}, ir.IntAttr("quality", int64(s.Quality)))
-			n.Name = "bnc.codec"
+			n.SetName("bnc.codec")
 			m.SetOpset(codecDomain, 1)
 			m.Graph.AddInfo(decoded, nil)
 			y := b.restore(decoded, span)
@@ -63,11 +63,17 @@ func InsertBottleneck(v *ir.Value, batch ir.Dim, s Settings, u *Units, keep func
 				}
 			}
 			v.ReplaceReturns(y)
-			*restored = y
+			*done = Inserted{y, n}
 			m.Graph.AddOutput(size, nil)
 			return len(m.Graph.Nodes()) - before, m.Graph.Sort()
 		},
 	}
+}
+
+// Inserted is what later passes need to know of an inserted bottleneck.
+type Inserted struct {
+	Restored *ir.Value // stands for the cut tensor
+	Codec    *ir.Node  // JpegRoundTrip
 }
 
 type inserter struct {
@@ -100,7 +106,7 @@ func (b inserter) send(x *ir.Value) (tile, span *ir.Value) {
 		span = b.op("quantiser.minmax", "Concat", []*ir.Value{lo, hi}, ir.IntAttr("axis", 1))
 		shape := b.ints("quantiser.range.shape", 0, 2)
 		out := b.g.Temp("range", ir.TensorType(ir.Float32, []ir.Dim{b.batch, {N: 2}}))
-		b.g.NewNode("", "Reshape", []*ir.Value{span, shape}, []*ir.Value{out}).Name = quantiserPrefix + out.Name()
+		b.g.NewNode("", "Reshape", []*ir.Value{span, shape}, []*ir.Value{out}).SetName(quantiserPrefix + out.Name())
 		span = out
 		width = b.binary("quantiser.width", "Sub", hi, lo)
 		width = b.clip("quantiser.divisor", width, smallestNormal, math.MaxFloat32)
@@ -127,7 +133,7 @@ func (b inserter) send(x *ir.Value) (tile, span *ir.Value) {
 	}
 	x = b.tile(x)
 	out := b.g.Temp("tile", b.tileType())
-	b.g.NewNode("", "Cast", []*ir.Value{x}, []*ir.Value{out}, ir.IntAttr("to", int64(ir.Uint8))).Name = quantiserPrefix + out.Name()
+	b.g.NewNode("", "Cast", []*ir.Value{x}, []*ir.Value{out}, ir.IntAttr("to", int64(ir.Uint8))).SetName(quantiserPrefix + out.Name())
 	b.g.AddInfo(out, nil)
 	return out, span
 }

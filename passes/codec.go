@@ -59,7 +59,7 @@ func EncodePayload(dynamic bool, quality int) Pass {
 			}
 			payload := g.Temp("payload", ir.TensorType(ir.Uint8, []ir.Dim{ir.Sym("payload_bytes")}))
 			n := g.NewNode(codecDomain, "JpegEncode", outs[:crossing:crossing], []*ir.Value{payload}, ir.IntAttr("quality", int64(quality)))
-			n.Name = "bnc.encode"
+			n.SetName("bnc.encode")
 			g.SetOutputs(append([]*ir.Value{payload}, outs[crossing:]...)...)
 			return 1, nil
 		},
@@ -96,7 +96,7 @@ func DecodePayload(g Geometry, dynamic bool, quality int) Pass {
 				m.Graph.UnlistInput(v)
 			}
 			n := m.Graph.NewNode(codecDomain, "JpegDecode", []*ir.Value{payload}, outs, attrs...)
-			n.Name = "bnc.decode"
+			n.SetName("bnc.decode")
 			for _, v := range outs {
 				m.Graph.AddInfo(v, nil)
 			}

@@ -90,7 +90,7 @@ func halfPrecision(m *ir.Model) (int, error) {
 			for _, u := range v.Uses() {
 				u.Node.SetInput(u.Index, w)
 			}
-			m.Graph.NewNode("", "Cast", []*ir.Value{w}, []*ir.Value{v}, ir.IntAttr("to", int64(ir.Float32))).Name = h.prefix + "output." + v.Name()
+			m.Graph.NewNode("", "Cast", []*ir.Value{w}, []*ir.Value{v}, ir.IntAttr("to", int64(ir.Float32))).SetName(h.prefix + "output." + v.Name())
 			delete(half, v)
 		}
 	}

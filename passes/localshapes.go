@@ -21,15 +21,25 @@ func LocalShapes(a *cut.Analysis, c *cut.Cut, at func() *ir.Value) Pass {
 				emitter: emitter{m.Graph, m.Opset(""), "bnc.shape."}, a: a, c: c, at: at(),
 				done: map[*ir.Value]*ir.Value{}, dims: map[int]*ir.Value{},
 			}
-			changed := 0
-			for _, u := range a.ShapeUses(c.Value) {
-				w, err := l.local(u.Value)
-				if err != nil {
-					return changed, err
+			uses := a.ShapeUses(c.Value)
+			local := make([]*ir.Value, len(uses))
+			for i, u := range uses { // all before any edit: the analysis knows the graph as it was
+				var err error
+				if local[i], err = l.local(u.Value); err != nil {
+					return 0, err
 				}
-				if w != u.Value {
+			}
+			changed := 0
+			for i, u := range uses {
+				w := local[i]
+				if w == u.Value {
+					continue
+				}
+				changed++
+				if u.Node != nil {
 					u.Value.ReplaceUsesIn(u.Node, w)
-					changed++
+				} else {
+					l.output(u.Value, w)
 				}
 			}
 			if changed == 0 {
@@ -48,6 +58,17 @@ type localizer struct {
 	whole *ir.Value         // Shape(at)
 	dims  map[int]*ir.Value // its elements, int64 [1]
 	done  map[*ir.Value]*ir.Value
+}
+
+// output makes w the output of the model that v is, under v's name.
+func (l *localizer) output(v, w *ir.Value) {
+	old := l.g.Temp(l.prefix+v.Name()+".old", v.Type())
+	v.Producer().SetOutput(v.Index(), old)
+	for _, u := range v.Uses() {
+		u.Node.SetInput(u.Index, old)
+	}
+	v.ReplaceReturns(old)
+	l.g.NewNode("", "Identity", []*ir.Value{w}, []*ir.Value{v}).SetName(l.prefix + v.Name())
 }
 
 // local returns a value equal to the shape-only value v that nothing before the
@@ -96,7 +117,8 @@ func (l *localizer) make(v *ir.Value) (*ir.Value, error) {
 		}
 	}
 	n := l.g.NewNode(old.Domain, old.Op, inputs, outputs, old.Attrs()...)
-	n.Name, n.Overload, n.Proto = l.prefix+old.Name, old.Overload, old.Proto
+	n.Overload, n.Proto = old.Overload, old.Proto
+	n.SetName(l.prefix + v.Name())
 	return l.done[v], nil
 }
 

@@ -135,13 +135,13 @@ func (r *recipes) bottleneck(a *cut.Analysis, c *cut.Cut, s Settings, early, lat
 	joined := a.Model
 	declare(joined, c)
 	batch := declaredDim(c.Type.Dims[0])
-	var restored *ir.Value
+	var inserted Inserted
 	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
 	r.run(joined,
 		Initializers,
 		ReserveNames,
-		InsertBottleneck(c.Value, batch, s, units, shapeOnly, &restored),
-		LocalShapes(a, c, func() *ir.Value { return restored }),
+		InsertBottleneck(c.Value, batch, s, units, shapeOnly, &inserted),
+		LocalShapes(a, c, func() *ir.Value { return inserted.Restored }),
 		DeadCode,
 		FoldConstants,
 		DeadCode,
@@ -149,7 +149,7 @@ func (r *recipes) bottleneck(a *cut.Analysis, c *cut.Cut, s Settings, early, lat
 	if r.err != nil {
 		return nil, r.reports, r.err
 	}
-	trip := roundTrip(joined)
+	trip := inserted.Codec
 	var sent, received []string
 	for _, v := range trip.Inputs() {
 		sent = append(sent, v.Name())
@@ -233,16 +233,6 @@ func declaredDim(d shape.Dim) ir.Dim {
 		return ir.Sym(s)
 	}
 	return ir.UnknownDim
-}
-
-// roundTrip returns the codec's node in a joined network.
-func roundTrip(m *ir.Model) *ir.Node {
-	for _, n := range m.Graph.Nodes() {
-		if n.Domain == codecDomain && n.Op == "JpegRoundTrip" {
-			return n
-		}
-	}
-	panic("BUG: no codec in the joined network")
 }
 
 // PairID is the identity of a split: SHA-256 over the source's hash, the

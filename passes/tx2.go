@@ -193,7 +193,7 @@ func lowerShape(l lowering, n *ir.Node) string {
 	whole := l.g.Temp(l.prefix+n.Output(0).Name(), nil)
 	out := n.Output(0)
 	n.SetOutput(0, whole)
-	l.g.NewNode("", "Slice", []*ir.Value{whole, l.ints("start", from), l.ints("end", to)}, []*ir.Value{out}).Name = l.prefix + "slice"
+	l.g.NewNode("", "Slice", []*ir.Value{whole, l.ints("start", from), l.ints("end", to)}, []*ir.Value{out}).SetName(l.prefix + "slice")
 	return ""
 }
 
@@ -249,7 +249,7 @@ func lowerReduce(_ lowering, n *ir.Node) string {
 func (l lowering) replace(n *ir.Node, op string, inputs ...*ir.Value) {
 	out := n.Output(0)
 	n.SetOutput(0, l.g.Temp(l.prefix+"unused", nil))
-	l.g.NewNode("", op, inputs, []*ir.Value{out}).Name = l.prefix + out.Name()
+	l.g.NewNode("", op, inputs, []*ir.Value{out}).SetName(l.prefix + out.Name())
 }
 
 // lowerHardSwish writes x * max(0, min(1, x/6 + 0.5)).

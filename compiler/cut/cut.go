@@ -34,14 +34,18 @@ type Analysis struct {
 	order  map[*ir.Node]int
 	vertex map[any]int // of *ir.Node and *ir.Value that carry activations to an output
 	gates  gates
-	// shapes lists the uses of shape-only values by nodes that carry activations.
-	shapes []ShapeUse
+	// shapes lists the uses of shape-only values by nodes that carry activations,
+	// and as outputs of the model.
+	shapes  []ShapeUse
+	outputs map[*ir.Value]bool // of the model
 }
 
 // Find analyses a model whose types are known. Nodes are in topological order,
 // as [ir.Graph.Sort] leaves them.
 func Find(m *ir.Model, info *shape.Info) *Analysis {
-	a := &Analysis{Model: m, Info: info, flow: newFlow(m), order: map[*ir.Node]int{}, vertex: map[any]int{}}
+	a := &Analysis{
+		Model: m, Info: info, flow: newFlow(m), order: map[*ir.Node]int{}, vertex: map[any]int{}, outputs: map[*ir.Value]bool{},
+	}
 	nodes := m.Graph.Nodes()
 	for i, n := range nodes {
 		a.order[n] = i
@@ -55,6 +59,12 @@ func Find(m *ir.Model, info *shape.Info) *Analysis {
 			if a.flow.kinds[v] == shapeOnly {
 				a.shapes = append(a.shapes, ShapeUse{v, n})
 			}
+		}
+	}
+	for _, p := range m.Graph.Outputs() {
+		a.outputs[p.Value] = true
+		if a.flow.kinds[p.Value] == shapeOnly {
+			a.shapes = append(a.shapes, ShapeUse{Value: p.Value})
 		}
 	}
 	a.list(nodes)
@@ -140,7 +150,7 @@ func (a *Analysis) list(nodes []*ir.Node) {
 // model, that leaves no shape behind which the other side cannot tell itself.
 func (a *Analysis) legal(v *ir.Value) bool {
 	id, ok := a.vertex[v]
-	if !ok || !a.gates.gate[id] || v.IsOutput() || v.Producer() == nil || a.Info.Of(v).Kind > shape.Tensor {
+	if !ok || !a.gates.gate[id] || a.outputs[v] || v.Producer() == nil || a.Info.Of(v).Kind > shape.Tensor {
 		return false
 	}
 	return a.lostShape(v) == nil

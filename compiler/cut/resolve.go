@@ -87,7 +87,7 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 		e.Reason = "it is a constant"
 	case a.flow.kinds[v] == shapeOnly:
 		e.Reason = "it carries a shape, no activations"
-	case v.IsOutput():
+	case a.outputs[v]:
 		e.Reason = "it is an output of the model"
 	case a.vertex[v] == 0:
 		e.Reason = "no output of the model depends on it"

@@ -11,11 +11,9 @@ import (
 // it and that the cut tensor's own shape does not tell, nil where there is none.
 func (a *Analysis) lostShape(v *ir.Value) *ir.Value {
 	seen := map[*ir.Value]*ir.Value{}
-	for _, u := range a.shapes {
-		if a.Behind(v, u.Node) {
-			if lost := a.lost(v, u.Value, seen); lost != nil {
-				return lost
-			}
+	for _, u := range a.ShapeUses(v) {
+		if lost := a.lost(v, u.Value, seen); lost != nil {
+			return lost
 		}
 	}
 	return nil
@@ -77,17 +75,19 @@ func expressible(d shape.Dim, dims []shape.Dim) bool {
 	return true
 }
 
-// ShapeUse is a read of a shape-only value by a node that carries activations.
+// ShapeUse is a read of a shape-only value by a node that carries activations,
+// or, where Node is nil, as an output of the model.
 type ShapeUse struct {
 	Value *ir.Value
 	Node  *ir.Node
 }
 
-// ShapeUses returns the shape-only values that nodes behind cut v read.
+// ShapeUses returns the shape-only values that nodes behind cut v read and then
+// those that are outputs there.
 func (a *Analysis) ShapeUses(v *ir.Value) []ShapeUse {
 	var out []ShapeUse
 	for _, u := range a.shapes {
-		if a.Behind(v, u.Node) {
+		if u.Node != nil && a.Behind(v, u.Node) || u.Node == nil && a.Late(v, u.Value) {
 			out = append(out, u)
 		}
 	}

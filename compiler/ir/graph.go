@@ -347,7 +347,7 @@ func (g *Graph) NewNode(domain, op string, inputs, outputs []*Value, attrs ...*A
 func (g *Graph) Op1(hint, op string, inputs []*Value, t *onnxpb.TypeProto, attrs ...*Attr) *Value {
 	out := g.Temp(hint, t)
 	n := g.NewNode("", op, inputs, []*Value{out}, attrs...)
-	n.Name = out.name
+	n.SetName(out.name)
 	return out
 }
 

@@ -26,6 +26,18 @@ type Node struct {
 	attrs   []*Attr
 }
 
+// SetName names n: hint, or hint with the first free number. Runtimes refuse a
+// graph with two nodes of one name.
+func (n *Node) SetName(hint string) {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(n.graph.nodes, func(m *Node) bool { return m != n && m.Name == name })
+	}
+	n.Name = hint
+	for i := 1; taken(n.Name); i++ {
+		n.Name = fmt.Sprintf("%s_%d", hint, i)
+	}
+}
+
 // Graph returns the graph n is in, nil once it was removed.
 func (n *Node) Graph() *Graph { return n.graph }
 
@@ -245,24 +257,31 @@ func (v *Value) ReplaceUsesIn(n *Node, w *Value) {
 			u.Node.SetInput(u.Index, w)
 		}
 	}
+	n.replaceReturns(v, w)
+	for _, body := range n.Bodies() {
+		body.Walk(func(inner *Node) { inner.replaceReturns(v, w) })
+	}
 }
 
 // ReplaceReturns makes bodies that return v, captured, return w instead.
 func (v *Value) ReplaceReturns(w *Value) {
+	v.graph.Walk(func(n *Node) { n.replaceReturns(v, w) })
+}
+
+// replaceReturns makes n's own bodies that return v, captured, return w.
+func (n *Node) replaceReturns(v, w *Value) {
 	if !v.IsOutput() {
 		return
 	}
-	v.graph.Walk(func(n *Node) {
-		for _, body := range n.Bodies() {
-			for i, p := range body.outputs {
-				if p.Value == v {
-					body.outputs[i].Value = w
-					v.graph.outputCount[v]--
-					w.graph.outputCount[w]++
-				}
+	for _, body := range n.Bodies() {
+		for i, p := range body.outputs {
+			if p.Value == v {
+				body.outputs[i].Value = w
+				v.graph.outputCount[v]--
+				w.graph.outputCount[w]++
 			}
 		}
-	})
+	}
 }
 
 // constant returns the tensor a Constant node makes, in any of its attribute
