@@ -355,5 +355,5 @@ func checkTensorRT(m *ir.Model) error {
 			return &UnsuitableError{fmt.Sprintf("input %q", v.Name()), fmt.Sprintf("TensorRT 8 has no type %v; give the model a float32 input", d)}
 		}
 	}
-	return nil
+	return checkIntegers(m)
 }

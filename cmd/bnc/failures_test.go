@@ -205,6 +205,42 @@ func TestIRNewerThanTheRuntime(t *testing.T) {
 	open(t, filepath.Join(dir, "mobile.onnx")) // the lowered half does run
 }
 
+// TestWideIntegersTX2: TensorRT 8 reads int64 constants as int32 and clamps them.
+// That keeps the meaning of a Slice's bounds and of no other number.
+func TestWideIntegersTX2(t *testing.T) {
+	const text = `<ir_version: 8, opset_import: ["" : 13]>
+	net (float[1,3,32,32] x) => (float[1,4] y)
+	<float[4,3,1,1] w = {1,2,3, -4,5,6, 7,-8,9, 1,0,2}, int64[1] start = {START}, int64[1] end = {9223372036854775807}, int64[1] axis = {2}> {
+		big = Constant <value = int64[1] {BIG}> ()
+		s = Slice (x, start, end, axis)
+		best = ArgMax <axis = 1> (s)
+		far = Add (best, big)
+		back = Sub (far, big)
+		f = Cast <to = 1> (back)
+		m = Add (s, f)
+		c = Conv (m, w)
+		a = Relu (c)
+		p = GlobalAveragePool (a)
+		y = Flatten (p)
+	}`
+	for _, c := range []struct {
+		start, big string
+		code       int
+	}{
+		{"-9223372036854775808", "2147483647", exitDone},
+		{"0", "2147483648", exitUnusable},
+		{"0", "-2147483649", exitUnusable},
+	} {
+		path := fromText(t, strings.NewReplacer("START", c.start, "BIG", c.big).Replace(text), nil)
+		dir := filepath.Join(t.TempDir(), "pair")
+		_, stderr, code := bnc(t, "split", path, "--after", "a", "--target", "tx2", "-o", dir)
+		if code != c.code || code != exitDone && !(strings.Contains(stderr, "Add") && strings.Contains(stderr, c.big)) {
+			t.Errorf("start %s, constant %s: exit code %d, expected %d\n%s", c.start, c.big, code, c.code, stderr)
+		}
+		mustBnc(t, "split", path, "--after", "a", "--codec-at", "device-host", "-o", dir)
+	}
+}
+
 // TestNoKernel: a type that ONNX Runtime has no LRN for is the model's fault,
 // too: exit code 3.
 func TestNoKernel(t *testing.T) {
