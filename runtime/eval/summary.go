@@ -1,0 +1,41 @@
+package eval
+
+import (
+	"math"
+	"slices"
+)
+
+// Summary is the distribution of a number of bytes over the images.
+type Summary struct {
+	Mean float64 `json:"mean"`
+	P95  float64 `json:"p95"` // nearest rank: at least 95 of 100 images take no more
+}
+
+// Summarise returns the mean and the 95th percentile, nil for no bytes at all.
+func Summarise(bytes []int) *Summary {
+	if len(bytes) == 0 {
+		return nil
+	}
+	sorted := slices.Sorted(slices.Values(bytes))
+	sum := 0
+	for _, b := range sorted {
+		sum += b
+	}
+	rank := int(math.Ceil(0.95 * float64(len(sorted))))
+	return &Summary{Mean: float64(sum) / float64(len(sorted)), P95: float64(sorted[rank-1])}
+}
+
+// Agreement returns the share of images that two results give the same class,
+// 0..1. Both must be of the same images.
+func Agreement(a, b []int) float64 {
+	if len(a) != len(b) {
+		panic("BUG: results of different sets compared")
+	}
+	same := 0
+	for i := range a {
+		if a[i] == b[i] {
+			same++
+		}
+	}
+	return float64(same) / float64(len(a))
+}
