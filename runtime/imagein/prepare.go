@@ -71,62 +71,7 @@ func (prep *Preparer) Into(batch *tensor.Tensor, index int, img image.Image) err
 // Pixels returns the resized and cropped image as bytes 0..255, row by row,
 // with 3 bytes (R, G, B) a pixel, or 1 where the color is gray.
 func (prep *Preparer) Pixels(img image.Image) ([]uint8, error) {
-	p := prep.preprocess
-	b := img.Bounds()
-	if b.Empty() {
-		return nil, fmt.Errorf("the image is empty (%v)", b)
-	}
-	w, h, err := fit(b.Dx(), b.Dy(), p.Resize, p.Crop)
-	if err != nil {
-		return nil, err
-	}
-	// Crop offsets are rounded half to even, as torchvision's center_crop does.
-	left := int(math.RoundToEven(float64(w-p.Crop[1]) / 2))
-	top := int(math.RoundToEven(float64(h-p.Crop[0]) / 2))
-	window := image.Rect(left, top, left+p.Crop[1], top+p.Crop[0])
-
-	var src image.Image
-	var samples plane
-	if p.Color == Gray {
-		gray := toGray(img)
-		src, samples = gray, plane{gray.Pix, gray.Stride, 1, 1}
-	} else {
-		rgb := toRGB(img)
-		src, samples = rgb, plane{rgb.Pix, rgb.Stride, 4, 3}
-	}
-	if w == b.Dx() && h == b.Dy() {
-		return samples.crop(window), nil
-	}
-	return round(resample(src, w, h, window), samples.keep), nil
-}
-
-// plane is 8-bit samples, step bytes a pixel, of which the first keep matter.
-type plane struct {
-	pix                []uint8
-	stride, step, keep int
-}
-
-// crop copies the samples of the pixels in window.
-func (p plane) crop(window image.Rectangle) []uint8 {
-	out := make([]uint8, 0, window.Dx()*window.Dy()*p.keep)
-	for y := window.Min.Y; y < window.Max.Y; y++ {
-		row := p.pix[y*p.stride+window.Min.X*p.step:]
-		for x := range window.Dx() {
-			out = append(out, row[x*p.step:x*p.step+p.keep]...)
-		}
-	}
-	return out
-}
-
-// round returns the first keep samples of each pixel, rounded to 8 bits.
-func round(img *image.RGBA64, keep int) []uint8 {
-	out := make([]uint8, 0, len(img.Pix)/8*keep)
-	for i := 0; i < len(img.Pix); i += 8 {
-		for s := range keep {
-			out = append(out, round8(img.Pix[i+2*s], img.Pix[i+2*s+1]))
-		}
-	}
-	return out
+	return prep.PixelsWith(new(Scratch), img)
 }
 
 // encoders turn a preprocessed value into the bits of an element. Integers

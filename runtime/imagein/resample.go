@@ -1,0 +1,140 @@
+package imagein
+
+import (
+	"image"
+	"math"
+)
+
+// precision is the number of fractional bits of a resampling weight: what is
+// left of 32 bits beside 8 of the pixel and 2 of room.
+const precision = 22
+
+// taps are the weights that make one line of output samples out of a line of
+// input samples: sample i is the sum over k of weights[i*width+k] times the
+// input at first[i]+k, for k < count[i].
+type taps struct {
+	first, count []int
+	weights      []int32
+	width        int
+}
+
+// plan computes the taps for the samples from..to (to excluded) of a line of n
+// samples brought to m. The filter is a triangle that is widened where the
+// line shrinks: bilinear with antialiasing, with the arithmetic of Pillow's
+// BILINEAR (precompute_coeffs and normalize_coeffs_8bpc in its Resample.c).
+func (t *taps) plan(n, m, from, to int) {
+	scale := float64(n) / float64(m)
+	support := max(scale, 1)
+	t.width = int(math.Ceil(support))*2 + 1
+	t.first, t.count = resized(t.first, to-from), resized(t.count, to-from)
+	t.weights = resized(t.weights, (to-from)*t.width)
+	var room [16]float64
+	line := room[:]
+	if t.width > len(line) {
+		line = make([]float64, t.width)
+	}
+	for i := range to - from {
+		centre := (float64(from+i) + 0.5) * scale
+		first := max(int(centre-support+0.5), 0)
+		count := min(int(centre+support+0.5), n) - first
+		sum := 0.0
+		for k := range count {
+			line[k] = max(1-math.Abs((float64(first+k)-centre+0.5)/support), 0)
+			sum += line[k]
+		}
+		for k := range count {
+			t.weights[i*t.width+k] = int32(0.5 + line[k]/sum*(1<<precision))
+		}
+		t.first[i], t.count[i] = first, count
+	}
+}
+
+// resampler resizes 8-bit images, along x and then along y, each rounded to 8
+// bits as Pillow does. Its memory is reused: one goroutine may use it at a
+// time.
+type resampler struct {
+	x, y taps
+	rows []uint8 // of the window's width, resized along x
+	sums []int32 // of one row
+}
+
+// resize returns, in out, the part of src brought to w x h that lies in
+// window, row by row with src.keep samples a pixel. src is sw x sh pixels.
+// Only rows and columns that window needs are computed.
+func (r *resampler) resize(out []uint8, src plane, sw, sh, w, h int, window image.Rectangle) {
+	r.x.plan(sw, w, window.Min.X, window.Max.X)
+	r.y.plan(sh, h, window.Min.Y, window.Max.Y)
+	last := window.Dy() - 1
+	top := r.y.first[0]
+	stride := window.Dx() * src.keep
+	r.rows = resized(r.rows, (r.y.first[last]+r.y.count[last]-top)*stride)
+	along := r.x.gray
+	if src.keep == 3 {
+		along = r.x.rgb
+	}
+	for y := range len(r.rows) / stride {
+		along(r.rows[y*stride:][:stride], src.pix[(top+y)*src.stride:], src.step)
+	}
+	r.sums = resized(r.sums, stride)
+	for i := range r.y.first {
+		r.down(out[i*stride:][:stride], i, top)
+	}
+}
+
+// gray resizes a row of one sample a pixel.
+func (t *taps) gray(out, row []uint8, step int) {
+	for i, first := range t.first {
+		sum := int32(1 << (precision - 1))
+		for k, w := range t.weights[i*t.width:][:t.count[i]] {
+			sum += w * int32(row[(first+k)*step])
+		}
+		out[i] = clip(sum)
+	}
+}
+
+// rgb resizes a row of pixels of which the first three samples matter.
+func (t *taps) rgb(out, row []uint8, step int) {
+	for i, first := range t.first {
+		red := int32(1 << (precision - 1))
+		green, blue := red, red
+		from := row[first*step:]
+		for k, w := range t.weights[i*t.width:][:t.count[i]] {
+			p := from[k*step:][:3]
+			red += w * int32(p[0])
+			green += w * int32(p[1])
+			blue += w * int32(p[2])
+		}
+		o := out[3*i:][:3]
+		o[0], o[1], o[2] = clip(red), clip(green), clip(blue)
+	}
+}
+
+// down makes row i of the output out of r.rows, of which the first is row top
+// of the image.
+func (r *resampler) down(out []uint8, i, top int) {
+	sums := r.sums[:len(out)]
+	for j := range sums {
+		sums[j] = 1 << (precision - 1)
+	}
+	for k, w := range r.y.weights[i*r.y.width:][:r.y.count[i]] {
+		row := r.rows[(r.y.first[i]-top+k)*len(out):][:len(out)]
+		for j, v := range row {
+			sums[j] += w * int32(v)
+		}
+	}
+	for j, sum := range sums {
+		out[j] = clip(sum)
+	}
+}
+
+// clip returns the whole part of a sum of weighted samples.
+func clip(sum int32) uint8 { return uint8(min(sum>>precision, 255)) }
+
+// resized returns a slice of n elements of any content, s where it is large
+// enough.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
