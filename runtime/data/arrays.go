@@ -75,7 +75,7 @@ func (a *arrays) label(i int) int {
 func (a *arrays) name(i int) string { return fmt.Sprintf("%s[%d]", a.path, i) }
 
 // item returns a view of one row, with a batch axis of 1: no copy.
-func (a *arrays) item(i int) (Item, error) {
+func (a *arrays) item(i int, _ *Reader) (Item, error) {
 	shape := append([]int64{1}, a.all.Shape[1:]...)
 	row := len(a.all.Data) / a.len()
 	t, err := tensor.FromBytes(a.all.DType, shape, a.all.Data[i*row:(i+1)*row])

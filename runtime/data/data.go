@@ -51,7 +51,8 @@ type Set struct {
 	source  source
 	items   []int // indices into source, in order; nil for all
 	classes []string
-	part    Part // "" where DATA is not divided
+	empty   []string // class folders without images
+	part    Part     // "" where DATA is not divided
 }
 
 // source is one way of storing items. Its methods may be called concurrently.
@@ -60,7 +61,7 @@ type source interface {
 	label(i int) int
 	name(i int) string // for messages, and the path where file is true
 	file() bool
-	item(i int) (Item, error)
+	item(i int, r *Reader) (Item, error)
 }
 
 // Item is one image, or one tensor that is already prepared (of shape
@@ -96,6 +97,11 @@ func (s *Set) Labelled() bool { return s.classes != nil }
 // labels. A class may have no items.
 func (s *Set) Classes() []string { return s.classes }
 
+// EmptyClasses returns the names of the class folders that hold no images, in
+// sorted order. Classes that a classes.txt names and that have no folder are
+// not among them.
+func (s *Set) EmptyClasses() []string { return s.empty }
+
 // Part tells which part of a divided DATA this is, "" where it is not divided.
 func (s *Set) Part() Part { return s.part }
 
@@ -111,7 +117,7 @@ func (s *Set) File(i int) string {
 }
 
 // Item reads item i. Errors name the file.
-func (s *Set) Item(i int) (Item, error) { return s.source.item(s.at(i)) }
+func (s *Set) Item(i int) (Item, error) { return s.Read(i, new(Reader)) }
 
 // Select returns the set of the given items, in that order.
 func (s *Set) Select(items []int) *Set {

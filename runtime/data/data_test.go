@@ -176,7 +176,7 @@ func TestOpenFailures(t *testing.T) {
 		want  []string
 	}{
 		"nothing":         {map[string][]byte{"README": nil}, []string{"found none"}},
-		"empty class":     {map[string][]byte{"a/1.png": nil, "b/notes.txt": nil}, []string{filepath.Join("b"), "holds no images"}},
+		"empty classes":   {map[string][]byte{"a/notes.txt": nil, "b/notes.txt": nil}, []string{"none of its 2 class folders"}},
 		"unlisted class":  {map[string][]byte{"a/1.png": nil, "b/1.png": nil, "classes.txt": []byte("a")}, []string{"folder b", "classes.txt"}},
 		"class twice":     {map[string][]byte{"a/1.png": nil, "classes.txt": []byte("a\na")}, []string{"twice"}},
 		"no classes":      {map[string][]byte{"a/1.png": nil, "classes.txt": nil}, []string{"empty"}},

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // classesFile names the file that puts class folders in order.
@@ -71,6 +70,7 @@ func openClasses(path string, folders []string) (*Set, error) {
 	for i, name := range classes {
 		index[name] = i
 	}
+	var empty []string
 	src := &files{root: path, folders: folders}
 	for k, name := range folders {
 		label, ok := index[name]
@@ -84,10 +84,13 @@ func openClasses(path string, folders []string) (*Set, error) {
 		before := len(src.entries)
 		src.add(inside, k, label)
 		if len(src.entries) == before {
-			return nil, fmt.Errorf("class folder %s holds no images (.jpg, .jpeg, .png, .npy): fill it or remove it", filepath.Join(path, name))
+			empty = append(empty, name)
 		}
 	}
-	return &Set{source: src, classes: classes}, nil
+	if len(src.entries) == 0 {
+		return nil, fmt.Errorf("%s: none of its %d class folders holds images (.jpg, .jpeg, .png, .npy)", path, len(folders))
+	}
+	return &Set{source: src, classes: classes, empty: empty}, nil
 }
 
 // readClasses reads the classes.txt of the first of dirs that has one: one
@@ -145,17 +148,12 @@ func (f *files) name(i int) string {
 	return filepath.Join(f.root, f.folders[e.folder], e.name)
 }
 
-func (f *files) item(i int) (Item, error) { return ReadItem(f.name(i)) }
+func (f *files) item(i int, r *Reader) (Item, error) { return r.read(f.name(i)) }
 
 // ReadItem reads a JPEG or PNG image, or a .npy tensor, which is taken as
 // already prepared and as it is. Errors name the file.
 func ReadItem(path string) (Item, error) {
-	if isNPY(path) {
-		t, err := tensor.ReadNPYFile(path)
-		return Item{Tensor: t}, err
-	}
-	img, err := imagein.DecodeFile(path)
-	return Item{Image: img}, err
+	return new(Reader).read(path)
 }
 
 // isNPY tells whether a file's name is that of a numpy array.

@@ -130,11 +130,12 @@ func (x *idx) label(i int) int {
 func (x *idx) name(i int) string { return fmt.Sprintf("%s[%d]", x.path, i) }
 
 // item returns a view of the pixels: no copy.
-func (x *idx) item(i int) (Item, error) {
+func (x *idx) item(i int, r *Reader) (Item, error) {
 	area := x.height * x.width
-	return Item{Image: &image.Gray{
+	r.gray = image.Gray{
 		Pix:    x.pixels[i*area : (i+1)*area : (i+1)*area],
 		Stride: x.width,
 		Rect:   image.Rect(0, 0, x.width, x.height),
-	}}, nil
+	}
+	return Item{Image: &r.gray}, nil
 }

@@ -6,7 +6,7 @@ import "fmt"
 // in the set. Errors of f are given the item's name. f may be called from many
 // goroutines at once.
 func (s *Set) Map(f func(i int, item Item) (Item, error)) *Set {
-	return &Set{source: mapped{s, f}, classes: s.classes, part: s.part}
+	return &Set{source: mapped{s, f}, classes: s.classes, empty: s.empty, part: s.part}
 }
 
 // mapped is the source of a set whose items are changed.
@@ -20,8 +20,8 @@ func (m mapped) label(i int) int   { return m.set.Label(i) }
 func (m mapped) name(i int) string { return m.set.Name(i) }
 func (m mapped) file() bool        { return m.set.source.file() }
 
-func (m mapped) item(i int) (Item, error) {
-	item, err := m.set.Item(i)
+func (m mapped) item(i int, r *Reader) (Item, error) {
+	item, err := m.set.Read(i, r)
 	if err != nil {
 		return Item{}, err
 	}
