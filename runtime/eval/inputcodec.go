@@ -29,8 +29,10 @@ type Codec struct {
 // since headers and tables are known beforehand.
 func JPEG(quality int) Codec {
 	return Codec{
-		name:    fmt.Sprintf("JPEG of quality %d", quality),
-		encode:  func(b *bytes.Buffer, img image.Image) error { return jpeg.Encode(b, img, &jpeg.Options{Quality: quality}) },
+		name: fmt.Sprintf("JPEG of quality %d", quality),
+		encode: func(b *bytes.Buffer, img image.Image) error {
+			return jpeg.Encode(b, img, &jpeg.Options{Quality: quality})
+		},
 		decode:  decodeJPEG,
 		payload: entropyBytes,
 	}

@@ -1,0 +1,233 @@
+package eval
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/internal/rttest"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// scene is a picture with slow colours and hard edges.
+func scene(w, h int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			c := color.RGBA{uint8(x * 255 / w), uint8(y * 255 / h), uint8((x*x + 3*y*y) / 40), 255}
+			if (x/9+y/13)%5 == 0 {
+				c = color.RGBA{250, 20, uint8(7 * x), 255}
+			}
+			img.SetRGBA(x, y, c)
+		}
+	}
+	return img
+}
+
+// TestJPEGLikePillow decodes files of libjpeg-turbo's (odd sizes, halved chroma)
+// as libjpeg-turbo does, and its own encoder's sizes are like libjpeg-turbo's.
+func TestJPEGLikePillow(t *testing.T) {
+	dir := t.TempDir()
+	for _, size := range []image.Point{{64, 48}, {51, 37}, {1, 1}, {224, 224}} {
+		img := scene(size.X, size.Y)
+		in := filepath.Join(dir, "in.png")
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(in, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var pillow struct {
+			Scan int // bytes after the header of the scan
+		}
+		err := json.Unmarshal(rttest.Python(t, `
+import json, sys
+from PIL import Image
+src, jpg, raw = sys.argv[1:]
+Image.open(src).convert("RGB").save(jpg, quality=50, subsampling="4:2:0")
+open(raw, "wb").write(Image.open(jpg).convert("RGB").tobytes())
+f = open(jpg, "rb").read()
+at = f.index(b"\xff\xda")
+print(json.dumps({"scan": len(f) - at - 2 - int.from_bytes(f[at + 2 : at + 4], "big") - 2}))
+`, in, filepath.Join(dir, "out.jpg"), filepath.Join(dir, "out.raw")), &pillow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, "out.jpg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, "out.raw"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := entropyBytes(file); err != nil || n != pillow.Scan {
+			t.Errorf("%v: %d entropy-coded bytes (%v), expected %d", size, n, err, pillow.Scan)
+		}
+		back, err := decodeJPEG(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst, sum := 0.0, 0.0
+		for i := range size.X * size.Y {
+			r, g, b, _ := back.At(i%size.X, i/size.X).RGBA()
+			for k, v := range []uint32{r, g, b} {
+				d := math.Abs(float64(v>>8) - float64(want[3*i+k]))
+				worst, sum = max(worst, d), sum+d
+			}
+		}
+		// The inverse transforms may round each of Y, Cb and Cr to another side: 1,
+		// times up to 1 + 1.772 in blue. Repeated chroma is off by tens at edges.
+		if mean := sum / float64(3*size.X*size.Y); worst > 3 || mean > 0.25 {
+			t.Errorf("%v: decoded pixels are off by up to %v, %v in the mean", size, worst, mean)
+		}
+		_, _, payload, err := JPEG(50).roundTrip(img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Encoders differ in how they round; both code the same transform with the
+		// same tables. What they put into blocks past the edge differs more.
+		if size.X%16 == 0 && size.Y%16 == 0 && math.Abs(float64(payload-pillow.Scan)) > 0.02*float64(pillow.Scan) {
+			t.Errorf("%v: %d bytes, libjpeg-turbo's are %d", size, payload, pillow.Scan)
+		}
+	}
+}
+
+// TestGreyJPEGLikeOps: a grey image as JPEG costs what the codec of the
+// bottleneck makes of the same pixels.
+func TestGreyJPEGLikeOps(t *testing.T) {
+	img := image.NewGray(image.Rect(0, 0, 56, 40))
+	for i := range img.Pix {
+		img.Pix[i] = scene(56, 40).Pix[4*i]
+	}
+	for _, quality := range []int{1, 20, 75, 100} {
+		_, _, payload, err := JPEG(quality).roundTrip(img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record, _, err := ops.Encode(ops.Geometry{Height: 40, Width: 56, Quality: quality}, img.Pix, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, frame := binary.Uvarint(record)
+		// The forward transforms round differently: a few coefficients, a few bytes.
+		if d := payload - (len(record) - frame); math.Abs(float64(d)) > max(4, 0.02*float64(payload)) {
+			t.Errorf("quality %d: %d bytes, the codec's are %d", quality, payload, len(record)-frame)
+		}
+	}
+}
+
+// TestPNGIsLossless and its payload is smaller than the file by the frame of
+// signature, IHDR, IEND and of each IDAT chunk.
+func TestPNGIsLossless(t *testing.T) {
+	img := scene(50, 30)
+	back, file, payload, err := PNG().roundTrip(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for y := range 30 {
+		for x := range 50 {
+			if a, b := img.At(x, y), color.RGBAModel.Convert(back.At(x, y)); a != b {
+				t.Fatalf("pixel %d,%d: %v became %v", x, y, a, b)
+			}
+		}
+	}
+	if d := file - payload; d != 8+(12+13)+12+12 {
+		t.Errorf("%d bytes of %d are not image data", d, file)
+	}
+}
+
+// TestRecode: a lossless codec changes nothing of what the model gets, for each
+// color and for images that are resized; a lossy one is what encoding the crop
+// gives; and each image's bytes are at its place.
+func TestRecode(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]image.Point{"a.png": {70, 90}, "b.png": {32, 32}, "c.png": {45, 40}} {
+		var b bytes.Buffer
+		if err := png.Encode(&b, scene(size.X, size.Y)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := data.Open(dir, data.Val)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []int{0, 1, 2}
+	for _, channels := range []int64{1, 3} {
+		port := model.Port{Name: "x", Kind: model.Tensor, DType: tensor.Float32, Ranked: true,
+			Shape: []model.Dim{{Size: -1}, {Size: channels}, {Size: 32}, {Size: 32}}}
+		plain, err := feed.New([]model.Port{port}, feed.Always(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _, err := plain.Batch(set, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recoded, feeder, _, err := Recode(set, port, feed.Always(nil), PNG())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := feeder.Batch(recoded, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Data, want.Data) {
+			t.Errorf("%d channels: what the model gets changes with a lossless codec", channels)
+		}
+		recoded, feeder, sizes, err := Recode(set, port, feed.Always(nil), JPEG(30))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err = feeder.Batch(recoded, all); err != nil {
+			t.Fatal(err)
+		}
+		// b.png is the crop itself.
+		var file bytes.Buffer
+		var b image.Image = scene(32, 32)
+		if channels == 1 {
+			item, err := set.Item(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			layout, err := imagein.LayoutOf(port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := plain.Preprocess(image.Pt(32, 32))
+			pixels, err := cropped(item.Image, *p, layout)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b = pixels
+		}
+		if err := jpeg.Encode(&file, b, &jpeg.Options{Quality: 30}); err != nil {
+			t.Fatal(err)
+		}
+		if sizes.File[1] != file.Len() {
+			t.Errorf("%d channels: %d bytes, expected %d", channels, sizes.File[1], file.Len())
+		}
+		for i := range all {
+			if sizes.Payload[i] <= 0 || sizes.Payload[i] >= sizes.File[i] {
+				t.Errorf("image %d: %d bytes of a file of %d", i, sizes.Payload[i], sizes.File[i])
+			}
+		}
+	}
+}
