@@ -1,0 +1,126 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnxpb"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"google.golang.org/protobuf/proto"
+)
+
+// Upgrade raises a model to operator set target of ai.onnx (at most 17),
+// rewriting the nodes whose operators changed on the way, in bodies as well. A
+// model that has it or a newer one already is left alone. An operator that
+// changed in a way that no rewrite keeps is an [UnsuitableError].
+func Upgrade(target int64) Pass {
+	return Pass{
+		Name: "upgrade",
+		Doc:  fmt.Sprintf("raise the operator set to %d", target),
+		Run:  func(m *ir.Model) (int, error) { return upgrade(m, target) },
+	}
+}
+
+func upgrade(m *ir.Model, target int64) (int, error) {
+	opset := m.Opset("")
+	if opset >= target {
+		return 0, nil
+	}
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return 0, err
+	}
+	if err := upgradeFunctions(m, target); err != nil {
+		return 0, err
+	}
+	changed := 1 // the import
+	var nodes []*ir.Node
+	m.Graph.Walk(func(n *ir.Node) { nodes = append(nodes, n) })
+	for _, n := range nodes {
+		u := upgrading{emitter{n.Graph(), target, "bnc.upgrade."}, info}
+		rewrites, err := u.upgrade(n, opset, target)
+		if err != nil {
+			return changed, err
+		}
+		if rewrites > 0 {
+			changed++
+			if err := u.g.Sort(); err != nil {
+				return changed, err
+			}
+		}
+	}
+	m.SetOpset("", target)
+	m.SetIRVersion(max(m.IRVersion(), irOf(target)))
+	return changed, nil
+}
+
+// irOf returns the IR version that came with an operator set (ONNX,
+// docs/Versioning.md). Below 8 none is demanded: IR 3 lists initializers as
+// inputs, which later ones read differently.
+func irOf(opset int64) int64 {
+	if opset >= 15 {
+		return 8
+	}
+	return 0
+}
+
+type upgrading struct {
+	emitter
+	info *shape.Info // of the model as it was
+}
+
+// upgrade takes n through every version of its operator after opset up to
+// target and returns how many of them rewrote it.
+func (u upgrading) upgrade(n *ir.Node, opset, target int64) (int, error) {
+	rewrites := 0
+	for v := opset + 1; v <= target && n.Domain == ""; v++ {
+		refuse := func(reason string) (int, error) {
+			return rewrites, &UnsuitableError{n.Label(), fmt.Sprintf("operator set %d cannot be raised to %d: %s", opset, target, reason)}
+		}
+		row := shape.Lookup("", n.Op)
+		if row == nil {
+			return refuse(n.Op + " is not known")
+		}
+		if !slices.Contains(row.Since, v) || row.Since[0] == v || slices.Contains(keptVersions[v], n.Op) {
+			continue
+		}
+		rule := upgrades[v][n.Op]
+		if rule == nil {
+			return refuse(fmt.Sprintf("%s changed with version %d", n.Op, v))
+		}
+		if reason := rule(u, n); reason != "" {
+			return refuse(reason)
+		}
+		rewrites++
+	}
+	return rewrites, nil
+}
+
+// upgradeFunctions raises the imports of model-local functions, which cannot
+// hold the constants that rewrites need.
+func upgradeFunctions(m *ir.Model, target int64) error {
+	for _, f := range m.Functions {
+		f.Proto = proto.Clone(f.Proto).(*onnxpb.FunctionProto) // clones of the model share it
+		for _, o := range f.Proto.OpsetImport {
+			if ir.NormalDomain(o.GetDomain()) != "" || o.GetVersion() >= target {
+				continue
+			}
+			var err error
+			f.Body.Walk(func(n *ir.Node) {
+				row := shape.Lookup("", n.Op)
+				for v := o.GetVersion() + 1; v <= target && n.Domain == "" && err == nil; v++ {
+					if row == nil || slices.Contains(row.Since, v) && !slices.Contains(keptVersions[v], n.Op) {
+						err = &UnsuitableError{n.Label(), fmt.Sprintf("function %s.%s cannot be raised from operator set %d to %d: "+
+							"%s changed; inline the functions first", f.ID().Domain, f.ID().Name, o.GetVersion(), target, n.Op)}
+					}
+				}
+			})
+			if err != nil {
+				return err
+			}
+			o.Version = proto.Int64(target)
+		}
+	}
+	return nil
+}
