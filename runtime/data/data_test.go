@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -294,5 +295,55 @@ func TestItemsAreViews(t *testing.T) {
 	}
 	if got := tensor.Slice[float32](item.Tensor); item.Tensor.String() != "float32[1 1]" || got[0] != 2 {
 		t.Errorf("%v %v", item.Tensor, got)
+	}
+}
+
+func TestEmptyClasses(t *testing.T) {
+	root := tree(t, map[string][]byte{"classes.txt": []byte("c\nb\na\nd\n"), "a/1.png": nil, "b/notes.txt": nil, "c/2.png": nil})
+	set := open(t, root, data.Train)
+	if got := set.EmptyClasses(); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("empty classes %v, want b: d has no folder", got)
+	}
+	if set.Len() != 2 || len(set.Classes()) != 4 {
+		t.Errorf("%d items of %d classes, want 2 of 4", set.Len(), len(set.Classes()))
+	}
+	train, val, err := set.Divide(0.5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(train.EmptyClasses()) != 1 || len(val.EmptyClasses()) != 1 {
+		t.Error("a part of the set does not tell its empty classes")
+	}
+}
+
+// TestRead reads with one Reader what Item reads, and counts what an image in
+// memory costs.
+func TestRead(t *testing.T) {
+	root := tree(t, map[string][]byte{"1.png": picture(7), "2.png": picture(200), "3.npy": npyFile("<f4", "1", 0, 0, 128, 63)})
+	set := open(t, root, data.Train)
+	var r data.Reader
+	for _, i := range []int{1, 0, 2, 1} {
+		got, err := set.Read(i, &r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := set.Item(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("item %d: %v, want %v", i, got, want)
+		}
+	}
+	root = tree(t, map[string][]byte{"images-idx3-ubyte": idxFile([]uint32{2, 1, 2}, 1, 2, 3, 4)})
+	set = open(t, root, data.Train)
+	allocs := testing.AllocsPerRun(10, func() {
+		item, err := set.Read(1, &r)
+		if err != nil || item.Image.(*image.Gray).Pix[1] != 4 {
+			t.Errorf("%v, %v", item, err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations for an image in memory", allocs)
 	}
 }
