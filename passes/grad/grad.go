@@ -1,0 +1,183 @@
+// Package grad differentiates models: reverse mode, from a forward graph to a
+// graph that also computes gradients, all of it in operators that plain ONNX
+// Runtime has.
+//
+// [Backward] walks the graph from the values whose gradients are known and
+// applies each node's rule, a row of the table in table.go keyed by domain and
+// operator. Rules emit ordinary ONNX operators, but for the few whose best
+// spelling depends on the memory layout (convolutions, pooling, batch
+// statistics): those become operators of domain bnc.grad, which [Lower] spells
+// out for NCHW or CHWN. One set of rules serves both layouts.
+//
+// # What must hold
+//
+//   - Every shape is a number: the batch size is fixed first.
+//   - Operator set 17 or newer (passes.Upgrade).
+//   - Gradients are float32.
+//
+// The package sees models only; what runs them is elsewhere.
+package grad
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+)
+
+// Error says why a node has no gradient.
+type Error struct {
+	Node   string
+	Op     string
+	Tensor string // through which the gradient would have had to pass
+	Reason string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("node %q (%s), tensor %q: %s", e.Node, e.Op, e.Tensor, e.Reason)
+}
+
+// Backward appends to m's graph the computation of gradients. Seeds holds the
+// gradient of a scalar with respect to some values of the graph; what comes back
+// is the scalar's gradient with respect to each of wrt, in the same order and of
+// the same shape, nil where the scalar does not depend on it. The shapes of all
+// values between them must be known to info as numbers. Where a node on the way
+// has no rule, or is not differentiable, the error is an [*Error].
+func Backward(m *ir.Model, info *shape.Info, seeds map[*ir.Value]*ir.Value, wrt []*ir.Value) ([]*ir.Value, error) {
+	t := &tape{
+		builder: newBuilder(m, info), active: map[*ir.Value]bool{}, grads: map[*ir.Value][]*ir.Value{},
+	}
+	nodes := slices.Clone(m.Graph.Nodes())
+	for _, v := range wrt {
+		t.active[v] = true
+	}
+	for _, n := range nodes {
+		if slices.ContainsFunc(reads(n), func(v *ir.Value) bool { return t.active[v] }) {
+			for _, v := range n.Outputs() {
+				if v != nil {
+					t.active[v] = true
+				}
+			}
+		}
+	}
+	for _, n := range nodes { // in the graph's order: the same graph each time
+		for _, v := range n.Outputs() {
+			if v != nil && seeds[v] != nil {
+				t.grads[v] = append(t.grads[v], seeds[v])
+			}
+		}
+	}
+	for _, n := range slices.Backward(nodes) {
+		if err := t.visit(n); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]*ir.Value, len(wrt))
+	for i, v := range wrt {
+		out[i] = t.grad(v)
+		if out[i] == nil && seeds[v] != nil {
+			out[i] = seeds[v]
+		}
+	}
+	return out, nil
+}
+
+// tape is a walk back through a graph.
+type tape struct {
+	*builder
+	active map[*ir.Value]bool        // depends on a value that a gradient is wanted for
+	grads  map[*ir.Value][]*ir.Value // what has been contributed to a value's gradient
+}
+
+// grad returns the sum of all contributions to v's gradient, nil for none.
+func (t *tape) grad(v *ir.Value) *ir.Value {
+	parts := t.grads[v]
+	if len(parts) == 0 {
+		return nil
+	}
+	sum := parts[0]
+	for _, p := range parts[1:] {
+		sum = t.add(sum, p)
+	}
+	t.grads[v] = []*ir.Value{sum}
+	return sum
+}
+
+func (t *tape) visit(n *ir.Node) error {
+	c := &call{tape: t, node: n}
+	if !slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && len(t.grads[v]) > 0 }) {
+		return nil
+	}
+	if !slices.ContainsFunc(reads(n), func(v *ir.Value) bool { return t.active[v] }) {
+		return nil
+	}
+	r, ok := rules[key{n.Domain, n.Op}]
+	if !ok {
+		return c.errorf("there is no gradient rule for this operator; train only what is behind it (--freeze mobile or --freeze backbone), or choose another model")
+	}
+	if r.reason != "" {
+		return c.errorf("not differentiable: %s", r.reason)
+	}
+	t.prefix = "grad." + first(n) + "."
+	return r.vjp(c)
+}
+
+func first(n *ir.Node) string {
+	for _, v := range n.Outputs() {
+		if v != nil {
+			return v.Name()
+		}
+	}
+	return n.Name
+}
+
+// reads returns everything that n reads, in its bodies as well.
+func reads(n *ir.Node) []*ir.Value {
+	return slices.DeleteFunc(slices.Concat(n.Inputs(), n.Captures()), func(v *ir.Value) bool { return v == nil })
+}
+
+// call is the application of one node's rule.
+type call struct {
+	*tape
+	node *ir.Node
+}
+
+func (c *call) in(i int) *ir.Value  { return c.node.Input(i) }
+func (c *call) out(i int) *ir.Value { return c.node.Output(i) }
+
+// inDims returns the shape of input i.
+func (c *call) inDims(i int) []int64 { return c.dims(c.in(i)) }
+
+// wants reports whether the gradient of input i is asked for.
+func (c *call) wants(i int) bool { v := c.in(i); return v != nil && c.active[v] && c.isFloat(v) }
+
+// dy returns the gradient of output i, nil where nothing depends on it.
+func (c *call) dy(i int) *ir.Value {
+	if c.out(i) == nil {
+		return nil
+	}
+	return c.grad(c.out(i))
+}
+
+// give contributes dx to the gradient of input i, summing over the axes along
+// which the input was broadcast.
+func (c *call) give(i int, dx *ir.Value) {
+	v := c.in(i)
+	c.grads[v] = append(c.grads[v], c.unbroadcast(dx, c.dims(v)))
+}
+
+func (c *call) errorf(format string, args ...any) error {
+	name := ""
+	for _, v := range c.node.Inputs() {
+		if v != nil && c.active[v] {
+			name = v.Name()
+			break
+		}
+	}
+	op := c.node.Op
+	if c.node.Domain != "" {
+		op = c.node.Domain + "." + op
+	}
+	return &Error{Node: c.node.Name, Op: op, Tensor: name, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,250 @@
+package grad
+
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// shapeRules are those of operators that move elements about: their gradients
+// move back.
+var shapeRules = map[string]rule{
+	"Reshape":      {vjp: reshapeBack},
+	"Flatten":      {vjp: reshapeBack},
+	"Squeeze":      {vjp: reshapeBack},
+	"Unsqueeze":    {vjp: reshapeBack},
+	"Transpose":    {vjp: transposeRule},
+	"Expand":       {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return dy })}, // give sums
+	"Concat":       {vjp: concatRule},
+	"Split":        {vjp: splitRule},
+	"Slice":        {vjp: sliceRule},
+	"Pad":          {vjp: padRule},
+	"Gather":       {vjp: gatherRule},
+	"Tile":         {vjp: tileRule},
+	"DepthToSpace": {vjp: depthToSpaceRule},
+	"SpaceToDepth": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
+		return c.op("DepthToSpace", c.inDims(0), []*ir.Value{dy}, ir.IntAttr("blocksize", c.node.Int("blocksize", 1)))
+	})},
+}
+
+func reshapeBack(c *call) error {
+	if c.wants(0) {
+		c.give(0, c.reshape(c.dy(0), c.inDims(0)...))
+	}
+	return nil
+}
+
+// perm returns the permutation of a Transpose; the default reverses the axes.
+func (c *call) perm() []int64 {
+	if p := c.node.Ints("perm"); p != nil {
+		return p
+	}
+	var p []int64
+	for i := range c.inDims(0) {
+		p = append([]int64{int64(i)}, p...)
+	}
+	return p
+}
+
+func transposeRule(c *call) error {
+	back := make([]int64, len(c.inDims(0)))
+	for i, p := range c.perm() {
+		back[p] = int64(i)
+	}
+	if c.wants(0) {
+		c.give(0, c.transpose(c.dy(0), back...))
+	}
+	return nil
+}
+
+func concatRule(c *call) error {
+	axis, start := c.axis("axis", 0), int64(0)
+	for i := range c.node.Inputs() {
+		end := start + c.inDims(i)[axis]
+		if c.wants(i) && end > start {
+			c.give(i, c.slice(c.dy(0), axis, start, end))
+		}
+		start = end
+	}
+	return nil
+}
+
+func splitRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	var parts []*ir.Value
+	for i, v := range c.node.Outputs() {
+		if v == nil {
+			return c.errorf("output %d is omitted", i)
+		}
+		dy := c.dy(i)
+		if dy == nil {
+			dy = c.zeros(c.dims(v))
+		}
+		parts = append(parts, dy)
+	}
+	c.give(0, c.concat(c.axis("axis", 0), parts...))
+	return nil
+}
+
+// sliceRule puts dy back where it was taken from, between zeros.
+func sliceRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	x, y := c.inDims(0), c.dims(c.out(0))
+	starts, ok1 := c.ints1(1)
+	ends, ok2 := c.ints1(2)
+	if !ok1 || !ok2 {
+		return c.errorf("its bounds are not constant")
+	}
+	axes, steps := []int64{}, slices.Repeat([]int64{1}, len(starts))
+	for i := range starts {
+		axes = append(axes, int64(i))
+	}
+	if c.in(3) != nil {
+		if axes, ok1 = c.ints1(3); !ok1 {
+			return c.errorf("its axes are not constant")
+		}
+	}
+	if c.in(4) != nil {
+		if steps, ok1 = c.ints1(4); !ok1 {
+			return c.errorf("its steps are not constant")
+		}
+	}
+	dy := c.dy(0)
+	if product(y) == 0 {
+		return nil
+	}
+	for i, axis := range axes {
+		axis = fromFront(axis, int64(len(x)))
+		start, step := starts[i], steps[i]
+		if start < 0 {
+			start += x[axis]
+		}
+		if step < 0 { // backwards: turn dy around, then it is a slice with a positive step
+			start = min(max(start, 0), x[axis]-1)
+			idx := make([]int64, y[axis])
+			for k := range idx {
+				idx[k] = y[axis] - 1 - int64(k)
+			}
+			dy = c.op("Gather", c.dims(dy), []*ir.Value{dy, c.ints(idx...)}, ir.IntAttr("axis", axis))
+			start, step = start+(y[axis]-1)*step, -step
+		} else {
+			start = min(max(start, 0), x[axis])
+		}
+		dy = c.spread(dy, axis, step)
+		before, after := make([]int64, len(x)), make([]int64, len(x))
+		before[axis], after[axis] = start, x[axis]-start-c.dims(dy)[axis]
+		dy = c.pad(dy, before, after)
+	}
+	c.give(0, dy)
+	return nil
+}
+
+// spread puts step - 1 zeros between neighbours along an axis.
+func (b *builder) spread(x *ir.Value, axis, step int64) *ir.Value {
+	d := b.dims(x)
+	if step == 1 {
+		return x
+	}
+	// [.., n, ..] -> [.., n, 1, ..] -> [.., n, step, ..] -> [.., n*step, ..], without the last zeros
+	wide := slices.Insert(slices.Clone(d), int(axis)+1, 1)
+	after := make([]int64, len(wide))
+	after[axis+1] = step - 1
+	x = b.pad(b.reshape(x, wide...), make([]int64, len(wide)), after)
+	flat := slices.Clone(d)
+	flat[axis] *= step
+	return b.slice(b.reshape(x, flat...), axis, 0, flat[axis]-step+1)
+}
+
+// padRule crops; for the modes that repeat elements it would have to add up.
+func padRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	if mode := c.node.Str("mode", "constant"); mode != "constant" {
+		return c.errorf("padding mode %q has no gradient rule", mode)
+	}
+	pads, ok := c.ints1(1)
+	if !ok {
+		return c.errorf("its pads are not constant")
+	}
+	rank := int64(len(c.inDims(0)))
+	axes := make([]int64, rank)
+	for i := range axes {
+		axes[i] = int64(i)
+	}
+	if c.in(3) != nil {
+		if axes, ok = c.ints1(3); !ok {
+			return c.errorf("its axes are not constant")
+		}
+	}
+	before, after := make([]int64, rank), make([]int64, rank)
+	for i, axis := range axes {
+		axis = fromFront(axis, rank)
+		before[axis], after[axis] = -pads[i], -pads[len(axes)+i]
+	}
+	c.give(0, c.pad(c.dy(0), before, after))
+	return nil
+}
+
+// gatherRule adds each taken slice's gradient back to where it was taken from: a
+// product with a constant matrix of zeros and ones.
+func gatherRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	idx, ok := c.ints1(1)
+	if !ok {
+		return c.errorf("its indices are not constant (or more than 1024)")
+	}
+	x, axis := c.inDims(0), c.axis("axis", 0)
+	n := int64(len(idx))
+	pick := make([]float32, x[axis]*n)
+	for j, i := range idx {
+		pick[fromFront(i, x[axis])*n+int64(j)] = 1
+	}
+	before, after := product(x[:axis]), product(x[axis+1:])
+	dy := c.reshape(c.dy(0), before, n, after)
+	dx := c.matmul(c.floats(pick, x[axis], n), dy) // [before, X, after]
+	c.give(0, c.reshape(dx, x...))
+	return nil
+}
+
+// tileRule sums over the copies.
+func tileRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	repeats, ok := c.ints1(1)
+	if !ok {
+		return c.errorf("its repeats are not constant")
+	}
+	var split, axes []int64
+	for i, d := range c.inDims(0) {
+		axes = append(axes, int64(len(split)))
+		split = append(split, repeats[i], d)
+	}
+	c.give(0, c.reshape(c.sum(c.reshape(c.dy(0), split...), false, axes...), c.inDims(0)...))
+	return nil
+}
+
+// depthToSpaceRule: the inverse of mode DCR is SpaceToDepth; CRD orders its
+// channels otherwise, so both are spelt out by their definition.
+func depthToSpaceRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	x, s := c.inDims(0), c.node.Int("blocksize", 1)
+	n, ch, h, w := x[0], x[1]/(s*s), x[2], x[3]
+	dy := c.reshape(c.dy(0), n, ch, h, s, w, s)
+	if c.node.Str("mode", "DCR") == "CRD" {
+		dy = c.transpose(dy, 0, 1, 3, 5, 2, 4)
+	} else {
+		dy = c.transpose(dy, 0, 3, 5, 1, 2, 4)
+	}
+	c.give(0, c.reshape(dy, x...))
+	return nil
+}

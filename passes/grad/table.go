@@ -1,0 +1,38 @@
+package grad
+
+import "strings"
+
+// key names an operator; the domain of ai.onnx is "".
+type key struct{ domain, op string }
+
+// rule is a row of the table: how gradients pass back through an operator, or
+// why they do not.
+type rule struct {
+	// vjp contributes to the gradients of the node's inputs.
+	vjp func(c *call) error
+	// reason says why the operator is not differentiable.
+	reason string
+}
+
+// rules has a row for every operator that gradients pass through, and one for
+// those they cannot. Operators whose outputs hold no floating-point numbers need
+// no row.
+var rules = join(elementwiseRules, binaryRules, shapeRules, reduceRules, linearRules, poolRules, normRules, quantiserRules, barriers)
+
+// join makes one table of several, whose keys are OP or DOMAIN:OP.
+func join(tables ...map[string]rule) map[key]rule {
+	all := map[key]rule{}
+	for _, t := range tables {
+		for name, r := range t {
+			k := key{"", name}
+			if domain, op, ok := strings.Cut(name, ":"); ok {
+				k = key{domain, op}
+			}
+			if _, twice := all[k]; twice {
+				panic("BUG: two gradient rules for " + name)
+			}
+			all[k] = r
+		}
+	}
+	return all
+}
