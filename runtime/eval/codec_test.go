@@ -111,8 +111,9 @@ print(json.dumps({"scan": len(f) - at - 2 - int.from_bytes(f[at + 2 : at + 4], "
 // bottleneck makes of the same pixels.
 func TestGreyJPEGLikeOps(t *testing.T) {
 	img := image.NewGray(image.Rect(0, 0, 56, 40))
+	rgb := scene(56, 40)
 	for i := range img.Pix {
-		img.Pix[i] = scene(56, 40).Pix[4*i]
+		img.Pix[i] = rgb.Pix[4*i]
 	}
 	for _, quality := range []int{1, 20, 75, 100} {
 		_, _, payload, err := JPEG(quality).roundTrip(img)
