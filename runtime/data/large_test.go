@@ -17,7 +17,7 @@ import (
 // folder and label, and as much again for the list's growth. The cost does not
 // depend on how many files there are; BNC_LARGE_FILES sets another number.
 func TestLargeFolders(t *testing.T) {
-	n := 20_000
+	n := 10_000
 	if s := os.Getenv("BNC_LARGE_FILES"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil {

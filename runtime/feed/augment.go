@@ -1,0 +1,141 @@
+package feed
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/bottlenet/bnc/runtime/imagein"
+)
+
+// Augment says how training images vary; the zero value does not vary them.
+// ResizedCrop, Pad and Flip are done in this order, each where it is asked
+// for. Items that are tensors are only flipped.
+type Augment struct {
+	// ResizedCrop is the range of the areas of random windows, as parts of the
+	// image's, such as {0.35, 1}; each is resized to the input's size, in place
+	// of the preprocessing's resizing and central crop. The windows' aspect
+	// ratios are 3/4 to 4/3, as in torchvision's RandomResizedCrop. Zero: none.
+	ResizedCrop [2]float64
+	// Pad is the pixels of value 0 (before normalising) that are put on each
+	// side before a random window of the input's size is cut out.
+	Pad int
+	// Flip mirrors half of the images left to right.
+	Flip bool
+}
+
+// validate tells what in a cannot be done.
+func (a Augment) validate() error {
+	if low, high := a.ResizedCrop[0], a.ResizedCrop[1]; a.ResizedCrop != [2]float64{} && !(0 < low && low <= high && high <= 1) {
+		return fmt.Errorf("random resized crops of %v to %v of the image: expected parts of its area, above 0 and up to 1, in order", low, high)
+	}
+	if a.Pad < 0 {
+		return fmt.Errorf("random crops with a border of %d pixels: expected 0 or more", a.Pad)
+	}
+	return nil
+}
+
+// pixels returns an image as prepared pixels, varied as a says. The result is
+// memory of s or of pad and valid until they are used again.
+func (a Augment) pixels(prep *imagein.Preparer, img image.Image, rng *rand.Rand, s *imagein.Scratch, pad *[]uint8) ([]uint8, error) {
+	var pixels []uint8
+	var err error
+	if a.ResizedCrop == [2]float64{} {
+		pixels, err = prep.PixelsWith(s, img)
+	} else if !img.Bounds().Empty() {
+		pixels, err = prep.WindowWith(s, img, a.window(img.Bounds(), rng))
+	} else {
+		err = fmt.Errorf("the image is empty (%v)", img.Bounds())
+	}
+	if err != nil {
+		return nil, err
+	}
+	crop := prep.Preprocess().Crop
+	rows := rows{pixels, crop[1], len(pixels) / (crop[0] * crop[1])}
+	if a.Pad > 0 {
+		dx, dy := rng.IntN(2*a.Pad+1)-a.Pad, rng.IntN(2*a.Pad+1)-a.Pad
+		*pad = rows.shift(*pad, dx, dy)
+		rows.pix = *pad
+	}
+	if a.Flip && rng.Uint64()&1 == 1 {
+		rows.flip()
+	}
+	return rows.pix, nil
+}
+
+// The bounds of the aspect ratio of a random window, and how many are drawn
+// before the largest central one is taken: torchvision's.
+const (
+	minAspect   = 3.0 / 4
+	maxAspect   = 4.0 / 3
+	windowTries = 10
+)
+
+// window draws the window of a random resized crop (RandomResizedCrop.get_params).
+func (a Augment) window(b image.Rectangle, rng *rand.Rand) image.Rectangle {
+	w, h := b.Dx(), b.Dy()
+	for range windowTries {
+		area := float64(w) * float64(h) * between(rng, a.ResizedCrop[0], a.ResizedCrop[1])
+		aspect := math.Exp(between(rng, math.Log(minAspect), math.Log(maxAspect)))
+		cw := int(math.RoundToEven(math.Sqrt(area * aspect)))
+		ch := int(math.RoundToEven(math.Sqrt(area / aspect)))
+		if 0 < cw && cw <= w && 0 < ch && ch <= h {
+			y, x := rng.IntN(h-ch+1), rng.IntN(w-cw+1)
+			return image.Rect(x, y, x+cw, y+ch).Add(b.Min)
+		}
+	}
+	cw, ch := w, h
+	switch aspect := float64(w) / float64(h); {
+	case aspect < minAspect:
+		ch = int(math.RoundToEven(float64(w) / minAspect))
+	case aspect > maxAspect:
+		cw = int(math.RoundToEven(float64(h) * maxAspect))
+	}
+	x, y := (w-cw)/2, (h-ch)/2
+	return image.Rect(x, y, x+cw, y+ch).Add(b.Min)
+}
+
+// between draws a number from low to high.
+func between(rng *rand.Rand, low, high float64) float64 { return low + rng.Float64()*(high-low) }
+
+// rows is an image of width pixels of keep samples a row.
+type rows struct {
+	pix         []uint8
+	width, keep int
+}
+
+// shift returns the window at dx, dy of the image with zeros around it, in out
+// where that is large enough.
+func (r rows) shift(out []uint8, dx, dy int) []uint8 {
+	out = slices.Grow(out[:0], len(r.pix))[:len(r.pix)]
+	clear(out)
+	stride, height := r.width*r.keep, len(r.pix)/(r.width*r.keep)
+	left, right := max(-dx, 0), min(r.width-dx, r.width)
+	if left >= right {
+		return out
+	}
+	for y := max(-dy, 0); y < min(height-dy, height); y++ {
+		from := r.pix[(y+dy)*stride:][:stride]
+		copy(out[y*stride:][left*r.keep:right*r.keep], from[(left+dx)*r.keep:])
+	}
+	return out
+}
+
+// flip mirrors the rows.
+func (r rows) flip() {
+	stride := r.width * r.keep
+	for at := 0; at < len(r.pix); at += stride {
+		row := r.pix[at : at+stride]
+		if r.keep == 1 {
+			slices.Reverse(row)
+			continue
+		}
+		for i, j := 0, stride-r.keep; i < j; i, j = i+r.keep, j-r.keep {
+			for s := range r.keep {
+				row[i+s], row[j+s] = row[j+s], row[i+s]
+			}
+		}
+	}
+}
