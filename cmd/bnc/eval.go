@@ -1,0 +1,384 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/spf13/pflag"
+)
+
+var evalCommand = command{
+	name:  "eval",
+	args:  "BUNDLE|MODEL --data DATA [FLAGS]",
+	short: "Measure accuracy, payload and agreement with a teacher over a set of images",
+	long: `
+DATA is an image folder (one sub-folder a class), a flat folder without labels, a
+folder with MNIST-named IDX files, or .npy arrays; of a divided one val/ or t10k-*
+is taken. A bundle is evaluated by its bottlenet.onnx, in batches; its halves
+compute the same function (in float16 where they were split with --fp16).
+
+--quality takes numbers and ranges, FIRST-LAST or FIRST-LAST:STEP. One quality
+replaces the bundle's own, several give a row each beside it. With --input-codec
+the images themselves are sent: a whole model gets each one, resized and cropped,
+as the codec gives it back. Payload bytes are those that the receiver cannot know
+beforehand: no headers and no tables. File bytes are the same as a whole file.
+
+Examples:
+  bnc eval net-rb1 --data imagenette
+  bnc eval net-rb1 --data photos --quality 1,5-95:10 --plot rates.svg
+  bnc eval net-rb1 --data unlabelled --teacher net.onnx --json
+  bnc eval net.onnx --data photos --input-codec jpeg --quality 20`,
+	setup: setupEval,
+}
+
+type evalOptions struct {
+	data, teacher, quality, codec, plot string
+	batch, limit                        int
+	json                                bool
+	images                              imageFlags
+
+	qualities []int
+}
+
+func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+	var o evalOptions
+	fs.StringVar(&o.data, "data", "", "images to evaluate on")
+	fs.StringVar(&o.teacher, "teacher", "", "model (or bundle) whose classes are compared with")
+	fs.StringVar(&o.quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
+	fs.StringVar(&o.codec, "input-codec", "", "send the images themselves, as jpeg or png")
+	fs.StringVar(&o.plot, "plot", "", "SVG file to write: accuracy against payload")
+	fs.IntVar(&o.batch, "batch", eval.DefaultBatch, "images of a run, where the model does not fix it")
+	fs.IntVar(&o.limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
+	o.images.declare(fs)
+	fs.BoolVar(&o.json, "json", false, "print one JSON document")
+	return func(ctx context.Context, s streams, args []string) error {
+		path, err := oneArg(args, "bundle or model")
+		if err != nil {
+			return err
+		}
+		if o.data == "" {
+			return usagef("--data is missing: which images?")
+		}
+		if o.batch < 1 || o.limit < 0 {
+			return usagef("--batch %d, --limit %d: expected 1 or more, and 0 (all) or more", o.batch, o.limit)
+		}
+		if o.codec != "" && o.codec != "jpeg" && o.codec != "png" {
+			return usagef("--input-codec %q: expected jpeg or png", o.codec)
+		}
+		if o.qualities, err = parseQualities(o.quality); err != nil {
+			return usageError{err}
+		}
+		return evaluate(ctx, s, path, o)
+	}
+}
+
+// parseQualities reads numbers and ranges FIRST-LAST[:STEP] of 1..100, each
+// quality once.
+func parseQualities(list string) ([]int, error) {
+	if list == "" {
+		return nil, nil
+	}
+	var out []int
+	for part := range strings.SplitSeq(list, ",") {
+		bounds, by, stepped := strings.Cut(part, ":")
+		first, last, ranged := strings.Cut(bounds, "-")
+		if !ranged {
+			last = first
+		}
+		if !stepped {
+			by = "1"
+		}
+		from, err1 := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		step, err3 := strconv.Atoi(by)
+		if err1 != nil || err2 != nil || err3 != nil || from < 1 || to > 100 || from > to || step < 1 || stepped && !ranged {
+			return nil, fmt.Errorf("--quality %q: expected 1 to 100, or a range such as 5-95:10", part)
+		}
+		for q := from; q <= to; q += step {
+			if !slices.Contains(out, q) {
+				out = append(out, q)
+			}
+		}
+	}
+	return out, nil
+}
+
+// evalInput is a set with what prepares it for a model.
+type evalInput struct {
+	set    *data.Set
+	feeder *feed.Feeder
+	sizes  *eval.Sizes // with an input codec
+}
+
+// evalRow is what was measured at one quality.
+type evalRow struct {
+	quality       int // 0 where there is none
+	result        *eval.Result
+	payload, file []int
+	agreement     *float64
+}
+
+func evaluate(ctx context.Context, s streams, path string, o evalOptions) error {
+	subject, err := openSubject(path)
+	if err != nil {
+		return err
+	}
+	own, err := o.ownQuality(subject)
+	if err != nil {
+		return err
+	}
+	if len(o.qualities) == 1 {
+		own = o.qualities[0]
+	}
+	set, err := data.Open(o.data, data.Val)
+	if err != nil {
+		return unusablef("--data: %w", err)
+	}
+	set = limited(set, o.limit)
+
+	runs := slices.Clone(o.qualities)
+	if !slices.Contains(runs, own) {
+		runs = append([]int{own}, runs...)
+	}
+	rows, err := measureAll(ctx, s, subject, runs, set, o)
+	if err != nil {
+		return err
+	}
+	return report(s, rows[own], o.sweep(rows), o)
+}
+
+// measureAll runs the teacher, if there is one, and the subject at each quality.
+func measureAll(ctx context.Context, s streams, subject *subject, qualities []int, set *data.Set, o evalOptions) (map[int]*evalRow, error) {
+	teacher, err := teacherOf(o)
+	if err != nil {
+		return nil, err
+	}
+	total := len(qualities) * set.Len()
+	if teacher != nil {
+		total += set.Len()
+	}
+	bar := newProgress(s.err, "evaluating", total)
+	defer bar.done()
+	step := func(n int) {
+		for range n {
+			bar.step()
+		}
+	}
+	var taught *eval.Result
+	if teacher != nil {
+		if taught, err = teach(ctx, teacher, subject, set, o, step); err != nil {
+			return nil, err
+		}
+	}
+	rows := map[int]*evalRow{}
+	for _, q := range qualities {
+		if rows[q], err = measure(ctx, subject, q, set, taught, o, step); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// sweep returns the rows of --quality in its order.
+func (o *evalOptions) sweep(rows map[int]*evalRow) []*evalRow {
+	sweep := []*evalRow{}
+	for _, q := range o.qualities {
+		sweep = append(sweep, rows[q])
+	}
+	return sweep
+}
+
+// ownQuality returns the quality that a subject has without --quality, 0 for
+// none, and an error where flags do not fit it.
+func (o *evalOptions) ownQuality(s *subject) (int, error) {
+	const imageQuality = 75 // libjpeg's default
+	switch {
+	case o.codec != "" && s.meta.Part != "":
+		return 0, usagef("--input-codec is for a whole model: %s sends features, not images", s.path)
+	case o.codec == "jpeg":
+		return imageQuality, nil
+	case s.bottleneck() && o.codec == "":
+		return s.meta.Quality, nil
+	case len(o.qualities) == 0:
+		return 0, nil
+	case s.meta.Codec == bundle.CodecJPEG:
+		return 0, usagef("--quality needs the bundle's bottlenet.onnx, which is not there")
+	case o.codec == "png":
+		return 0, usagef("--quality has no meaning with --input-codec png: it is lossless")
+	}
+	return 0, usagef("--quality has no meaning for %s, which has no codec; --input-codec jpeg measures images sent as JPEG", s.path)
+}
+
+// limited returns n items spread over the set, all for 0.
+func limited(set *data.Set, n int) *data.Set {
+	if n == 0 || n >= set.Len() {
+		return set
+	}
+	items := make([]int, n)
+	for i := range items {
+		items[i] = i * set.Len() / n
+	}
+	return set.Select(items)
+}
+
+// teacherOf returns the model to compare with, nil for none.
+func teacherOf(o evalOptions) (*subject, error) {
+	if o.teacher == "" {
+		return nil, nil
+	}
+	teacher, err := openSubject(o.teacher)
+	if err != nil {
+		return nil, fmt.Errorf("--teacher: %w", err)
+	}
+	return teacher, nil
+}
+
+// teach runs the teacher on the images as they are. What neither flags nor the
+// teacher's metadata say of images, the student's do.
+func teach(ctx context.Context, teacher, student *subject, set *data.Set, o evalOptions, step func(int)) (*eval.Result, error) {
+	inherited := teacher.meta.Preprocess
+	if inherited == nil {
+		inherited = student.meta.Preprocess
+	}
+	feeder, err := feed.New(teacher.inputs, o.images.chooser(inherited))
+	if err != nil {
+		return nil, unusablef("--teacher: %w", err)
+	}
+	options := teacher.options(o.batch)
+	options.Step = step
+	r, err := teacher.run(ctx, 0, evalInput{set: set, feeder: feeder}, options)
+	if err != nil {
+		return nil, fmt.Errorf("--teacher: %w", err)
+	}
+	return r, nil
+}
+
+// input prepares the set for a subject, with the input codec at a quality.
+func (o *evalOptions) input(s *subject, set *data.Set, quality int) (evalInput, error) {
+	chooser := o.images.chooser(s.meta.Preprocess)
+	feeder, err := feed.New(s.inputs, chooser)
+	if err != nil {
+		return evalInput{}, unusablef("%s: %w", s.path, err)
+	}
+	if o.codec == "" {
+		return evalInput{set: set, feeder: feeder}, nil
+	}
+	codec := eval.PNG()
+	if o.codec == "jpeg" {
+		codec = eval.JPEG(quality)
+	}
+	in := evalInput{}
+	if in.set, in.feeder, in.sizes, err = eval.Recode(set, s.inputs[0], chooser, codec); err != nil {
+		return evalInput{}, unusablef("--input-codec: %w", err)
+	}
+	return in, nil
+}
+
+// measure evaluates a subject at one quality.
+func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught *eval.Result, o evalOptions, step func(int)) (*evalRow, error) {
+	in, err := o.input(s, set, quality)
+	if err != nil {
+		return nil, err
+	}
+	options := s.options(o.batch)
+	options.Step = step
+	r, err := s.run(ctx, quality, in, options)
+	if err != nil {
+		return nil, err
+	}
+	row := &evalRow{quality: quality, result: r, payload: r.Bytes}
+	switch {
+	case in.sizes != nil:
+		row.payload, row.file = in.sizes.Payload, in.sizes.File
+	case r.Bytes != nil && !s.meta.Plain():
+		row.file = eval.JPEGFileBytes(r.Bytes, s.meta.Dynamic())
+	}
+	if taught == nil {
+		return row, nil
+	}
+	if r.Width != taught.Width {
+		return nil, unusablef("--teacher %s has %d classes, %s has %d: their classes cannot be compared", o.teacher, taught.Width, s.path, r.Width)
+	}
+	same := eval.Agreement(r.Classes, taught.Classes)
+	row.agreement = &same
+	return row, nil
+}
+
+// evalReport is what bnc eval --json prints; rates are 0..1.
+type evalReport struct {
+	N            int           `json:"n"`
+	Top1         *float64      `json:"top1"`
+	Top5         *float64      `json:"top5"`
+	PayloadBytes *eval.Summary `json:"payload_bytes"`
+	FileBytes    *eval.Summary `json:"file_bytes"`
+	Agreement    *float64      `json:"agreement"`
+	Sweep        []sweepPoint  `json:"sweep"`
+}
+
+type sweepPoint struct {
+	Quality      int      `json:"quality"`
+	Top1         *float64 `json:"top1"`
+	PayloadBytes float64  `json:"payload_bytes"`
+}
+
+// rate returns a rate, nil for NaN.
+func rate(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+func report(s streams, own *evalRow, sweep []*evalRow, o evalOptions) error {
+	if o.json {
+		doc := evalReport{
+			N: own.result.N, Top1: rate(own.result.Top1), Top5: rate(own.result.Top5),
+			PayloadBytes: eval.Summarise(own.payload), FileBytes: eval.Summarise(own.file),
+			Agreement: own.agreement, Sweep: []sweepPoint{},
+		}
+		for _, row := range sweep {
+			doc.Sweep = append(doc.Sweep, sweepPoint{row.quality, rate(row.result.Top1), eval.Summarise(row.payload).Mean})
+		}
+		return printJSON(s.out, doc)
+	}
+	fmt.Fprintf(s.out, "%d images of %s\n", own.result.N, o.data)
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "quality\ttop-1\ttop-5\tagreement\tpayload bytes\tp95\tfile bytes\tp95\t")
+	if !slices.Contains(sweep, own) {
+		sweep = append([]*evalRow{own}, sweep...)
+	}
+	for _, row := range sweep {
+		quality := "-"
+		if row.quality > 0 {
+			quality = strconv.Itoa(row.quality)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", quality, rateText(rate(row.result.Top1)), rateText(rate(row.result.Top5)),
+			rateText(row.agreement), sizeCells(row.payload), sizeCells(row.file))
+	}
+	return w.Flush()
+}
+
+func rateText(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", 100**v)
+}
+
+// sizeCells returns mean and 95th percentile as two cells.
+func sizeCells(bytes []int) string {
+	s := eval.Summarise(bytes)
+	if s == nil {
+		return "-\t-"
+	}
+	return fmt.Sprintf("%.1f\t%.0f", s.Mean, s.P95)
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// subject is a bundle or a model to be evaluated.
+type subject struct {
+	path   string
+	meta   bundle.Meta
+	inputs []model.Port
+	// joined is the path of bottlenet.onnx, "" for whole models and plain pairs.
+	joined string
+	// pair is the bundle whose halves are run where there is no joined network.
+	pair *bundle.Bundle
+}
+
+// openSubject reads the heads of the files at path.
+func openSubject(path string) (*subject, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if stat.IsDir() {
+		return openBundleSubject(path)
+	}
+	head, err := model.ReadFile(path)
+	if err != nil {
+		return nil, unusableError{err}
+	}
+	meta, err := bundle.ParseMeta(head.Metadata)
+	if err != nil {
+		return nil, unusablef("%s: %w", path, err)
+	}
+	s := &subject{path: path, meta: meta, inputs: head.Inputs}
+	switch meta.Part {
+	case "":
+	case bundle.PartJoined:
+		s.joined = path
+	default:
+		return nil, unusablef("%s is the %s half of a bundle: give the folder %s", path, meta.Part, filepath.Dir(path))
+	}
+	return s, nil
+}
+
+func openBundleSubject(dir string) (*subject, error) {
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return nil, unusableError{err}
+	}
+	s := &subject{path: dir, meta: b.Meta, inputs: b.Mobile.Inputs, pair: b}
+	joined, err := b.Joined()
+	if b.Meta.Plain() || errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	own, err := openSubject(joined)
+	if err != nil {
+		return nil, err
+	}
+	if own.meta.Pair != b.Meta.Pair {
+		return nil, unusablef("%s does not belong to the halves beside it: its bnc.pair is %s, theirs %s; take all three files from one split or training",
+			joined, own.meta.Pair, b.Meta.Pair)
+	}
+	s.joined = joined
+	return s, nil
+}
+
+// bottleneck tells whether the subject has a codec whose quality can be chosen.
+func (s *subject) bottleneck() bool { return s.joined != "" }
+
+// open loads the subject with its codec, if any, at a quality; 0 stands for its
+// own.
+func (s *subject) open(quality int) (eval.Model, io.Closer, error) {
+	if s.pair != nil && s.joined == "" {
+		r, err := s.pair.OpenRunner(ort.Options{})
+		if err != nil {
+			return nil, nil, openError(err)
+		}
+		return eval.Pair(r), r, nil
+	}
+	path := s.path
+	if s.joined != "" {
+		path = s.joined
+	}
+	var session *ort.Session
+	var err error
+	if s.joined == "" || quality == 0 || quality == s.meta.Quality {
+		session, err = ort.Open(path, ort.Options{})
+	} else {
+		session, err = openEdited(path, func(m *ir.Model) error { return setQuality(m, quality) })
+	}
+	if err != nil {
+		return nil, nil, openError(err)
+	}
+	return eval.Session(session), session, nil
+}
+
+// options returns how batches of n images, 0 for the default, are to be made.
+func (s *subject) options(n int) eval.Options {
+	if s.pair != nil && s.joined == "" && !s.meta.Plain() {
+		n = 1 // so that each image's payload is counted
+	}
+	return eval.BatchOf(s.inputs[0], n)
+}
+
+// setQuality changes the quality of the joined network's codec: of the last one
+// where the model that was split had a bottleneck already, as bnc.quality is
+// that one's.
+func setQuality(m *ir.Model, quality int) error {
+	var codec *ir.Node
+	for _, n := range m.Graph.Nodes() {
+		if n.Domain == ort.Domain && n.Op == "JpegRoundTrip" && n.Output(1) != nil && n.Output(1).IsOutput() {
+			codec = n
+		}
+	}
+	if codec == nil {
+		return unusablef("no JpegRoundTrip node gives payload_bytes: split the model again")
+	}
+	codec.SetAttr(ir.IntAttr("quality", int64(quality)))
+	return nil
+}
+
+// openEdited opens a session of a changed copy of the model at path.
+func openEdited(path string, edit func(*ir.Model) error) (*ort.Session, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := edit(m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	dir, err := os.MkdirTemp("", "bnc-eval-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) // ONNX Runtime has read the file by then
+	file := filepath.Join(dir, filepath.Base(path))
+	if err := onnx.Save(file, m, onnx.SaveOptions{}); err != nil {
+		return nil, err
+	}
+	return ort.Open(file, ort.Options{})
+}
+
+// run evaluates the subject at a quality on what in prepares.
+func (s *subject) run(ctx context.Context, quality int, in evalInput, o eval.Options) (*eval.Result, error) {
+	m, closer, err := s.open(quality)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	r, err := eval.Run(ctx, m, in.feeder, in.set, o)
+	var unusable *eval.UnusableError
+	var node *ort.NodeError
+	switch {
+	case errors.As(err, &unusable):
+		return nil, unusablef("%s: %w", s.path, err)
+	case errors.As(err, &node) && o.Batch != 1:
+		return nil, fmt.Errorf("%s: %w; if the model takes single images only, use --batch 1", s.path, err)
+	case err != nil:
+		return nil, openError(fmt.Errorf("%s: %w", s.path, err))
+	}
+	return r, nil
+}
