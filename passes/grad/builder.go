@@ -34,10 +34,24 @@ func (b *builder) dims(v *ir.Value) []int64 {
 	}
 	d, ok := b.info.Of(v).Shape()
 	if !ok {
+		d, ok = declared(v)
+	}
+	if !ok {
 		panic(fmt.Sprintf("BUG: the shape of tensor %q is not known as numbers: %v", v.Name(), b.info.Of(v)))
 	}
 	b.shapes[v] = d
 	return d
+}
+
+// declared returns the shape that the graph itself states, as it does for all
+// that a builder made.
+func declared(v *ir.Value) ([]int64, bool) {
+	shape, ok := v.Shape()
+	d := make([]int64, len(shape))
+	for i, n := range shape {
+		d[i], ok = n.N, ok && n.Symbol == "" && n.N >= 0
+	}
+	return d, ok
 }
 
 // isFloat reports whether v holds floating-point numbers.

@@ -1,0 +1,121 @@
+package grad
+
+import (
+	"fmt"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Kinds of losses.
+const (
+	CrossEntropy = "cross-entropy" // softmax cross-entropy against labels
+	Distill      = "distill"       // temperature KL divergence from the teacher's scores
+	MeanSquared  = "mse"           // against the teacher's scores, or one-hot labels where there is none
+)
+
+// Loss says what training makes small. All are means over the batch.
+type Loss struct {
+	Kind           string
+	LabelSmoothing float64 // share of a label's weight that is spread over all classes
+	Temperature    float64 // of Distill, 0 for 1
+	// FeatureWeight weighs the mean squared difference of the restored and the
+	// cut tensor, relative to the mean square of the latter.
+	FeatureWeight float64
+}
+
+// Targets names what a loss compares: tensors of the graph.
+type Targets struct {
+	Scores  string // [N,K] before any softmax
+	Teacher string // the teacher's, "" where labels teach
+	// Restored is what replaces the tensor Feature; "" where FeatureWeight is 0.
+	Restored, Feature string
+}
+
+// lossGraph is what a loss adds to a graph.
+type lossGraph struct {
+	loss  *ir.Value               // float32 [1]
+	hits  *ir.Value               // float32 [1], the number of images whose first score is the target's; nil without target classes
+	seeds map[*ir.Value]*ir.Value // gradient of the loss
+}
+
+// build appends the loss and its gradient, which is short enough to be written
+// down: with p = softmax(scores) and target distribution q, that of cross-entropy
+// is (p - q)/N, and that of T^2 KL(q || p), both softened by T, T (p - q)/N.
+func (l Loss) build(b *builder, t Targets) (*lossGraph, *ir.Value, error) {
+	b.prefix = "loss."
+	scores := b.g.Value(t.Scores)
+	if scores == nil {
+		return nil, nil, fmt.Errorf("there is no tensor %q", t.Scores)
+	}
+	d := b.dims(scores)
+	n, k := d[0], product(d[1:])
+	s := b.reshape(scores, n, k)
+	out := &lossGraph{seeds: map[*ir.Value]*ir.Value{}}
+
+	var labels, target *ir.Value // classes; what the scores are compared with
+	if t.Teacher == "" {
+		labels = b.g.Temp("labels", ir.TensorType(ir.Int64, ir.Fixed(n)))
+		b.g.AddInput(labels, nil)
+		b.shapes[labels] = []int64{n}
+		off := l.LabelSmoothing / float64(k)
+		values := b.floats([]float32{float32(off), float32(1 - l.LabelSmoothing + off)}, 2)
+		depth := b.g.Const("loss.classes", ir.Int64s(k))
+		target = b.op("OneHot", []int64{n, k}, []*ir.Value{labels, depth, values}, ir.IntAttr("axis", -1))
+	} else {
+		teacher := b.g.Value(t.Teacher)
+		if product(b.dims(teacher)) != n*k {
+			return nil, nil, fmt.Errorf("the teacher gives %v scores, the model %v", b.dims(teacher), d)
+		}
+		target = b.reshape(teacher, n, k)
+		labels = b.emit("", "ArgMax", ir.Int64, []int64{n}, []*ir.Value{target}, ir.IntAttr("axis", 1), ir.IntAttr("keepdims", 0))
+	}
+
+	var seed *ir.Value
+	switch l.Kind {
+	case MeanSquared: // mean (s - q)^2: 2 (s - q) / (N K)
+		diff := b.sub(s, target)
+		out.loss = b.reshape(b.reduce("ReduceMean", b.mul(diff, diff), true, 0, 1), 1)
+		seed = b.scale(diff, 2/float64(n*k))
+	case CrossEntropy, Distill:
+		soft, temperature := s, 1.0
+		if l.Kind == Distill {
+			if l.Temperature > 0 {
+				temperature = l.Temperature
+			}
+			soft = b.scale(s, 1/temperature)
+			target = b.unary("Softmax", b.scale(target, 1/temperature), ir.IntAttr("axis", 1))
+		}
+		logp := b.unary("LogSoftmax", soft, ir.IntAttr("axis", 1))
+		diff := logp
+		if l.Kind == Distill { // 0 log 0 = 0
+			diff = b.sub(logp, b.unary("Log", b.binary("Max", target, b.scalar(1e-30))))
+		}
+		total := b.sum(b.mul(target, diff), true, 0, 1)
+		out.loss = b.reshape(b.scale(total, -temperature*temperature/float64(n)), 1)
+		seed = b.scale(b.sub(b.unary("Exp", logp), target), temperature/float64(n))
+	default:
+		return nil, nil, fmt.Errorf("unknown loss %q", l.Kind)
+	}
+	out.seeds[scores] = b.reshape(seed, d...)
+
+	first := b.emit("", "ArgMax", ir.Int64, []int64{n}, []*ir.Value{s}, ir.IntAttr("axis", 1), ir.IntAttr("keepdims", 0))
+	out.hits = b.sum(b.compare("Equal", first, labels), true, 0)
+
+	if l.FeatureWeight > 0 {
+		r, f := b.g.Value(t.Restored), b.g.Value(t.Feature)
+		if r == nil || f == nil {
+			return nil, nil, fmt.Errorf("there is no tensor %q or %q to match", t.Restored, t.Feature)
+		}
+		// w mean (r - f)^2 / mean f^2, the divisor taken as a number.
+		axes := []int64{0, 1, 2, 3}[:len(b.dims(f))]
+		diff := b.sub(r, f)
+		power := b.plus(b.reduce("ReduceMean", b.mul(f, f), true, axes...), 1e-12)
+		ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
+		out.loss = b.add(out.loss, b.reshape(b.scale(ratio, l.FeatureWeight), 1))
+		out.seeds[r] = b.div(b.scale(diff, 2*l.FeatureWeight/float64(product(b.dims(f)))), power)
+	}
+	if t.Teacher == "" {
+		return out, labels, nil
+	}
+	return out, nil, nil
+}

@@ -1,0 +1,154 @@
+package grad
+
+import (
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// weightInputs tells which inputs of an operator are weights where they are
+// constant.
+var weightInputs = map[string][]int{
+	"Conv": {1, 2}, "ConvTranspose": {1, 2}, "Gemm": {1, 2}, "MatMul": {0, 1}, "PRelu": {1},
+	"BatchNormalization": {1, 2}, "InstanceNormalization": {1, 2}, "LayerNormalization": {1, 2}, "GroupNormalization": {1, 2},
+}
+
+// shiftInputs are those of operators whose constant operand is a weight too,
+// where the other one depends on weights: the bias behind a MatMul, or a
+// normalisation that an exporter spelt out. Before the first weight such
+// constants are how the input is scaled.
+var shiftInputs = map[string][]int{"Add": {0, 1}, "Mul": {0, 1}, "Sub": {0, 1}, "Div": {1}}
+
+// Parameters returns the weights of a graph: the float32 initializers that
+// training may change, in the order in which nodes read them. Constants of a
+// bottleneck's quantiser are none, nor are numbers (tensors of one element) in
+// arithmetic.
+func Parameters(g *ir.Graph) []*ir.Value {
+	var params []*ir.Value
+	seen := map[*ir.Value]bool{}
+	depends := map[*ir.Value]bool{} // on a weight
+	for _, n := range g.Nodes() {
+		if n.Domain == "" && !strings.HasPrefix(n.Name, quantiserPrefix) {
+			at := weightInputs[n.Op]
+			if shifts := shiftInputs[n.Op]; shifts != nil && (depends[n.Input(0)] || depends[n.Input(1)]) {
+				at = shifts
+			}
+			for _, i := range at {
+				v := n.Input(i)
+				if v == nil || v.Init() == nil || v.Init().DType() != ir.Float32 || v.IsOutput() || shiftInputs[n.Op] != nil && v.Init().Len() < 2 {
+					continue
+				}
+				if !seen[v] {
+					seen[v] = true
+					params = append(params, v)
+				}
+				depends[v] = true
+			}
+		}
+		for _, v := range reads(n) {
+			if depends[v] {
+				for _, out := range n.Outputs() {
+					depends[out] = true
+				}
+				break
+			}
+		}
+	}
+	delete(depends, nil)
+	return params
+}
+
+// Param is a weight, or a running statistic, and where its numbers are.
+type Param struct {
+	Name   string  `json:"name"` // of the initializer
+	Dims   []int64 `json:"dims"`
+	State  string  `json:"state"`  // tensor that holds it
+	Offset int64   `json:"offset"` // of its first element there
+}
+
+// Tensor is a piece of the state of a training: a float32 input of the step
+// graph, and under the same name with an apostrophe behind it an output that has
+// its next value.
+type Tensor struct {
+	Name string  `json:"name"`
+	Dims []int64 `json:"dims"`
+	// From names the tensor that has the same initial values, "" for zeros.
+	From string `json:"from,omitempty"`
+}
+
+// flatBelow is the number of elements below which weights share one tensor:
+// what a run costs a tensor is more than what it costs an element.
+const flatBelow = 4096
+
+// Names of the tensors of state that hold many small parameters each.
+const (
+	flatWeights    = "w:"
+	flatStatistics = "s:"
+)
+
+// layoutState decides where each parameter's numbers are kept: large ones in a
+// tensor of their own, small ones together.
+func layoutState(values []*ir.Value, prefix string, alone int64) (params []Param, tensors []Tensor) {
+	var flat []*ir.Value
+	for _, v := range values {
+		t := v.Init()
+		if t.Len() < alone {
+			flat = append(flat, v)
+			continue
+		}
+		params = append(params, Param{Name: v.Name(), Dims: t.Dims(), State: prefix + v.Name()})
+		tensors = append(tensors, Tensor{Name: prefix + v.Name(), Dims: t.Dims()})
+	}
+	if len(flat) == 0 {
+		return params, tensors
+	}
+	offset := int64(0)
+	for _, v := range flat {
+		params = append(params, Param{v.Name(), v.Init().Dims(), prefix, offset})
+		offset += v.Init().Len()
+	}
+	return params, append(tensors, Tensor{Name: prefix, Dims: []int64{offset}})
+}
+
+// readState makes the graph read its parameters from inputs instead of
+// initializers. It returns the inputs by the name of their tensor.
+func readState(b *builder, params []Param, tensors []Tensor) map[string]*ir.Value {
+	inputs := map[string]*ir.Value{}
+	for _, t := range tensors {
+		v := b.g.Temp(t.Name, ir.TensorType(ir.Float32, ir.Fixed(t.Dims...)))
+		b.g.AddInput(v, nil)
+		b.shapes[v] = t.Dims
+		inputs[t.Name] = v
+	}
+	parts := map[string][]Param{}
+	for _, p := range params {
+		old := b.g.Value(p.Name)
+		if in := inputs[p.State]; len(p.State) > len(flatWeights) {
+			old.ReplaceUses(in)
+			b.g.RemoveValues(old)
+		} else {
+			parts[p.State] = append(parts[p.State], p)
+		}
+	}
+	for _, name := range []string{flatWeights, flatStatistics} {
+		ps := parts[name]
+		if len(ps) == 0 {
+			continue
+		}
+		var sizes []int64
+		var pieces []*ir.Value
+		for _, p := range ps {
+			n := product(p.Dims)
+			v := b.g.Temp(p.Name+".flat", ir.TensorType(ir.Float32, ir.Fixed(n)))
+			b.shapes[v] = []int64{n}
+			sizes, pieces = append(sizes, n), append(pieces, v)
+		}
+		b.g.NewNode("", "Split", []*ir.Value{inputs[name], b.ints(sizes...)}, pieces, ir.IntAttr("axis", 0))
+		for i, p := range ps {
+			old := b.g.Value(p.Name)
+			old.ReplaceUses(b.reshape(pieces[i], p.Dims...))
+			b.g.RemoveValues(old)
+		}
+	}
+	return inputs
+}
