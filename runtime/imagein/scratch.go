@@ -97,3 +97,9 @@ func (p plane) crop(out []uint8, window image.Rectangle) {
 		}
 	}
 }
+
+// Gray returns the image's pixels as 8-bit grey, row by row, in memory of s.
+func (s *Scratch) Gray(img image.Image) []uint8 {
+	s.toGray(img)
+	return s.gray.Pix
+}
