@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
@@ -25,6 +27,10 @@ DATA is an image folder (one sub-folder a class), a flat folder without labels, 
 folder with MNIST-named IDX files, or .npy arrays; of a divided one val/ or t10k-*
 is taken. A bundle is evaluated by its bottlenet.onnx, in batches; its halves
 compute the same function (in float16 where they were split with --fp16).
+
+Agreement is the share of images that get the same class from the teacher, which
+sees them uncompressed: --teacher, or without it the bundle's own network without
+the bottleneck, as long as its weights are still the original model's.
 
 --quality takes numbers and ranges, FIRST-LAST or FIRST-LAST:STEP. One quality
 replaces the bundle's own, several give a row each beside it. With --input-codec
@@ -158,7 +164,7 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 
 // measureAll runs the teacher, if there is one, and the subject at each quality.
 func measureAll(ctx context.Context, s streams, subject *subject, qualities []int, set *data.Set, o evalOptions) (map[int]*evalRow, error) {
-	teacher, err := teacherOf(o)
+	teacher, err := teacherOf(subject, o)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +181,12 @@ func measureAll(ctx context.Context, s streams, subject *subject, qualities []in
 	}
 	var taught *eval.Result
 	if teacher != nil {
-		if taught, err = teach(ctx, teacher, subject, set, o, step); err != nil {
+		taught, err = teach(ctx, teacher, subject, set, o, step)
+		var unsuitable *passes.UnsuitableError
+		switch {
+		case teacher.bypassed && errors.As(err, &unsuitable):
+			fmt.Fprintln(s.err, "no agreement is measured, --teacher names no model:", err)
+		case err != nil:
 			return nil, err
 		}
 	}
@@ -230,10 +241,17 @@ func limited(set *data.Set, n int) *data.Set {
 	return set.Select(items)
 }
 
-// teacherOf returns the model to compare with, nil for none.
-func teacherOf(o evalOptions) (*subject, error) {
+// teacherOf returns the model to compare with: that of --teacher, else a
+// bundle's own network without the bottleneck as long as its weights are the
+// original's, else nil.
+func teacherOf(s *subject, o evalOptions) (*subject, error) {
 	if o.teacher == "" {
-		return nil, nil
+		if !s.bottleneck() || !s.meta.Backbone {
+			return nil, nil
+		}
+		original := *s
+		original.bypassed = true
+		return &original, nil
 	}
 	teacher, err := openSubject(o.teacher)
 	if err != nil {
@@ -257,7 +275,7 @@ func teach(ctx context.Context, teacher, student *subject, set *data.Set, o eval
 	options.Step = step
 	r, err := teacher.run(ctx, 0, evalInput{set: set, feeder: feeder}, options)
 	if err != nil {
-		return nil, fmt.Errorf("--teacher: %w", err)
+		return nil, fmt.Errorf("teacher: %w", err)
 	}
 	return r, nil
 }
@@ -306,7 +324,7 @@ func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught
 		return row, nil
 	}
 	if r.Width != taught.Width {
-		return nil, unusablef("--teacher %s has %d classes, %s has %d: their classes cannot be compared", o.teacher, taught.Width, s.path, r.Width)
+		return nil, unusablef("the teacher has %d classes, %s has %d: expected the same; name the model that it was made from with --teacher", taught.Width, s.path, r.Width)
 	}
 	same := eval.Agreement(r.Classes, taught.Classes)
 	row.agreement = &same

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -25,6 +26,8 @@ type subject struct {
 	joined string
 	// pair is the bundle whose halves are run where there is no joined network.
 	pair *bundle.Bundle
+	// bypassed stands for the joined network without its bottleneck.
+	bypassed bool
 }
 
 // openSubject reads the heads of the files at path.
@@ -97,13 +100,14 @@ func (s *subject) open(quality int) (eval.Model, io.Closer, error) {
 	if s.joined != "" {
 		path = s.joined
 	}
-	var session *ort.Session
-	var err error
-	if s.joined == "" || quality == 0 || quality == s.meta.Quality {
-		session, err = ort.Open(path, ort.Options{})
-	} else {
-		session, err = openEdited(path, func(m *ir.Model) error { return setQuality(m, quality) })
+	var edit func(*ir.Model) error
+	switch {
+	case s.bypassed:
+		edit = passes.Bypass
+	case s.joined != "" && quality != 0 && quality != s.meta.Quality:
+		edit = func(m *ir.Model) error { return setQuality(m, quality) }
 	}
+	session, err := openEdited(path, edit)
 	if err != nil {
 		return nil, nil, openError(err)
 	}
@@ -135,8 +139,11 @@ func setQuality(m *ir.Model, quality int) error {
 	return nil
 }
 
-// openEdited opens a session of a changed copy of the model at path.
+// openEdited opens a session of the model at path, with edit of a changed copy.
 func openEdited(path string, edit func(*ir.Model) error) (*ort.Session, error) {
+	if edit == nil {
+		return ort.Open(path, ort.Options{})
+	}
 	m, err := onnx.Load(path)
 	if err != nil {
 		return nil, err
@@ -144,16 +151,11 @@ func openEdited(path string, edit func(*ir.Model) error) (*ort.Session, error) {
 	if err := edit(m); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	dir, err := os.MkdirTemp("", "bnc-eval-")
+	b, err := onnx.Marshal(m)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer os.RemoveAll(dir) // ONNX Runtime has read the file by then
-	file := filepath.Join(dir, filepath.Base(path))
-	if err := onnx.Save(file, m, onnx.SaveOptions{}); err != nil {
-		return nil, err
-	}
-	return ort.Open(file, ort.Options{})
+	return ort.OpenBytes(path, b, ort.Options{})
 }
 
 // run evaluates the subject at a quality on what in prepares.
