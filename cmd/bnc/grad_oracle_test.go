@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// gradCase is a forward model with numbers for its inputs and what ONNX Runtime
+// computed with the gradient graph that package grad made of it.
+type gradCase struct {
+	name    string
+	outputs []*tensor.Tensor // of the forward model
+	grads   []*tensor.Tensor // in the order of Wrt
+	question
+}
+
+// question is a case as testdata/torch_oracle.py and oracle_slopes.py read it.
+type question struct {
+	Model     string           `json:"model"`
+	Feeds     map[string]array `json:"feeds"`
+	Seeds     map[string]array `json:"seeds"`
+	Values    map[string]array `json:"values"`
+	Wrt       []string         `json:"wrt"`
+	BatchNorm bool             `json:"batch_norm"`
+	Dir       string           `json:"dir"`
+}
+
+// array is a file of raw elements.
+type array struct {
+	File  string  `json:"file"`
+	DType string  `json:"dtype"`
+	Shape []int64 `json:"shape"`
+}
+
+// runGradient differentiates m, whose shapes are all numbers, with respect to
+// wrt, and runs the result with the given inputs and random gradients of the
+// outputs. Differentiate changes its argument as [grad.VJP] does. Files go to dir.
+func runGradient(name, dir string, m *ir.Model, differentiate func(*ir.Model, []string) error, feeds ort.Feed, wrt []string, rng *rand.Rand) (*gradCase, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	c := &gradCase{name: name, question: question{
+		Model: filepath.Join(dir, "forward.onnx"), Dir: dir, Wrt: wrt,
+		Feeds: map[string]array{}, Seeds: map[string]array{}, Values: map[string]array{},
+	}}
+	if err := onnx.Save(c.Model, m, onnx.SaveOptions{}); err != nil {
+		return nil, err
+	}
+	forward := len(m.Graph.Outputs())
+	back := m.Clone()
+	var coded []string // what the codec made, for the oracle to take as given
+	for _, n := range back.Graph.Nodes() {
+		if n.Op == "JpegRoundTrip" {
+			coded = append(coded, n.Output(0).Name())
+			back.Graph.AddOutput(n.Output(0), nil)
+		}
+	}
+	if err := differentiate(back, wrt); err != nil {
+		return nil, err
+	}
+	if err := back.Verify(); err != nil {
+		return nil, err
+	}
+	data, err := onnx.Marshal(back)
+	if err != nil {
+		return nil, err
+	}
+	s, err := ort.OpenBytes(name, data, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	all := ort.Feed{}
+	for _, p := range s.Inputs() {
+		if of, ok := strings.CutPrefix(p.Name, "dy."); ok {
+			all[p.Name] = normal(rng, p.Sizes()...)
+			c.Seeds[of] = file(dir, p.Name, all[p.Name])
+			continue
+		}
+		all[p.Name] = feeds[p.Name]
+		c.Feeds[p.Name] = file(dir, p.Name, feeds[p.Name])
+	}
+	out, err := s.Run(context.Background(), all)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range out[:forward] {
+		c.outputs = append(c.outputs, r.Tensor)
+	}
+	for _, v := range coded {
+		y, err := out.Tensor(v)
+		if err != nil {
+			return nil, err
+		}
+		c.Values[v] = file(dir, v, y)
+	}
+	for _, v := range wrt {
+		d, err := out.Tensor("d." + v)
+		if err != nil {
+			return nil, err
+		}
+		c.grads = append(c.grads, d)
+	}
+	return c, nil
+}
+
+// normal draws a tensor from the normal distribution.
+func normal(rng *rand.Rand, dims ...int64) *tensor.Tensor {
+	n, err := tensor.Elements(dims)
+	if err != nil {
+		panic(err)
+	}
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(rng.NormFloat64())
+	}
+	return tensor.Of(dims, v)
+}
+
+// file writes a tensor's elements. That it failed, the oracle will tell.
+func file(dir, name string, t *tensor.Tensor) array {
+	path := filepath.Join(dir, strings.ReplaceAll(name, "/", "_")+".bin")
+	_ = os.WriteFile(path, t.Data, 0o666)
+	return array{path, t.DType.String(), t.Shape}
+}
+
+// floatsOf reads raw float64 elements.
+func floatsOf(t *testing.T, path string) []float64 {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := make([]float64, len(b)/8)
+	if _, err := binary.Decode(b, binary.LittleEndian, v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// askTorch runs testdata/torch_oracle.py once for all cases, whose answers are
+// in their folders afterwards, and returns those cases that PyTorch could solve.
+func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
+	t.Helper()
+	python := os.Getenv("BNC_TORCH_PYTHON")
+	if python == "" {
+		python = "/usr/bin/python3"
+	}
+	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
+		t.Skipf("no PyTorch: make deps-oracle, or let BNC_TORCH_PYTHON name a Python that has it (%v)\n%s", err, out)
+	}
+	var questions []question
+	for _, c := range cases {
+		questions = append(questions, c.question)
+	}
+	in, err := json.Marshal(questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-B", "../../testdata/torch_oracle.py")
+	cmd.Stdin = bytes.NewReader(in)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("torch_oracle.py: %v\n%s", err, stderr.Bytes())
+	}
+	var answers []struct {
+		Shapes [][]int64
+		Error  string
+	}
+	if err := json.Unmarshal(out, &answers); err != nil {
+		t.Fatalf("torch_oracle.py: %v\n%s", err, out)
+	}
+	var good []*gradCase
+	for i, a := range answers {
+		c := cases[i]
+		if a.Error != "" {
+			t.Errorf("%s: PyTorch: %s", c.name, a.Error)
+			continue
+		}
+		for j, g := range c.grads {
+			if fmt.Sprint(g.Shape) != fmt.Sprint(a.Shapes[j]) {
+				t.Errorf("%s: the gradient of %s has shape %v, expected %v", c.name, c.Wrt[j], g.Shape, a.Shapes[j])
+			}
+		}
+		good = append(good, c)
+	}
+	return good
+}
+
+// distance is the Euclidean distance of two vectors and the length of the second.
+func distance(a, b []float64) (apart, length float64) {
+	var d, n float64
+	for i := range b {
+		d += (a[i] - b[i]) * (a[i] - b[i])
+		n += b[i] * b[i]
+	}
+	return math.Sqrt(d), math.Sqrt(n)
+}
+
+// floatsOfTensor returns a tensor's elements as float64.
+func floatsOfTensor(t *testing.T, x *tensor.Tensor) []float64 {
+	t.Helper()
+	v, err := x.Floats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
