@@ -1,0 +1,334 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// Epoch is what an epoch gave.
+type Epoch struct {
+	Epoch        int      `json:"epoch"` // counted from 1
+	Loss         float64  `json:"loss"`  // mean over its steps
+	TrainTop1    float64  `json:"train_top1"`
+	Top1         *float64 `json:"top1"`          // of the validation, nil without labels
+	Agreement    *float64 `json:"agreement"`     // with the teacher, nil without one
+	PayloadBytes *float64 `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
+	Rate         float64  `json:"lr"`            // of its last step
+	Seconds      float64  `json:"seconds"`
+}
+
+// Validation is what the model made of the images that it is judged by.
+type Validation struct {
+	Top1, Agreement, PayloadBytes *float64
+	// Dead tells that all images gave the same tile.
+	Dead bool
+}
+
+// score is what the best epoch has the most of.
+func (v Validation) score() *float64 {
+	if v.Top1 != nil {
+		return v.Top1
+	}
+	return v.Agreement
+}
+
+// Options say how a training runs.
+type Options struct {
+	Epochs   int
+	Schedule Schedule
+	Loader   *feed.Loader
+	// Validate judges the weights after every epoch; nil for never.
+	Validate func(ctx context.Context, weights ort.Feed) (Validation, error)
+	// Patience is the number of epochs without a better score after which the
+	// training ends early, 0 for never.
+	Patience int
+	// KeepBest ends with the weights of the best epoch instead of the last.
+	KeepBest bool
+
+	Checkpoint string        // file; "" for none
+	Every      time.Duration // between checkpoints, beside those after each epoch
+	Settings   string        // identity of the training, which a checkpoint must share
+	Resume     bool
+
+	Log    io.Writer                        // a JSON object a line; nil for none
+	Step   func(Status)                     // called after every step; may be nil
+	Notice func(format string, args ...any) // warnings
+}
+
+// Status is how far a training is.
+type Status struct {
+	Epoch, Epochs int     // counted from 1
+	Step, Steps   int     // of the epoch
+	Loss, Top1    float64 // running means of the epoch
+	ImagesPerSec  float64
+	Left          time.Duration
+}
+
+// progress is what the loop has to know beside the state to go on.
+type progress struct {
+	Epoch   int     `json:"epoch"` // counted from 0
+	Step    int     `json:"step"`  // of the epoch, done
+	LossSum float64 `json:"loss_sum"`
+	Hits    int     `json:"hits"`
+	Seconds float64 `json:"seconds"` // of the epoch
+	Slower  int     `json:"slower"`  // how often the learning rate was halved
+	Best    int     `json:"best"`    // the epoch with the best score, counted from 1; 0 for none
+	Score   float64 `json:"score"`
+	Done    []Epoch `json:"done"`
+}
+
+// History is what a training gave.
+type History struct {
+	Epochs       []Epoch
+	Best         int  // the epoch whose weights were kept, counted from 1; 0: the last
+	Early        bool // ended before its last epoch
+	ImagesPerSec float64
+}
+
+// slowerAtMost is how often a training whose loss is no number any more is
+// taken back to its last good state with half the learning rate.
+const slowerAtMost = 4
+
+// DivergedError says that loss or gradients became infinite or no number, again
+// and again.
+type DivergedError struct {
+	Epoch, Step int
+	Result      StepResult
+	Rate        float64
+}
+
+// Error gives the step.
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("epoch %d, step %d: loss %v, gradient norm %v at learning rate %.3g, after halving it %d times; the weights before that are kept: try a smaller --lr, or --clip-norm 1",
+		e.Epoch, e.Step, e.Result.Loss, e.Result.Norm, e.Rate, slowerAtMost)
+}
+
+// Run trains. It returns what the epochs gave, also where it ends with an error.
+func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
+	r := &run{Trainer: t, o: o, saved: time.Now(), best: ort.Feed{}}
+	if r.o.Notice == nil {
+		r.o.Notice = func(string, ...any) {}
+	}
+	if o.Resume {
+		p, err := t.load(o.Checkpoint, o.Settings)
+		if err != nil {
+			return nil, err
+		}
+		r.p = p
+		if p.Best > 0 {
+			if err := r.loadBest(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	err := r.epochs(ctx)
+	h := &History{Epochs: r.p.Done, Early: len(r.p.Done) < o.Epochs}
+	if r.seconds > 0 {
+		h.ImagesPerSec = float64(r.images) / r.seconds
+	}
+	if err == nil && o.KeepBest && r.p.Best > 0 && r.p.Best != len(r.p.Done) {
+		h.Best = r.p.Best
+		for name, x := range r.best {
+			copy(t.state[name].Data, x.Data)
+		}
+	}
+	return h, err
+}
+
+type run struct {
+	*Trainer
+	o       Options
+	p       progress
+	saved   time.Time
+	best    ort.Feed // the state of the best epoch
+	images  int
+	seconds float64
+}
+
+func (r *run) epochs(ctx context.Context) error {
+	for r.p.Epoch < r.o.Epochs {
+		if err := r.epoch(ctx); err != nil {
+			return err
+		}
+		if r.o.Patience > 0 && r.p.Best > 0 && len(r.p.Done)-r.p.Best >= r.o.Patience {
+			r.o.Notice("no better result in %d epochs: ending early", r.o.Patience)
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *run) epoch(ctx context.Context) error {
+	steps := r.o.Loader.Batches()
+	e := r.o.Loader.Epoch(ctx, r.p.Epoch, r.p.Step)
+	defer e.Close()
+	rate := 0.0
+	for r.p.Step < steps {
+		start := time.Now()
+		b, err := e.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		rate = r.o.Schedule.At(r.p.Epoch*steps+r.p.Step) / float64(int(1)<<r.p.Slower)
+		result, err := r.Step(ctx, b, rate)
+		e.Recycle(b)
+		if err != nil {
+			return err
+		}
+		if !result.Finite() {
+			// The state is that of before the step. With a smaller rate the
+			// following steps go another way.
+			if r.p.Slower++; r.p.Slower > slowerAtMost {
+				return errors.Join(&DivergedError{r.p.Epoch + 1, r.p.Step + 1, result, rate}, r.checkpoint())
+			}
+			r.o.Notice("epoch %d, step %d: loss %v, gradient norm %v: the step is left out and the learning rate halved", r.p.Epoch+1, r.p.Step+1, result.Loss, result.Norm)
+			r.p.Step++
+			continue
+		}
+		spent := time.Since(start).Seconds()
+		r.p.Step++
+		r.p.LossSum += result.Loss
+		r.p.Hits += result.Hits
+		r.p.Seconds += spent
+		r.images, r.seconds = r.images+r.Batch(), r.seconds+spent
+		if err := r.log(map[string]any{"step": r.steps, "epoch": r.p.Epoch + 1, "loss": result.Loss, "lr": rate, "norm": result.Norm}); err != nil {
+			return err
+		}
+		r.tell(steps)
+		if r.o.Checkpoint != "" && r.o.Every > 0 && time.Since(r.saved) >= r.o.Every && r.p.Step < steps {
+			if err := r.checkpoint(); err != nil {
+				r.o.Notice("the checkpoint could not be written, the one before stays: %v", err)
+			}
+		}
+	}
+	return r.endEpoch(ctx, rate)
+}
+
+// endEpoch validates, and writes log and checkpoint.
+func (r *run) endEpoch(ctx context.Context, rate float64) error {
+	start := time.Now()
+	done := float64(max(r.p.Step, 1))
+	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
+	if r.o.Validate != nil {
+		v, err := r.o.Validate(ctx, r.Weights())
+		if err != nil {
+			return err
+		}
+		epoch.Top1, epoch.Agreement, epoch.PayloadBytes = v.Top1, v.Agreement, v.PayloadBytes
+		if v.Dead {
+			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without --no-calib), with --warmup, or with a smaller --lr", epoch.Epoch)
+		}
+		if s := v.score(); s != nil && (r.p.Best == 0 || *s > r.p.Score) {
+			r.p.Best, r.p.Score = epoch.Epoch, *s
+			if r.o.KeepBest {
+				if err := r.keepBest(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
+	r.p.Done = append(r.p.Done, epoch)
+	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done}
+	if err := r.log(epoch); err != nil {
+		return err
+	}
+	if r.o.Checkpoint == "" {
+		return nil
+	}
+	if err := r.checkpoint(); err != nil {
+		r.o.Notice("the checkpoint could not be written, the one before stays: %v", err)
+	}
+	return nil
+}
+
+func (r *run) checkpoint() error {
+	if r.o.Checkpoint == "" {
+		return nil
+	}
+	r.saved = time.Now()
+	return r.save(r.o.Checkpoint, r.o.Settings, r.p)
+}
+
+// keepBest remembers the state, in a file too where there are checkpoints.
+func (r *run) keepBest() error {
+	for name, x := range r.state {
+		if r.best[name] == nil {
+			y, err := tensor.New(tensor.Float32, x.Shape...)
+			if err != nil {
+				return err
+			}
+			r.best[name] = y
+		}
+		copy(r.best[name].Data, x.Data)
+	}
+	if r.o.Checkpoint == "" {
+		return nil
+	}
+	if err := r.save(r.o.Checkpoint+".best", r.o.Settings, r.p); err != nil {
+		r.o.Notice("the best state could not be written: %v", err)
+	}
+	return nil
+}
+
+// loadBest reads the best state of a training that is resumed.
+func (r *run) loadBest() error {
+	if !r.o.KeepBest {
+		return nil
+	}
+	other := &Trainer{man: r.man, state: ort.Feed{}}
+	for name, x := range r.state {
+		y, err := tensor.New(tensor.Float32, x.Shape...)
+		if err != nil {
+			return err
+		}
+		other.state[name] = y
+	}
+	if _, err := other.load(r.o.Checkpoint+".best", r.o.Settings); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	r.best = other.state
+	return nil
+}
+
+func (r *run) log(line any) error {
+	if r.o.Log == nil {
+		return nil
+	}
+	b, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = r.o.Log.Write(append(b, '\n'))
+	return err
+}
+
+// tell reports how far the training is.
+func (r *run) tell(steps int) {
+	if r.o.Step == nil {
+		return
+	}
+	n := float64(r.p.Step)
+	speed := float64(r.images) / r.seconds
+	left := (r.o.Epochs-r.p.Epoch)*steps - r.p.Step
+	r.o.Step(Status{
+		Epoch: r.p.Epoch + 1, Epochs: r.o.Epochs, Step: r.p.Step, Steps: steps,
+		Loss: r.p.LossSum / n, Top1: float64(r.p.Hits) / n / float64(r.Batch()), ImagesPerSec: speed,
+		Left: time.Duration(float64(left*r.Batch()) / speed * float64(time.Second)),
+	})
+}

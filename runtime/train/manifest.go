@@ -1,0 +1,69 @@
+// Package train runs training steps: ONNX graphs that map images, labels and
+// the state of a training (weights, what the optimiser keeps) to losses and the
+// next state. What is what, the graph's metadata says (property bnc.step).
+//
+// A [Trainer] owns the state and does single steps; [Run] is the loop around it:
+// epochs, learning rate, validation, checkpoints, and what to do when the loss
+// is no number any more.
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// manifestKey is the metadata property of a step graph that holds its manifest.
+const manifestKey = "bnc.step"
+
+// manifest says what the inputs and outputs of a step graph are.
+type manifest struct {
+	Batch    int           `json:"batch"`
+	Input    string        `json:"input"`
+	Labels   string        `json:"labels"` // int64 [batch]; "" where a teacher teaches
+	Scalars  []string      `json:"scalars"`
+	Beta1    float64       `json:"beta1"`
+	Beta2    float64       `json:"beta2"`
+	State    []stateTensor `json:"state"`
+	Params   []param       `json:"params"`
+	Averages []param       `json:"averages"`
+	Loss     string        `json:"loss"` // outputs, float32 [1] each
+	Hits     string        `json:"hits"`
+	Norm     string        `json:"norm"`
+	Watch    string        `json:"watch"` // output, int64 [batch], of which the mean is told
+}
+
+// stateTensor is a piece of state, float32: an input, and under the same name
+// with an apostrophe behind it an output.
+type stateTensor struct {
+	Name string  `json:"name"`
+	Dims []int64 `json:"dims"`
+	From string  `json:"from"` // the tensor that has the same first values
+}
+
+// param is a weight of the model and where in the state it is.
+type param struct {
+	Name   string  `json:"name"`
+	Dims   []int64 `json:"dims"`
+	State  string  `json:"state"`
+	Offset int64   `json:"offset"`
+}
+
+func parseManifest(metadata map[string]string) (*manifest, error) {
+	text, ok := metadata[manifestKey]
+	if !ok {
+		return nil, fmt.Errorf("the graph is no training step: it has no metadata %s", manifestKey)
+	}
+	m := &manifest{}
+	if err := json.Unmarshal([]byte(text), m); err != nil {
+		return nil, fmt.Errorf("metadata %s: %w", manifestKey, err)
+	}
+	return m, nil
+}
+
+func (p param) len() int64 {
+	n := int64(1)
+	for _, d := range p.Dims {
+		n *= d
+	}
+	return n
+}

@@ -1,0 +1,160 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// SessionOptions are those that were fastest for step graphs: the weights
+// change from run to run, so there is nothing that the higher levels could
+// prepare.
+func SessionOptions() ort.Options { return ort.Options{Optimize: ort.OptimizeBasic} }
+
+// Trainer holds the state of a training and does its steps. The state exists
+// twice: a step reads one and writes the other, and nothing is copied.
+type Trainer struct {
+	session *ort.Session
+	man     *manifest
+	steps   int      // that were done
+	state   ort.Feed // by the name of the tensor
+	spare   ort.Feed
+	scalars ort.Feed
+	labels  *tensor.Tensor
+	out     ort.Feed // losses
+}
+
+// NewTrainer makes the trainer of a step graph. Initial holds the first values
+// of the tensors of state that do not begin with zeros.
+func NewTrainer(step *ort.Session, initial map[string][]float32) (*Trainer, error) {
+	man, err := parseManifest(step.Metadata())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", step.Name(), err)
+	}
+	t := &Trainer{session: step, man: man, state: ort.Feed{}, spare: ort.Feed{}, scalars: ort.Feed{}, out: ort.Feed{}}
+	for _, s := range man.State {
+		for _, set := range []ort.Feed{t.state, t.spare} {
+			if set[s.Name], err = tensor.New(tensor.Float32, s.Dims...); err != nil {
+				return nil, fmt.Errorf("state %s: %w", s.Name, err)
+			}
+		}
+		from := s.Name
+		if s.From != "" {
+			from = s.From
+		}
+		if values, ok := initial[from]; ok {
+			if len(values) != t.state[s.Name].Len() {
+				return nil, fmt.Errorf("state %s: expected %d values, found %d", s.Name, t.state[s.Name].Len(), len(values))
+			}
+			copy(tensor.Slice[float32](t.state[s.Name]), values)
+		}
+	}
+	for _, name := range man.Scalars {
+		t.scalars[name] = tensor.Of([]int64{1}, []float32{1})
+	}
+	for _, name := range []string{man.Loss, man.Hits, man.Norm} {
+		t.out[name] = tensor.Of([]int64{1}, []float32{0})
+	}
+	t.labels = tensor.Of([]int64{int64(man.Batch)}, make([]int64, man.Batch))
+	return t, nil
+}
+
+// Batch is the number of images of a step.
+func (t *Trainer) Batch() int { return t.man.Batch }
+
+// Labelled tells whether a step needs labels.
+func (t *Trainer) Labelled() bool { return t.man.Labels != "" }
+
+// Steps is the number of steps that were done.
+func (t *Trainer) Steps() int { return t.steps }
+
+// StepResult is what a step tells.
+type StepResult struct {
+	Loss float64
+	Hits int     // images whose best class was the target's
+	Norm float64 // of all gradients together, before clipping
+	// Bytes is the mean payload of an image, 0 where nothing crosses.
+	Bytes float64
+}
+
+// Finite tells whether loss and gradients are numbers.
+func (r StepResult) Finite() bool {
+	return !math.IsNaN(r.Loss+r.Norm) && !math.IsInf(r.Loss+r.Norm, 0)
+}
+
+// Step does one step with learning rate lr. Where it fails, or its result is not
+// finite, the state stays what it was.
+func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResult, error) {
+	in := ort.Feed{t.man.Input: b.X}
+	maps.Copy(in, t.state)
+	if t.man.Labels != "" {
+		copy(tensor.Slice[int64](t.labels), b.Labels)
+		in[t.man.Labels] = t.labels
+	}
+	n := float64(t.steps + 1)
+	for name, value := range map[string]float64{
+		"lr":       lr,
+		"correct1": 1 / (1 - math.Pow(t.man.Beta1, n)),
+		"correct2": 1 / math.Sqrt(1-math.Pow(t.man.Beta2, n)),
+	} {
+		if s := t.scalars[name]; s != nil {
+			tensor.Slice[float32](s)[0] = float32(value)
+			in[name] = s
+		}
+	}
+	into := maps.Clone(t.out)
+	for name, s := range t.spare {
+		into[name+"'"] = s
+	}
+	results, err := t.session.RunInto(ctx, in, into)
+	if err != nil {
+		return StepResult{}, err
+	}
+	number := func(name string) float64 { return float64(tensor.Slice[float32](t.out[name])[0]) }
+	r := StepResult{Loss: number(t.man.Loss), Hits: int(number(t.man.Hits)), Norm: number(t.man.Norm)}
+	if t.man.Watch != "" {
+		sizes, err := results.Tensor(t.man.Watch)
+		if err != nil {
+			return r, err
+		}
+		for _, n := range tensor.Slice[int64](sizes) {
+			r.Bytes += float64(n) / float64(t.man.Batch)
+		}
+	}
+	if r.Finite() {
+		t.state, t.spare = t.spare, t.state
+		t.steps++
+	}
+	return r, nil
+}
+
+// Weights returns what the graph that evaluates reads beside the images: the
+// weights, or their averages where those are kept. The tensors are the
+// trainer's own: they hold until the next step.
+func (t *Trainer) Weights() ort.Feed {
+	w := ort.Feed{}
+	for _, p := range t.man.Params {
+		w[p.State] = t.state[p.State]
+	}
+	for _, p := range t.man.Averages {
+		w[p.State[len("e:"):]] = t.state[p.State]
+	}
+	return w
+}
+
+// Params returns copies of the model's trained weights by the name of the
+// initializer: what Weights holds, divided.
+func (t *Trainer) Params() map[string][]float32 {
+	weights := t.Weights()
+	all := map[string][]float32{}
+	for _, p := range t.man.Params {
+		values := tensor.Slice[float32](weights[p.State])
+		all[p.Name] = append([]float32(nil), values[p.Offset:p.Offset+p.len()]...)
+	}
+	return all
+}
