@@ -25,6 +25,7 @@ type taps struct {
 func (t *taps) plan(n, m, from, to int) {
 	scale := float64(n) / float64(m)
 	support := max(scale, 1)
+	narrow := 1 / support
 	t.width = int(math.Ceil(support))*2 + 1
 	t.first, t.count = resized(t.first, to-from), resized(t.count, to-from)
 	t.weights = resized(t.weights, (to-from)*t.width)
@@ -39,7 +40,7 @@ func (t *taps) plan(n, m, from, to int) {
 		count := min(int(centre+support+0.5), n) - first
 		sum := 0.0
 		for k := range count {
-			line[k] = max(1-math.Abs((float64(first+k)-centre+0.5)/support), 0)
+			line[k] = max(1-math.Abs((float64(first+k)-centre+0.5)*narrow), 0)
 			sum += line[k]
 		}
 		for k := range count {
@@ -50,7 +51,7 @@ func (t *taps) plan(n, m, from, to int) {
 }
 
 // resampler resizes 8-bit images, along x and then along y, each rounded to 8
-// bits as Pillow does. Its memory is reused: one goroutine may use it at a
+// bits as in Pillow's ImagingResample. Its memory is reused: one goroutine may use it at a
 // time.
 type resampler struct {
 	x, y taps
