@@ -35,6 +35,7 @@ func upgrade(m *ir.Model, target int64) (int, error) {
 		return 0, err
 	}
 	changed := 1 // the import
+	edited := map[*ir.Graph]bool{}
 	var nodes []*ir.Node
 	m.Graph.Walk(func(n *ir.Node) { nodes = append(nodes, n) })
 	for _, n := range nodes {
@@ -45,9 +46,12 @@ func upgrade(m *ir.Model, target int64) (int, error) {
 		}
 		if rewrites > 0 {
 			changed++
-			if err := u.g.Sort(); err != nil {
-				return changed, err
-			}
+			edited[u.g] = true
+		}
+	}
+	for g := range edited {
+		if err := g.Sort(); err != nil {
+			return changed, err
 		}
 	}
 	m.SetOpset("", target)

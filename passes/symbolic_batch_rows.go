@@ -1,0 +1,225 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// rowRule says why node n, whose input i has the batch in axis, does not treat
+// the images of a batch one by one; "" where it does. Where the batch is in the
+// outputs was found out before, and that the rows of an image stay as many.
+type rowRule func(b *batcher, n *ir.Node, i, axis int) string
+
+// rowRules are the operators that treat the images one by one, on a condition.
+var rowRules = map[string]rowRule{
+	"Reshape": order, "Flatten": order, "Squeeze": order, "Unsqueeze": order,
+
+	"MatMul": matMulRows, "Gemm": gemmRows,
+
+	"Softmax": softmaxRows, "LogSoftmax": softmaxRows, "Hardmax": softmaxRows,
+	"Concat": concatRows, "Split": onlyAxis(0), "Gather": onlyAxis(0), "GatherElements": onlyAxis(0), "ArgMax": onlyAxis(0),
+	"ArgMin": onlyAxis(0), "TopK": onlyAxis(-1), "LpNormalization": onlyAxis(-1), "LayerNormalization": trailingRows,
+
+	"Transpose": data, "Slice": data, "Pad": data, "Tile": data, "Expand": data, "Clip": data, "Dropout": data,
+	"QuantizeLinear": data, "DequantizeLinear": data, "ReduceL1": data, "ReduceL2": data, "ReduceLogSum": data,
+	"ReduceLogSumExp": data, "ReduceMax": data, "ReduceMean": data, "ReduceMin": data, "ReduceProd": data,
+	"ReduceSum": data, "ReduceSumSquare": data,
+
+	"Conv": inFront, "ConvTranspose": inFront, "ConvInteger": inFront, "QLinearConv": inFront, "DeformConv": inFront,
+	"MaxPool": inFront, "AveragePool": inFront, "LpPool": inFront, "GlobalMaxPool": inFront, "GlobalAveragePool": inFront,
+	"GlobalLpPool": inFront, "BatchNormalization": inFront, "InstanceNormalization": inFront, "GroupNormalization": inFront,
+	"LRN": inFront, "Resize": inFront, "Upsample": inFront, "DepthToSpace": inFront, "SpaceToDepth": inFront,
+}
+
+// alignedOps broadcast their inputs, element by element.
+var alignedOps = []string{
+	"Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "Cast", "Ceil", "Celu", "Cos", "Cosh",
+	"Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
+	"IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
+	"PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign",
+	"Sqrt", "Sub", "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
+}
+
+// checkRows fails unless n treats the images of a batch one by one.
+func (b *batcher) checkRows(n *ir.Node) error {
+	rule := rowRules[n.Op]
+	if slices.Contains(alignedOps, n.Op) {
+		rule = aligned
+	}
+	if n.Domain != "" || rule == nil {
+		return b.refuse(n, "bnc does not know that %s treats the images of a batch one by one", n.Op)
+	}
+	if n.Int("training_mode", 0) != 0 {
+		return b.refuse(n, "it is in training mode, where images depend on each other")
+	}
+	for _, v := range n.Outputs() {
+		if v == nil || !v.Used() {
+			continue
+		}
+		if _, _, ok := b.axis(v); !ok {
+			return b.refuse(n, "the batch is squeezed away or mixed: %q is %v, and was %v", v.Name(), b.info.Of(v), b.old.Of(v))
+		}
+	}
+	for i, v := range n.Inputs() {
+		if v == nil || !b.fed[v] {
+			continue
+		}
+		axis, rows, _ := b.axis(v)
+		if reason := rule(b, n, i, axis); reason != "" {
+			return b.refuse(n, "%s", reason)
+		}
+		if _, out, ok := b.axis(n.Output(0)); ok && !out.Equal(rows) && !isOrder(n.Op) {
+			return b.refuse(n, "%q with %v rows an image becomes %v rows", v.Name(), rows, out)
+		}
+	}
+	return nil
+}
+
+func isOrder(op string) bool {
+	return op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze"
+}
+
+// order: an image's elements stay together as long as what is before the batch
+// stays.
+func order(b *batcher, n *ir.Node, i, axis int) string {
+	from, _ := b.info.Dims(n.Input(i))
+	to, _ := b.info.Dims(n.Output(0))
+	out, _, _ := b.axis(n.Output(0))
+	if i > 0 || !product(from[:axis]).Equal(product(to[:out])) {
+		return fmt.Sprintf("%v becomes %v, which tears images apart", b.info.Of(n.Input(i)), b.info.Of(n.Output(0)))
+	}
+	return ""
+}
+
+// data: only the first input may have images.
+func data(b *batcher, n *ir.Node, i, _ int) string {
+	if i > 0 {
+		return fmt.Sprintf("its input %q is computed from images", n.Input(i).Name())
+	}
+	return ""
+}
+
+// inFront: data, with the batch as the leading axis.
+func inFront(b *batcher, n *ir.Node, i, axis int) string {
+	if axis != 0 {
+		return fmt.Sprintf("the batch is in axis %d of %v", axis, b.info.Of(n.Input(i)))
+	}
+	return data(b, n, i, axis)
+}
+
+// aligned: broadcasting counts axes from the last one, and images must meet the
+// same images or what is the same for all.
+func aligned(b *batcher, n *ir.Node, i, axis int) string {
+	if reason := sameAxis(b, n, i, axis); reason != "" {
+		return reason
+	}
+	return b.meets(n, n.Inputs()...)
+}
+
+// sameAxis: counted from the last one, the batch stays in its axis.
+func sameAxis(b *batcher, n *ir.Node, i, axis int) string {
+	from, _ := b.info.Of(n.Input(i)).Rank()
+	to, _ := b.info.Of(n.Output(0)).Rank()
+	if out, _, _ := b.axis(n.Output(0)); axis-from != out-to {
+		return fmt.Sprintf("the batch in axis %d of %v meets another axis of %v", axis, b.info.Of(n.Input(i)), b.info.Of(n.Output(0)))
+	}
+	return ""
+}
+
+// meets: where the output has the batch, each input has it, or has one row for
+// all.
+func (b *batcher) meets(n *ir.Node, inputs ...*ir.Value) string {
+	dims, _ := b.info.Dims(n.Output(0))
+	out, _, _ := b.axis(n.Output(0))
+	for _, v := range inputs {
+		if v == nil {
+			continue
+		}
+		have, known := b.info.Dims(v)
+		at := out + len(have) - len(dims)
+		if !known || at >= 0 && !have[at].Is(1) && !have[at].Equal(dims[out]) {
+			return fmt.Sprintf("the batch of %v meets %q, which is %v", b.info.Of(n.Output(0)), v.Name(), b.info.Of(v))
+		}
+	}
+	return ""
+}
+
+// matMulRows: neither axis that is summed over may be the batch.
+func matMulRows(b *batcher, n *ir.Node, i, axis int) string {
+	dims, _ := b.info.Dims(n.Input(i))
+	summed := len(dims) - 1
+	if i == 1 {
+		summed = max(len(dims)-2, 0)
+	}
+	switch {
+	case axis == summed:
+		return fmt.Sprintf("it sums over the batch of %v", b.info.Of(n.Input(i)))
+	case len(dims)-axis <= 2: // a row or column of the product
+		return sameAxis(b, n, i, axis)
+	}
+	return aligned(b, n, i, axis)
+}
+
+// gemmRows: the batch has to be the rows of the first matrix.
+func gemmRows(b *batcher, n *ir.Node, i, axis int) string {
+	switch {
+	case i == 0 && int64(axis) != n.Int("transA", 0):
+		return fmt.Sprintf("it sums over the batch of %v", b.info.Of(n.Input(i)))
+	case i == 0:
+		return b.meets(n, n.Input(2))
+	case i == 1:
+		return data(b, n, i, axis)
+	}
+	return sameAxis(b, n, i, axis)
+}
+
+// axisOf returns an axis attribute as a position.
+func (b *batcher) axisOf(n *ir.Node, def int64) int {
+	rank, _ := b.info.Of(n.Input(0)).Rank()
+	return (int(n.Int("axis", def)) + rank) % max(rank, 1)
+}
+
+// onlyAxis: the axis of the attribute must not be the batch.
+func onlyAxis(def int64) rowRule {
+	return func(b *batcher, n *ir.Node, i, axis int) string {
+		if b.axisOf(n, def) == axis {
+			return fmt.Sprintf("it works along the batch of %v", b.info.Of(n.Input(i)))
+		}
+		return data(b, n, i, axis)
+	}
+}
+
+// trailingRows: neither axis nor one behind it may be the batch.
+func trailingRows(b *batcher, n *ir.Node, i, axis int) string {
+	if b.axisOf(n, -1) <= axis {
+		return fmt.Sprintf("it works along the batch of %v", b.info.Of(n.Input(i)))
+	}
+	return data(b, n, i, axis)
+}
+
+// softmaxRows: until operator set 13 all axes behind axis belong to it.
+func softmaxRows(b *batcher, n *ir.Node, i, axis int) string {
+	if b.opset >= 13 {
+		return onlyAxis(-1)(b, n, i, axis)
+	}
+	if b.axisOf(n, 1) <= axis {
+		return fmt.Sprintf("it works along the batch of %v", b.info.Of(n.Input(i)))
+	}
+	return ""
+}
+
+// concatRows: what is joined with images must have the batch as well.
+func concatRows(b *batcher, n *ir.Node, i, axis int) string {
+	if reason := onlyAxis(1)(b, n, 0, axis); reason != "" {
+		return reason
+	}
+	own, _ := b.info.Dims(n.Input(i))
+	for _, v := range n.Inputs() {
+		if dims, known := b.info.Dims(v); !known || len(dims) != len(own) || !dims[axis].Equal(own[axis]) {
+			return fmt.Sprintf("%v is joined with %q, which is %v", b.info.Of(n.Input(i)), v.Name(), b.info.Of(v))
+		}
+	}
+	return ""
+}
