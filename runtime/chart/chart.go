@@ -1,0 +1,165 @@
+// Package chart draws small line charts as SVG, and pages of them as HTML that
+// needs nothing else. They follow the reader's light or dark colour scheme. The
+// same charts give the same bytes.
+//
+//	c := chart.Chart{Title: "Accuracy", X: "payload bytes", Y: "top-1, %", LogX: true,
+//		Series: []chart.Series{{Name: "net", Points: []chart.Point{{X: 120, Y: 71}, {X: 300, Y: 74}}}}}
+//	err := c.WriteSVG(w)
+package chart
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"io"
+	"math"
+)
+
+// Chart is a line chart with any number of series.
+type Chart struct {
+	Title string
+	X, Y  string // what the axes show, with the unit
+	LogX  bool   // a logarithmic x axis; points at or left of 0 are left out
+	// Series are drawn in order. Their colours and marks repeat after eight.
+	Series []Series
+}
+
+// Series is one line of a chart.
+type Series struct {
+	Name    string
+	Points  []Point // joined in order
+	Scatter bool    // marks only, no line
+}
+
+// Point is a place on a line. Points with NaN or an infinity are left out; the
+// line goes on behind them.
+type Point struct {
+	X, Y  float64
+	Label string // shown with the numbers when the pointer rests on the point
+}
+
+// The sizes of a chart, in pixels.
+const (
+	width, height = 720, 440
+	left, right   = 70, 20
+	top, bottom   = 50, 55
+	legendLine    = 20
+)
+
+// WriteSVG writes the chart as an SVG document.
+func (c Chart) WriteSVG(w io.Writer) error {
+	b := c.svg()
+	_, err := w.Write(b)
+	return err
+}
+
+func (c Chart) svg() []byte {
+	plot := c.plot()
+	foot := height + legendLine*((len(c.Series)+perLine-1)/perLine)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" class="bnc-chart">`+"\n",
+		width, foot, width, foot)
+	fmt.Fprintf(&b, "<title>%s</title>\n<style>\n%s</style>\n", html.EscapeString(c.Title), style)
+	fmt.Fprintf(&b, `<rect class="paper" width="%d" height="%d"/>`+"\n", width, foot)
+	text(&b, "title", width/2, 28, c.Title)
+	plot.grid(&b)
+	text(&b, "name", (left+width-right)/2, height-12, c.X)
+	fmt.Fprintf(&b, `<text class="name" transform="translate(18 %d) rotate(-90)">%s</text>`+"\n", (top+height-bottom)/2, html.EscapeString(c.Y))
+	for i, s := range c.Series {
+		plot.line(&b, i, s)
+	}
+	c.legend(&b)
+	b.WriteString("</svg>\n")
+	return b.Bytes()
+}
+
+// plot is a chart's points with the axes that hold them.
+type plot struct {
+	Chart
+	x, y axis
+}
+
+// plot returns the chart without the points that cannot be drawn, and its axes.
+func (c Chart) plot() plot {
+	p := plot{Chart: c}
+	low, high := Point{X: math.Inf(1), Y: math.Inf(1)}, Point{X: math.Inf(-1), Y: math.Inf(-1)}
+	for _, s := range c.Series {
+		for _, at := range s.Points {
+			if !c.drawn(at) {
+				continue
+			}
+			low.X, low.Y = min(low.X, at.X), min(low.Y, at.Y)
+			high.X, high.Y = max(high.X, at.X), max(high.Y, at.Y)
+		}
+	}
+	if low.X > high.X { // nothing to draw
+		low, high = Point{X: 1, Y: 0}, Point{X: 10, Y: 1}
+	}
+	p.x = newAxis(low.X, high.X, left, width-right, 8, c.LogX)
+	p.y = newAxis(low.Y, high.Y, height-bottom, top, 6, false)
+	return p
+}
+
+// drawn tells whether a point has a place.
+func (c Chart) drawn(p Point) bool {
+	return finite(p.X) && finite(p.Y) && (p.X > 0 || !c.LogX)
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// grid draws the lines and labels of both axes' ticks.
+func (p plot) grid(b *bytes.Buffer) {
+	for _, t := range p.x.ticks {
+		x := p.x.at(t.value)
+		fmt.Fprintf(b, `<path class="grid" d="M%.1f %dV%d"/>`+"\n", x, top, height-bottom)
+		text(b, "tick", x, height-bottom+18, t.label)
+	}
+	for _, t := range p.y.ticks {
+		y := p.y.at(t.value)
+		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fH%d"/>`+"\n", left, y, width-right)
+		text(b, "tick end", left-8, y+4, t.label)
+	}
+}
+
+// line draws a series: its line, then its marks with their numbers.
+func (p plot) line(b *bytes.Buffer, i int, s Series) {
+	var path bytes.Buffer
+	var marks bytes.Buffer
+	pen := "M"
+	for _, at := range s.Points {
+		if !p.drawn(at) {
+			continue
+		}
+		x, y := p.x.at(at.X), p.y.at(at.Y)
+		fmt.Fprintf(&path, "%s%.1f %.1f", pen, x, y)
+		pen = "L"
+		label := fmt.Sprintf("%s: %s, %s", s.Name, digits(at.X), digits(at.Y))
+		if at.Label != "" {
+			label += " (" + at.Label + ")"
+		}
+		fmt.Fprintf(&marks, `<path class="mark" d="%s" transform="translate(%.1f %.1f)"><title>%s</title></path>`+"\n",
+			shapes[i%len(shapes)], x, y, html.EscapeString(label))
+	}
+	fmt.Fprintf(b, `<g class="s%d">`+"\n", i%colours)
+	if !s.Scatter && path.Len() > 0 {
+		fmt.Fprintf(b, `<path class="line" d="%s"/>`+"\n", path.Bytes())
+	}
+	fmt.Fprintf(b, "%s</g>\n", marks.Bytes())
+}
+
+// perLine is the number of names in a line of the legend.
+const perLine = 3
+
+func (c Chart) legend(b *bytes.Buffer) {
+	for i, s := range c.Series {
+		x := left + (i%perLine)*(width-left-right)/perLine
+		y := height + i/perLine*legendLine + 4
+		fmt.Fprintf(b, `<g class="s%d"><path class="mark" d="%s" transform="translate(%d %d)"/></g>`+"\n",
+			i%colours, shapes[i%len(shapes)], x+6, y-4)
+		text(b, "legend", float64(x+18), float64(y), s.Name)
+	}
+}
+
+func text[T int | float64](b *bytes.Buffer, class string, x, y T, s string) {
+	fmt.Fprintf(b, `<text class="%s" x="%.1f" y="%.1f">%s</text>`+"\n", class, float64(x), float64(y), html.EscapeString(s))
+}
