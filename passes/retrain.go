@@ -1,0 +1,203 @@
+package passes
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Joined is the anatomy of a joined network: bottlenet.onnx.
+type Joined struct {
+	Cut      *ir.Value // the tensor that the bottleneck reads
+	Reduced  *ir.Value // float32, what the quantiser reads
+	Decoded  *ir.Value // float32, what the restoration units read
+	Restored *ir.Value // stands for the cut tensor
+	Codec    *ir.Node
+}
+
+// Anatomy finds the bottleneck of a joined network. A model without exactly one
+// is an [UnsuitableError].
+func Anatomy(m *ir.Model) (*Joined, error) {
+	codec, err := findCodec(m)
+	if err != nil {
+		return nil, err
+	}
+	j := &Joined{Codec: codec}
+	if j.Cut, err = cutTensor(m, codec); err != nil {
+		return nil, err
+	}
+	if j.Restored, err = restoredTensor(codec); err != nil {
+		return nil, err
+	}
+	for _, n := range m.Graph.Nodes() {
+		switch n.Name {
+		case quantiserPrefix + "sub":
+			j.Reduced = n.Input(0)
+		case quantiserPrefix + "decode.add":
+			j.Decoded = n.Output(0)
+		}
+	}
+	if j.Reduced == nil || j.Decoded == nil {
+		return nil, &UnsuitableError{codec.Label(), "its quantiser was not written by this version of bnc split: split the model again"}
+	}
+	return j, nil
+}
+
+// Uncoded takes quantiser and codec out of a joined network: the restoration
+// units read what the quantiser read. Byte counts go with them.
+var Uncoded = Pass{
+	Name: "uncoded",
+	Doc:  "take quantiser and codec out",
+	Run: func(m *ir.Model) (int, error) {
+		j, err := Anatomy(m)
+		if err != nil {
+			return 0, err
+		}
+		j.Decoded.ReplaceUses(j.Reduced)
+		var outputs []*ir.Value
+		for _, p := range m.Graph.Outputs() {
+			if p.Value.Producer() != j.Codec {
+				outputs = append(outputs, p.Value)
+			}
+		}
+		m.Graph.SetOutputs(outputs...)
+		return deadCode(m)
+	},
+}
+
+// UnitsOf reads the weights of a joined network's bottleneck, of geometry g.
+// The quantiser's range is left open.
+func UnitsOf(m *ir.Model, g Geometry) (*Units, error) {
+	u := InitialUnits(g)
+	var missing []string
+	read := func(name string, into []float32) {
+		v := m.Graph.Value("bnc." + name)
+		if v == nil || v.Init() == nil || int(v.Init().Len()) != len(into) {
+			missing = append(missing, "bnc."+name)
+			return
+		}
+		values, err := v.Init().Floats()
+		if err != nil {
+			missing = append(missing, "bnc."+name)
+			return
+		}
+		copy(into, values)
+	}
+	for name, unit := range map[string]*Unit{
+		"reduce.channel": u.ReduceChannel, "reduce.spatial": u.ReduceSpatial,
+		"restore.spatial": u.RestoreSpatial, "restore.channel": u.RestoreChannel,
+	} {
+		if unit == nil {
+			continue
+		}
+		read(name+".weight", unit.Weight)
+		read(name+".bn.gamma", unit.Gamma)
+		read(name+".bn.beta", unit.Beta)
+		read(name+".bn.mean", unit.Mean)
+		read(name+".bn.var", unit.Var)
+	}
+	if r := u.Residual; r != nil {
+		read("restore.residual.conv1.weight", r.W1)
+		read("restore.residual.conv1.bias", r.B1)
+		read("restore.residual.conv2.weight", r.W2)
+		read("restore.residual.conv2.bias", r.B2)
+	}
+	if len(missing) > 0 {
+		return nil, &UnsuitableError{"model", fmt.Sprintf("expected the bottleneck's weights %s with the sizes that its metadata tells; split the model again", strings.Join(missing, ", "))}
+	}
+	return u, nil
+}
+
+// UnitName begins the names of the weights of a bottleneck's units.
+const UnitName = "bnc."
+
+// MobileSideOf returns the names of the initializers that the mobile half of a
+// joined network reads: what the codec's input is computed from.
+func MobileSideOf(m *ir.Model) (map[string]bool, error) {
+	codec, err := findCodec(m)
+	if err != nil {
+		return nil, err
+	}
+	names, seen := map[string]bool{}, map[*ir.Node]bool{}
+	todo := []*ir.Node{codec}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		for _, v := range n.Reads() {
+			if v.Init() != nil {
+				names[v.Name()] = true
+			}
+			if p := v.Producer(); p != nil {
+				todo = append(todo, p)
+			}
+		}
+	}
+	return names, nil
+}
+
+// FoldFrozenBatchNorm is [FoldBatchNorm] for those whose parameters stay as
+// they are.
+func FoldFrozenBatchNorm(trained func(name string) bool) Pass {
+	return Pass{
+		Name: "fold-frozen-batchnorm",
+		Doc:  "merge BatchNormalization that is not trained into the convolution before it",
+		Run: func(m *ir.Model) (int, error) {
+			folded := 0
+			for _, n := range m.Graph.Nodes() {
+				if n.Op != "BatchNormalization" || n.Domain != "" || anyTrained(n, trained) {
+					continue
+				}
+				if conv := n.Input(0).Producer(); conv == nil || anyTrained(conv, trained) {
+					continue
+				}
+				ok, err := foldBatchNorm(m.Graph, n)
+				if err != nil {
+					return folded, err
+				}
+				if ok {
+					folded++
+				}
+			}
+			return folded, nil
+		},
+	}
+}
+
+func anyTrained(n *ir.Node, trained func(name string) bool) bool {
+	for _, v := range n.Reads() {
+		if v.Init() != nil && trained(v.Name()) {
+			return true
+		}
+	}
+	return false
+}
+
+// SetWeights gives initializers, and constants that other nodes made of them,
+// new values by their names.
+func SetWeights(m *ir.Model, weights map[string][]float32) error {
+	for name, values := range weights {
+		v := m.Graph.Value(name)
+		if v == nil {
+			return fmt.Errorf("BUG: the model lost its weight %q", name)
+		}
+		old := v.Const()
+		if v.Init() != nil {
+			old = v.Init()
+		}
+		if old == nil || int(old.Len()) != len(values) {
+			return &UnsuitableError{fmt.Sprintf("tensor %q", name), "its value is computed in the file: run bnc split on a model whose weights are constants"}
+		}
+		t := ir.Float32s(values, old.Dims()...)
+		if v.Init() != nil {
+			m.Graph.SetInit(v, t)
+		} else {
+			m.Graph.Freeze(v, t)
+		}
+	}
+	return nil
+}
