@@ -4,6 +4,15 @@
 //	f, err := feed.New(session.Inputs(), feed.Always(meta.Preprocess))
 //	x, err := f.One(item)                  // [1 3 224 224]
 //	x, labels, err := f.Batch(set, order[:32]) // [32 3 224 224]
+//
+// Training takes its batches from a Loader: shuffled, varied, and prepared
+// while the caller computes.
+//
+//	l, err := feed.NewLoader(f, set, feed.LoaderOptions{Batch: 32, Shuffle: true, Labels: true})
+//	epoch := l.Epoch(ctx, 0, 0)
+//	defer epoch.Close()
+//	b, err := epoch.Next() // io.EOF after the last
+//	epoch.Recycle(b)
 package feed
 
 import (

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -205,5 +206,47 @@ func TestEpochEnds(t *testing.T) {
 		if _, err := last.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("after the last batch: %v", err)
 		}
+	}
+}
+
+// TestMemoryIsReused wants an epoch of ten batches to allocate less than one
+// batch's memory, after the first epoch.
+func TestMemoryIsReused(t *testing.T) {
+	dir := t.TempDir()
+	file := append([]byte{0, 0, 8, 3, 0, 0, 1000 >> 8, 1000 & 255, 0, 0, 0, 28, 0, 0, 0, 28}, make([]byte, 1000*28*28)...)
+	if err := os.WriteFile(filepath.Join(dir, "images-idx3-ubyte"), file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := newFeeder(t, input(tensor.Float32, -1, 1, 28, 28), nil)
+	l := newLoader(t, f, opened(t, dir), feed.LoaderOptions{Batch: 100, Shuffle: true, Workers: 2, Augment: feed.Augment{Pad: 2, Flip: true}})
+	size := uint64(0)
+	run := func(e int) {
+		epoch := l.Epoch(t.Context(), e, 0)
+		defer epoch.Close()
+		for {
+			b, err := epoch.Next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			size = uint64(len(b.X.Data))
+			epoch.Recycle(b)
+		}
+	}
+	run(0)
+	// Batches that a first epoch did not need at once are made in a later one,
+	// so the least of several counts.
+	least := uint64(1) << 62
+	for e := range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		run(1 + e)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	if least > size {
+		t.Errorf("an epoch allocates %d bytes, a batch has %d", least, size)
 	}
 }
