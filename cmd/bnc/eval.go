@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -155,19 +156,30 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if !slices.Contains(runs, own) {
 		runs = append([]int{own}, runs...)
 	}
-	rows, err := measureAll(ctx, s, subject, runs, set, o)
+	teacher, err := teacherOf(subject, o)
 	if err != nil {
 		return err
+	}
+	if o.plot != "" && subject.meta.Part == "" && o.codec == "" {
+		return usagef("--plot: nothing crosses in %s; --input-codec measures images sent as JPEG or PNG", path)
+	}
+	if o.plot != "" && teacher == nil && !set.Labelled() {
+		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
+	}
+	rows, err := measureAll(ctx, s, subject, teacher, runs, set, o)
+	if err != nil {
+		return err
+	}
+	if o.plot != "" {
+		if err := plotRows(o.plot, path, slices.Collect(maps.Values(rows))); err != nil {
+			return err
+		}
 	}
 	return report(s, rows[own], o.sweep(rows), o)
 }
 
 // measureAll runs the teacher, if there is one, and the subject at each quality.
-func measureAll(ctx context.Context, s streams, subject *subject, qualities []int, set *data.Set, o evalOptions) (map[int]*evalRow, error) {
-	teacher, err := teacherOf(subject, o)
-	if err != nil {
-		return nil, err
-	}
+func measureAll(ctx context.Context, s streams, subject, teacher *subject, qualities []int, set *data.Set, o evalOptions) (map[int]*evalRow, error) {
 	total := len(qualities) * set.Len()
 	if teacher != nil {
 		total += set.Len()
@@ -181,6 +193,7 @@ func measureAll(ctx context.Context, s streams, subject *subject, qualities []in
 	}
 	var taught *eval.Result
 	if teacher != nil {
+		var err error
 		taught, err = teach(ctx, teacher, subject, set, o, step)
 		var unsuitable *passes.UnsuitableError
 		switch {
@@ -192,9 +205,11 @@ func measureAll(ctx context.Context, s streams, subject *subject, qualities []in
 	}
 	rows := map[int]*evalRow{}
 	for _, q := range qualities {
-		if rows[q], err = measure(ctx, subject, q, set, taught, o, step); err != nil {
+		row, err := measure(ctx, subject, q, set, taught, o, step)
+		if err != nil {
 			return nil, err
 		}
+		rows[q] = row
 	}
 	return rows, nil
 }
