@@ -136,7 +136,7 @@ func normal(rng *rand.Rand, dims ...int64) *tensor.Tensor {
 func file(dir, name string, t *tensor.Tensor) array {
 	path := filepath.Join(dir, strings.ReplaceAll(name, "/", "_")+".bin")
 	_ = os.WriteFile(path, t.Data, 0o666)
-	return array{path, t.DType.String(), t.Shape}
+	return array{path, t.DType.String(), append([]int64{}, t.Shape...)}
 }
 
 // floatsOf reads raw float64 elements.
@@ -223,4 +223,3 @@ func floatsOfTensor(t *testing.T, x *tensor.Tensor) []float64 {
 	}
 	return v
 }
-

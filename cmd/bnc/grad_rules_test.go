@@ -105,7 +105,11 @@ func (c ruleCase) run(dir string) (*gradCase, error) {
 
 // ruleCases are all small models, by family.
 var ruleCases = map[string][]ruleCase{
-	"convolution": convolutionCases,
+	"convolution":            convolutionCases,
+	"transposed convolution": deconvolutionCases,
+	"product":                productCases,
+	"elementwise":            elementwiseCases,
+	"binary":                 binaryCases,
 }
 
 // runRuleCases runs every case with ONNX Runtime.

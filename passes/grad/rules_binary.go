@@ -114,13 +114,28 @@ func extremum(c *call) error {
 	return nil
 }
 
+// powRule computes b a^(b-1) with factor 0 for b = 0, where a^(b-1) may be
+// infinite. A constant exponent is a number in it, and 2 needs no power.
 func powRule(c *call) error {
 	x, e, y, dy := c.in(0), c.in(1), c.out(0), c.dy(0)
-	if !c.isFloat(e) || c.info.Of(e).DType != ir.Float32 && e.DType() != ir.Float32 {
+	if n, ok := number(e); ok && !c.wants(1) {
+		if !c.wants(0) || n == 0 {
+			return nil
+		}
+		slope := x
+		if n != 2 {
+			slope = c.binary("Pow", x, c.scalar(n-1))
+		}
+		c.give(0, c.mul(dy, c.scale(slope, n)))
+		return nil
+	}
+	if c.info.Of(e).DType != ir.Float32 {
 		e = c.cast(e)
 	}
 	if c.wants(0) {
-		c.give(0, c.mul(c.mul(dy, e), c.binary("Pow", x, c.plus(e, -1))))
+		zero := c.emit("", "Equal", ir.Bool, c.dims(e), []*ir.Value{e, c.scalar(0)})
+		slope := c.where(zero, c.scalar(0), c.mul(e, c.binary("Pow", x, c.plus(e, -1))))
+		c.give(0, c.mul(dy, slope))
 	}
 	if c.wants(1) {
 		// log of x where x > 0, else 0
@@ -129,4 +144,18 @@ func powRule(c *call) error {
 		c.give(1, c.mul(c.mul(dy, y), log))
 	}
 	return nil
+}
+
+// number returns the element of a constant that has one.
+func number(v *ir.Value) (float64, bool) {
+	t := v.Const()
+	if t == nil || t.Len() != 1 {
+		return 0, false
+	}
+	if t.DType().IsFloat() {
+		f, err := t.Floats()
+		return float64(append(f, 0)[0]), err == nil
+	}
+	n, err := t.Ints()
+	return float64(append(n, 0)[0]), err == nil
 }
