@@ -3,6 +3,7 @@ package passes
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 )
@@ -59,7 +60,7 @@ func (b *batcher) checkRows(n *ir.Node) error {
 			continue
 		}
 		if _, _, ok := b.axis(v); !ok {
-			return b.refuse(n, "the batch is squeezed away or mixed: %q is %v, and was %v", v.Name(), b.info.Of(v), b.old.Of(v))
+			return b.refuse(n, "the batch is squeezed away or mixed: %s becomes %q %v", b.describe(n.Inputs()), v.Name(), b.info.Of(v))
 		}
 	}
 	for i, v := range n.Inputs() {
@@ -75,6 +76,16 @@ func (b *batcher) checkRows(n *ir.Node) error {
 		}
 	}
 	return nil
+}
+
+func (b *batcher) describe(vs []*ir.Value) string {
+	var texts []string
+	for _, v := range vs {
+		if v != nil {
+			texts = append(texts, fmt.Sprintf("%q %v", v.Name(), b.info.Of(v)))
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 func isOrder(op string) bool {
