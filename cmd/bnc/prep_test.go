@@ -42,29 +42,38 @@ func compute(t *testing.T, m *ir.Model, feed ort.Feed) ort.Results {
 	return out
 }
 
-// noise is a tensor of normal numbers, or of any bytes for uint8.
+// noise is a tensor of normal numbers, or of any bytes for uint8, around another
+// number in each plane of the last two axes: averages differ from image to image.
 func noise(d tensor.DType, seed uint64, shape ...int64) *tensor.Tensor {
 	r := rand.New(rand.NewPCG(seed, 0))
 	n, err := tensor.Elements(shape)
 	if err != nil {
 		panic(err)
 	}
-	if d == tensor.Uint8 {
-		v := make([]uint8, n)
-		for i := range v {
-			v[i] = uint8(r.Uint32())
+	plane := shape[len(shape)-1]
+	if len(shape) > 2 {
+		plane *= shape[len(shape)-2]
+	}
+	v, level := make([]float32, n), float32(0)
+	for i := range v {
+		if int64(i)%plane == 0 {
+			level = float32(r.NormFloat64())
 		}
+		v[i] = level + float32(r.NormFloat64())
+	}
+	if d != tensor.Uint8 {
 		return tensor.Of(shape, v)
 	}
-	v := make([]float32, n)
+	pixels := make([]uint8, n)
 	for i := range v {
-		v[i] = float32(r.NormFloat64())
+		pixels[i] = uint8(min(max(128+40*v[i], 0), 255))
 	}
-	return tensor.Of(shape, v)
+	return tensor.Of(shape, pixels)
 }
 
-// far returns the largest difference of two float tensors relative to the
-// largest number in want, and infinity where their shapes differ.
+// far returns the largest difference of two tensors, for float relative to the
+// largest number in want, and infinity where their types or shapes differ or a
+// number is none.
 func far(got, want *tensor.Tensor) float64 {
 	if !slices.Equal(got.Shape, want.Shape) || got.DType != want.DType {
 		return math.Inf(1)
@@ -72,13 +81,13 @@ func far(got, want *tensor.Tensor) float64 {
 	var worst, size float64
 	a, b := numbers(got), numbers(want)
 	for i := range a {
-		if math.IsNaN(a[i]) != math.IsNaN(b[i]) {
+		if math.IsNaN(a[i] - b[i]) {
 			return math.Inf(1)
 		}
 		worst, size = max(worst, math.Abs(a[i]-b[i])), max(size, math.Abs(b[i]))
 	}
-	if worst == 0 {
-		return 0
+	if worst == 0 || !got.DType.IsFloat() {
+		return worst
 	}
 	return worst / size
 }
