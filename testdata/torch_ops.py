@@ -23,12 +23,15 @@ def ints(v):
 
 
 def reduce(f):
-    """F gets x, axes and keepdim. Axes are an attribute or, later, the second input."""
+    """F gets x, axes and keepdim. Axes are an attribute or, later, the second input.
+
+    With noop_with_empty_axes nothing is reduced, but squares, magnitudes and so on are taken.
+    """
 
     def apply(a, x, axes=None):
         dims = a.get("axes", []) if axes is None else ints(axes)
         if not dims and a.get("noop_with_empty_axes", 0):
-            return x
+            return f(x.unsqueeze(0), [0], False)
         return f(x, dims or list(range(x.dim())), bool(a.get("keepdims", 1)))
 
     return apply
@@ -277,7 +280,7 @@ OPS = {
     "LpNormalization": lambda a, x: x / x.norm(a.get("p", 2), dim=a.get("axis", -1), keepdim=True),
     # Moving elements about.
     "Reshape": reshape, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Slice": slices, "Pad": pad, "Gather": gather,
-    "Flatten": lambda a, x: x.reshape(math.prod(x.shape[: a.get("axis", 1) % (x.dim() + 1)]), -1),
+    "Flatten": lambda a, x: x.reshape(math.prod(x.shape[: a.get("axis", 1)]), -1),
     "Transpose": lambda a, x: x.permute(a.get("perm", list(range(x.dim()))[::-1])),
     "Expand": lambda a, x, shape: x.expand(torch.broadcast_shapes(x.shape, ints(shape))),
     "Concat": lambda a, *xs: torch.cat(xs, a["axis"]), "Split": split, "Tile": lambda a, x, n: x.tile(ints(n)),

@@ -6,6 +6,7 @@ sizes takes part.
 
 import math
 
+import numpy
 import torch
 from torch.nn import functional
 
@@ -96,19 +97,25 @@ def average_pool(a, x):
 
 
 def source(a, out, size, scale):
-    """Where in the input an output position is, by ONNX's coordinate_transformation_mode."""
+    """Where in the input an output position is, by ONNX's coordinate_transformation_mode.
+
+    In float32, as ONNX Runtime computes: the nearest element can depend on the last bit. PyTorch divides otherwise.
+    """
     mode = a.get("coordinate_transformation_mode", "half_pixel")
-    i = torch.arange(out, dtype=torch.float64)
+    i = numpy.arange(out, dtype=numpy.float32)
+    one, half, size, scale = (numpy.float32(v) for v in (1, 0.5, size, scale))
     if mode == "asymmetric":
-        return i / scale
-    if mode == "align_corners":
-        return i * 0 if out == 1 else i * (size - 1) / (out - 1)
-    if mode == "pytorch_half_pixel" and out == 1:
-        return i * 0
-    at = (i + 0.5) / scale - 0.5
-    if mode == "half_pixel_symmetric":
-        return at + size / 2 * (1 - out / (scale * size))
-    return at
+        at = i / scale
+    elif out == 1 and mode in ("align_corners", "pytorch_half_pixel"):
+        at = i * 0
+    elif mode == "align_corners":
+        at = i * (size - one) / numpy.float32(out - 1)
+    else:
+        at = (i + half) / scale
+        if mode == "half_pixel_symmetric":
+            at = size * half * (one - numpy.float32(out) / (scale * size)) + at
+        at = at - half
+    return torch.from_numpy(at)
 
 
 def resize(a, x, roi=None, scales=None, sizes=None):

@@ -110,6 +110,10 @@ var ruleCases = map[string][]ruleCase{
 	"product":                productCases,
 	"elementwise":            elementwiseCases,
 	"binary":                 binaryCases,
+	"shape":                  shapeCases,
+	"reduction":              reductionCases,
+	"pool":                   poolCases,
+	"resize":                 resizeCases,
 }
 
 // runRuleCases runs every case with ONNX Runtime.

@@ -155,10 +155,14 @@ func maxPoolGrad(l *builder, n *ir.Node) *ir.Value {
 	x, y, dy := n.Input(0), n.Input(1), n.Input(2)
 	pool := y.Producer()
 	idx := pool.Output(1)
-	if idx == nil {
+	if idx == nil { // the same pooling, with its indices
 		idx = l.g.Temp(l.prefix+"indices", ir.TensorType(ir.Int64, ir.Fixed(l.dims(y)...)))
 		l.shapes[idx] = l.dims(y)
-		pool.SetOutput(1, idx)
+		name := pool.Name
+		with := l.g.NewNode("", "MaxPool", pool.Inputs(), []*ir.Value{nil, idx}, pool.Attrs()...)
+		l.g.MoveOutput(y, with, 0)
+		l.g.Remove(pool)
+		with.Name = name
 	}
 	d := l.dims(x)
 	zeros := l.zeros([]int64{product(d)})

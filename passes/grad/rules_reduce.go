@@ -67,5 +67,8 @@ func (c *call) ints1(i int) ([]int64, bool) {
 func reduceExtremum(c *call, x, y, dy *ir.Value, n int64) *ir.Value {
 	mask := c.compare("Equal", x, y)
 	axes, _ := c.axes()
+	if len(axes) == 0 { // nothing was reduced
+		return dy
+	}
 	return c.mul(mask, c.div(dy, c.sum(mask, true, axes...)))
 }

@@ -40,27 +40,9 @@ func resizeRule(c *call) error {
 // interpolation returns the matrix [out,in] of one axis (ONNX Resize, opset 11
 // and newer).
 func (c *call) interpolation(in, out int64, scale float64, mode string) []float32 {
-	coordinate := c.node.Str("coordinate_transformation_mode", "half_pixel")
 	m := make([]float32, in*out)
 	for i := range out {
-		var at float64
-		switch coordinate {
-		case "asymmetric":
-			at = float64(i) / scale
-		case "align_corners":
-			if out > 1 {
-				at = float64(i) * float64(in-1) / float64(out-1)
-			}
-		case "pytorch_half_pixel":
-			if out > 1 {
-				at = (float64(i)+0.5)/scale - 0.5
-			}
-		case "half_pixel_symmetric":
-			adjust := float64(out) / (scale * float64(in))
-			at = float64(in)/2*(1-adjust) + (float64(i)+0.5)/scale - 0.5
-		default: // half_pixel
-			at = (float64(i)+0.5)/scale - 0.5
-		}
+		at := float64(c.source(float32(i), float32(in), float32(out), float32(scale)))
 		row := m[i*in:]
 		if mode == "linear" {
 			at = min(max(at, 0), float64(in-1))
@@ -84,4 +66,27 @@ func (c *call) interpolation(in, out int64, scale float64, mode string) []float3
 		row[int64(min(max(near, 0), float64(in-1)))]++
 	}
 	return m
+}
+
+// source returns where in an axis of in elements position i of out is. It
+// computes in float32 and in ONNX Runtime's order: nearest neighbours depend on
+// the last bit where a position is a whole number or a half.
+func (c *call) source(i, in, out, scale float32) float32 {
+	switch c.node.Str("coordinate_transformation_mode", "half_pixel") {
+	case "asymmetric":
+		return i / scale
+	case "align_corners":
+		if out == 1 {
+			return 0
+		}
+		return i * (in - 1) / (out - 1)
+	case "pytorch_half_pixel":
+		if out == 1 {
+			return 0
+		}
+	case "half_pixel_symmetric":
+		offset := in / 2 * (1 - out/(scale*in))
+		return offset + (i+0.5)/scale - 0.5
+	}
+	return (i+0.5)/scale - 0.5
 }

@@ -73,19 +73,40 @@ func splitRule(c *call) error {
 	if !c.wants(0) {
 		return nil
 	}
+	axis := c.axis("axis", 0)
+	sizes, err := c.splitSizes(axis)
+	if err != nil {
+		return err
+	}
 	var parts []*ir.Value
-	for i, v := range c.node.Outputs() {
-		if v == nil {
-			return c.errorf("output %d is omitted", i)
-		}
+	for i, size := range sizes {
 		dy := c.dy(i)
 		if dy == nil {
-			dy = c.zeros(c.dims(v))
+			d := slices.Clone(c.inDims(0))
+			d[axis] = size
+			dy = c.zeros(d)
 		}
 		parts = append(parts, dy)
 	}
-	c.give(0, c.concat(c.axis("axis", 0), parts...))
+	c.give(0, c.concat(axis, parts...))
 	return nil
+}
+
+// splitSizes returns how large each part is: as an input says, or all the same
+// but for the last.
+func (c *call) splitSizes(axis int64) ([]int64, error) {
+	if c.in(1) != nil {
+		sizes, ok := c.ints1(1)
+		if !ok {
+			return nil, c.errorf("its sizes are not constant")
+		}
+		return sizes, nil
+	}
+	n, whole := c.node.Int("num_outputs", int64(c.node.NumOutputs())), c.inDims(0)[axis]
+	each := (whole + n - 1) / n
+	sizes := slices.Repeat([]int64{each}, int(n))
+	sizes[n-1] = whole - each*(n-1)
+	return sizes, nil
 }
 
 // sliceRule puts dy back where it was taken from, between zeros.
@@ -158,19 +179,18 @@ func (b *builder) spread(x *ir.Value, axis, step int64) *ir.Value {
 	return b.slice(b.reshape(x, flat...), axis, 0, flat[axis]-step+1)
 }
 
-// padRule crops; for the modes that repeat elements it would have to add up.
+// padRule crops. Modes that repeat elements add their gradients up where they
+// were taken from.
 func padRule(c *call) error {
 	if !c.wants(0) {
 		return nil
-	}
-	if mode := c.node.Str("mode", "constant"); mode != "constant" {
-		return c.errorf("padding mode %q has no gradient rule", mode)
 	}
 	pads, ok := c.ints1(1)
 	if !ok {
 		return c.errorf("its pads are not constant")
 	}
-	rank := int64(len(c.inDims(0)))
+	x := c.inDims(0)
+	rank := int64(len(x))
 	axes := make([]int64, rank)
 	for i := range axes {
 		axes[i] = int64(i)
@@ -180,17 +200,58 @@ func padRule(c *call) error {
 			return c.errorf("its axes are not constant")
 		}
 	}
+	dy := c.dy(0)
 	before, after := make([]int64, rank), make([]int64, rank)
+	source, repeats := repeating[c.node.Str("mode", "constant")]
 	for i, axis := range axes {
-		axis = fromFront(axis, rank)
-		before[axis], after[axis] = -pads[i], -pads[len(axes)+i]
+		axis, lo, hi := fromFront(axis, rank), pads[i], pads[len(axes)+i]
+		if !repeats {
+			before[axis], after[axis] = -lo, -hi
+			continue
+		}
+		if lo == 0 && hi == 0 {
+			continue
+		}
+		from := make([]int64, c.dims(dy)[axis])
+		for j := range from {
+			from[j] = source(int64(j)-lo, x[axis])
+		}
+		dy = c.putBack(dy, axis, x[axis], from)
 	}
-	c.give(0, c.pad(c.dy(0), before, after))
+	c.give(0, c.pad(dy, before, after))
 	return nil
 }
 
-// gatherRule adds each taken slice's gradient back to where it was taken from: a
-// product with a constant matrix of zeros and ones.
+// repeating are Pad's modes that repeat elements: where position i of an axis of
+// size n comes from, i being negative or beyond n in the padding.
+var repeating = map[string]func(i, n int64) int64{
+	"edge": func(i, n int64) int64 { return min(max(i, 0), n-1) },
+	"wrap": func(i, n int64) int64 { return ((i % n) + n) % n },
+	"reflect": func(i, n int64) int64 {
+		if n == 1 {
+			return 0
+		}
+		turn := 2 * (n - 1)
+		i = ((i % turn) + turn) % turn
+		return min(i, turn-i)
+	},
+}
+
+// putBack adds the elements of dy along an axis to those they were taken from,
+// of an axis of n: a product with a constant matrix of zeros and ones.
+func (b *builder) putBack(dy *ir.Value, axis, n int64, from []int64) *ir.Value {
+	d := slices.Clone(b.dims(dy))
+	count := int64(len(from))
+	pick := make([]float32, n*count)
+	for j, i := range from {
+		pick[i*count+int64(j)] = 1
+	}
+	flat := b.reshape(dy, product(d[:axis]), count, product(d[axis+1:]))
+	d[axis] = n
+	return b.reshape(b.matmul(b.floats(pick, n, count), flat), d...)
+}
+
+// gatherRule adds each taken slice's gradient back to where it was taken from.
 func gatherRule(c *call) error {
 	if !c.wants(0) {
 		return nil
@@ -200,15 +261,12 @@ func gatherRule(c *call) error {
 		return c.errorf("its indices are not constant (or more than 1024)")
 	}
 	x, axis := c.inDims(0), c.axis("axis", 0)
-	n := int64(len(idx))
-	pick := make([]float32, x[axis]*n)
+	from := make([]int64, len(idx))
 	for j, i := range idx {
-		pick[fromFront(i, x[axis])*n+int64(j)] = 1
+		from[j] = fromFront(i, x[axis])
 	}
-	before, after := product(x[:axis]), product(x[axis+1:])
-	dy := c.reshape(c.dy(0), before, n, after)
-	dx := c.matmul(c.floats(pick, x[axis], n), dy) // [before, X, after]
-	c.give(0, c.reshape(dx, x...))
+	dy := c.reshape(c.dy(0), slices.Concat(x[:axis], []int64{int64(len(idx))}, x[axis+1:])...)
+	c.give(0, c.putBack(dy, axis, x[axis], from))
 	return nil
 }
 
