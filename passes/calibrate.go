@@ -349,6 +349,37 @@ func each(planes [][]float32, channels, k int) [][]float32 {
 	return out
 }
 
+// ValueRange collects what a quantiser reads and tells the range that holds it,
+// but for the tails that a calibrated range cuts too.
+type ValueRange struct{ kept [][]float32 }
+
+// maxRangeValues bounds what ValueRange keeps of one image: every value, or one
+// of several.
+const maxRangeValues = 1 << 14
+
+// Add takes the values of one image.
+func (r *ValueRange) Add(x []float32) {
+	every := (len(x) + maxRangeValues - 1) / maxRangeValues
+	var some []float32
+	for i := 0; i < len(x); i += max(every, 1) {
+		some = append(some, x[i])
+	}
+	r.kept = append(r.kept, some)
+}
+
+// Bounds returns the range, and an error where no values were added or one of
+// them is no number.
+func (r *ValueRange) Bounds() (lo, hi float32, err error) {
+	if len(r.kept) == 0 {
+		return 0, 0, errors.New("no image could be read to take the quantiser's range from")
+	}
+	lo, hi = quantiles(r.kept)
+	if hi-lo != hi-lo {
+		return 0, 0, fmt.Errorf("the reduced features reach from %v to %v", lo, hi)
+	}
+	return lo, hi, nil
+}
+
 // quantiles returns the values that a share of tail lies below and above.
 func quantiles(planes [][]float32) (lo, hi float32) {
 	all := slices.Concat(planes...)

@@ -39,10 +39,28 @@ type Meta struct {
 	Preprocess   any       `json:"preprocess,omitempty"`
 	Labels       []string  `json:"labels,omitempty"`
 	Backbone     bool      `json:"backbone"` // the model's own weights are still the source's
+	// Calibrated tells that the bottleneck was fitted to real images, by
+	// calibration or training.
+	Calibrated bool `json:"calibrated,omitempty"`
+	// What the halves were lowered to, so that training writes the same again.
+	FP16   bool   `json:"fp16,omitempty"`
+	Target string `json:"target,omitempty"`
 }
 
+// ModelMeta is what a whole model that was trained says about itself.
+type ModelMeta struct {
+	Preprocess any      `json:"preprocess,omitempty"`
+	Labels     []string `json:"labels,omitempty"`
+}
+
+// DescribeModel sets the bnc metadata of a whole model, replacing all that was
+// there.
+func DescribeModel(m *ir.Model, meta ModelMeta) error { return describe(m, meta) }
+
 // Describe sets m's bnc metadata to meta, replacing all that was there.
-func Describe(m *ir.Model, meta Meta) error {
+func Describe(m *ir.Model, meta Meta) error { return describe(m, meta) }
+
+func describe(m *ir.Model, meta any) error {
 	m.DelMeta(func(key string) bool { return strings.HasPrefix(key, metaPrefix) })
 	b, err := json.Marshal(meta)
 	if err != nil {
@@ -63,5 +81,5 @@ func Describe(m *ir.Model, meta Meta) error {
 // metaKeys is the order in which the properties are written.
 var metaKeys = []string{
 	"format", "part", "cut", "tensor", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality",
-	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone",
+	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone", "calibrated", "fp16", "target",
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -20,19 +21,26 @@ import (
 // set: covariances do not change with more.
 const maxCalibration = 256
 
+// calibrationSource is what a bottleneck is calibrated on.
+type calibrationSource struct {
+	// analyse loads the model, anew each time: a split takes it over.
+	analyse func() (*cut.Analysis, error)
+	after   string // the cut
+	set     *data.Set
+	choose  feed.Chooser
+	flag    string // that named the images, for errors
+}
+
 // calibrate runs the model up to the cut on real images and returns the units
 // that fit what the cut tensor holds there.
-func calibrate(ctx context.Context, s streams, path string, o splitOptions, g passes.Geometry, pre *imagein.Preprocess) (*calibration, error) {
-	set, err := data.Open(o.calib, data.Train)
-	if err != nil {
-		return nil, unusablef("--calib: %w", err)
-	}
-	session, err := openPrefix(path, o)
+func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.Geometry) (*calibration, error) {
+	set := src.set
+	session, err := src.openPrefix()
 	if err != nil {
 		return nil, err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), o.images.chooser(pre))
+	feeder, err := feed.New(session.Inputs(), src.choose)
 	if err != nil {
 		return nil, unusableError{err}
 	}
@@ -52,18 +60,18 @@ func calibrate(ctx context.Context, s streams, path string, o splitOptions, g pa
 		}
 		item, err := set.Item(index)
 		if err != nil {
-			return nil, unusablef("--calib: %w", err)
+			return nil, unusablef("%s: %w", src.flag, err)
 		}
 		if item.Image != nil && prepared == nil {
 			prepared = feeder.Preprocess(item.Image.Bounds().Size())
 		}
 		x, err := feeder.One(item)
 		if err != nil {
-			return nil, unusablef("--calib: %s: %w", set.Name(index), err)
+			return nil, unusablef("%s: %s: %w", src.flag, set.Name(index), err)
 		}
 		results, err := session.Run(ctx, ort.Feed{feeder.Input(): x})
 		if err != nil {
-			return nil, fmt.Errorf("--calib: %s: %w", set.Name(index), err)
+			return nil, fmt.Errorf("%s: %s: %w", src.flag, set.Name(index), err)
 		}
 		activations, err := floats(results[0].Tensor)
 		if err != nil {
@@ -86,12 +94,12 @@ type calibration struct {
 }
 
 // openPrefix opens a session of what is before the cut.
-func openPrefix(path string, o splitOptions) (*ort.Session, error) {
-	a, err := analyse(path, o.inputs)
+func (src calibrationSource) openPrefix() (*ort.Session, error) {
+	a, err := src.analyse()
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.Resolve(o.after)
+	c, err := a.Resolve(src.after)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +118,7 @@ func openPrefix(path string, o splitOptions) (*ort.Session, error) {
 	}
 	session, err := ort.Open(file, ort.Options{})
 	if refused := (*ort.ModelError)(nil); errors.As(err, &refused) {
-		return nil, unusablef("%s: %w", path, refused) // not the file that is gone
+		return nil, unusablef("%w", refused) // not the file that is gone
 	}
 	return session, err
 }

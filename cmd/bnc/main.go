@@ -51,7 +51,7 @@ type command struct {
 type streams struct{ out, err io.Writer }
 
 var commands = []command{
-	modelsCommand, inspectCommand, splitCommand, runCommand, evalCommand, doctorCommand,
+	modelsCommand, inspectCommand, splitCommand, trainCommand, runCommand, evalCommand, doctorCommand,
 }
 
 // usageError is a wrong use of a command: exit code 2.

@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/spf13/pflag"
 )
 
@@ -79,6 +80,9 @@ func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	}
 }
 
+// targetTX2 is the --target of a Jetson TX2.
+const targetTX2 = "tx2"
+
 // check finds wrong usage before any work.
 func (o *splitOptions) check(fs *pflag.FlagSet) error {
 	if o.after == "" {
@@ -91,7 +95,7 @@ func (o *splitOptions) check(fs *pflag.FlagSet) error {
 		{"codec", o.codec, []string{"jpeg"}},
 		{"range", o.quantRange, []string{"", "static", "dynamic"}},
 		{"codec-at", o.codecAt, []string{passes.CodecInGraph, passes.CodecOnDeviceHost, passes.CodecOnHost}},
-		{"target", o.target, []string{"default", "tx2"}},
+		{"target", o.target, []string{"default", targetTX2}},
 	} {
 		if err := oneOf(c.flag, c.value, c.allowed); err != nil {
 			return err
@@ -121,7 +125,7 @@ func (o *splitOptions) check(fs *pflag.FlagSet) error {
 			}
 		}
 	}
-	if o.target == "tx2" {
+	if o.target == targetTX2 {
 		if fs.Changed("codec-at") && o.codecAt != passes.CodecOnDeviceHost {
 			return usagef("--target tx2 implies --codec-at device-host: TensorRT's provider of that age refuses graphs with custom operators")
 		}
@@ -182,7 +186,14 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	}
 	var used []string
 	if o.calib != "" {
-		cal, err := calibrate(ctx, s, path, o, settings.Geometry, preprocess)
+		set, err := data.Open(o.calib, data.Train)
+		if err != nil {
+			return unusablef("--calib: %w", err)
+		}
+		cal, err := calibrate(ctx, s, calibrationSource{
+			analyse: func() (*cut.Analysis, error) { return analyse(path, o.inputs) },
+			after:   o.after, set: set, choose: o.images.chooser(preprocess), flag: "--calib",
+		}, settings.Geometry)
 		if err != nil {
 			return err
 		}
@@ -208,6 +219,10 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		Cut: c.Name(), Tensor: c.Value.Name(), CutShape: portOf("", c.Type).Shape,
 	}
 	if !o.plain {
+		meta.Calibrated, meta.FP16 = o.calib != "", o.fp16
+		if o.target == targetTX2 {
+			meta.Target = o.target
+		}
 		describeBottleneck(&meta, &result, settings)
 	}
 	b, reports, err := passes.Split(a, c, settings, dump)
@@ -262,7 +277,7 @@ func (o splitOptions) settings(c *cut.Cut) (passes.Settings, error) {
 	dynamic := o.quantRange == "dynamic" || o.quantRange == "" && o.calib == ""
 	return passes.Settings{
 		Geometry: g, Quantiser: passes.Quantiser{Bits: o.bits, Dynamic: dynamic}, Quality: o.quality,
-		CodecAt: o.codecAt, FP16: o.fp16, TX2: o.target == "tx2",
+		CodecAt: o.codecAt, FP16: o.fp16, TX2: o.target == targetTX2,
 	}, nil
 }
 

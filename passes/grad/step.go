@@ -61,8 +61,10 @@ type Program struct {
 const next = "'"
 
 // Compile makes a training step of m, a model of operator set 17 or newer whose
-// images come in any number. It changes m into the step's graph.
-func Compile(m *ir.Model, o Options) (*Program, error) {
+// images come in any number. It changes m into the step's graph. Eval, which has
+// the same parameters, is the network that is evaluated: it becomes one that
+// reads them from the same tensors of state.
+func Compile(m, eval *ir.Model, o Options) (*Program, error) {
 	o.Opt = o.Opt.withDefaults()
 	params := Parameters(m.Graph)
 	if o.Train != nil {
@@ -75,7 +77,6 @@ func Compile(m *ir.Model, o Options) (*Program, error) {
 	for _, v := range params {
 		trained[v] = true
 	}
-	eval := m.Clone()
 	info, err := fixBatch(m, o)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,9 @@ type Meta struct {
 	Preprocess   *imagein.Preprocess
 	Labels       []string
 	Backbone     bool // the model's own weights are still the source's
+	Calibrated   bool // the bottleneck was fitted to real images
+	FP16         bool
+	Target       string // what the mobile half was lowered for, "" for any runtime
 }
 
 // ParseMeta reads a model's metadata_props and checks that what the part
@@ -80,6 +83,7 @@ func ParseMeta(props map[string]string) (Meta, error) {
 		"range": &m.Range, "lo": &m.Lo, "hi": &m.Hi, "quality": &m.Quality,
 		"tile": &m.Tile, "grid": &m.Grid, "source_sha256": &m.SourceSHA256, "pair": &m.Pair,
 		"preprocess": &m.Preprocess, "labels": &m.Labels, "backbone": &m.Backbone,
+		"calibrated": &m.Calibrated, "fp16": &m.FP16, "target": &m.Target,
 	}
 	for key, text := range props {
 		field, ok := fields[strings.TrimPrefix(key, keyPrefix)]

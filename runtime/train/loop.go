@@ -61,6 +61,7 @@ type Options struct {
 
 	Log    io.Writer                        // a JSON object a line; nil for none
 	Step   func(Status)                     // called after every step; may be nil
+	Epoch  func(Epoch)                      // called after every epoch; may be nil
 	Notice func(format string, args ...any) // warnings
 }
 
@@ -242,6 +243,9 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)
 	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done}
+	if r.o.Epoch != nil {
+		r.o.Epoch(epoch)
+	}
 	if err := r.log(epoch); err != nil {
 		return err
 	}

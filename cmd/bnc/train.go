@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/train"
+	"github.com/spf13/pflag"
+)
+
+var trainCommand = command{
+	name:  "train",
+	args:  "BUNDLE|MODEL --data DATA [FLAGS]",
+	short: "Train a bundle compression-aware, or a whole model",
+	long: `
+The codec runs for real on the way forward and is the identity on the way back. A
+bundle is updated in place, its three files together; a whole model goes to -o.
+An untrained bottleneck is calibrated on the training images first.
+
+DATA is an image folder (one sub-folder a class), a folder with MNIST-named IDX
+files, or .npy arrays; with --distill also a flat folder of images: then the
+original model teaches and no labels are needed. train/ or train-* is trained on,
+val/ or t10k-* judged by, as is --val; other folders are divided by --val-split.
+
+Beside the bundle or -o, NAME.train holds log.jsonl, curves.html and, until the
+training is done, the checkpoint that --resume goes on from.
+
+Examples:
+  bnc train net-rb1-c1-s2 --data imagenette --epochs 10
+  bnc train net-rb1-c1-s2 --data photos --distill --freeze backbone
+  bnc train resnet20.onnx --data fashion-mnist --epochs 10 -o trained.onnx
+  bnc train net-rb1-c1-s2 --data imagenette --resume`,
+	setup: setupTrain,
+}
+
+type trainOptions struct {
+	data, val, teacher, freeze, out  string
+	valSplit                         float64
+	epochs, batch                    int
+	seed                             uint64
+	distill, naive, noCalib, resume  bool
+	loss                             grad.Loss
+	opt                              grad.Optimizer
+	lr, warmup                       float64
+	schedule, quantRange             string
+	crop, pad, flip                  string
+	patience                         int
+	every                            time.Duration
+	keepLast, keepStatistics, asJSON bool
+	layout                           string
+	inputs                           []string
+	images                           imageFlags
+	flags                            *pflag.FlagSet
+}
+
+func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+	o := trainOptions{flags: fs}
+	fs.StringVar(&o.data, "data", "", "images to train on")
+	fs.StringVar(&o.val, "val", "", "images to judge by (default: DATA's val/ or t10k-*, else a part of DATA)")
+	fs.Float64Var(&o.valSplit, "val-split", 0.15, "part of DATA that is kept for judging where it is not divided; 0 for none")
+	fs.IntVar(&o.epochs, "epochs", 10, "times that each image is trained on")
+	fs.IntVar(&o.batch, "batch", 0, "images a step (default 64; 32 for more than 64x64 pixels)")
+	fs.Uint64Var(&o.seed, "seed", 0, "seed of shuffling and augmentation")
+	fs.StringVar(&o.freeze, "freeze", "none", "what keeps its weights: none, backbone (all but the bottleneck), mobile or cloud (that half)")
+	fs.BoolVar(&o.distill, "distill", false, "learn from the original model's answers; labels, if any, only judge")
+	fs.StringVar(&o.teacher, "teacher", "", "original model (default: the bundle without its bottleneck)")
+	fs.BoolVar(&o.naive, "naive", false, "leave quantiser and codec out of training (the paper's comparison)")
+	fs.BoolVar(&o.noCalib, "no-calib", false, "start from the bottleneck as it is, uncalibrated")
+	fs.StringVar(&o.quantRange, "range", "", "quantiser's range after training: static or dynamic (default: as the bundle was split, else static)")
+	fs.StringVar(&o.loss.Kind, "loss", "", "cross-entropy, mse, or with --distill: distill, mse")
+	fs.Float64Var(&o.loss.LabelSmoothing, "label-smoothing", 0, "share of a label's weight that all classes get")
+	fs.Float64Var(&o.loss.Temperature, "temperature", 1, "of --distill")
+	fs.Float64Var(&o.loss.FeatureWeight, "feature-weight", 1, "of --distill: weight of matching the cut tensor")
+	fs.StringVar(&o.opt.Kind, "optimizer", "", "sgd, adam or adamw (default: see the README)")
+	fs.Float64Var(&o.lr, "lr", 0, "highest learning rate (default: see the README)")
+	fs.Float64Var(&o.opt.Momentum, "momentum", 0.9, "of sgd")
+	fs.BoolVar(&o.opt.Nesterov, "nesterov", false, "Nesterov's momentum")
+	fs.Float64Var(&o.opt.WeightDecay, "weight-decay", 0, "weight decay (default 5e-4 for sgd, 0 for adam, 0.01 for adamw)")
+	fs.BoolVar(&o.opt.DecayAll, "decay-all", false, "decay biases and batch normalisation too")
+	fs.Float64Var(&o.opt.ClipNorm, "clip-norm", 0, "largest norm of all gradients together; 0 for any (default 1 for networks without batch normalisation)")
+	fs.Float64Var(&o.opt.EMA, "ema", 0, "decay of an average of the weights that is used in the end, e.g. 0.999")
+	fs.StringVar(&o.schedule, "schedule", train.Cosine, "of the learning rate: cosine, step or constant")
+	fs.Float64Var(&o.warmup, "warmup", -1, "epochs in which the learning rate rises (default: half an epoch)")
+	fs.StringVar(&o.crop, "random-resized-crop", "", "smallest and largest part of an image's area, e.g. 0.35,1; none (default: 0.35,1 for images of other sizes than the input's)")
+	fs.StringVar(&o.pad, "random-crop", "", "pixels of padding; none (default: 2 for images of the input's size)")
+	fs.StringVar(&o.flip, "flip", "", "on or off: mirror half of the images (default on)")
+	fs.IntVar(&o.patience, "patience", 0, "end after so many epochs without a better result, 0 for never")
+	fs.BoolVar(&o.keepLast, "keep-last", false, "end with the last epoch's weights instead of the best one's")
+	fs.BoolVar(&o.keepStatistics, "keep-statistics", false, "batch normalisation as in inference, its running statistics unchanged")
+	fs.StringVar(&o.layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
+	fs.DurationVar(&o.every, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
+	fs.BoolVar(&o.resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
+	fs.StringVarP(&o.out, "output", "o", "", "model file to write, or a bundle other than the one that is read")
+	fs.StringArrayVar(&o.inputs, "input", nil, "fix an input's shape, NAME=DIMS; may be repeated")
+	o.images.declare(fs)
+	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document")
+	return func(ctx context.Context, s streams, args []string) error {
+		path, err := oneArg(args, "bundle or model")
+		if err != nil {
+			return err
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		return trainPath(ctx, s, path, o)
+	}
+}
+
+// check finds wrong usage before any work.
+func (o *trainOptions) check() error {
+	if o.data == "" {
+		return usagef("--data is missing: which images?")
+	}
+	kinds := []string{"", grad.CrossEntropy, grad.MeanSquared}
+	if o.distill {
+		kinds = []string{"", grad.Distill, grad.MeanSquared}
+	}
+	for _, c := range []struct {
+		flag, value string
+		allowed     []string
+	}{
+		{"freeze", o.freeze, []string{"none", "backbone", "mobile", "cloud"}},
+		{"loss", o.loss.Kind, kinds},
+		{"optimizer", o.opt.Kind, []string{"", grad.SGD, grad.Adam, grad.AdamW}},
+		{"schedule", o.schedule, []string{train.Cosine, train.Steps, train.Constant}},
+		{"range", o.quantRange, []string{"", "static", "dynamic"}},
+		{"flip", o.flip, []string{"", "on", "off"}},
+		{"layout", o.layout, []string{"auto", "nchw", "chwn"}},
+	} {
+		if err := oneOf(c.flag, c.value, c.allowed); err != nil {
+			return err
+		}
+	}
+	for _, c := range []struct {
+		flag       string
+		value      float64
+		low, below float64
+	}{
+		{"val-split", o.valSplit, 0, 1}, {"label-smoothing", o.loss.LabelSmoothing, 0, 1}, {"feature-weight", o.loss.FeatureWeight, 0, math.Inf(1)},
+		{"momentum", o.opt.Momentum, 0, 1}, {"weight-decay", o.opt.WeightDecay, 0, math.Inf(1)}, {"clip-norm", o.opt.ClipNorm, 0, math.Inf(1)},
+		{"ema", o.opt.EMA, 0, 1}, {"lr", o.lr, 0, math.Inf(1)},
+	} {
+		if !(c.value >= c.low && c.value < c.below) {
+			return usagef("--%s %v: expected %v or more and less than %v", c.flag, c.value, c.low, c.below)
+		}
+	}
+	switch {
+	case o.epochs < 1:
+		return usagef("--epochs %d: expected 1 or more", o.epochs)
+	case o.batch < 0 || o.flags.Changed("batch") && o.batch == 0:
+		return usagef("--batch %d: expected 1 or more", o.batch)
+	case o.flags.Changed("lr") && o.lr == 0:
+		return usagef("--lr 0: nothing would change")
+	case !(o.loss.Temperature > 0):
+		return usagef("--temperature %v: expected more than 0", o.loss.Temperature)
+	case o.teacher != "" && !o.distill:
+		return usagef("--teacher has a meaning with --distill only")
+	}
+	if o.loss.Kind == "" {
+		o.loss.Kind = grad.CrossEntropy
+		if o.distill {
+			o.loss.Kind = grad.Distill
+		}
+	}
+	if !o.distill {
+		o.loss.FeatureWeight = 0
+	}
+	return nil
+}
+
+// trainResult is what bnc train --json prints.
+type trainResult struct {
+	Epochs       []train.Epoch `json:"epochs"`
+	Top1         *float64      `json:"top1"`
+	Agreement    *float64      `json:"agreement"`
+	PayloadBytes *float64      `json:"payload_bytes"`
+	ImagesPerSec float64       `json:"images_per_second"`
+	Kept         int           `json:"kept_epoch"`
+}
+
+// trainPath is the command.
+func trainPath(ctx context.Context, s streams, path string, o trainOptions) error {
+	t, err := openTrainable(path, o)
+	if err != nil {
+		return err
+	}
+	sets, err := openTrainingSets(t, &o)
+	if err != nil {
+		return err
+	}
+	for _, name := range sets.train.EmptyClasses() {
+		fmt.Fprintf(s.err, "class %q has no images to train on\n", name)
+	}
+	if err := t.calibrate(ctx, s, sets, o); err != nil {
+		return err
+	}
+	step, err := t.compile(&o, sets)
+	if err != nil {
+		return err
+	}
+	defer step.close()
+	dir, err := trainingFolder(o.destination(path))
+	if err != nil {
+		return err
+	}
+	history, err := step.run(ctx, s, dir, t, sets, o)
+	if err != nil {
+		return err
+	}
+	result := trainResult{Epochs: history.Epochs, ImagesPerSec: history.ImagesPerSec, Kept: history.Best}
+	if n := len(history.Epochs); n > 0 {
+		last := history.Epochs[n-1]
+		if history.Best > 0 {
+			last = history.Epochs[history.Best-1]
+		}
+		result.Top1, result.Agreement, result.PayloadBytes = last.Top1, last.Agreement, last.PayloadBytes
+	}
+	if result.Kept == 0 {
+		result.Kept = len(history.Epochs)
+	}
+	changed, err := t.write(ctx, s, path, step.trainer.Params(), sets, o)
+	if err != nil {
+		return err
+	}
+	if changed && sets.val != nil { // the range is another than that of the last epoch
+		v, err := t.judge(ctx, sets)
+		if err != nil {
+			return err
+		}
+		result.Top1, result.PayloadBytes = v.Top1, v.PayloadBytes
+	}
+	if err := finishFolder(dir, filepath.Base(o.destination(path)), history); err != nil {
+		return err
+	}
+	if o.asJSON {
+		return printJSON(s.out, result)
+	}
+	return result.print(s, o.destination(path), dir)
+}
+
+// destination is what is written.
+func (o trainOptions) destination(path string) string {
+	if o.out != "" {
+		return filepath.Clean(o.out)
+	}
+	return filepath.Clean(path)
+}
+
+// trainingFolder returns the folder for log, curves and checkpoint.
+func trainingFolder(destination string) (string, error) {
+	dir := strings.TrimSuffix(destination, ".onnx") + ".train"
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+func (r trainResult) print(s streams, path, dir string) error {
+	fmt.Fprintf(s.out, "%s, epoch %d of %d\n", path, r.Kept, len(r.Epochs))
+	for _, row := range []struct {
+		name string
+		text string
+	}{{"top-1", rateText(r.Top1)}, {"agreement", rateText(r.Agreement)}} {
+		if row.text != "-" {
+			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
+		}
+	}
+	if r.PayloadBytes != nil {
+		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)
+	}
+	fmt.Fprintf(s.out, "  %-14s %.0f images a second\n", "trained at", r.ImagesPerSec)
+	fmt.Fprintf(s.out, "  %-14s %s\n", "curves", filepath.Join(dir, "curves.html"))
+	return nil
+}
+
+// defaults sets what the flags leave open by what is trained: see RATIONALE.md.
+func (o *trainOptions) defaults(bottleneck, normalised bool) {
+	d := trainDefaults[slices.IndexFunc(trainDefaults, func(d trainDefault) bool {
+		return d.bottleneck == bottleneck && d.backboneOnly == (o.freeze == "backbone") && (d.normalised == normalised || d.backboneOnly)
+	})]
+	if o.opt.Kind == "" {
+		o.opt.Kind = d.optimizer
+	}
+	if o.lr == 0 {
+		o.lr = d.lr
+		if o.opt.Kind != d.optimizer {
+			o.lr = map[string]float64{grad.SGD: 0.02, grad.Adam: 1e-3, grad.AdamW: 1e-3}[o.opt.Kind]
+		}
+	}
+	if !o.flags.Changed("weight-decay") {
+		o.opt.WeightDecay = map[string]float64{grad.SGD: 5e-4, grad.AdamW: 0.01}[o.opt.Kind]
+	}
+	if !o.flags.Changed("clip-norm") {
+		o.opt.ClipNorm = d.clip
+	}
+}
+
+// trainDefault is a row of the defaults.
+type trainDefault struct {
+	bottleneck   bool // a bundle
+	backboneOnly bool // --freeze backbone
+	normalised   bool // the network has batch normalisation
+	optimizer    string
+	lr, clip     float64
+}
+
+var trainDefaults = []trainDefault{
+	{bottleneck: false, normalised: true, optimizer: grad.SGD, lr: 0.1},
+	{bottleneck: false, normalised: false, optimizer: grad.SGD, lr: 0.01, clip: 1},
+	{bottleneck: true, normalised: true, optimizer: grad.SGD, lr: 0.02},
+	{bottleneck: true, normalised: false, optimizer: grad.SGD, lr: 0.005, clip: 1},
+	{bottleneck: true, backboneOnly: true, optimizer: grad.Adam, lr: 4e-3},
+}
+
+// newData opens DATA for a part.
+func openData(flag, path string, part data.Part) (*data.Set, error) {
+	set, err := data.Open(path, part)
+	if err != nil {
+		return nil, unusablef("%s: %w", flag, err)
+	}
+	return set, nil
+}

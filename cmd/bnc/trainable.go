@@ -1,0 +1,329 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/bundle"
+)
+
+// trainable is a bundle or a model that is to be trained.
+type trainable struct {
+	path string // of the joined network, or the model
+	meta bundle.Meta
+	// source is what trained weights go into: the joined network of a bundle, or
+	// the model.
+	source     *ir.Model
+	bottleneck bool
+	inputs     []string // --input
+	external   bool     // weights in files of their own
+	// calibrated tells that the quantiser's static range is that of real images.
+	calibrated bool
+	teacher    *ir.Model // of --distill
+}
+
+// openTrainable loads what is at path and, with --distill, its teacher.
+func openTrainable(path string, o trainOptions) (*trainable, error) {
+	subject, err := openSubject(path)
+	if err != nil {
+		return nil, err
+	}
+	t := &trainable{path: path, meta: subject.meta, bottleneck: subject.joined != "", inputs: o.inputs}
+	switch {
+	case subject.pair != nil && subject.joined == "":
+		return nil, unusablef("%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
+	case t.bottleneck && subject.pair == nil:
+		return nil, usagef("%s is one file of a bundle, and all three change together: give the folder %s", path, filepath.Dir(path))
+	case t.bottleneck:
+		t.path = subject.joined
+		if o.out == "" { // before hours of work
+			if err := onlyBundle(path); err != nil {
+				return nil, err
+			}
+		}
+	case o.out == "":
+		return nil, usagef("which file is to be written? give -o FILE: a model is not changed in place")
+	case o.freeze != "none":
+		return nil, usagef("--freeze %s has a meaning for bundles only: %s has no bottleneck", o.freeze, path)
+	case o.naive, o.noCalib, o.quantRange != "":
+		return nil, usagef("--naive, --no-calib and --range have a meaning for bundles only: %s has no bottleneck", path)
+	case o.distill && o.teacher == "":
+		return nil, usagef("--distill of a whole model needs --teacher MODEL: its own answers teach it nothing")
+	}
+	if t.source, err = loadFixed(t.path, o.inputs); err != nil {
+		return nil, err
+	}
+	_, err = os.Stat(t.path + ".data")
+	t.external = err == nil
+	t.calibrated = t.bottleneck && t.meta.Range == bundle.RangeStatic
+	if o.distill {
+		if t.teacher, err = t.openTeacher(o); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// loadFixed loads a model and gives inputs the shapes of --input.
+func loadFixed(path string, fix []string) (*ir.Model, error) {
+	a, err := analyse(path, fix)
+	if err != nil {
+		return nil, err
+	}
+	return a.Model, nil
+}
+
+// openTeacher returns the model whose answers teach.
+func (t *trainable) openTeacher(o trainOptions) (*ir.Model, error) {
+	if o.teacher == "" {
+		if !t.meta.Backbone {
+			return nil, usagef("--distill: the bundle's weights are not the original's any more; name the original model by --teacher MODEL")
+		}
+		m := t.source.Clone()
+		return m, passes.Bypass(m)
+	}
+	m, err := loadFixed(o.teacher, o.inputs)
+	if err != nil {
+		return nil, fmt.Errorf("--teacher: %w", err)
+	}
+	if t.bottleneck {
+		hash, err := onnx.Hash(o.teacher)
+		if err != nil {
+			return nil, err
+		}
+		if hash != t.meta.SourceSHA256 {
+			return nil, unusablef("--teacher %s: its SHA-256 is %.12s, the bundle was made from %.12s: give the model that was split", o.teacher, hash, t.meta.SourceSHA256)
+		}
+	}
+	return m, nil
+}
+
+// original returns the network without its bottleneck.
+func (t *trainable) original(from *ir.Model) (*cut.Analysis, error) {
+	m := from.Clone()
+	if err := passes.Bypass(m); err != nil {
+		return nil, err
+	}
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return cut.Find(m, info), nil
+}
+
+// settings are those that the bundle was split with, for a cut of the original.
+func (t *trainable) settings(c *cut.Cut) (passes.Settings, error) {
+	channels := int64(t.meta.Channels)
+	if t.source.Graph.Value("bnc.reduce.channel.weight") == nil {
+		channels = 0 // full
+	}
+	g, err := passes.CutGeometry(c, channels, int64(t.meta.Stride))
+	if err != nil {
+		return passes.Settings{}, unusableError{err}
+	}
+	if w := t.source.Graph.Value("bnc.restore.residual.conv1.weight"); w != nil && w.Init() != nil {
+		g.Width = w.Init().Dims()[0]
+	}
+	q := passes.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
+	return passes.Settings{
+		Geometry: g, Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, TX2: t.meta.Target == targetTX2,
+	}, nil
+}
+
+// rebuild splits the network of from again, with other units or another range.
+func (t *trainable) rebuild(from *ir.Model, change func(*passes.Settings) error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
+	fail := func(err error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
+		return nil, nil, passes.Settings{}, err
+	}
+	a, err := t.original(from)
+	if err != nil {
+		return fail(err)
+	}
+	c, err := a.Resolve(t.meta.Tensor)
+	if err != nil {
+		return fail(err)
+	}
+	settings, err := t.settings(c)
+	if err != nil {
+		return fail(err)
+	}
+	if settings.Units, err = passes.UnitsOf(from, settings.Geometry); err != nil {
+		return fail(err)
+	}
+	if err := change(&settings); err != nil {
+		return fail(err)
+	}
+	b, _, err := passes.Split(a, c, settings, nil)
+	return b, c, settings, err
+}
+
+// calibrate replaces a bottleneck that was neither calibrated nor trained by one
+// that fits the training images.
+func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets, o trainOptions) error {
+	if !t.bottleneck || o.noCalib || t.meta.Calibrated || t.calibrated {
+		return nil
+	}
+	b, _, _, err := t.rebuild(t.source, func(settings *passes.Settings) error {
+		cal, err := calibrate(ctx, s, calibrationSource{
+			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
+			after:   t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
+		}, settings.Geometry)
+		if err != nil {
+			return err
+		}
+		settings.Units = cal.units
+		settings.Quantiser.Dynamic = o.quantRange == "dynamic"
+		settings.Quantiser.Lo, settings.Quantiser.Hi = cal.units.Lo, cal.units.Hi
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.source, t.calibrated = b.Bottlenet, true
+	if o.quantRange != "dynamic" {
+		if err := t.readRange(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRange takes the static range over into the metadata, from the graph.
+func (t *trainable) readRange() error {
+	lo, width := t.source.Graph.Value("bnc.quantiser.lo"), t.source.Graph.Value("bnc.quantiser.width")
+	if lo == nil || width == nil || lo.Const() == nil || width.Const() == nil {
+		return fmt.Errorf("BUG: a calibrated bottleneck without a static range")
+	}
+	l, err := lo.Const().Floats()
+	if err != nil {
+		return err
+	}
+	w, err := width.Const().Floats()
+	if err != nil {
+		return err
+	}
+	t.meta.Range, t.meta.Lo, t.meta.Hi = bundle.RangeStatic, float64(l[0]), float64(l[0]+w[0])
+	return nil
+}
+
+// write puts the trained weights into the model or the bundle. It reports
+// whether the bundle's quantiser was given another range.
+func (t *trainable) write(ctx context.Context, s streams, path string, weights map[string][]float32, sets *trainingSets, o trainOptions) (requantised bool, err error) {
+	trained := t.source.Clone()
+	if err := passes.SetWeights(trained, weights); err != nil {
+		return false, err
+	}
+	t.source = trained
+	if !t.bottleneck {
+		return false, t.writeModel(sets, o)
+	}
+	backbone := false
+	for name := range weights {
+		backbone = backbone || !strings.HasPrefix(name, passes.UnitName)
+	}
+	dynamic := o.quantRange == "dynamic" || o.quantRange == "" && t.meta.Dynamic() && t.meta.Calibrated
+	requantised = !dynamic && (o.naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
+	b, c, settings, err := t.rebuild(trained, func(settings *passes.Settings) error {
+		settings.Quantiser.Dynamic = dynamic
+		if !requantised || dynamic {
+			return nil
+		}
+		var err error
+		settings.Quantiser.Lo, settings.Quantiser.Hi, err = t.measureRange(ctx, s, trained, sets)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
+	meta := t.newMeta(settings, sets)
+	meta.Backbone = t.meta.Backbone && !backbone
+	if meta.Pair, err = passes.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
+		return false, err
+	}
+	dest, err := openBundle(o.destination(path))
+	if err != nil {
+		return false, err
+	}
+	defer dest.discard()
+	t.source = b.Bottlenet
+	return requantised, dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (passes.Meta, error) { return meta, nil })
+}
+
+// newMeta is the metadata of the trained bundle.
+func (t *trainable) newMeta(settings passes.Settings, sets *trainingSets) passes.Meta {
+	g := settings.Geometry
+	rows, cols := g.Grid()
+	meta := passes.Meta{
+		Format: passes.MetaFormat, Cut: t.meta.Cut, Tensor: t.meta.Tensor, Outputs: t.meta.Outputs,
+		C: g.Reduced, S: g.Stride, Bits: settings.Quantiser.Bits, Range: bundle.RangeDynamic, Calibrated: true,
+		Codec: bundle.CodecJPEG, CodecAt: settings.CodecAt, Quality: settings.Quality,
+		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols},
+		SourceSHA256: t.meta.SourceSHA256, Labels: t.meta.Labels, FP16: settings.FP16, Target: t.meta.Target,
+	}
+	if !settings.Quantiser.Dynamic {
+		meta.Range = bundle.RangeStatic
+		meta.Lo, meta.Hi = &settings.Quantiser.Lo, &settings.Quantiser.Hi
+	}
+	if sets.preprocess != nil {
+		meta.Preprocess = sets.preprocess
+	}
+	return meta
+}
+
+// weightsID tells trained weights apart.
+func weightsID(weights map[string][]float32) string {
+	var names []string
+	for name := range weights {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	h := sha256.New()
+	for _, name := range names {
+		h.Write([]byte(name))
+		h.Write(ir.AppendFloat32s(nil, weights[name]))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// writeModel writes a whole model with what it has learnt about its images.
+func (t *trainable) writeModel(sets *trainingSets, o trainOptions) error {
+	m := t.source
+	meta := passes.ModelMeta{Labels: t.meta.Labels}
+	if labels, err := o.images.readLabels(); err != nil {
+		return err
+	} else if labels != nil {
+		meta.Labels = labels
+	}
+	if meta.Labels == nil && sets.train.Labelled() && !numbered(sets.train.Classes()) {
+		meta.Labels = sets.train.Classes()
+	}
+	if sets.preprocess != nil {
+		meta.Preprocess = sets.preprocess
+	}
+	if err := passes.DescribeModel(m, meta); err != nil {
+		return err
+	}
+	return onnx.Save(o.out, m, onnx.SaveOptions{External: t.external})
+}
+
+// numbered reports whether classes have no names but their numbers.
+func numbered(classes []string) bool {
+	for i, c := range classes {
+		if c != fmt.Sprint(i) {
+			return false
+		}
+	}
+	return true
+}

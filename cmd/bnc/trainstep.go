@@ -1,0 +1,476 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+// stepOpset is the operator set of step graphs: the oldest that has all they
+// need. Newer models keep theirs.
+const stepOpset = 17
+
+// prepared are the passes that every network goes through before it is
+// differentiated.
+var prepared = []passes.Pass{
+	passes.Initializers, passes.Upgrade(stepOpset), passes.SymbolicBatch, passes.FoldConstants, passes.Identities, passes.DeadCode,
+}
+
+// trainingStep is a compiled step with its sessions.
+type trainingStep struct {
+	session, evaluation *ort.Session
+	trainer             *train.Trainer
+	feeder              *feed.Feeder
+	id                  string // of graph and first weights
+	taught              []int  // the teacher's classes of the images to judge by
+	distill             bool
+}
+
+func (s *trainingStep) close() {
+	s.session.Close()
+	s.evaluation.Close()
+}
+
+// compile makes the step graph and opens the sessions. It completes o by
+// defaults that depend on the network.
+func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep, error) {
+	m := t.source.Clone()
+	if _, err := passes.Run(m, prepared, nil); err != nil {
+		return nil, err
+	}
+	scores, err := passes.Logits(m)
+	if err != nil {
+		return nil, err
+	}
+	if !o.distill {
+		if err := sets.train.CheckClasses(int(scores.Classes)); err != nil {
+			return nil, unusableError{err}
+		}
+	}
+	input := m.Graph.Feeds()[0].Name()
+	o.defaults(t.bottleneck, hasBatchNorm(m))
+	if o.batch == 0 {
+		o.batch = defaultBatch(m, sets.train.Len())
+	}
+	trained, err := t.trained(m, o.freeze)
+	if err != nil {
+		return nil, err
+	}
+	options := grad.Options{
+		Batch: int64(o.batch), Input: input, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.keepStatistics,
+		Targets: grad.Targets{Scores: scores.Value.Name()},
+	}
+	whole := m.Clone() // what is evaluated
+	if t.bottleneck && !o.naive {
+		options.Watch = "payload_bytes"
+	}
+	if o.distill {
+		if err := t.graft(m, &options, o); err != nil {
+			return nil, err
+		}
+	}
+	recipe := []passes.Pass{passes.CommonSubexpressions, passes.FoldFrozenBatchNorm(trained), passes.DeadCode}
+	if o.naive {
+		recipe = append([]passes.Pass{passes.Uncoded}, recipe...)
+	}
+	if _, err := passes.Run(m, recipe, nil); err != nil {
+		return nil, err
+	}
+	if _, err := passes.Run(whole, recipe[len(recipe)-2:], nil); err != nil {
+		return nil, err
+	}
+	program, err := grad.Compile(m, whole, options)
+	if err != nil {
+		return nil, unusablef("%s: %w", t.path, err)
+	}
+	return t.open(program, sets)
+}
+
+// hasBatchNorm reports whether the model's own layers are normalised.
+func hasBatchNorm(m *ir.Model) bool {
+	return slices.ContainsFunc(m.Graph.Nodes(), func(n *ir.Node) bool {
+		return n.Op == "BatchNormalization" && !strings.HasPrefix(n.Name, passes.UnitName)
+	})
+}
+
+// defaultBatch is 64 for inputs of at most 64 x 64, 32 for larger ones, and not
+// more than there are images.
+func defaultBatch(m *ir.Model, images int) int {
+	n := 64
+	if dims, ok := m.Graph.Feeds()[0].Shape(); ok {
+		area := int64(1)
+		for _, d := range dims[1:] {
+			area *= max(d.N, 1)
+		}
+		if area > 3*64*64 {
+			n = 32
+		}
+	}
+	return min(n, images)
+}
+
+// trained tells which weights --freeze leaves to change.
+func (t *trainable) trained(m *ir.Model, freeze string) (func(name string) bool, error) {
+	own := map[string]bool{}
+	for _, v := range grad.Parameters(m.Graph) {
+		own[v.Name()] = true
+	}
+	of := func(name string) bool { return own[name] }
+	switch freeze {
+	case "backbone":
+		return func(name string) bool { return own[name] && strings.HasPrefix(name, passes.UnitName) }, nil
+	case "mobile", "cloud":
+		mobile, err := passes.MobileSideOf(m)
+		if err != nil {
+			return nil, err
+		}
+		return func(name string) bool { return own[name] && mobile[name] == (freeze == "cloud") }, nil
+	}
+	return of, nil
+}
+
+// graft puts the teacher beside the network. What both compute from weights
+// that do not change is computed once.
+func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions) error {
+	teacher := t.teacher.Clone()
+	if o.teacher == "" { // of the prepared network, so that names and constants are the same
+		teacher = m.Clone()
+		if err := passes.Bypass(teacher); err != nil {
+			return err
+		}
+	} else if _, err := passes.Run(teacher, prepared, nil); err != nil {
+		return fmt.Errorf("--teacher: %w", err)
+	}
+	scores, err := passes.Logits(teacher)
+	if err != nil {
+		return fmt.Errorf("--teacher: %w", err)
+	}
+	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != options.Input {
+		return unusablef("--teacher: its input is called %q, the model's %q", in[0].Name(), options.Input)
+	}
+	at, err := passes.Graft(m, teacher, "teacher.", func(name string) bool { return !options.Train(name) })
+	if err != nil {
+		return fmt.Errorf("--teacher: %w", err)
+	}
+	// As outputs they keep their names; the step has others.
+	options.Targets.Teacher = at[scores.Value.Name()].Name()
+	m.Graph.AddOutput(at[scores.Value.Name()], nil)
+	if !t.bottleneck || options.Loss.FeatureWeight == 0 {
+		options.Loss.FeatureWeight = 0
+		return m.Graph.Sort()
+	}
+	anatomy, err := passes.Anatomy(m)
+	if err != nil {
+		return err
+	}
+	feature := at[t.meta.Tensor]
+	if feature == nil {
+		options.Loss.FeatureWeight = 0 // another network's tensors have other names
+		return m.Graph.Sort()
+	}
+	options.Targets.Restored, options.Targets.Feature = anatomy.Restored.Name(), feature.Name()
+	m.Graph.AddOutput(feature, nil)
+	return m.Graph.Sort()
+}
+
+// open makes the sessions of a program.
+func (t *trainable) open(p *grad.Program, sets *trainingSets) (*trainingStep, error) {
+	s := &trainingStep{}
+	step, err := onnx.Marshal(p.Step)
+	if err != nil {
+		return nil, err
+	}
+	if dir := os.Getenv("BNC_DUMP_STEP"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "step.onnx"), step, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	h := sha256.New()
+	h.Write(step)
+	names := []string{}
+	for name := range p.Initial {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		h.Write(ir.AppendFloat32s(nil, p.Initial[name]))
+	}
+	s.id = hex.EncodeToString(h.Sum(nil))
+	if s.session, err = ort.OpenBytes("training step", step, train.SessionOptions()); err != nil {
+		return nil, err
+	}
+	evaluation, err := onnx.Marshal(p.Eval)
+	if err != nil {
+		return nil, err
+	}
+	if s.evaluation, err = ort.OpenBytes("evaluation", evaluation, ort.Options{}); err != nil {
+		s.session.Close()
+		return nil, err
+	}
+	if s.trainer, err = train.NewTrainer(s.session, p.Initial); err != nil {
+		s.close()
+		return nil, err
+	}
+	port, err := inputPort(t.source)
+	if err == nil {
+		s.feeder, err = newFeeder(port, sets)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// augment returns how training images vary: flags, or the defaults for small
+// images (random crops) and for larger ones (random resized crops).
+func (o *trainOptions) augment(sets *trainingSets) (feed.Augment, error) {
+	var a feed.Augment
+	if sets.preprocess == nil { // tensors
+		a.Flip = o.flip == "on"
+		return a, nil
+	}
+	a.Flip = o.flip != "off"
+	switch {
+	case o.crop == "none":
+	case o.crop != "":
+		low, high, ok := strings.Cut(o.crop, ",")
+		var err1, err2 error
+		a.ResizedCrop[0], err1 = strconv.ParseFloat(low, 64)
+		a.ResizedCrop[1], err2 = strconv.ParseFloat(high, 64)
+		if !ok || err1 != nil || err2 != nil {
+			return a, usagef("--random-resized-crop %q: expected SMALLEST,LARGEST part of the area, for example 0.35,1", o.crop)
+		}
+	case sets.whole:
+		a.ResizedCrop = [2]float64{0.35, 1}
+	}
+	switch {
+	case o.pad == "none":
+	case o.pad != "":
+		n, err := strconv.Atoi(o.pad)
+		if err != nil || n < 0 {
+			return a, usagef("--random-crop %q: expected a number of pixels, or none", o.pad)
+		}
+		a.Pad = n
+	case !sets.whole:
+		a.Pad = 2
+	}
+	return a, nil
+}
+
+// run trains.
+func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *trainable, sets *trainingSets, o trainOptions) (*train.History, error) {
+	augment, err := o.augment(sets)
+	if err != nil {
+		return nil, err
+	}
+	notice := func(format string, args ...any) { fmt.Fprintf(io.err, format+"\n", args...) }
+	loader, err := feed.NewLoader(s.feeder, sets.train, feed.LoaderOptions{
+		Batch: o.batch, Seed: o.seed, Shuffle: true, Augment: augment, Labels: s.trainer.Labelled(),
+		OnSkip: func(name string, err error) { notice("left out: %v", err) },
+	})
+	if err != nil {
+		return nil, unusablef("--data: %w", err)
+	}
+	if err := s.teach(ctx, t, sets, o); err != nil {
+		return nil, err
+	}
+	warmup := o.warmup
+	if warmup < 0 {
+		warmup = 0.5
+	}
+	steps := loader.Batches()
+	settings, err := o.identity(s.id, augment, sets)
+	if err != nil {
+		return nil, err
+	}
+	checkpoint := filepath.Join(dir, "checkpoint")
+	log, err := openLog(filepath.Join(dir, "log.jsonl"), o.resume)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	bar := newTrainBar(io.err)
+	defer bar.done()
+	options := train.Options{
+		Epochs:   o.epochs,
+		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(warmup * float64(steps))), Total: o.epochs * steps},
+		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
+		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
+		Log: log, Step: bar.step, Notice: notice, Epoch: bar.epoch,
+	}
+	if sets.val != nil {
+		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {
+			return s.validate(ctx, sets, o.batch, weights)
+		}
+	}
+	history, err := train.Run(ctx, s.trainer, options)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && o.resume && history == nil:
+		return nil, usagef("--resume: there is no checkpoint %s: start without --resume", checkpoint)
+	case errors.Is(err, train.ErrOtherTraining):
+		return nil, usageError{fmt.Errorf("--resume: %w: give the flags, data and bundle of the training that was interrupted, or start without --resume", err)}
+	case errors.Is(err, context.Canceled):
+		return nil, fmt.Errorf("interrupted; bnc train ... --resume goes on from the last checkpoint")
+	}
+	return history, err
+}
+
+// identity is what a checkpoint must share with the training that goes on from
+// it: all that decides about the result.
+func (o trainOptions) identity(id string, a feed.Augment, sets *trainingSets) (string, error) {
+	val := 0
+	if sets.val != nil {
+		val = sets.val.Len()
+	}
+	b, err := json.Marshal(struct {
+		Graph              string
+		Seed               uint64
+		Epochs, Train, Val int
+		Rate, Warmup       float64
+		Schedule           string
+		Augment            feed.Augment
+		Preprocess         any
+		KeepLast           bool
+		Patience           int
+	}{id, o.seed, o.epochs, sets.train.Len(), val, o.lr, o.warmup, o.schedule, a, sets.preprocess, o.keepLast, o.patience})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// validate judges weights by the images that are kept for that.
+func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
+	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Extra: weights})
+	if err != nil {
+		return train.Validation{}, err
+	}
+	v := train.Validation{Top1: rate(r.Top1)}
+	if s.taught != nil {
+		same := eval.Agreement(r.Classes, s.taught)
+		v.Agreement = &same
+	}
+	if sum := eval.Summarise(r.Bytes); sum != nil {
+		v.PayloadBytes = &sum.Mean
+		v.Dead = len(r.Bytes) >= 16 && slices.Max(r.Bytes) == slices.Min(r.Bytes)
+	}
+	return v, nil
+}
+
+// teach notes the teacher's classes of the images to judge by.
+func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSets, o trainOptions) error {
+	if !o.distill || sets.val == nil {
+		return nil
+	}
+	m := t.teacher.Clone()
+	if _, err := passes.Run(m, prepared, nil); err != nil {
+		return err
+	}
+	b, err := onnx.Marshal(m)
+	if err != nil {
+		return err
+	}
+	session, err := ort.OpenBytes("teacher", b, ort.Options{})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, eval.Options{Batch: o.batch})
+	if err != nil {
+		return err
+	}
+	s.taught = r.Classes
+	return nil
+}
+
+// judge evaluates what was written.
+func (t *trainable) judge(ctx context.Context, sets *trainingSets) (train.Validation, error) {
+	b, err := onnx.Marshal(t.source)
+	if err != nil {
+		return train.Validation{}, err
+	}
+	session, err := ort.OpenBytes(t.path, b, ort.Options{})
+	if err != nil {
+		return train.Validation{}, err
+	}
+	defer session.Close()
+	feeder, err := feed.New(session.Inputs(), sets.choose)
+	if err != nil {
+		return train.Validation{}, err
+	}
+	s := &trainingStep{evaluation: session, feeder: feeder}
+	return s.validate(ctx, sets, eval.DefaultBatch, nil)
+}
+
+// measureRange returns the range of what the trained quantiser reads on the
+// training images, but for its tails.
+func (t *trainable) measureRange(ctx context.Context, s streams, trained *ir.Model, sets *trainingSets) (lo, hi float32, err error) {
+	m := trained.Clone()
+	anatomy, err := passes.Anatomy(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	m.Graph.SetOutputs(anatomy.Reduced)
+	if _, err := passes.Run(m, []passes.Pass{passes.DeadCode, passes.DropUnusedDomains}, nil); err != nil {
+		return 0, 0, err
+	}
+	if _, err := shape.Infer(m, shape.Options{}); err != nil {
+		return 0, 0, err
+	}
+	b, err := onnx.Marshal(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	session, err := ort.OpenBytes("reduction", b, ort.Options{})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer session.Close()
+	feeder, err := feed.New(session.Inputs(), sets.choose)
+	if err != nil {
+		return 0, 0, unusableError{err}
+	}
+	var r passes.ValueRange
+	n := min(sets.train.Len(), maxCalibration)
+	for i := range n {
+		item, err := sets.train.Item(i * sets.train.Len() / n)
+		if err != nil {
+			continue // told when it was trained on
+		}
+		x, err := feeder.One(item)
+		if err != nil {
+			continue
+		}
+		results, err := session.Run(ctx, ort.Feed{feeder.Input(): x})
+		if err != nil {
+			return 0, 0, err
+		}
+		values, err := floats(results[0].Tensor)
+		if err != nil {
+			return 0, 0, err
+		}
+		r.Add(values)
+	}
+	return r.Bounds()
+}
