@@ -60,6 +60,11 @@ func (c ruleCase) model() (*ir.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
+	for _, n := range m.Graph.Nodes() { // a name in the syntax has no dots
+		if rest, ok := strings.CutPrefix(n.Name, "quantiser_"); ok {
+			n.Name = "bnc.quantiser." + rest
+		}
+	}
 	return m, nil
 }
 
@@ -114,6 +119,8 @@ var ruleCases = map[string][]ruleCase{
 	"reduction":              reductionCases,
 	"pool":                   poolCases,
 	"resize":                 resizeCases,
+	"normalisation":          normCases,
+	"quantised":              quantisedCases,
 }
 
 // runRuleCases runs every case with ONNX Runtime.

@@ -1,0 +1,46 @@
+package main
+
+import "math/rand/v2"
+
+// statistics draws means and variances as running averages are.
+var statistics = map[string]func(*rand.Rand) float32{"v": positive}
+
+// normCases are normalisations.
+var normCases = []ruleCase{
+	{name: "BatchNormalization", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
+	{name: "BatchNormalization, epsilon", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization <epsilon = 0.1> (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
+	{name: "BatchNormalization of rank 2", inputs: "float[3,4] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
+	{name: "BatchNormalization, all spelt out", inputs: "float[3,4,5,6] x, float[4,1,1] g, float[4,1,1] b, float[4,1,1] m, float[4,1,1] v", body: "c = Sub (x, m) d = Sqrt (v) n = Div (c, d) s = Mul (n, g) y = Add (s, b)", more: caseOptions{draw: statistics}},
+	{name: "InstanceNormalization", inputs: "float[3,4,5,6] x, float[4] g, float[4] b", body: "y = InstanceNormalization (x, g, b)"},
+	{name: "InstanceNormalization, epsilon", inputs: "float[3,4,5,6] x, float[4] g, float[4] b", body: "y = InstanceNormalization <epsilon = 0.2> (x, g, b)"},
+	{name: "InstanceNormalization of rank 3", inputs: "float[3,4,9] x, float[4] g, float[4] b", body: "y = InstanceNormalization (x, g, b)"},
+	{name: "InstanceNormalization spelt out", inputs: "float[3,4,5,6] x, float[4,1,1] g, float[4,1,1] b",
+		body: "m = ReduceMean <axes = [2, 3]> (x) c = Sub (x, m) q = Mul (c, c) v = ReduceMean <axes = [2, 3]> (q) w = Add (v, e) d = Sqrt (w) n = Div (c, d) s = Mul (n, g) y = Add (s, b)",
+		more: caseOptions{inits: "float e = {0.00001}"}},
+	{name: "LayerNormalization", inputs: "float[3,4,6] x, float[6] g, float[6] b", body: "y = LayerNormalization (x, g, b)"},
+	{name: "LayerNormalization without bias", inputs: "float[3,4,6] x, float[6] g", body: "y = LayerNormalization (x, g)"},
+	{name: "LayerNormalization, axis 1", inputs: "float[3,4,6] x, float[4,6] g, float[4,6] b", body: "y = LayerNormalization <axis = 1, epsilon = 0.01> (x, g, b)"},
+	{name: "LayerNormalization, axis -2, scale broadcast", inputs: "float[3,4,6] x, float[6] g, float[4,1] b", body: "y = LayerNormalization <axis = -2> (x, g, b)"},
+	{name: "LayerNormalization spelt out", inputs: "float[3,4,6] x, float[6] g, float[6] b",
+		body: "m = ReduceMean <axes = [-1]> (x) c = Sub (x, m) q = Pow (c, two) v = ReduceMean <axes = [-1]> (q) w = Add (v, e) d = Sqrt (w) n = Div (c, d) s = Mul (n, g) y = Add (s, b)",
+		more: caseOptions{inits: "float e = {0.00001}, float two = {2}"}},
+	{name: "LRN", inputs: "float[2,8,3,4] x", body: "y = LRN <size = 5, alpha = 0.1, beta = 0.75, bias = 1.0> (x)"},
+	{name: "LRN of more channels than there are", inputs: "float[2,4,3,4] x", body: "y = LRN <size = 11, alpha = 0.5, beta = 0.6, bias = 2.0> (x)"},
+	{name: "LRN by default", inputs: "float[2,4,3,4] x", body: "y = LRN <size = 3> (x)"},
+}
+
+// quantisedCases are integers that stand for numbers, straight through.
+var quantisedCases = []ruleCase{
+	{name: "uint8", inputs: plane, body: "q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)", more: caseOptions{inits: "float s = {0.02}, uint8 z = {120}"}},
+	{name: "int8, one scale a channel", inputs: plane, body: "q = QuantizeLinear <axis = 1> (x, s, z) y = DequantizeLinear <axis = 1> (q, s, z)", more: caseOptions{inits: "float[3] s = {0.02, 0.1, 0.3}, int8[3] z = {0, 4, -3}"}},
+	{name: "int8, axis -1", inputs: "float[4,3] x", body: "q = QuantizeLinear <axis = -1> (x, s, z) y = DequantizeLinear <axis = -1> (q, s, z)", more: caseOptions{inits: "float[3] s = {0.02, 0.1, 0.3}, int8[3] z = {0, 0, 0}"}},
+	{name: "no zero point, saturating", inputs: plane, body: "q = QuantizeLinear (x, s) y = DequantizeLinear (q, s)", more: caseOptions{inits: "float s = {0.008}"}},
+	{name: "int8, saturating", inputs: plane, body: "q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)", more: caseOptions{inits: "float s = {0.004}, int8 z = {10}"}},
+	{name: "uint16", inputs: plane, body: "q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)", more: caseOptions{opset: 21, inits: "float s = {0.0001}, uint16 z = {30000}"}},
+	{name: "weights and activations", inputs: "float[2,3,6,5] x, float[4,3,3,3] w", more: caseOptions{inits: "float s = {0.02}, uint8 z = {120}, float[4] t = {0.01, 0.02, 0.03, 0.04}, int8[4] o = {0, 0, 0, 0}"},
+		body: "a = QuantizeLinear (x, s, z) b = DequantizeLinear (a, s, z) c = QuantizeLinear <axis = 0> (w, t, o) d = DequantizeLinear <axis = 0> (c, t, o) y = Conv (b, d)"},
+	{name: "Floor in a quantiser", inputs: plane, body: "[quantiser_floor] h = Floor (x) y = Mul (h, h)", more: xs(wide)},
+	{name: "Round in a quantiser", inputs: plane, body: "[quantiser_round] h = Round (x) y = Exp (h)"},
+	{name: "Clip in a quantiser", inputs: plane, body: "[quantiser_clip] h = Clip (x, lo, hi) y = Exp (h)", more: caseOptions{inits: "float lo = {0}, float hi = {2}", draw: xs(whole(4)).draw, kinks: true}},
+	{name: "Cast in a quantiser", inputs: plane, body: "[quantiser_floor] f = Floor (x) [quantiser_tile] h = Cast <to = 2> (f) [quantiser_float] y = Cast <to = 1> (h)", more: xs(between(0, 200))},
+}
