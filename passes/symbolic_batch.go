@@ -31,6 +31,9 @@ func symbolicBatch(m *ir.Model) (int, error) {
 	if inputs == nil {
 		return 0, nil
 	}
+	if _, err := Initializers.Run(m); err != nil { // IR 3 has no room for new constants
+		return 0, err
+	}
 	b := batcher{
 		emitter: emitter{m.Graph, m.Opset(""), "bnc.batch."}, old: old, size: size,
 		name: freeSymbol(m, "batch"), fed: map[*ir.Value]bool{}, fixed: map[*ir.Node]bool{},

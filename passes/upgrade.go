@@ -11,8 +11,9 @@ import (
 )
 
 // Upgrade raises a model to operator set target of ai.onnx (at most 17),
-// rewriting the nodes whose operators changed on the way, in bodies as well. A
-// model that has it or a newer one already is left alone. An operator that
+// rewriting the nodes whose operators changed on the way, in bodies as well, and
+// taking the initializers of IR 3 files off the inputs. A model that has it or a
+// newer one already is left alone. An operator that
 // changed in a way that no rewrite keeps is an [UnsuitableError].
 func Upgrade(target int64) Pass {
 	return Pass{
@@ -32,6 +33,9 @@ func upgrade(m *ir.Model, target int64) (int, error) {
 		return 0, err
 	}
 	if err := upgradeFunctions(m, target); err != nil {
+		return 0, err
+	}
+	if _, err := Initializers.Run(m); err != nil { // IR 3 has no room for new constants
 		return 0, err
 	}
 	changed := 1 // the import
@@ -59,9 +63,8 @@ func upgrade(m *ir.Model, target int64) (int, error) {
 	return changed, nil
 }
 
-// irOf returns the IR version that came with an operator set (ONNX,
-// docs/Versioning.md). Below 8 none is demanded: IR 3 lists initializers as
-// inputs, which later ones read differently.
+// irOf returns the IR version that an operator set from 15 on demands (ONNX,
+// docs/Versioning.md).
 func irOf(opset int64) int64 {
 	if opset >= 15 {
 		return 8

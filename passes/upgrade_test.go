@@ -52,9 +52,9 @@ func TestUpgradeLeavesAlone(t *testing.T) {
 			t.Errorf("operator set %d: %d edits:\n%s", opset, changed, print(t, m))
 		}
 	}
-	m := parse(t, "<ir_version: 3, opset_import: [\"\" : 9]>\ng (float[2,3] x) => (float[2,3] y) { y = Clip <min = 0.0> (x) }")
-	if apply(t, m, passes.Upgrade(17)); m.Opset("") != 17 || m.IRVersion() != 8 {
-		t.Errorf("operator set %d and IR %d, expected 17 and 8", m.Opset(""), m.IRVersion())
+	m := parse(t, "<ir_version: 3, opset_import: [\"\" : 9]>\ng (float[2,3] x, float[3] w) => (float[2,3] y) <float[3] w = {1, 2, 3}> { a = Mul (x, w) y = Clip <min = 0.0> (a) }")
+	if apply(t, m, passes.Upgrade(17)); m.Opset("") != 17 || m.IRVersion() != 8 || len(m.Graph.Inputs()) != 1 {
+		t.Errorf("operator set %d, IR %d and %d inputs, expected 17, 8 and 1", m.Opset(""), m.IRVersion(), len(m.Graph.Inputs()))
 	}
 	if changed := apply(t, m, passes.Upgrade(17)); changed != 0 {
 		t.Errorf("the second run made %d edits", changed)
