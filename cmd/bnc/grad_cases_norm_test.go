@@ -5,12 +5,26 @@ import "math/rand/v2"
 // statistics draws means and variances as running averages are.
 var statistics = map[string]func(*rand.Rand) float32{"v": positive}
 
+// batchNormalised is a BatchNormalization in training form.
+func batchNormalised(name, x, rest string, draw map[string]func(*rand.Rand) float32) ruleCase {
+	return ruleCase{
+		name: "BatchNormalization in training, " + name, inputs: x + " x, float[4] g, float[4] b", body: rest,
+		more: caseOptions{inits: "float[4] m = {1, 2, 3, 4}, float[4] v = {5, 6, 7, 8}, float[4] n = {1, 2, 3, 4}, float[4] w = {5, 6, 7, 8}", batchNorm: true, draw: draw},
+	}
+}
+
 // normCases are normalisations.
 var normCases = []ruleCase{
 	{name: "BatchNormalization", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
 	{name: "BatchNormalization, epsilon", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization <epsilon = 0.1> (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
 	{name: "BatchNormalization of rank 2", inputs: "float[3,4] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
 	{name: "BatchNormalization, all spelt out", inputs: "float[3,4,5,6] x, float[4,1,1] g, float[4,1,1] b, float[4,1,1] m, float[4,1,1] v", body: "c = Sub (x, m) d = Sqrt (v) n = Div (c, d) s = Mul (n, g) y = Add (s, b)", more: caseOptions{draw: statistics}},
+	batchNormalised("4 channels", "float[3,4,5,6]", "h = BatchNormalization (x, g, b, m, v) y = Exp (h)", nil),
+	batchNormalised("epsilon", "float[3,4,5,6]", "h = BatchNormalization <epsilon = 0.3> (x, g, b, m, v) y = Exp (h)", nil),
+	batchNormalised("rank 2", "float[9,4]", "h = BatchNormalization (x, g, b, m, v) y = Exp (h)", nil),
+	batchNormalised("far from 0", "float[3,4,5,6]", "h = BatchNormalization (x, g, b, m, v) y = Exp (h)", map[string]func(*rand.Rand) float32{"x": between(9, 11)}),
+	batchNormalised("small numbers", "float[3,4,5,6]", "h = BatchNormalization (x, g, b, m, v) y = Exp (h)", map[string]func(*rand.Rand) float32{"x": between(-0.01, 0.01)}),
+	batchNormalised("twice", "float[3,4,5,6]", "i = BatchNormalization (x, g, b, m, v) j = Tanh (i) h = BatchNormalization (j, b, g, n, w) y = Exp (h)", nil),
 	{name: "InstanceNormalization", inputs: "float[3,4,5,6] x, float[4] g, float[4] b", body: "y = InstanceNormalization (x, g, b)"},
 	{name: "InstanceNormalization, epsilon", inputs: "float[3,4,5,6] x, float[4] g, float[4] b", body: "y = InstanceNormalization <epsilon = 0.2> (x, g, b)"},
 	{name: "InstanceNormalization of rank 3", inputs: "float[3,4,9] x, float[4] g, float[4] b", body: "y = InstanceNormalization (x, g, b)"},

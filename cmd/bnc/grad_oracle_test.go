@@ -16,6 +16,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -49,13 +50,14 @@ type array struct {
 
 // runGradient differentiates m, whose shapes are all numbers, with respect to
 // wrt, and runs the result with the given inputs and random gradients of the
-// outputs. Differentiate changes its argument as [grad.VJP] does. Files go to dir.
-func runGradient(name, dir string, m *ir.Model, differentiate func(*ir.Model, []string) error, feeds ort.Feed, wrt []string, rng *rand.Rand) (*gradCase, error) {
+// outputs. With batchNorm, batch normalisation has the batch's own statistics.
+// Files go to dir.
+func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, wrt []string, rng *rand.Rand) (*gradCase, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
 	c := &gradCase{name: name, question: question{
-		Model: filepath.Join(dir, "forward.onnx"), Dir: dir, Wrt: wrt,
+		Model: filepath.Join(dir, "forward.onnx"), Dir: dir, Wrt: wrt, BatchNorm: batchNorm,
 		Feeds: map[string]array{}, Seeds: map[string]array{}, Values: map[string]array{},
 	}}
 	if err := onnx.Save(c.Model, m, onnx.SaveOptions{}); err != nil {
@@ -70,7 +72,7 @@ func runGradient(name, dir string, m *ir.Model, differentiate func(*ir.Model, []
 			back.Graph.AddOutput(n.Output(0), nil)
 		}
 	}
-	if err := differentiate(back, wrt); err != nil {
+	if err := grad.VJP(back, wrt, batchNorm); err != nil {
 		return nil, err
 	}
 	if err := back.Verify(); err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
-	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -30,7 +29,9 @@ type caseOptions struct {
 	inits   string // initializers, as in the syntax
 	draw    map[string]func(*rand.Rand) float32
 	wrt     []string // default: all inputs of type float
-	kinks   bool     // its inputs are on kinks on purpose: finite differences make no sense
+	// BatchNormalization with the batch's own statistics.
+	batchNorm bool
+	kinks     bool // its inputs are on kinks on purpose: finite differences make no sense
 }
 
 // between draws evenly from [lo, hi].
@@ -101,7 +102,7 @@ func (c ruleCase) run(dir string) (*gradCase, error) {
 		}
 		feeds[v.Name()] = x
 	}
-	g, err := runGradient(c.name, dir, m, grad.VJP, feeds, wrt, rng)
+	g, err := runGradient(c.name, dir, m, c.more.batchNorm, feeds, wrt, rng)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}

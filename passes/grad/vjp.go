@@ -11,12 +11,15 @@ import (
 // vector-Jacobian products: it gets an input "dy.NAME" of each floating-point
 // output NAME's shape, and its outputs are then "d.NAME" for each of wrt, which
 // names inputs and initializers: the gradient of the sum over all outputs of
-// dy.NAME times NAME. The model's own outputs stay before them.
-func VJP(m *ir.Model, wrt []string) error {
+// dy.NAME times NAME. The model's own outputs stay before them. With
+// batchStatistics each BatchNormalization whose scale or shift is in wrt computes
+// with the mean and variance of the batch, as in training.
+func VJP(m *ir.Model, wrt []string, batchStatistics bool) error {
 	info, err := shape.Infer(m, shape.Options{})
 	if err != nil {
 		return err
 	}
+	m.SetOpset(Domain, 1)
 	g := m.Graph
 	var of []*ir.Value
 	for _, name := range wrt {
@@ -25,6 +28,11 @@ func VJP(m *ir.Model, wrt []string) error {
 			return fmt.Errorf("there is no tensor %q", name)
 		}
 		of = append(of, v)
+	}
+	if batchStatistics {
+		if info, err = useBatchStatistics(m, info, of); err != nil {
+			return err
+		}
 	}
 	seeds := map[*ir.Value]*ir.Value{}
 	for _, p := range g.Outputs() {
@@ -43,7 +51,6 @@ func VJP(m *ir.Model, wrt []string) error {
 		g.AddInput(v, nil)
 		seeds[p.Value] = v
 	}
-	m.SetOpset(Domain, 1)
 	grads, err := Backward(m, info, seeds, of)
 	if err != nil {
 		return err
@@ -62,4 +69,18 @@ func VJP(m *ir.Model, wrt []string) error {
 		g.AddOutput(out, nil)
 	}
 	return Lower(m, info)
+}
+
+// useBatchStatistics is the part of Compile that concerns batch normalisation,
+// without the running statistics.
+func useBatchStatistics(m *ir.Model, info *shape.Info, trained []*ir.Value) (*shape.Info, error) {
+	set := map[*ir.Value]bool{}
+	for _, v := range trained {
+		set[v] = true
+	}
+	trainBatchNorm(newBuilder(m, info), set)
+	if err := m.Graph.Sort(); err != nil {
+		return nil, err
+	}
+	return shape.Infer(m, shape.Options{})
 }
