@@ -17,7 +17,7 @@ type rowRule func(b *batcher, n *ir.Node, i, axis int) string
 var rowRules = map[string]rowRule{
 	"Reshape": order, "Flatten": order, "Squeeze": order, "Unsqueeze": order,
 
-	"MatMul": matMulRows, "Gemm": gemmRows,
+	"Gemm": gemmRows,
 
 	"Softmax": softmaxRows, "LogSoftmax": softmaxRows, "Hardmax": softmaxRows,
 	"Concat": concatRows, "Split": onlyAxis(0), "Gather": onlyAxis(0), "GatherElements": onlyAxis(0), "ArgMax": onlyAxis(0),
@@ -34,11 +34,12 @@ var rowRules = map[string]rowRule{
 	"LRN": inFront, "Resize": inFront, "Upsample": inFront, "DepthToSpace": inFront, "SpaceToDepth": inFront,
 }
 
-// alignedOps broadcast their inputs, element by element.
+// alignedOps broadcast their inputs, element by element or, as MatMul, by rows
+// and columns; a sum over the batch has lost it.
 var alignedOps = []string{
 	"Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "Cast", "Ceil", "Celu", "Cos", "Cosh",
 	"Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
-	"IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
+	"IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
 	"PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign",
 	"Sqrt", "Sub", "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
 }
@@ -120,17 +121,9 @@ func inFront(b *batcher, n *ir.Node, i, axis int) string {
 	return data(b, n, i, axis)
 }
 
-// aligned: broadcasting counts axes from the last one, and images must meet the
-// same images or what is the same for all.
+// aligned: counted from the last one, as broadcasting does, the batch stays in
+// its axis.
 func aligned(b *batcher, n *ir.Node, i, axis int) string {
-	if reason := sameAxis(b, n, i, axis); reason != "" {
-		return reason
-	}
-	return b.meets(n, n.Inputs()...)
-}
-
-// sameAxis: counted from the last one, the batch stays in its axis.
-func sameAxis(b *batcher, n *ir.Node, i, axis int) string {
 	from, _ := b.info.Of(n.Input(i)).Rank()
 	to, _ := b.info.Of(n.Output(0)).Rank()
 	if out, _, _ := b.axis(n.Output(0)); axis-from != out-to {
@@ -139,51 +132,18 @@ func sameAxis(b *batcher, n *ir.Node, i, axis int) string {
 	return ""
 }
 
-// meets: where the output has the batch, each input has it, or has one row for
-// all.
-func (b *batcher) meets(n *ir.Node, inputs ...*ir.Value) string {
-	dims, _ := b.info.Dims(n.Output(0))
-	out, _, _ := b.axis(n.Output(0))
-	for _, v := range inputs {
-		if v == nil {
-			continue
-		}
-		have, known := b.info.Dims(v)
-		at := out + len(have) - len(dims)
-		if !known || at >= 0 && !have[at].Is(1) && !have[at].Equal(dims[out]) {
-			return fmt.Sprintf("the batch of %v meets %q, which is %v", b.info.Of(n.Output(0)), v.Name(), b.info.Of(v))
-		}
-	}
-	return ""
-}
-
-// matMulRows: neither axis that is summed over may be the batch.
-func matMulRows(b *batcher, n *ir.Node, i, axis int) string {
-	dims, _ := b.info.Dims(n.Input(i))
-	summed := len(dims) - 1
-	if i == 1 {
-		summed = max(len(dims)-2, 0)
-	}
-	switch {
-	case axis == summed:
-		return fmt.Sprintf("it sums over the batch of %v", b.info.Of(n.Input(i)))
-	case len(dims)-axis <= 2: // a row or column of the product
-		return sameAxis(b, n, i, axis)
-	}
-	return aligned(b, n, i, axis)
-}
-
-// gemmRows: the batch has to be the rows of the first matrix.
+// gemmRows: what is added to the product must be the same for all images.
 func gemmRows(b *batcher, n *ir.Node, i, axis int) string {
-	switch {
-	case i == 0 && int64(axis) != n.Int("transA", 0):
-		return fmt.Sprintf("it sums over the batch of %v", b.info.Of(n.Input(i)))
-	case i == 0:
-		return b.meets(n, n.Input(2))
-	case i == 1:
+	if c := n.Input(2); c != nil && i == 0 {
+		dims, known := b.info.Dims(c)
+		if own, _ := b.info.Dims(n.Output(0)); !known || len(dims) == 2 && !dims[0].Is(1) && !dims[0].Equal(own[0]) {
+			return fmt.Sprintf("the batch of %v meets %q, which is %v", b.info.Of(n.Output(0)), c.Name(), b.info.Of(c))
+		}
+	}
+	if i == 1 {
 		return data(b, n, i, axis)
 	}
-	return sameAxis(b, n, i, axis)
+	return ""
 }
 
 // axisOf returns an axis attribute as a position.
@@ -221,16 +181,8 @@ func softmaxRows(b *batcher, n *ir.Node, i, axis int) string {
 	return ""
 }
 
-// concatRows: what is joined with images must have the batch as well.
-func concatRows(b *batcher, n *ir.Node, i, axis int) string {
-	if reason := onlyAxis(1)(b, n, 0, axis); reason != "" {
-		return reason
-	}
-	own, _ := b.info.Dims(n.Input(i))
-	for _, v := range n.Inputs() {
-		if dims, known := b.info.Dims(v); !known || len(dims) != len(own) || !dims[axis].Equal(own[axis]) {
-			return fmt.Sprintf("%v is joined with %q, which is %v", b.info.Of(n.Input(i)), v.Name(), b.info.Of(v))
-		}
-	}
-	return ""
+// concatRows: any input may have images. One that states a size instead of the
+// batch has lost it for the output.
+func concatRows(b *batcher, n *ir.Node, _, axis int) string {
+	return onlyAxis(1)(b, n, 0, axis)
 }

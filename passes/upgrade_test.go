@@ -77,3 +77,14 @@ func TestUpgradeFunctions(t *testing.T) {
 		t.Errorf("found %v", err)
 	}
 }
+
+// TestUpgradeSoftmax: scores, also those of rank 4, stay one node.
+func TestUpgradeSoftmax(t *testing.T) {
+	for dims, axis := range map[string]int{"2,3": 1, "2,3,1,1": 1, "2,1,3": 2, "2,1,1": 1} {
+		m := parse(t, fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : 9]>\ng (float[%s] x) => (float[%s] y) { y = Softmax (x) }", dims, dims))
+		apply(t, m, passes.Upgrade(17))
+		if n := m.Graph.Nodes(); len(n) != 1 || n[0].Int("axis", -9) != int64(axis) {
+			t.Errorf("[%s] became, instead of a Softmax of axis %d,\n%s", dims, axis, print(t, m))
+		}
+	}
+}

@@ -75,7 +75,7 @@ func checkBatch(t *testing.T, m, prepared *ir.Model, tolerance float64) {
 // fixedBatches are graphs that exporters write for a batch size that is built in.
 var fixedBatches = []struct {
 	name, weights string // the latter of w
-	graph         string // of input x, float [B,4,6,6]; P stands for 36*B
+	graph         string // of input x, float [B,4,6,6]; P stands for 36*B, Q for 4*B
 }{
 	{"a target with -1", ``, `s = Constant <value_ints = [B, -1]> () y = Reshape (x, s)`},
 	{"a target without -1", ``, `s = Constant <value_ints = [B, 144]> () y = Reshape (x, s)`},
@@ -91,6 +91,7 @@ var fixedBatches = []struct {
 		a = Transpose <perm = [0, 2, 3, 1]> (x) b = Reshape (a, s) c = MatMul (b, w) y = Reshape (c, r)`},
 	{"places as rows and back, -1 elsewhere", `float[4,3] w`, `s = Constant <value_ints = [-1, 4]> () r = Constant <value_ints = [B, -1, 3]> ()
 		a = Transpose <perm = [0, 2, 3, 1]> (x) b = Reshape (a, s) c = MatMul (b, w) y = Reshape (c, r)`},
+	{"batch and channels as one", ``, `s = Constant <value_ints = [1, Q, 6, 6]> () r = Constant <value_ints = [B, 4, 6, 6]> () a = Reshape (x, s) b = Relu (a) y = Reshape (b, r)`},
 	{"attention", ``, `s = Constant <value_ints = [B, 4, 36]> () a = Reshape (x, s) b = Transpose <perm = [0, 2, 1]> (a) c = MatMul (a, b) d = Softmax (c) y = MatMul (d, a)`},
 	{"the batch in the middle", ``, `s = Constant <value_ints = [B, 4, 36]> () r = Constant <value_ints = [4, B, 6, 6]> () a = Reshape (x, s) b = Transpose <perm = [1, 0, 2]> (a)
 		c = Relu (b) d = Reshape (c, r) y = Transpose <perm = [1, 0, 2, 3]> (d)`},
@@ -115,7 +116,8 @@ func TestSymbolicBatchRows(t *testing.T) {
 				if c.weights != "" {
 					graph = strings.Replace(graph, " x)", " x, "+c.weights+")", 1)
 				}
-				m, err := onnxtext.Parse(strings.NewReplacer("[B", fmt.Sprintf("[%d", size), ", B", fmt.Sprintf(", %d", size), "[P", fmt.Sprintf("[%d", 36*size)).Replace(graph))
+				m, err := onnxtext.Parse(strings.NewReplacer("[B", fmt.Sprintf("[%d", size), ", B", fmt.Sprintf(", %d", size), "[P", fmt.Sprintf("[%d", 36*size),
+					"1, Q", fmt.Sprintf("1, %d", 4*size)).Replace(graph))
 				if err != nil {
 					t.Fatal(err)
 				}
