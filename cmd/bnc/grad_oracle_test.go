@@ -25,7 +25,8 @@ import (
 // computed with the gradient graph that package grad made of it.
 type gradCase struct {
 	name    string
-	outputs []*tensor.Tensor // of the forward model
+	names   []string         // of the forward model's outputs
+	outputs []*tensor.Tensor // in the same order
 	grads   []*tensor.Tensor // in the order of Wrt
 	question
 }
@@ -72,7 +73,7 @@ func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, 
 			back.Graph.AddOutput(n.Output(0), nil)
 		}
 	}
-	if err := grad.VJP(back, wrt, batchNorm); err != nil {
+	if err := grad.VJP(back, wrt, batchNorm, grad.Layout(os.Getenv("BNC_GRAD_LAYOUT"))); err != nil {
 		return nil, err
 	}
 	if err := back.Verify(); err != nil {
@@ -102,7 +103,7 @@ func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, 
 		return nil, err
 	}
 	for _, r := range out[:forward] {
-		c.outputs = append(c.outputs, r.Tensor)
+		c.names, c.outputs = append(c.names, r.Name), append(c.outputs, r.Tensor)
 	}
 	for _, v := range coded {
 		y, err := out.Tensor(v)

@@ -77,6 +77,7 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 	}
 	options := grad.Options{
 		Batch: int64(o.batch), Input: input, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.keepStatistics,
+		Layout: grad.Layout(o.layout),
 		Targets: grad.Targets{Scores: scores.Value.Name()},
 	}
 	whole := m.Clone() // what is evaluated

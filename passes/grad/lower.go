@@ -2,6 +2,7 @@ package grad
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
@@ -24,11 +25,25 @@ func one(f func(*builder, *ir.Node) *ir.Value) lowering {
 	return func(l *builder, n *ir.Node) []*ir.Value { return []*ir.Value{f(l, n)} }
 }
 
-// Lower replaces the operators of domain bnc.grad by standard ones for
-// activations [N,C,H,W]. Info describes m as it was before Backward.
-func Lower(m *ir.Model, info *shape.Info) error {
-	l := newBuilder(m, info)
-	for _, n := range append([]*ir.Node{}, m.Graph.Nodes()...) {
+// Lower replaces the operators of domain bnc.grad by standard ones, for
+// activations in the given layout. Info describes m as it was before Backward.
+func Lower(m *ir.Model, info *shape.Info, layout Layout) error {
+	if err := m.Graph.Sort(); err != nil {
+		return err
+	}
+	b := newBuilder(m, info)
+	nodes := slices.Clone(m.Graph.Nodes())
+	if layout == CHWN {
+		lowerCHWN(b, nodes)
+	} else {
+		lowerNCHW(b, nodes)
+	}
+	m.DropOpset(Domain)
+	return m.Graph.Sort()
+}
+
+func lowerNCHW(b *builder, nodes []*ir.Node) {
+	for _, n := range nodes {
 		if n.Domain != Domain {
 			continue
 		}
@@ -36,18 +51,15 @@ func Lower(m *ir.Model, info *shape.Info) error {
 		if f == nil {
 			panic(fmt.Sprintf("BUG: no lowering of %s", n.Op))
 		}
-		l.prefix = first(n) + "."
-		for i, v := range f(l, n) {
+		b.prefix = first(n) + "."
+		for i, v := range f(b, n) {
 			if old := n.Output(i); old != nil {
-				l.shapes[v] = l.dims(old)
 				old.ReplaceUses(v)
 				old.ReplaceReturns(v)
 			}
 		}
-		m.Graph.Remove(n)
+		b.g.Remove(n)
 	}
-	m.DropOpset(Domain)
-	return m.Graph.Sort()
 }
 
 // convGradInput: the transposed convolution of dy. With stride 1 it is a

@@ -42,6 +42,10 @@ var elementwiseRules = map[string]rule{
 	"ThresholdedRelu": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
 		return c.mul(dy, c.compare("Greater", x, c.scalar(float64(c.node.Float("alpha", 1)))))
 	})},
+	// shrink' = [|x| > lambd]
+	"Shrink": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
+		return c.mul(dy, c.compare("Greater", c.unary("Abs", x), c.scalar(float64(c.node.Float("lambd", 0.5)))))
+	})},
 	// clip' = [lo < x] [x < hi]; at the bounds 0, as for ReLU
 	"Clip": {vjp: clipRule},
 	// sigmoid' = y (1 - y)
@@ -59,10 +63,6 @@ var elementwiseRules = map[string]rule{
 		h := c.unary("HardSigmoid", x, ir.FloatAttr("alpha", 1.0/6), ir.FloatAttr("beta", 0.5))
 		inside := c.mul(c.positive(h), c.positive(c.sub(c.scalar(1), h)))
 		return c.mul(dy, c.add(h, c.mul(inside, c.scale(x, 1.0/6))))
-	})},
-	// tanh' = 1 - y^2
-	"Tanh": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
-		return c.mul(dy, c.sub(c.scalar(1), c.mul(y, y)))
 	})},
 	// erf' = 2/sqrt(pi) exp(-x^2)
 	"Erf": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
@@ -95,8 +95,6 @@ var elementwiseRules = map[string]rule{
 	"Sqrt":       {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.div(dy, c.scale(y, 2)) })},
 	"Abs":        {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.mul(dy, c.unary("Sign", x)) })},
 	"Reciprocal": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.neg(c.mul(dy, c.mul(y, y))) })},
-	"Sin":        {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.mul(dy, c.unary("Cos", x)) })},
-	"Cos":        {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.neg(c.mul(dy, c.unary("Sin", x))) })},
 	// Dropout in inference, the only mode there is in a graph that is trained
 	// here, is the identity.
 	"Dropout": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return dy })},
@@ -111,7 +109,8 @@ var elementwiseRules = map[string]rule{
 	})},
 	// Between floating-point types a cast is the identity, and from there to
 	// integers and back it is a rounding, which is passed straight through.
-	"Cast": {vjp: throughInts(func(c *call, dy *ir.Value) *ir.Value { return dy })},
+	"Cast":     {vjp: throughInts(func(c *call, dy *ir.Value) *ir.Value { return dy })},
+	"CastLike": {vjp: throughInts(func(c *call, dy *ir.Value) *ir.Value { return dy })},
 }
 
 // derivative is the rule of an operator that only its first input goes through.

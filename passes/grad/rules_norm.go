@@ -6,10 +6,17 @@ import (
 
 // normRules are those of normalisations.
 var normRules = map[string]rule{
-	"BatchNormalization":          {vjp: batchNormRule},
-	"InstanceNormalization":       {vjp: instanceNormRule},
-	"LayerNormalization":          {vjp: layerNormRule},
-	"LRN":                         {vjp: lrnRule},
+	"BatchNormalization":    {vjp: batchNormRule},
+	"InstanceNormalization": {vjp: instanceNormRule},
+	"LayerNormalization":    {vjp: layerNormRule},
+	"LRN":                   {vjp: lrnRule},
+	"GroupNormalization":    {vjp: groupNormRule},
+	"RMSNormalization":      {vjp: rmsNormRule},
+	// RMSNormalization's name in ONNX Runtime before operator set 23
+	"SimplifiedLayerNormalization": {vjp: rmsNormRule},
+	// y = (x - m) / (d + 1e-9), d the deviation
+	"MeanVarianceNormalization":   {vjp: meanVarianceRule},
+	"LpNormalization":             {vjp: lpNormRule},
 	Domain + ":" + batchNormTrain: {vjp: batchNormTrainRule},
 }
 
@@ -77,11 +84,8 @@ func instanceNormRule(c *call) error {
 // layerNormRule: y = z gamma + beta, z standardised over the axes from axis on.
 func layerNormRule(c *call) error {
 	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
-	var axes []int64
-	for i := c.axis("axis", -1); i < int64(len(c.dims(x))); i++ {
-		axes = append(axes, i)
-	}
-	if c.out(1) != nil && c.dy(1) != nil || c.out(2) != nil && c.dy(2) != nil {
+	axes := c.axesFrom(c.axis("axis", -1))
+	if dy == nil || c.dy(1) != nil || c.dy(2) != nil {
 		return c.errorf("only its first output has a gradient rule")
 	}
 	z, r := c.standardise(x, float64(c.node.Float("epsilon", 1e-5)), axes...)
@@ -176,4 +180,92 @@ func channelAxes(dims []int64) (axes, ch []int64) {
 		}
 	}
 	return axes, ch
+}
+
+// groupNormRule: y = z gamma + beta, z standardised over groups of channels;
+// gamma and beta are one number a channel, a group before operator set 21.
+func groupNormRule(c *call) error {
+	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
+	d, groups := c.dims(x), c.node.Int("num_groups", 1)
+	view := []int64{d[0], groups, d[1] / groups, product(d[2:])}
+	factors, shared := []int64{1, groups, view[2], 1}, []int64{0, 3}
+	if c.opset < 21 {
+		factors, shared = []int64{1, groups, 1, 1}, []int64{0, 2, 3}
+	}
+	z, r := c.standardise(c.reshape(x, view...), float64(c.node.Float("epsilon", 1e-5)), 2, 3)
+	flat := c.reshape(dy, view...)
+	if c.wants(0) {
+		dx := c.normalise(z, r, c.mul(flat, c.reshape(gamma, factors...)), 2, 3)
+		c.give(0, c.reshape(dx, d...))
+	}
+	if c.wants(1) {
+		c.give(1, c.reshape(c.sum(c.mul(flat, z), false, shared...), c.inDims(1)...))
+	}
+	if c.wants(2) {
+		c.give(2, c.reshape(c.sum(flat, false, shared...), c.inDims(2)...))
+	}
+	return nil
+}
+
+// rmsNormRule: y = z gamma, z = x r, r = 1/sqrt(mean x^2 + eps) over the axes from
+// axis on: dx = r (dz - z mean(dz z)).
+func rmsNormRule(c *call) error {
+	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
+	if dy == nil || c.dy(1) != nil {
+		return c.errorf("only its first output has a gradient rule")
+	}
+	axes := c.axesFrom(c.axis("axis", -1))
+	square := c.reduce("ReduceMean", c.mul(x, x), true, axes...)
+	r := c.unary("Reciprocal", c.sqrt(c.plus(square, float64(c.node.Float("epsilon", 1e-5)))))
+	z := c.mul(x, r)
+	if c.wants(0) {
+		dz := c.mul(dy, gamma)
+		along := c.reduce("ReduceMean", c.mul(dz, z), true, axes...)
+		c.give(0, c.mul(r, c.sub(dz, c.mul(z, along))))
+	}
+	if c.wants(1) {
+		c.give(1, c.mul(dy, z))
+	}
+	return nil
+}
+
+// axesFrom returns the axes of input 0 from first on.
+func (c *call) axesFrom(first int64) []int64 {
+	var axes []int64
+	for i := first; i < int64(len(c.inDims(0))); i++ {
+		axes = append(axes, i)
+	}
+	return axes
+}
+
+func meanVarianceRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	axes := []int64{0, 2, 3}
+	if given := c.node.Ints("axes"); given != nil {
+		axes = nil
+		for _, a := range given {
+			axes = append(axes, fromFront(a, int64(len(c.inDims(0)))))
+		}
+	}
+	z, r := c.standardise(c.in(0), 1e-18, axes...)
+	c.give(0, c.normalise(z, r, c.dy(0), axes...))
+	return nil
+}
+
+// lpNormRule: y = x / n with n the norm along an axis, whose derivative is y for
+// p = 2 and sign x for p = 1: dx = (dy - n' sum(dy y)) / n.
+func lpNormRule(c *call) error {
+	if !c.wants(0) {
+		return nil
+	}
+	x, y, dy, axis := c.in(0), c.out(0), c.dy(0), c.axis("axis", -1)
+	norm, slope := "ReduceL2", y
+	if c.node.Int("p", 2) == 1 {
+		norm, slope = "ReduceL1", c.unary("Sign", x)
+	}
+	n := c.reduce(norm, x, true, axis)
+	c.give(0, c.div(c.sub(dy, c.mul(slope, c.sum(c.mul(dy, y), true, axis))), n))
+	return nil
 }

@@ -14,6 +14,10 @@ var reduceRules = map[string]rule{
 	// y = sqrt(sum x^2): dx = dy x / y
 	"ReduceL2": {vjp: reduction(func(c *call, x, y, dy *ir.Value, n int64) *ir.Value { return c.mul(c.div(dy, y), x) })},
 	"ReduceL1": {vjp: reduction(func(c *call, x, y, dy *ir.Value, n int64) *ir.Value { return c.mul(dy, c.unary("Sign", x)) })},
+	// y = log sum x: dx = dy / sum x = dy exp(-y)
+	"ReduceLogSum": {vjp: reduction(func(c *call, x, y, dy *ir.Value, n int64) *ir.Value { return c.mul(dy, c.unary("Exp", c.neg(y))) })},
+	// y = log sum exp(x): dx = dy exp(x - y)
+	"ReduceLogSumExp": {vjp: reduction(func(c *call, x, y, dy *ir.Value, n int64) *ir.Value { return c.mul(dy, c.unary("Exp", c.sub(x, y))) })},
 }
 
 // reduction hands y and dy over with the reduced axes kept, so that they

@@ -22,6 +22,14 @@ var shapeRules = map[string]rule{
 	"Gather":       {vjp: gatherRule},
 	"Tile":         {vjp: tileRule},
 	"DepthToSpace": {vjp: depthToSpaceRule},
+	// a running sum's gradient is the running sum from the other end
+	"CumSum": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
+		return c.op("CumSum", c.inDims(0), []*ir.Value{dy, c.in(1)}, ir.IntAttr("exclusive", c.node.Int("exclusive", 0)), ir.IntAttr("reverse", 1-c.node.Int("reverse", 0)))
+	})},
+	// the triangle that was kept
+	"Trilu": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
+		return c.op("Trilu", c.inDims(0), append([]*ir.Value{dy}, c.node.Inputs()[1:]...), ir.IntAttr("upper", c.node.Int("upper", 1)))
+	})},
 	"SpaceToDepth": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
 		return c.op("DepthToSpace", c.inDims(0), []*ir.Value{dy}, ir.IntAttr("blocksize", c.node.Int("blocksize", 1)))
 	})},

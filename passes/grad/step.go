@@ -23,6 +23,7 @@ type Options struct {
 	Train func(name string) bool
 	// KeepStatistics leaves batch normalisation as in inference.
 	KeepStatistics bool
+	Layout         Layout // "" for NCHW
 	// Watch names scalar-per-image outputs to report the mean of (payload_bytes).
 	Watch string
 }
@@ -246,7 +247,7 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 	}
 	man.Loss, man.Hits, man.Norm = loss.loss.Name(), loss.hits.Name(), norm.Name()
 	g.SetOutputs(outputs...)
-	if err := Lower(p.Step, info); err != nil {
+	if err := Lower(p.Step, info, o.Layout); err != nil {
 		return err
 	}
 	doc, err := json.Marshal(man)

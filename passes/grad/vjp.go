@@ -14,7 +14,7 @@ import (
 // dy.NAME times NAME. The model's own outputs stay before them. With
 // batchStatistics each BatchNormalization whose scale or shift is in wrt computes
 // with the mean and variance of the batch, as in training.
-func VJP(m *ir.Model, wrt []string, batchStatistics bool) error {
+func VJP(m *ir.Model, wrt []string, batchStatistics bool, layout Layout) error {
 	info, err := shape.Infer(m, shape.Options{})
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func VJP(m *ir.Model, wrt []string, batchStatistics bool) error {
 		g.NewNode("", "Identity", []*ir.Value{d}, []*ir.Value{out})
 		g.AddOutput(out, nil)
 	}
-	return Lower(m, info)
+	return Lower(m, info, layout)
 }
 
 // useBatchStatistics is the part of Compile that concerns batch normalisation,

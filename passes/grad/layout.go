@@ -1,0 +1,320 @@
+package grad
+
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Layout is the order of activations in memory.
+type Layout string
+
+// The layouts of a step graph.
+const (
+	NCHW Layout = "nchw" // [N,C,H,W], as in the model
+	// CHWN keeps activations as [C,H,W,N]. A convolution is one large matrix
+	// product then, over long contiguous runs, instead of one an image: what
+	// makes small maps fast.
+	CHWN Layout = "chwn"
+)
+
+// toCHWN and fromCHWN are the permutations between the layouts.
+var (
+	toCHWN   = []int64{1, 2, 3, 0}
+	fromCHWN = []int64{3, 0, 1, 2}
+)
+
+// relayout lowers a graph to CHWN. Nodes that have a form for it compute in it;
+// for the others their inputs are transposed back. A value is transposed once
+// each way at most.
+type relayout struct {
+	*builder
+	chwn map[*ir.Value]*ir.Value // a value of rank 4 as [C,H,W,N]
+	nchw map[*ir.Value]*ir.Value // the output of a converted node, transposed back
+	gone map[*ir.Node]bool       // converted
+}
+
+// converter computes a node in CHWN and returns its outputs, those of rank 4 as
+// [C,H,W,N], and nil where this node has no such form.
+type converter func(l *relayout, n *ir.Node) []*ir.Value
+
+// lowerCHWN lowers nodes, all of the graph's in their order.
+func lowerCHWN(b *builder, nodes []*ir.Node) {
+	l := &relayout{builder: b, chwn: map[*ir.Value]*ir.Value{}, nchw: map[*ir.Value]*ir.Value{}, gone: map[*ir.Node]bool{}}
+	var dead []*ir.Node
+	for _, n := range nodes {
+		l.prefix = first(n) + "."
+		if convert := converters[key{n.Domain, n.Op}]; convert != nil && l.worthwhile(n) {
+			if outs := convert(l, n); outs != nil {
+				l.gone[n] = true
+				dead = append(dead, n)
+				l.replace(n, outs, n.Op != "ConvGradWeight") // weights stay as they are
+				continue
+			}
+		}
+		for i, v := range n.Inputs() {
+			if v != nil && l.chwn[v] != nil && l.gone[v.Producer()] {
+				n.SetInput(i, l.plain(v))
+			}
+		}
+		if n.Domain == Domain {
+			l.replace(n, nchw[n.Op](b, n), false)
+			dead = append(dead, n)
+		}
+	}
+	b.g.Remove(dead...)
+}
+
+// replace makes outs stand for the outputs of n.
+func (l *relayout) replace(n *ir.Node, outs []*ir.Value, converted bool) {
+	for i, v := range outs {
+		old := n.Output(i)
+		if old == nil {
+			continue
+		}
+		if converted && len(l.dims(old)) == 4 {
+			l.chwn[old] = v
+			continue
+		}
+		old.ReplaceUses(v)
+		old.ReplaceReturns(v)
+	}
+}
+
+// worthwhile reports whether n is to be converted: convolutions always, others
+// where something they read is in CHWN already. What gives outputs of the graph
+// stays.
+func (l *relayout) worthwhile(n *ir.Node) bool {
+	if slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && v.IsOutput() }) {
+		return false
+	}
+	if starters[n.Op] {
+		return true
+	}
+	return slices.ContainsFunc(n.Inputs(), func(v *ir.Value) bool { return v != nil && l.chwn[v] != nil && l.gone[v.Producer()] })
+}
+
+// starters are the operators that CHWN is for.
+var starters = map[string]bool{"Conv": true, "ConvGradInput": true, "ConvGradWeight": true}
+
+func permuted(d, perm []int64) []int64 {
+	out := make([]int64, len(d))
+	for i, p := range perm {
+		out[i] = d[p]
+	}
+	return out
+}
+
+// form returns v, of at most 4 axes, as [C,H,W,N]; numbers stay as they are.
+func (l *relayout) form(v *ir.Value) *ir.Value {
+	if c := l.chwn[v]; c != nil {
+		return c
+	}
+	d := l.dims(v)
+	if product(d) == 1 {
+		return v
+	}
+	wide := slices.Concat(slices.Repeat([]int64{1}, 4-len(d)), d)
+	c := l.move(v, wide, toCHWN)
+	l.chwn[v] = c
+	return c
+}
+
+// plain returns v as the model has it.
+func (l *relayout) plain(v *ir.Value) *ir.Value {
+	if l.nchw[v] == nil {
+		l.nchw[v] = l.move(l.chwn[v], permuted(l.dims(v), toCHWN), fromCHWN)
+	}
+	return l.nchw[v]
+}
+
+// move reshapes v to dims and permutes its axes: without a copy where only axes
+// of 1 move.
+func (l *relayout) move(v *ir.Value, dims, perm []int64) *ir.Value {
+	order := func(d []int64, perm []int64) []int64 { // the axes longer than 1 as they lie in memory
+		var out []int64
+		for _, p := range perm {
+			if d[p] != 1 {
+				out = append(out, p)
+			}
+		}
+		return out
+	}
+	to := permuted(dims, perm)
+	d := l.typeOf(v)
+	if slices.IsSorted(order(dims, perm)) {
+		return l.emit("", "Reshape", d, to, []*ir.Value{v, l.ints(to...)})
+	}
+	if !slices.Equal(l.dims(v), dims) {
+		v = l.emit("", "Reshape", d, dims, []*ir.Value{v, l.ints(dims...)})
+	}
+	return l.emit("", "Transpose", d, to, []*ir.Value{v}, ir.IntsAttr("perm", perm...))
+}
+
+// typeOf returns the element type of v.
+func (b *builder) typeOf(v *ir.Value) ir.DType {
+	if d := v.DType(); d != ir.Undefined {
+		return d
+	}
+	return b.info.Of(v).DType
+}
+
+// converters are the nodes that have a form in CHWN.
+var converters = map[key]converter{
+	{"", "BatchNormalization"}: batchNormCHWN,
+	{Domain, batchNormTrain}:   batchNormTrainCHWN,
+	{"", "Conv"}:               convCHWN,
+	{Domain, "ConvGradInput"}:  convGradInputCHWN,
+	{Domain, "ConvGradWeight"}: convGradWeightCHWN,
+	{"", "GlobalAveragePool"}:  globalAverageCHWN,
+	{"", "ReduceSum"}:          reduceCHWN,
+	{"", "ReduceMean"}:         reduceCHWN,
+	{"", "ReduceMax"}:          reduceCHWN,
+	{"", "Concat"}:             concatCHWN,
+	{"", "Slice"}:              sliceCHWN,
+	{"", "Expand"}:             expandCHWN,
+}
+
+func init() {
+	for _, op := range []string{
+		"Identity", "Neg", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Erf", "Gelu", "Swish", "Mish",
+		"Softplus", "Softsign", "Exp", "Log", "Sqrt", "Abs", "Reciprocal", "Sign", "Floor", "Cast",
+		"Add", "Sub", "Mul", "Div", "Pow", "Sum", "Mean", "Max", "Min", "Where", "PRelu", "Greater", "Less", "Equal",
+	} {
+		converters[key{"", op}] = pointwise
+	}
+}
+
+// pointwise computes each element from those at the same place.
+func pointwise(l *relayout, n *ir.Node) []*ir.Value {
+	d := l.dims(n.Output(0))
+	if len(d) != 4 || n.NumOutputs() != 1 {
+		return nil
+	}
+	var in []*ir.Value
+	for _, v := range n.Inputs() {
+		if v != nil {
+			v = l.form(v)
+		}
+		in = append(in, v)
+	}
+	return []*ir.Value{l.emit("", n.Op, l.typeOf(n.Output(0)), permuted(d, toCHWN), in, n.Attrs()...)}
+}
+
+// planes sees x [C,H,W,N] as [1,C,H,W*N].
+func (b *builder) planes(x *ir.Value) *ir.Value {
+	d := b.dims(x)
+	return b.reshape(x, 1, d[0], d[1], d[2]*d[3])
+}
+
+func (l *relayout) normalised(x *ir.Value, parameters []*ir.Value, attrs []*ir.Attr) *ir.Value {
+	d := l.dims(x)
+	flat := l.reshape(x, 1, d[0], product(d[1:]))
+	y := l.op("BatchNormalization", l.dims(flat), append([]*ir.Value{flat}, parameters...), attrs...)
+	return l.reshape(y, d...)
+}
+
+func batchNormCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	if len(l.dims(n.Input(0))) != 4 {
+		return nil
+	}
+	return []*ir.Value{l.normalised(l.form(n.Input(0)), n.Inputs()[1:5], []*ir.Attr{ir.FloatAttr("epsilon", n.Float("epsilon", 1e-5))})}
+}
+
+func batchNormTrainCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	if len(l.dims(n.Input(0))) != 4 {
+		return nil
+	}
+	x := l.form(n.Input(0))
+	c := l.dims(x)[0]
+	mean := l.reduce("ReduceMean", x, false, 1, 2, 3)
+	centred := l.sub(x, l.reshape(mean, c, 1, 1, 1))
+	variance := l.reduce("ReduceMean", l.mul(centred, centred), false, 1, 2, 3)
+	y := l.normalised(x, []*ir.Value{n.Input(1), n.Input(2), mean, variance}, []*ir.Attr{ir.FloatAttr("epsilon", n.Float("epsilon", 1e-5))})
+	return []*ir.Value{y, mean, variance}
+}
+
+func globalAverageCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	if len(l.dims(n.Input(0))) != 4 {
+		return nil
+	}
+	return []*ir.Value{l.reduce("ReduceMean", l.form(n.Input(0)), true, 1, 2)}
+}
+
+// axisIn returns where an axis of [N,C,H,W] is in CHWN.
+func axisIn(axis int64) int64 { return (fromFront(axis, 4) + 3) % 4 }
+
+// constInts returns the elements of an integer constant.
+func constInts(v *ir.Value) ([]int64, bool) {
+	if v == nil || v.Const() == nil {
+		return nil, false
+	}
+	x, err := v.Const().Ints()
+	return x, err == nil
+}
+
+func reduceCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	if len(l.dims(n.Input(0))) != 4 {
+		return nil
+	}
+	axes := n.Ints("axes")
+	if n.Input(1) != nil {
+		var ok bool
+		if axes, ok = constInts(n.Input(1)); !ok {
+			return nil
+		}
+	}
+	if len(axes) == 0 {
+		return nil
+	}
+	keep := n.Int("keepdims", 1) != 0
+	batch := false // is reduced
+	var there []int64
+	for _, a := range axes {
+		batch = batch || fromFront(a, 4) == 0
+		there = append(there, axisIn(a))
+	}
+	slices.Sort(there)
+	if !keep && !batch && len(axes) < 3 {
+		return nil // what remains has another order
+	}
+	if n.Op == "ReduceSum" {
+		return []*ir.Value{l.sum(l.form(n.Input(0)), keep, there...)}
+	}
+	return []*ir.Value{l.reduce(n.Op, l.form(n.Input(0)), keep, there...)}
+}
+
+func concatCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	if len(l.dims(n.Output(0))) != 4 {
+		return nil
+	}
+	var in []*ir.Value
+	for _, v := range n.Inputs() {
+		v = l.form(v)
+		if len(l.dims(v)) != 4 {
+			return nil
+		}
+		in = append(in, v)
+	}
+	return []*ir.Value{l.concat(axisIn(n.Int("axis", 0)), in...)}
+}
+
+func sliceCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	axes, ok := constInts(n.Input(3))
+	if !ok || len(l.dims(n.Input(0))) != 4 {
+		return nil
+	}
+	for i, a := range axes {
+		axes[i] = axisIn(a)
+	}
+	in := slices.Clone(n.Inputs())
+	in[0], in[3] = l.form(in[0]), l.ints(axes...)
+	return []*ir.Value{l.op("Slice", permuted(l.dims(n.Output(0)), toCHWN), in)}
+}
+
+func expandCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	if len(l.dims(n.Output(0))) != 4 || len(l.dims(n.Input(0))) != 4 {
+		return nil
+	}
+	return []*ir.Value{l.expand(l.form(n.Input(0)), permuted(l.dims(n.Output(0)), toCHWN))}
+}

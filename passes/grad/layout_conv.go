@@ -1,0 +1,218 @@
+package grad
+
+import (
+	"fmt"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Convolutions in CHWN. A map [C,H,W,N] is a plane of H rows of W*N elements for
+// each channel: a step to the right is N elements on. So a convolution of stride
+// 1 is one of the whole batch as a single image, with dilation N along the rows.
+
+// convCHWN: strides of more than 1 take the columns of each phase (w mod s) as
+// channels of their own.
+func convCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	x, w := n.Input(0), n.Input(1)
+	if len(l.dims(x)) != 4 {
+		return nil
+	}
+	win := windowOf(n, l.dims(w)[2:], l.dims(x), l.dims(n.Output(0)))
+	if win.group != 1 {
+		return nil
+	}
+	y := l.conv(l.form(x), w, n.Input(2), win, permuted(l.dims(n.Output(0)), toCHWN))
+	if y == nil {
+		return nil
+	}
+	return []*ir.Value{y}
+}
+
+// conv convolves x [C,H,W,N]; out are the dimensions of the result. It returns
+// nil for dilated convolutions with strides.
+func (l *relayout) conv(x, w, bias *ir.Value, win window, out []int64) *ir.Value {
+	s := win.strides
+	if s != [2]int64{1, 1} && win.dilations != [2]int64{1, 1} {
+		return nil
+	}
+	d, k := l.dims(x), l.dims(w)
+	if win.kernel == [2]int64{1, 1} && s != [2]int64{1, 1} && win.pads == [4]int64{} { // what is left out is not read
+		x = l.sliceStep(l.sliceStep(x, 1, 0, d[1], s[0]), 2, 0, d[2], s[1])
+		x = l.slice(l.slice(x, 1, 0, out[1]), 2, 0, out[2])
+		win.strides, s = [2]int64{1, 1}, [2]int64{1, 1}
+		d = l.dims(x)
+	}
+	if s[1] > 1 {
+		x, w, win = l.phases(x, w, win, out)
+		d, k = l.dims(x), l.dims(w)
+	}
+	batch := d[3]
+	in := []*ir.Value{l.planes(x), w}
+	if bias != nil {
+		in = append(in, bias)
+	}
+	p := win.pads
+	// Pads that give exactly the rows and columns that are wanted.
+	p[2] = (out[1]-1)*win.strides[0] + win.extent(0) - d[1] - p[0]
+	p[3] = out[2] - 1 + win.extent(1) - d[2] - p[1]
+	if p[0] < 0 || p[1] < 0 || p[2] < 0 || p[3] < 0 {
+		x = l.pad(x, []int64{0, min(p[0], 0), min(p[1], 0), 0}, []int64{0, min(p[2], 0), min(p[3], 0), 0})
+		in[0] = l.planes(x)
+		p = [4]int64{max(p[0], 0), max(p[1], 0), max(p[2], 0), max(p[3], 0)}
+	}
+	y := l.op("Conv", []int64{1, k[0], out[1], out[2] * batch}, in,
+		ir.IntsAttr("kernel_shape", k[2], k[3]), ir.IntsAttr("strides", win.strides[0], 1),
+		ir.IntsAttr("dilations", win.dilations[0], win.dilations[1]*batch), ir.IntsAttr("pads", p[0], p[1]*batch, p[2], p[3]*batch))
+	return l.reshape(y, out...)
+}
+
+// phases turns a convolution of column stride s into one of column stride 1 over
+// x [C*s,H,W/s,N], with the kernel's columns sorted the same way and filled up
+// with zeros.
+func (l *relayout) phases(x, w *ir.Value, win window, out []int64) (*ir.Value, *ir.Value, window) {
+	s, d, k := win.strides[1], l.dims(x), l.dims(w)
+	columns := (k[3] + s - 1) / s
+	width := (out[2] + columns - 1) * s // of the padded rows that are read
+	x = l.pad(x, []int64{0, 0, win.pads[1], 0}, []int64{0, 0, width - d[2] - win.pads[1], 0})
+	x = l.reshape(x, d[0], d[1], width/s, s, d[3])
+	x = l.reshape(l.transpose(x, 0, 3, 1, 2, 4), d[0]*s, d[1], width/s, d[3])
+	w = l.pad(w, make([]int64, 4), []int64{0, 0, 0, columns*s - k[3]})
+	w = l.transpose(l.reshape(w, k[0], k[1], k[2], columns, s), 0, 1, 4, 2, 3)
+	w = l.reshape(w, k[0], k[1]*s, k[2], columns)
+	win.kernel[1], win.strides[1], win.pads[1], win.pads[3] = columns, 1, 0, 0
+	return x, w, win
+}
+
+// convGradInputCHWN: with stride 1 a convolution with the kernel turned. With
+// strides, row h of the padded input is s q + a: each phase a has the taps i =
+// a + s t of its own, and all phases together are one convolution of stride 1
+// that gives s*s*C channels.
+func convGradInputCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	w, win, x := n.Input(1), windowFrom(n), l.dims(n.Output(0))
+	if win.group != 1 {
+		return nil
+	}
+	dy := l.form(n.Input(0))
+	batch := x[0]
+	plain := window{kernel: win.kernel, strides: [2]int64{1, 1}, dilations: win.dilations, group: 1}
+	if win.strides == [2]int64{1, 1} {
+		for i := range 2 {
+			plain.pads[i] = win.extent(i) - 1 - win.pads[i]
+		}
+		return []*ir.Value{l.conv(dy, l.turned(w, 1), nil, plain, permuted(x, toCHWN))}
+	}
+	if win.dilations != [2]int64{1, 1} {
+		return nil
+	}
+	s, k, d := win.strides, l.dims(w), l.dims(dy)
+	if win.kernel == [2]int64{1, 1} {
+		small := l.conv(dy, l.turned(w, 1), nil, plain, []int64{k[1], d[1], d[2], batch})
+		dx := l.spread(l.spread(small, 1, s[0]), 2, s[1])
+		f := l.dims(dx)
+		return []*ir.Value{l.pad(dx, []int64{0, -win.pads[0], -win.pads[1], 0},
+			[]int64{0, x[2] - f[1] + win.pads[0], x[3] - f[2] + win.pads[1], 0})}
+	}
+	var taps, rows [2]int64
+	for i := range 2 {
+		taps[i] = (win.kernel[i] + s[i] - 1) / s[i]
+		rows[i] = (x[2+i]-1+win.pads[i])/s[i] + 1
+		plain.kernel[i], plain.pads[i] = taps[i], taps[i]-1
+	}
+	// [K,C,kh*kw] times a constant matrix of zeros and ones: [K,C,s*s*taps]
+	sorted := make([]float32, win.kernel[0]*win.kernel[1]*s[0]*s[1]*taps[0]*taps[1])
+	for a := range s[0] {
+		for b := range s[1] {
+			for u := range taps[0] {
+				for v := range taps[1] {
+					i, j := a+s[0]*(taps[0]-1-u), b+s[1]*(taps[1]-1-v)
+					if i < win.kernel[0] && j < win.kernel[1] {
+						row, column := i*win.kernel[1]+j, ((a*s[1]+b)*taps[0]+u)*taps[1]+v
+						sorted[row*s[0]*s[1]*taps[0]*taps[1]+column] = 1
+					}
+				}
+			}
+		}
+	}
+	size := []int64{win.kernel[0] * win.kernel[1], s[0] * s[1] * taps[0] * taps[1]}
+	m := l.constant(fmt.Sprint("phases", win.kernel, s), "phases", ir.Float32s(sorted, size...), size)
+	w = l.reshape(l.matmul(l.reshape(w, k[0]*k[1], size[0]), m), k[0], k[1], s[0]*s[1], taps[0]*taps[1])
+	w = l.reshape(l.transpose(w, 2, 1, 0, 3), s[0]*s[1]*k[1], k[0], taps[0], taps[1])
+	y := l.conv(dy, w, nil, plain, []int64{s[0] * s[1] * k[1], rows[0], rows[1], batch})
+	y = l.reshape(y, s[0], s[1], k[1], rows[0], rows[1], batch)
+	y = l.reshape(l.transpose(y, 2, 3, 0, 4, 1, 5), k[1], rows[0]*s[0], rows[1]*s[1], batch)
+	return []*ir.Value{l.pad(y, []int64{0, -win.pads[0], -win.pads[1], 0},
+		[]int64{0, x[2] + win.pads[0] - rows[0]*s[0], x[3] + win.pads[1] - rows[1]*s[1], 0})}
+}
+
+// stackedBelow bounds the channels up to which the shifted rows of a gradient
+// are put on top of each other for larger products.
+const stackedBelow = 128 * 128
+
+// convGradWeightCHWN: dw[k,c,i,j] is the product of dy's and x's rows, x shifted
+// by the tap: matrix products over all H*W*N positions. With stride 1 the shift
+// along the rows is moved to dy, so that one shift of x serves a column of taps.
+func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
+	win, w := windowFrom(n), l.dims(n.Output(0))
+	if win.group != 1 {
+		return nil
+	}
+	x, dy := l.form(n.Input(0)), l.form(n.Input(1))
+	d, e := l.dims(x), l.dims(dy)
+	rows := func(v *ir.Value) *ir.Value { f := l.dims(v); return l.reshape(v, f[0], product(f[1:])) }
+	if win.strides != [2]int64{1, 1} {
+		return []*ir.Value{l.stridedGradWeight(x, dy, win, w)}
+	}
+	shifted := make([]*ir.Value, w[2]) // dy by row of taps, as tall as x
+	for i := range shifted {
+		at := int64(i)*win.dilations[0] - win.pads[0]
+		shifted[i] = l.pad(dy, []int64{0, at, 0, 0}, []int64{0, d[1] - e[1] - at, 0, 0})
+	}
+	products := make([][]*ir.Value, w[2]) // [K,C] by tap
+	for j := range w[3] {
+		at := j*win.dilations[1] - win.pads[1]
+		columns := rows(l.pad(x, []int64{0, 0, -at, 0}, []int64{0, 0, e[2] - d[2] + at, 0}))
+		if w[0]*w[1] <= stackedBelow && w[2] > 1 {
+			if j == 0 {
+				shifted = []*ir.Value{l.concat(0, shifted...)}
+			}
+			p := l.gemm(rows(shifted[0]), columns, false, true)
+			products[0] = append(products[0], l.reshape(p, w[2], w[0]*w[1], 1))
+			continue
+		}
+		for i := range shifted {
+			products[i] = append(products[i], l.reshape(l.gemm(rows(shifted[i]), columns, false, true), 1, w[0]*w[1], 1))
+		}
+	}
+	var all []*ir.Value
+	for _, p := range products {
+		if p != nil {
+			all = append(all, l.concat(2, p...)) // [rows of taps, K*C, kw]
+		}
+	}
+	dw := l.concat(0, all...) // [kh, K*C, kw]
+	return []*ir.Value{l.reshape(l.transpose(dw, 1, 0, 2), w...)}
+}
+
+// stridedGradWeight takes the positions that each tap sees.
+func (l *relayout) stridedGradWeight(x, dy *ir.Value, win window, w []int64) *ir.Value {
+	d, e := l.dims(x), l.dims(dy)
+	var before, after [4]int64
+	for i := range 2 {
+		before[1+i] = win.pads[i]
+		after[1+i] = (e[1+i]-1)*win.strides[i] + win.extent(i) - d[1+i] - win.pads[i]
+	}
+	x = l.pad(x, before[:], after[:])
+	y := l.reshape(dy, e[0], product(e[1:]))
+	var taps []*ir.Value
+	for i := range w[2] {
+		start := i * win.dilations[0]
+		row := l.sliceStep(x, 1, start, start+(e[1]-1)*win.strides[0]+1, win.strides[0])
+		for j := range w[3] {
+			start := j * win.dilations[1]
+			tap := l.sliceStep(row, 2, start, start+(e[2]-1)*win.strides[1]+1, win.strides[1])
+			p := l.gemm(y, l.reshape(tap, d[0], product(e[1:])), false, true)
+			taps = append(taps, l.reshape(p, w[0]*w[1], 1))
+		}
+	}
+	return l.reshape(l.concat(1, taps...), w...)
+}
