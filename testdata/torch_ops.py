@@ -193,6 +193,14 @@ def space_to_depth(a, x):
     return x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
 
 
+def cumsum(a, x, axis):
+    axis = int(axis)
+    x = x.flip(axis) if a.get("reverse", 0) else x
+    y = x.cumsum(axis)
+    y = y - x if a.get("exclusive", 0) else y
+    return y.flip(axis) if a.get("reverse", 0) else y
+
+
 def along(v, a, x):
     """A scale or zero point, one number or one an element of an axis."""
     if v.numel() == 1:
@@ -277,6 +285,7 @@ OPS = {
     "BatchNormalization": batch_norm, "LayerNormalization": layer_norm, "RMSNormalization": rms_norm,
     "GroupNormalization": group_norm, "LRN": lrn, "MeanVarianceNormalization": mean_variance,
     "InstanceNormalization": lambda a, x, g, b: functional.instance_norm(x, weight=g, bias=b, eps=a.get("epsilon", 1e-5)),
+    "SimplifiedLayerNormalization": rms_norm,
     "LpNormalization": lambda a, x: x / x.norm(a.get("p", 2), dim=a.get("axis", -1), keepdim=True),
     # Moving elements about.
     "Reshape": reshape, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Slice": slices, "Pad": pad, "Gather": gather,
@@ -285,7 +294,7 @@ OPS = {
     "Expand": lambda a, x, shape: x.expand(torch.broadcast_shapes(x.shape, ints(shape))),
     "Concat": lambda a, *xs: torch.cat(xs, a["axis"]), "Split": split, "Tile": lambda a, x, n: x.tile(ints(n)),
     "DepthToSpace": depth_to_space, "SpaceToDepth": space_to_depth,
-    "CumSum": lambda a, x, axis: x.cumsum(int(axis)), "Trilu": lambda a, x, k=None: (torch.triu if a.get("upper", 1)
+    "CumSum": cumsum, "CastLike": lambda a, x, y: x, "Trilu": lambda a, x, k=None: (torch.triu if a.get("upper", 1)
         else torch.tril)(x, 0 if k is None else int(k)),
     # Pooling, reductions.
     "MaxPool": windows.max_pool, "AveragePool": windows.average_pool, "Resize": windows.resize,

@@ -46,22 +46,27 @@ var shapeCases = []ruleCase{
 	{name: "DepthToSpace, DCR", inputs: "float[2,8,3,4] x, float[6,8] b", body: "h = DepthToSpace <blocksize = 2> (x) y = Mul (h, b)"},
 	{name: "DepthToSpace, CRD", inputs: "float[2,18,3,4] x, float[9,12] b", body: `h = DepthToSpace <blocksize = 3, mode = "CRD"> (x) y = Mul (h, b)`},
 	{name: "SpaceToDepth", inputs: "float[2,3,4,6] x, float[12,1,1] b", body: "h = SpaceToDepth <blocksize = 2> (x) y = Mul (h, b)"},
+	{name: "CumSum", inputs: "float[3,5] x, float[3,5] b", body: "h = CumSum (x, a) y = Mul (h, b)", more: caseOptions{inits: "int64 a = {1}"}},
+	{name: "CumSum, exclusive, reverse", inputs: "float[3,5] x, float[3,5] b", body: "h = CumSum <exclusive = 1, reverse = 1> (x, a) y = Mul (h, b)", more: caseOptions{inits: "int64 a = {-2}"}},
+	{name: "Trilu", inputs: "float[2,4,5] x", body: "h = Trilu (x) y = Exp (h)"},
+	{name: "Trilu, lower, k", inputs: "float[2,4,5] x", body: "h = Trilu <upper = 0> (x, k) y = Exp (h)", more: caseOptions{inits: "int64 k = {1}"}},
 	{name: "shuffled channels", inputs: "float[2,6,3,4] x, float[6,1,1] b", body: "i = Reshape (x, s) j = Transpose <perm = [0, 2, 1, 3, 4]> (i) h = Reshape (j, r) y = Mul (h, b)", more: caseOptions{inits: "int64[5] s = {2, 2, 3, 3, 4}, int64[4] r = {2, 6, 3, 4}"}},
 }
 
 // reductionCases have axes as an attribute and, from operator set 18 on (13 for
 // ReduceSum), as an input.
 var reductionCases = reductions([]ruleCase{
-	{name: "ReduceMean"}, {name: "ReduceMax"}, {name: "ReduceMin"}, {name: "ReduceSumSquare"}, {name: "ReduceL2"}, {name: "ReduceL1"},
+	{name: "ReduceMean"}, {name: "ReduceMax"}, {name: "ReduceMin"}, {name: "ReduceSumSquare"}, {name: "ReduceL2"}, {name: "ReduceL1"}, {name: "ReduceLogSumExp"},
+	{name: "ReduceLogSum", more: xs(positive)},
 }, []ruleCase{
-	{name: "ReduceSum", inputs: plane, body: "h = ReduceSum (x, a) y = Softsign (h)", more: caseOptions{inits: "int64[2] a = {1, -1}"}},
-	{name: "ReduceSum, all", inputs: plane, body: "h = ReduceSum <keepdims = 0> (x) y = Softsign (h)", more: caseOptions{outputs: "float y"}},
-	{name: "ReduceSum, none", inputs: plane, body: "h = ReduceSum <noop_with_empty_axes = 1> (x) y = Softsign (h)"},
-	{name: "ReduceMax with ties", inputs: plane, body: "h = ReduceMax <axes = [2, 3]> (x) y = Softsign (h)", more: caseOptions{draw: xs(whole(4)).draw, kinks: true}},
-	{name: "ReduceMin with ties", inputs: plane, body: "h = ReduceMin <axes = [1], keepdims = 0> (x) y = Softsign (h)", more: caseOptions{draw: xs(whole(2)).draw, kinks: true}},
+	{name: "ReduceSum", inputs: plane, body: "h = ReduceSum (x, a) y = Atan (h)", more: caseOptions{inits: "int64[2] a = {1, -1}"}},
+	{name: "ReduceSum, all", inputs: plane, body: "h = ReduceSum <keepdims = 0> (x) y = Atan (h)", more: caseOptions{outputs: "float y"}},
+	{name: "ReduceSum, none", inputs: plane, body: "h = ReduceSum <noop_with_empty_axes = 1> (x) y = Atan (h)"},
+	{name: "ReduceMax with ties", inputs: plane, body: "h = ReduceMax <axes = [2, 3]> (x) y = Atan (h)", more: caseOptions{draw: xs(whole(4)).draw, kinks: true}},
+	{name: "ReduceMin with ties", inputs: plane, body: "h = ReduceMin <axes = [1], keepdims = 0> (x) y = Atan (h)", more: caseOptions{draw: xs(whole(2)).draw, kinks: true}},
 })
 
-// reductions makes several cases of each operator, with Softsign behind it, as the
+// reductions makes several cases of each operator, with Atan behind it, as the
 // gradient of a reduction should not be the same everywhere.
 func reductions(ops, others []ruleCase) []ruleCase {
 	var all []ruleCase
@@ -87,7 +92,7 @@ func reductions(ops, others []ruleCase) []ruleCase {
 				in = "x, a"
 			}
 			c.name += ", " + v.how
-			c.inputs, c.body = plane, "h = "+op.name+" "+v.attrs+" ("+in+") y = Softsign (h)"
+			c.inputs, c.body = plane, "h = "+op.name+" "+v.attrs+" ("+in+") y = Atan (h)"
 			c.more.opset, c.more.outputs, c.more.inits = v.opset, v.outputs, v.axes
 			all = append(all, c)
 		}

@@ -131,10 +131,10 @@ func runRuleCases(t *testing.T, wanted func(ruleCase) bool) []*gradCase {
 	var run []*gradCase
 	for family, list := range ruleCases {
 		for i, c := range list {
+			c.name = family + ": " + c.name
 			if !wanted(c) {
 				continue
 			}
-			c.name = family + ": " + c.name
 			g, err := c.run(filepath.Join(dir, fmt.Sprint(family, i)))
 			if err != nil {
 				t.Error(err)

@@ -17,7 +17,7 @@ type rule struct {
 // rules has a row for every operator that gradients pass through, and one for
 // those they cannot. Operators whose outputs hold no floating-point numbers need
 // no row.
-var rules = join(elementwiseRules, trigonometryRules, binaryRules, shapeRules, reduceRules, linearRules, poolRules, normRules, quantiserRules, barriers)
+var rules = join(elementwiseRules, trigonometryRules, constantRules, binaryRules, shapeRules, reduceRules, linearRules, poolRules, normRules, quantiserRules, barriers)
 
 // join makes one table of several, whose keys are OP or DOMAIN:OP.
 func join(tables ...map[string]rule) map[key]rule {
