@@ -231,18 +231,24 @@ func (b *builder) sliceStep(x *ir.Value, axis, start, end, step int64) *ir.Value
 	return b.op("Slice", d, in)
 }
 
-// pad puts zeros before and after each axis; negative numbers crop.
+// pad puts zeros before and after each axis; negative numbers crop. Cropping is a
+// Slice: a Pad with negative pads is several times slower.
 func (b *builder) pad(x *ir.Value, before, after []int64) *ir.Value {
 	d := slices.Clone(b.dims(x))
-	same := true
+	lo, hi := slices.Clone(before), slices.Clone(after)
+	any := false
 	for i := range d {
+		if lo[i] < 0 || hi[i] < 0 {
+			x = b.slice(x, int64(i), max(-lo[i], 0), d[i]-max(-hi[i], 0))
+			lo[i], hi[i] = max(lo[i], 0), max(hi[i], 0)
+		}
 		d[i] += before[i] + after[i]
-		same = same && before[i] == 0 && after[i] == 0
+		any = any || lo[i] > 0 || hi[i] > 0
 	}
-	if same {
+	if !any {
 		return x
 	}
-	return b.op("Pad", d, []*ir.Value{x, b.ints(slices.Concat(before, after)...)})
+	return b.op("Pad", d, []*ir.Value{x, b.ints(slices.Concat(lo, hi)...)})
 }
 
 // concat joins along an axis.
