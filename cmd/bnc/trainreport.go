@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/bottlenet/bnc/runtime/chart"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -95,4 +97,71 @@ func finishFolder(dir, name string, h *train.History) error {
 	return writeCurves(filepath.Join(dir, "curves.html"), name, h)
 }
 
-func writeCurves(path, name string, h *train.History) error { return nil }
+// curve is a chart of something that every epoch tells.
+type curve struct {
+	title, y string
+	series   []curveSeries
+}
+
+type curveSeries struct {
+	name string
+	of   func(train.Epoch) *float64
+}
+
+var curves = []curve{
+	{"Loss", "mean of the epoch", []curveSeries{{"training", func(e train.Epoch) *float64 { return &e.Loss }}}},
+	{"Accuracy", "images, %", []curveSeries{
+		{"training, top-1", func(e train.Epoch) *float64 { return inPercent(&e.TrainTop1) }},
+		{"top-1", func(e train.Epoch) *float64 { return inPercent(e.Top1) }},
+		{"agreement with the teacher", func(e train.Epoch) *float64 { return inPercent(e.Agreement) }},
+	}},
+	{"Payload", "bytes an image", []curveSeries{{"mean payload", func(e train.Epoch) *float64 { return e.PayloadBytes }}}},
+	{"Learning rate", "at the end of the epoch", []curveSeries{{"learning rate", func(e train.Epoch) *float64 { return &e.Rate }}}},
+}
+
+func inPercent(v *float64) *float64 {
+	if v == nil {
+		return nil
+	}
+	p := 100 * *v
+	return &p
+}
+
+// writeCurves writes the page of a training: a chart of each quantity over the
+// epochs, and the numbers.
+func writeCurves(path, name string, h *train.History) error {
+	var charts []chart.Chart
+	for _, c := range curves {
+		drawn := chart.Chart{Title: c.title, X: "epoch", Y: c.y}
+		for _, s := range c.series {
+			line := chart.Series{Name: s.name}
+			for _, e := range h.Epochs {
+				if v := s.of(e); v != nil {
+					line.Points = append(line.Points, chart.Point{X: float64(e.Epoch), Y: *v})
+				}
+			}
+			if len(line.Points) > 0 {
+				drawn.Series = append(drawn.Series, line)
+			}
+		}
+		if len(drawn.Series) > 0 {
+			charts = append(charts, drawn)
+		}
+	}
+	table := chart.Table{Title: "Epochs", Header: []string{"epoch", "loss", "training top-1", "top-1", "agreement", "payload bytes", "learning rate", "seconds"}}
+	for _, e := range h.Epochs {
+		payload := "-"
+		if e.PayloadBytes != nil {
+			payload = fmt.Sprintf("%.1f", *e.PayloadBytes)
+		}
+		table.Rows = append(table.Rows, []string{
+			fmt.Sprint(e.Epoch), fmt.Sprintf("%.4f", e.Loss), rateText(&e.TrainTop1), rateText(e.Top1), rateText(e.Agreement), payload,
+			fmt.Sprintf("%.3g", e.Rate), fmt.Sprintf("%.0f", e.Seconds),
+		})
+	}
+	var page bytes.Buffer
+	if err := chart.WritePage(&page, name, charts, []chart.Table{table}); err != nil {
+		return err
+	}
+	return writeFile(path, page.Bytes())
+}
