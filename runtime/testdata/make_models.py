@@ -231,6 +231,50 @@ def bundles():
                  meta=meta("cloud", "jpeg", codec_at, range_, pair))
 
 
+def training_step():
+    """A line through the origin: the mean of an image times the weight is to be the label."""
+    nodes = [
+        h.make_node("ReduceMean", ["x"], ["s"], axes=[1, 2, 3], keepdims=0),
+        h.make_node("Mul", ["s", "w:"], ["p"]),
+        h.make_node("Cast", ["labels"], ["wanted"], to=T.FLOAT),
+        h.make_node("Sub", ["p", "wanted"], ["d"]),
+        h.make_node("Mul", ["d", "d"], ["dd"]),
+        h.make_node("ReduceMean", ["dd"], ["loss"], axes=[0], keepdims=1),
+        h.make_node("Mul", ["d", "s"], ["ds"]),
+        h.make_node("ReduceMean", ["ds"], ["half"], axes=[0], keepdims=1),
+        h.make_node("Add", ["half", "half"], ["gradient"]),
+        h.make_node("Abs", ["gradient"], ["norm"]),
+        h.make_node("Abs", ["d"], ["off"]),
+        h.make_node("Less", ["off", "limit"], ["hit"]),
+        h.make_node("Cast", ["hit"], ["hit_number"], to=T.FLOAT),
+        h.make_node("ReduceSum", ["hit_number", "first"], ["hits"], keepdims=1),
+        h.make_node("Mul", ["gradient", "lr"], ["step"]),
+        h.make_node("Sub", ["w:", "step"], ["w:'"]),
+        h.make_node("Sub", ["w:'", "e:w:"], ["moved"]),
+        h.make_node("Mul", ["moved", "limit"], ["half_moved"]),
+        h.make_node("Add", ["e:w:", "half_moved"], ["e:w:'"]),
+        h.make_node("Mul", ["correct1", "correct2"], ["corrections"]),
+        h.make_node("Add", ["m:w:", "corrections"], ["m:w:'"]),
+        h.make_node("Mul", ["labels", "ten"], ["payload_bytes"]),
+    ]
+    scalars = ["loss", "hits", "norm"]
+    state = ["w:", "m:w:", "e:w:"]
+    manifest = {"batch": 4, "input": "x", "labels": "labels", "scalars": ["lr", "correct1", "correct2"],
+                "beta1": 0.9, "beta2": 0.99,
+                "state": [{"name": "w:", "dims": [1]}, {"name": "m:w:", "dims": [1]},
+                          {"name": "e:w:", "dims": [1], "from": "w:"}],
+                "params": [{"name": "slope", "dims": [1], "state": "w:", "offset": 0}],
+                "averages": [{"name": "slope", "dims": [1], "state": "e:w:", "offset": 0}],
+                "loss": "loss", "hits": "hits", "norm": "norm", "watch": "payload_bytes"}
+    one = lambda names: [value(n, T.FLOAT, [1]) for n in names]
+    save("training_step", nodes,
+         [value("x", T.FLOAT, [4, 1, 2, 2]), value("labels", T.INT64, [4])] + one(["lr", "correct1", "correct2"] + state),
+         one(scalars + [s + "'" for s in state]) + [value("payload_bytes", T.INT64, [4])],
+         [const("limit", np.float32([0.5])), const("ten", np.int64([10])), const("first", np.int64([0]))],
+         meta={"bnc.step": json.dumps(manifest, separators=(",", ":"))})
+
+
 if __name__ == "__main__":
     plain_models()
+    training_step()
     bundles()
