@@ -10,9 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // A checkpoint is one file: the magic, the length of a JSON header (uint64,
@@ -77,71 +74,55 @@ func (t *Trainer) save(path string, settings string, p progress) (err error) {
 
 // load restores what save wrote. A damaged file, or one of another training,
 // changes nothing.
-func (t *Trainer) load(path string, settings string) (p progress, err error) {
-	f, err := os.Open(path)
+func (t *Trainer) load(path string, settings string) (progress, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
-		return p, err
+		return progress{}, err
 	}
-	defer f.Close()
-	fail := func(err error) (progress, error) {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("the file is cut off")
-		}
+	h, numbers, err := parseCheckpoint(b)
+	if err == nil && (h.Settings != settings || !t.holds(h.State, len(numbers))) {
+		err = ErrOtherTraining
+	}
+	if err != nil {
 		return progress{}, fmt.Errorf("checkpoint %s: %w", path, err)
 	}
-	sum := crc32.NewIEEE()
-	in := bufio.NewReaderSize(f, 1<<20)
-	r := io.TeeReader(in, sum)
-	start := make([]byte, len(checkpointMagic)+8)
-	if _, err := io.ReadFull(r, start); err != nil {
-		return fail(err)
-	}
-	if string(start[:len(checkpointMagic)]) != checkpointMagic {
-		return fail(errors.New("the file is no checkpoint of bnc train"))
-	}
-	size := binary.LittleEndian.Uint64(start[len(checkpointMagic):])
-	if st, err := f.Stat(); err != nil || size > uint64(st.Size()) {
-		return fail(errors.New("the file is damaged"))
-	}
-	doc := make([]byte, size)
-	if _, err := io.ReadFull(r, doc); err != nil {
-		return fail(err)
-	}
-	var h header
-	if err := json.Unmarshal(doc, &h); err != nil {
-		return fail(err)
-	}
-	if h.Settings != settings {
-		return fail(ErrOtherTraining)
-	}
-	state := ort.Feed{}
 	for _, s := range h.State {
-		if t.state[s.Name] == nil || t.state[s.Name].Len() != int(param{Dims: s.Dims}.len()) {
-			return fail(ErrOtherTraining)
-		}
-		x, err := tensor.New(tensor.Float32, s.Dims...)
-		if err != nil {
-			return fail(err)
-		}
-		if _, err := io.ReadFull(r, x.Data); err != nil {
-			return fail(err)
-		}
-		state[s.Name] = x
-	}
-	if len(state) != len(t.state) {
-		return fail(ErrOtherTraining)
-	}
-	want := sum.Sum32()
-	var tail [4]byte
-	if _, err := io.ReadFull(in, tail[:]); err != nil {
-		return fail(err)
-	}
-	if binary.LittleEndian.Uint32(tail[:]) != want {
-		return fail(errors.New("the file is damaged"))
-	}
-	for name, x := range state {
-		copy(t.state[name].Data, x.Data)
+		numbers = numbers[copy(t.state[s.Name].Data, numbers):]
 	}
 	t.steps = h.Steps
 	return h.Progress, nil
+}
+
+// parseCheckpoint checks the contents of a checkpoint and takes the header off.
+func parseCheckpoint(b []byte) (h header, numbers []byte, err error) {
+	body, magic := len(b)-crc32.Size, len(checkpointMagic)
+	if body < magic+8 || string(b[:magic]) != checkpointMagic {
+		return h, nil, errors.New("the file is no checkpoint of bnc train")
+	}
+	damaged := errors.New("the file is damaged")
+	if crc32.ChecksumIEEE(b[:body]) != binary.LittleEndian.Uint32(b[body:]) {
+		return h, nil, damaged
+	}
+	b = b[magic:body]
+	size := binary.LittleEndian.Uint64(b)
+	if b = b[8:]; size > uint64(len(b)) {
+		return h, nil, damaged
+	}
+	if err := json.Unmarshal(b[:size], &h); err != nil {
+		return h, nil, err
+	}
+	return h, b[size:], nil
+}
+
+// holds tells whether the trainer's state is of those tensors, which take so many
+// bytes.
+func (t *Trainer) holds(state []stateTensor, bytes int) bool {
+	for _, s := range state {
+		x := t.state[s.Name]
+		if x == nil || x.Len() != int(param{Dims: s.Dims}.len()) {
+			return false
+		}
+		bytes -= len(x.Data)
+	}
+	return bytes == 0 && len(state) == len(t.state)
 }
