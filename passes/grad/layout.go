@@ -16,7 +16,44 @@ const (
 	// product then, over long contiguous runs, instead of one an image: what
 	// makes small maps fast.
 	CHWN Layout = "chwn"
+	// Auto takes the one that will be faster.
+	Auto Layout = "auto"
 )
+
+// What a convolution costs is taken to be its multiply-accumulates and, in NCHW,
+// what it takes to begin a matrix product for each image; in CHWN a share more
+// for shifted copies, and for convolutions with groups, which have no form there,
+// two transpositions. The numbers are fits to networks of small and large maps.
+const (
+	costOfImage     = 2.5e6 // MACs
+	costOfShifts    = 1.5   // factor
+	costOfTransport = 40    // MACs an element
+)
+
+// resolve turns Auto into a layout for the graph of b.
+func (l Layout) resolve(b *builder) Layout {
+	if l != Auto {
+		return l
+	}
+	var nchw, chwn float64
+	for _, n := range b.g.Nodes() {
+		if n.Op != "Conv" || n.Domain != "" || len(b.dims(n.Output(0))) != 4 {
+			continue
+		}
+		y, w := b.dims(n.Output(0)), b.dims(n.Input(1))
+		macs := float64(product(y[1:]) * product(w[1:]))
+		nchw += macs + costOfImage
+		if n.Int("group", 1) == 1 {
+			chwn += costOfShifts * macs
+		} else {
+			chwn += macs + costOfImage + costOfTransport*float64(product(y[1:]))
+		}
+	}
+	if chwn < nchw {
+		return CHWN
+	}
+	return NCHW
+}
 
 // toCHWN and fromCHWN are the permutations between the layouts.
 var (

@@ -182,6 +182,7 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 	if err != nil {
 		return err
 	}
+	layout := o.Layout.resolve(newBuilder(p.Step, info))
 	var tensors []*ir.Value
 	for _, t := range weightTensors {
 		tensors = append(tensors, inputs[t.Name])
@@ -247,7 +248,7 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 	}
 	man.Loss, man.Hits, man.Norm = loss.loss.Name(), loss.hits.Name(), norm.Name()
 	g.SetOutputs(outputs...)
-	if err := Lower(p.Step, info, o.Layout); err != nil {
+	if err := Lower(p.Step, info, layout); err != nil {
 		return err
 	}
 	doc, err := json.Marshal(man)
