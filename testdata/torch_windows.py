@@ -42,8 +42,20 @@ def padded(x, before, after, value=0.0):
 
 def conv(a, x, w, b=None):
     strides, dilations, _, before, after = window(a, w.shape[2:], x.shape[2:])
+    wide, group = padded(x, before, after), a.get("group", 1)
+    if x.dim() == 4 and group == x.shape[1] > 1:
+        return depthwise(wide, w, b, strides, dilations)
     f = {3: functional.conv1d, 4: functional.conv2d, 5: functional.conv3d}[x.dim()]
-    return f(padded(x, before, after), w, b, strides, 0, dilations, a.get("group", 1))
+    return f(wide, w, b, strides, 0, dilations, group)
+
+
+def depthwise(x, w, b, strides, dilations):
+    """PyTorch's own takes a second in float64."""
+    n, c = x.shape[:2]
+    size = [(i - d * (k - 1) - 1) // s + 1 for i, d, k, s in zip(x.shape[2:], dilations, w.shape[2:], strides)]
+    columns = functional.unfold(x, w.shape[2:], dilations, 0, strides).reshape(n, c, -1, math.prod(size))
+    y = torch.matmul(w.reshape(c, w.shape[0] // c, -1), columns).reshape(n, w.shape[0], *size)
+    return y if b is None else y + b.reshape(1, -1, 1, 1)
 
 
 def conv_transpose(a, x, w, b=None):

@@ -156,9 +156,8 @@ func floatsOf(t *testing.T, path string) []float64 {
 	return v
 }
 
-// askTorch runs testdata/torch_oracle.py once for all cases, whose answers are
-// in their folders afterwards, and returns those cases that PyTorch could solve.
-func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
+// torchPython returns a Python that has PyTorch.
+func torchPython(t *testing.T) string {
 	t.Helper()
 	python := os.Getenv("BNC_TORCH_PYTHON")
 	if python == "" {
@@ -167,6 +166,14 @@ func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
 	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
 		t.Skipf("no PyTorch: make deps-oracle, or let BNC_TORCH_PYTHON name a Python that has it (%v)\n%s", err, out)
 	}
+	return python
+}
+
+// askTorch runs testdata/torch_oracle.py once for all cases, whose answers are
+// in their folders afterwards, and returns those cases that PyTorch could solve.
+func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
+	t.Helper()
+	python := torchPython(t)
 	var questions []question
 	for _, c := range cases {
 		questions = append(questions, c.question)

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// gradNetworks are torchvision's networks that testdata/export_small.py exports,
+// with what each is here for.
+var gradNetworks = []string{
+	"resnet18",           // residual sums
+	"mobilenet_v2",       // depthwise convolutions, ReLU6
+	"densenet121",        // Concat of everything
+	"squeezenet1_1",      // no batch normalisation, pooling with ceil_mode
+	"efficientnet_b0",    // squeeze and excitation, SiLU
+	"googlenet",          // inception blocks, pooling that overlaps
+	"inception_v3",       // 1x7 and 7x1, average pooling with padding
+	"mobilenet_v3_small", // HardSwish, HardSigmoid
+	"shufflenet_v2_x0_5", // Split, channels shuffled by Reshape and Transpose
+	"regnet_y_400mf",     // grouped convolutions
+	"mnasnet0_5",         // 5x5 depthwise convolutions
+}
+
+// networkBatch images go through a network at once. With many more, one ReLU in
+// float32 is on the other side of 0 than in float64 in any engine.
+const networkBatch = 8
+
+// gradNetwork differentiates a network with respect to all its weights.
+func gradNetwork(t *testing.T, name, path string, batchNorm bool, seed uint64) *gradCase {
+	t.Helper()
+	m, err := onnx.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := passes.Run(m, []passes.Pass{passes.Initializers, passes.Upgrade(17)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	in := m.Graph.Feeds()[0]
+	dims, _ := in.Shape()
+	dims[0] = ir.Dim{N: networkBatch}
+	m.Graph.SetType(in, ir.TensorType(ir.Float32, dims))
+	for _, p := range m.Graph.Outputs() {
+		m.Graph.SetType(p.Value, nil)
+	}
+	var sizes []int64
+	for _, d := range dims {
+		sizes = append(sizes, d.N)
+	}
+	var wrt []string
+	for _, v := range grad.Parameters(m.Graph) {
+		wrt = append(wrt, v.Name())
+	}
+	rng := rand.New(rand.NewPCG(seed, 2))
+	c, err := runGradient(name, t.TempDir(), m, batchNorm, ort.Feed{in.Name(): normal(rng, sizes...)}, wrt, rng)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return c
+}
+
+// checkNetworks compares the gradients of all weights of a network together, in
+// runs with several seeds, and logs the weight that is furthest off. Of a million
+// ReLUs one may be on the other side of 0 in float32, here or in PyTorch, and
+// shift the gradients by up to a
+// fiftieth: that is chance, and a wrong rule is wrong
+// with every seed. So one seed has
+// to agree in float32, and the others in direction.
+func checkNetworks(t *testing.T, runs []*gradCase) {
+	t.Helper()
+	agreed := false
+	for _, c := range runs {
+		var apart, single, length float64
+		off, size := make([]float64, len(c.grads)), make([]float64, len(c.grads))
+		for i, g := range c.grads {
+			exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
+			s, n := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
+			off[i], size[i] = distance(floatsOfTensor(t, g), exact)
+			apart, single, length = math.Hypot(apart, off[i]), math.Hypot(single, s), math.Hypot(length, n)
+		}
+		worst, of := 0.0, ""
+		for i := range off { // weights whose gradient is nothing but rounding left out
+			if size[i] > 1e-6*length && off[i] > worst*size[i] {
+				worst, of = off[i]/size[i], c.Wrt[i]
+			}
+		}
+		t.Logf("%s: %d weights, gradients off by %.2g of their length (PyTorch in float32 by %.2g); most, by %.2g, that of %s",
+			c.name, len(c.grads), apart/length, single/length, worst, of)
+		// 1e-4: some fifty layers of float32; where PyTorch's float32 is further
+		// off, but by no ReLU, a network magnifies rounding, and twice that is as good.
+		agreed = agreed || apart <= max(1e-4*length, 2*min(single, 1e-3*length))
+		if !(apart <= 0.1*length) {
+			t.Errorf("%s: gradients are off by %.3g of their length, PyTorch's in float32 by %.3g", c.name, apart/length, single/length)
+		}
+	}
+	if !agreed && len(runs) > 0 {
+		t.Errorf("%s: the gradients agree with no seed", runs[0].name)
+	}
+}
+
+// checkNetwork compares a network with other images for each seed, and batch
+// normalisation in the given forms.
+func checkNetwork(t *testing.T, name, path string, seeds int, forms ...bool) {
+	t.Helper()
+	var cases []*gradCase
+	for _, batchNorm := range forms {
+		for seed := range uint64(seeds) {
+			label := fmt.Sprintf("%s, batch statistics %v, seed %d", name, batchNorm, seed)
+			cases = append(cases, gradNetwork(t, label, path, batchNorm, seed))
+		}
+	}
+	if solved := askTorch(t, cases); len(solved) == len(cases) {
+		for form := range slices.Chunk(solved, seeds) {
+			checkNetworks(t, form)
+		}
+	}
+}
+
+// TestGradSmallNetworks are the gradients of two networks for small images. With
+// BNC_GRAD_FULL, TestGradNetworks takes more.
+func TestGradSmallNetworks(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []struct {
+		name, input string
+		seeds       int
+		forms       []bool
+	}{
+		{"resnet20", "3x16x16", 3, []bool{false, true}},
+		{"mobilenetv2", "3x32x32", 2, []bool{true}},
+	} {
+		path := filepath.Join(dir, n.name+".onnx")
+		mustBnc(t, "models", n.name, "--input", n.input, "-o", path)
+		checkNetwork(t, n.name, path, n.seeds, n.forms...)
+	}
+}
+
+// TestGradNetworks are the gradients of torchvision's exports. It takes some
+// minutes.
+func TestGradNetworks(t *testing.T) {
+	if os.Getenv("BNC_GRAD_FULL") == "" {
+		t.Skip("BNC_GRAD_FULL is not set")
+	}
+	for _, name := range gradNetworks {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if out, err := exec.Command(torchPython(t), "-B", "../../testdata/export_small.py", dir, name).CombinedOutput(); err != nil {
+				t.Skipf("no export: make deps-oracle, or let BNC_TORCH_PYTHON name a Python with torchvision (%v)\n%s", err, out)
+			}
+			checkNetwork(t, name, filepath.Join(dir, name+".onnx"), 3, false, true)
+		})
+	}
+}
