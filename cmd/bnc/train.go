@@ -192,6 +192,10 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	if err != nil {
 		return err
 	}
+	dir := trainingFolder(o.destination(path))
+	if _, err := os.Stat(filepath.Join(dir, checkpointFile)); err != nil && o.resume {
+		return usagef("--resume: there is no checkpoint in %s: start without --resume", dir)
+	}
 	sets, err := openTrainingSets(t, &o)
 	if err != nil {
 		return err
@@ -207,8 +211,7 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		return err
 	}
 	defer step.close()
-	dir, err := trainingFolder(o.destination(path))
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	history, err := step.run(ctx, s, dir, t, sets, o)
@@ -255,9 +258,8 @@ func (o trainOptions) destination(path string) string {
 }
 
 // trainingFolder returns the folder for log, curves and checkpoint.
-func trainingFolder(destination string) (string, error) {
-	dir := strings.TrimSuffix(destination, ".onnx") + ".train"
-	return dir, os.MkdirAll(dir, 0o755)
+func trainingFolder(destination string) string {
+	return strings.TrimSuffix(destination, ".onnx") + ".train"
 }
 
 func (r trainResult) print(s streams, path, dir string) error {

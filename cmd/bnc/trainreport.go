@@ -25,15 +25,6 @@ func newFeeder(port model.Port, sets *trainingSets) (*feed.Feeder, error) {
 	return f, nil
 }
 
-// openLog opens the log of a training: anew, or to append where it goes on.
-func openLog(path string, resume bool) (*os.File, error) {
-	mode := os.O_TRUNC
-	if resume {
-		mode = os.O_APPEND
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|mode, 0o644)
-}
-
 // trainBar is a progress bar a epoch on a terminal; elsewhere a line an epoch.
 type trainBar struct {
 	w    io.Writer
@@ -86,10 +77,14 @@ func (b *trainBar) done() {
 	}
 }
 
+// checkpointFile is the name of the checkpoint in a training's folder; that of
+// the best state goes on with ".best".
+const checkpointFile = "checkpoint"
+
 // finishFolder writes the page of curves and removes the checkpoint of a
 // training that is done.
 func finishFolder(dir, name string, h *train.History) error {
-	for _, file := range []string{"checkpoint", "checkpoint.best"} {
+	for _, file := range []string{checkpointFile, checkpointFile + ".best"} {
 		if err := os.Remove(filepath.Join(dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -77,7 +77,7 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 	}
 	options := grad.Options{
 		Batch: int64(o.batch), Input: input, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.keepStatistics,
-		Layout: grad.Layout(o.layout),
+		Layout:  grad.Layout(o.layout),
 		Targets: grad.Targets{Scores: scores.Value.Name()},
 	}
 	whole := m.Clone() // what is evaluated
@@ -304,12 +304,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 	if err != nil {
 		return nil, err
 	}
-	checkpoint := filepath.Join(dir, "checkpoint")
-	log, err := openLog(filepath.Join(dir, "log.jsonl"), o.resume)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
+	checkpoint := filepath.Join(dir, checkpointFile)
 	bar := newTrainBar(io.err)
 	defer bar.done()
 	options := train.Options{
@@ -317,7 +312,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(warmup * float64(steps))), Total: o.epochs * steps},
 		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
 		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
-		Log: log, Step: bar.step, Notice: notice, Epoch: bar.epoch,
+		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: notice, Epoch: bar.epoch,
 	}
 	if sets.val != nil {
 		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {
@@ -325,11 +320,12 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		}
 	}
 	history, err := train.Run(ctx, s.trainer, options)
+	var data *train.DataError
 	switch {
-	case errors.Is(err, os.ErrNotExist) && o.resume && history == nil:
-		return nil, usagef("--resume: there is no checkpoint %s: start without --resume", checkpoint)
 	case errors.Is(err, train.ErrOtherTraining):
 		return nil, usageError{fmt.Errorf("--resume: %w: give the flags, data and bundle of the training that was interrupted, or start without --resume", err)}
+	case errors.As(err, &data):
+		return nil, unusablef("--data: %w", err)
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("interrupted; bnc train ... --resume goes on from the last checkpoint")
 	}

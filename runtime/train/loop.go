@@ -59,7 +59,9 @@ type Options struct {
 	Settings   string        // identity of the training, which a checkpoint must share
 	Resume     bool
 
-	Log    io.Writer                        // a JSON object a line; nil for none
+	// Log is a file that gets a JSON object a line: one a step, and one an epoch.
+	// It is written anew, or goes on where the checkpoint is; "" for none.
+	Log    string
 	Step   func(Status)                     // called after every step; may be nil
 	Epoch  func(Epoch)                      // called after every epoch; may be nil
 	Notice func(format string, args ...any) // warnings
@@ -78,6 +80,7 @@ type Status struct {
 type progress struct {
 	Epoch   int     `json:"epoch"` // counted from 0
 	Step    int     `json:"step"`  // of the epoch, done
+	Good    int     `json:"good"`  // of these, those that were not left out
 	LossSum float64 `json:"loss_sum"`
 	Hits    int     `json:"hits"`
 	Seconds float64 `json:"seconds"` // of the epoch
@@ -85,6 +88,7 @@ type progress struct {
 	Best    int     `json:"best"`    // the epoch with the best score, counted from 1; 0 for none
 	Score   float64 `json:"score"`
 	Done    []Epoch `json:"done"`
+	Logged  int64   `json:"logged"` // bytes of the log
 }
 
 // History is what a training gave.
@@ -95,8 +99,8 @@ type History struct {
 	ImagesPerSec float64
 }
 
-// slowerAtMost is how often a training whose loss is no number any more is
-// taken back to its last good state with half the learning rate.
+// slowerAtMost is how often a step whose loss is no number is left out and the
+// learning rate halved, before the training ends.
 const slowerAtMost = 4
 
 // DivergedError says that loss or gradients became infinite or no number, again
@@ -113,7 +117,17 @@ func (e *DivergedError) Error() string {
 		e.Epoch, e.Step, e.Result.Loss, e.Result.Norm, e.Rate, slowerAtMost)
 }
 
-// Run trains. It returns what the epochs gave, also where it ends with an error.
+// DataError says that the images cannot be used.
+type DataError struct{ Err error }
+
+// Error is the cause's.
+func (e *DataError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *DataError) Unwrap() error { return e.Err }
+
+// Run trains. It returns what the epochs gave, also where it ends with an error;
+// nil where it could not begin.
 func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 	r := &run{Trainer: t, o: o, saved: time.Now(), best: ort.Feed{}}
 	if r.o.Notice == nil {
@@ -125,11 +139,18 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 			return nil, err
 		}
 		r.p = p
-		if p.Best > 0 {
+		if o.KeepBest && p.Best > 0 {
 			if err := r.loadBest(); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if o.Log != "" {
+		var err error
+		if r.log, err = openLog(o.Log, r.p.Logged); err != nil {
+			return nil, err
+		}
+		defer r.log.Close()
 	}
 	err := r.epochs(ctx)
 	h := &History{Epochs: r.p.Done, Early: len(r.p.Done) < o.Epochs}
@@ -151,18 +172,20 @@ type run struct {
 	p       progress
 	saved   time.Time
 	best    ort.Feed // the state of the best epoch
+	log     *os.File // nil for none
+	gaps    bool     // a line could not be written
 	images  int
 	seconds float64
 }
 
 func (r *run) epochs(ctx context.Context) error {
 	for r.p.Epoch < r.o.Epochs {
-		if err := r.epoch(ctx); err != nil {
-			return err
-		}
 		if r.o.Patience > 0 && r.p.Best > 0 && len(r.p.Done)-r.p.Best >= r.o.Patience {
 			r.o.Notice("no better result in %d epochs: ending early", r.o.Patience)
 			return nil
+		}
+		if err := r.epoch(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -179,8 +202,11 @@ func (r *run) epoch(ctx context.Context) error {
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return err
+			return &DataError{err}
 		}
 		rate = r.o.Schedule.At(r.p.Epoch*steps+r.p.Step) / float64(int(1)<<r.p.Slower)
 		result, err := r.Step(ctx, b, rate)
@@ -200,11 +226,12 @@ func (r *run) epoch(ctx context.Context) error {
 		}
 		spent := time.Since(start).Seconds()
 		r.p.Step++
+		r.p.Good++
 		r.p.LossSum += result.Loss
 		r.p.Hits += result.Hits
 		r.p.Seconds += spent
 		r.images, r.seconds = r.images+r.Batch(), r.seconds+spent
-		if err := r.log(map[string]any{"step": r.steps, "epoch": r.p.Epoch + 1, "loss": result.Loss, "lr": rate, "norm": result.Norm}); err != nil {
+		if err := r.write(map[string]any{"step": r.steps, "epoch": r.p.Epoch + 1, "loss": result.Loss, "lr": rate, "norm": result.Norm}); err != nil {
 			return err
 		}
 		r.tell(steps)
@@ -220,7 +247,7 @@ func (r *run) epoch(ctx context.Context) error {
 // endEpoch validates, and writes log and checkpoint.
 func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	start := time.Now()
-	done := float64(max(r.p.Step, 1))
+	done := float64(max(r.p.Good, 1))
 	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
 	if r.o.Validate != nil {
 		v, err := r.o.Validate(ctx, r.Weights())
@@ -242,11 +269,11 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)
-	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done}
+	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done, Logged: r.p.Logged}
 	if r.o.Epoch != nil {
 		r.o.Epoch(epoch)
 	}
-	if err := r.log(epoch); err != nil {
+	if err := r.write(epoch); err != nil {
 		return err
 	}
 	if r.o.Checkpoint == "" {
@@ -287,11 +314,10 @@ func (r *run) keepBest() error {
 	return nil
 }
 
-// loadBest reads the best state of a training that is resumed.
+// loadBest reads the best state of a training that is resumed. That file is
+// written before the checkpoint, and may be that of another epoch where one of
+// the two could not be written: what it holds is the best that there is.
 func (r *run) loadBest() error {
-	if !r.o.KeepBest {
-		return nil
-	}
 	other := &Trainer{man: r.man, state: ort.Feed{}}
 	for name, x := range r.state {
 		y, err := tensor.New(tensor.Float32, x.Shape...)
@@ -300,26 +326,52 @@ func (r *run) loadBest() error {
 		}
 		other.state[name] = y
 	}
-	if _, err := other.load(r.o.Checkpoint+".best", r.o.Settings); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		return err
+	p, err := other.load(r.o.Checkpoint+".best", r.o.Settings)
+	if err != nil {
+		r.o.Notice("the weights of epoch %d, the best so far, are lost: %v", r.p.Best, err)
+		r.p.Best, r.p.Score = 0, 0
+		return nil
 	}
-	r.best = other.state
+	r.best, r.p.Best, r.p.Score = other.state, p.Best, p.Score
 	return nil
 }
 
-func (r *run) log(line any) error {
-	if r.o.Log == nil {
+// openLog opens a log to go on behind its first bytes.
+func openLog(path string, behind int64) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil {
+		err = f.Truncate(min(behind, st.Size())) // a power failure may have cut it off
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// write appends a line to the log. Where it cannot, as on a full disk, the
+// training goes on without that line.
+func (r *run) write(line any) error {
+	if r.log == nil {
 		return nil
 	}
 	b, err := json.Marshal(line)
 	if err != nil {
 		return err
 	}
-	_, err = r.o.Log.Write(append(b, '\n'))
-	return err
+	if _, err := r.log.Write(append(b, '\n')); err != nil {
+		if !r.gaps {
+			r.o.Notice("the log has gaps: %v", err)
+		}
+		r.gaps = true
+		return r.log.Truncate(r.p.Logged)
+	}
+	r.p.Logged += int64(len(b) + 1)
+	return nil
 }
 
 // tell reports how far the training is.
@@ -327,7 +379,7 @@ func (r *run) tell(steps int) {
 	if r.o.Step == nil {
 		return
 	}
-	n := float64(r.p.Step)
+	n := float64(r.p.Good)
 	speed := float64(r.images) / r.seconds
 	left := (r.o.Epochs-r.p.Epoch)*steps - r.p.Step
 	r.o.Step(Status{
