@@ -65,48 +65,57 @@ func gradNetwork(t *testing.T, name, path string, batchNorm bool, seed uint64) *
 	rng := rand.New(rand.NewPCG(seed, 2))
 	c, err := runGradient(name, t.TempDir(), m, batchNorm, ort.Feed{in.Name(): normal(rng, sizes...)}, wrt, rng)
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		t.Fatal(err)
 	}
 	return c
 }
 
 // checkNetworks compares the gradients of all weights of a network together, in
-// runs with several seeds, and logs the weight that is furthest off. Of a million
-// ReLUs one may be on the other side of 0 in float32, here or in PyTorch, and
-// shift the gradients by up to a
-// fiftieth: that is chance, and a wrong rule is wrong
-// with every seed. So one seed has
-// to agree in float32, and the others in direction.
-func checkNetworks(t *testing.T, runs []*gradCase) {
+// cases with several seeds. Of a million ReLUs one may be on the other side of 0
+// in float32, here or in PyTorch, and shift the gradients by up to a fiftieth:
+// that is chance, and a wrong rule is wrong with every seed. So one seed has to
+// agree in float32, and the others in direction.
+func checkNetworks(t *testing.T, cases []*gradCase) {
 	t.Helper()
-	agreed := false
-	for _, c := range runs {
-		var apart, single, length float64
-		off, size := make([]float64, len(c.grads)), make([]float64, len(c.grads))
-		for i, g := range c.grads {
-			exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
-			s, n := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
-			off[i], size[i] = distance(floatsOfTensor(t, g), exact)
-			apart, single, length = math.Hypot(apart, off[i]), math.Hypot(single, s), math.Hypot(length, n)
-		}
-		worst, of := 0.0, ""
-		for i := range off { // weights whose gradient is nothing but rounding left out
-			if size[i] > 1e-6*length && off[i] > worst*size[i] {
-				worst, of = off[i]/size[i], c.Wrt[i]
-			}
-		}
-		t.Logf("%s: %d weights, gradients off by %.2g of their length (PyTorch in float32 by %.2g); most, by %.2g, that of %s",
-			c.name, len(c.grads), apart/length, single/length, worst, of)
-		// 1e-4: some fifty layers of float32; where PyTorch's float32 is further
-		// off, but by no ReLU, a network magnifies rounding, and twice that is as good.
-		agreed = agreed || apart <= max(1e-4*length, 2*min(single, 1e-3*length))
-		if !(apart <= 0.1*length) {
-			t.Errorf("%s: gradients are off by %.3g of their length, PyTorch's in float32 by %.3g", c.name, apart/length, single/length)
+	agreed := map[grad.Layout]bool{}
+	for _, c := range cases {
+		for _, r := range c.runs {
+			agreed[r.layout] = checkWeights(t, c, r) || agreed[r.layout]
 		}
 	}
-	if !agreed && len(runs) > 0 {
-		t.Errorf("%s: the gradients agree with no seed", runs[0].name)
+	for layout, ok := range agreed {
+		if !ok {
+			t.Errorf("%s: %s: the gradients agree with no seed", cases[0].name, layout)
+		}
 	}
+}
+
+// checkWeights compares one run, logs the weight that is furthest off, and
+// reports whether the gradients agree as well as float32 lets them.
+func checkWeights(t *testing.T, c *gradCase, r gradRun) bool {
+	t.Helper()
+	var apart, single, length float64
+	off, size := make([]float64, len(r.grads)), make([]float64, len(r.grads))
+	for i, g := range r.grads {
+		exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
+		s, n := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
+		off[i], size[i] = distance(floatsOfTensor(t, g), exact)
+		apart, single, length = math.Hypot(apart, off[i]), math.Hypot(single, s), math.Hypot(length, n)
+	}
+	worst, of := 0.0, ""
+	for i := range off { // weights whose gradient is nothing but rounding left out
+		if size[i] > 1e-6*length && off[i] > worst*size[i] {
+			worst, of = off[i]/size[i], c.Wrt[i]
+		}
+	}
+	t.Logf("%s, %s: gradients of %d weights off by %.2g of their length (PyTorch in float32 by %.2g); most, by %.2g, that of %s",
+		c.name, r.layout, len(r.grads), apart/length, single/length, worst, of)
+	if !(apart <= 0.1*length) {
+		t.Errorf("%s: %s: gradients are off by %.3g of their length, PyTorch's in float32 by %.3g", c.name, r.layout, apart/length, single/length)
+	}
+	// 1e-4: some fifty layers of float32; where PyTorch's float32 is further off,
+	// but by no ReLU, a network magnifies rounding, and twice that is as good.
+	return apart <= max(1e-4*length, 2*min(single, 1e-3*length))
 }
 
 // checkNetwork compares a network with other images for each seed, and batch

@@ -6,11 +6,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,13 +24,19 @@ import (
 )
 
 // gradCase is a forward model with numbers for its inputs and what ONNX Runtime
-// computed with the gradient graph that package grad made of it.
+// computed with the gradient graphs that package grad made of it.
 type gradCase struct {
 	name    string
-	names   []string         // of the forward model's outputs
-	outputs []*tensor.Tensor // in the same order
-	grads   []*tensor.Tensor // in the order of Wrt
+	outputs []string // of the forward model
+	runs    []gradRun
 	question
+}
+
+// gradRun is one gradient graph's run.
+type gradRun struct {
+	layout  grad.Layout
+	outputs []*tensor.Tensor // of the forward model
+	grads   []*tensor.Tensor // in the order of Wrt
 }
 
 // question is a case as testdata/torch_oracle.py and oracle_slopes.py read it.
@@ -50,9 +58,9 @@ type array struct {
 }
 
 // runGradient differentiates m, whose shapes are all numbers, with respect to
-// wrt, and runs the result with the given inputs and random gradients of the
-// outputs. With batchNorm, batch normalisation has the batch's own statistics.
-// Files go to dir.
+// wrt, and runs the result in both layouts with the given inputs and random
+// gradients of the outputs. With batchNorm, batch normalisation has the batch's
+// own statistics. Files go to dir.
 func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, wrt []string, rng *rand.Rand) (*gradCase, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
@@ -64,62 +72,76 @@ func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, 
 	if err := onnx.Save(c.Model, m, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
-	forward := len(m.Graph.Outputs())
-	back := m.Clone()
-	var coded []string // what the codec made, for the oracle to take as given
-	for _, n := range back.Graph.Nodes() {
+	for _, p := range m.Graph.Outputs() {
+		c.outputs = append(c.outputs, p.Value.Name())
+	}
+	all := maps.Clone(feeds)
+	for name, x := range feeds {
+		c.Feeds[name] = file(dir, name, x)
+	}
+	for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
+		if err := c.run(m.Clone(), layout, all, rng); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", name, layout, err)
+		}
+	}
+	return c, nil
+}
+
+// run turns m into its gradient graph and runs it. It adds the gradients of the
+// outputs to feeds, unless they are there.
+func (c *gradCase) run(m *ir.Model, layout grad.Layout, feeds ort.Feed, rng *rand.Rand) error {
+	var coded []string // what the codec makes, for the oracle to take as given
+	for _, n := range m.Graph.Nodes() {
 		if n.Op == "JpegRoundTrip" {
 			coded = append(coded, n.Output(0).Name())
-			back.Graph.AddOutput(n.Output(0), nil)
+			m.Graph.AddOutput(n.Output(0), nil)
 		}
 	}
-	if err := grad.VJP(back, wrt, batchNorm, grad.Layout(os.Getenv("BNC_GRAD_LAYOUT"))); err != nil {
-		return nil, err
+	if err := grad.VJP(m, c.Wrt, c.BatchNorm, layout); err != nil {
+		return err
 	}
-	if err := back.Verify(); err != nil {
-		return nil, err
+	if err := m.Verify(); err != nil {
+		return err
 	}
-	data, err := onnx.Marshal(back)
+	data, err := onnx.Marshal(m)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s, err := ort.OpenBytes(name, data, ort.Options{})
+	s, err := ort.OpenBytes(c.name, data, ort.Options{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.Close()
-	all := ort.Feed{}
 	for _, p := range s.Inputs() {
-		if of, ok := strings.CutPrefix(p.Name, "dy."); ok {
-			all[p.Name] = normal(rng, p.Sizes()...)
-			c.Seeds[of] = file(dir, p.Name, all[p.Name])
-			continue
+		if of, ok := strings.CutPrefix(p.Name, "dy."); ok && feeds[p.Name] == nil {
+			feeds[p.Name] = normal(rng, p.Sizes()...)
+			c.Seeds[of] = file(c.Dir, p.Name, feeds[p.Name])
 		}
-		all[p.Name] = feeds[p.Name]
-		c.Feeds[p.Name] = file(dir, p.Name, feeds[p.Name])
 	}
-	out, err := s.Run(context.Background(), all)
+	out, err := s.Run(context.Background(), feeds)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, r := range out[:forward] {
-		c.names, c.outputs = append(c.names, r.Name), append(c.outputs, r.Tensor)
+	r := gradRun{layout: layout}
+	for _, v := range out[:len(c.outputs)] {
+		r.outputs = append(r.outputs, v.Tensor)
 	}
 	for _, v := range coded {
 		y, err := out.Tensor(v)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		c.Values[v] = file(dir, v, y)
+		c.Values[v] = file(c.Dir, v, y)
 	}
-	for _, v := range wrt {
+	for _, v := range c.Wrt {
 		d, err := out.Tensor("d." + v)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		c.grads = append(c.grads, d)
+		r.grads = append(r.grads, d)
 	}
-	return c, nil
+	c.runs = append(c.runs, r)
+	return nil
 }
 
 // normal draws a tensor from the normal distribution.
@@ -204,9 +226,11 @@ func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
 			t.Errorf("%s: PyTorch: %s", c.name, a.Error)
 			continue
 		}
-		for j, g := range c.grads {
-			if fmt.Sprint(g.Shape) != fmt.Sprint(a.Shapes[j]) {
-				t.Errorf("%s: the gradient of %s has shape %v, expected %v", c.name, c.Wrt[j], g.Shape, a.Shapes[j])
+		for _, r := range c.runs {
+			for j, g := range r.grads {
+				if !slices.Equal(g.Shape, a.Shapes[j]) {
+					t.Errorf("%s: %s: the gradient of %s has shape %v, expected %v", c.name, r.layout, c.Wrt[j], g.Shape, a.Shapes[j])
+				}
 			}
 		}
 		good = append(good, c)

@@ -102,11 +102,7 @@ func (c ruleCase) run(dir string) (*gradCase, error) {
 		}
 		feeds[v.Name()] = x
 	}
-	g, err := runGradient(c.name, dir, m, c.more.batchNorm, feeds, wrt, rng)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	return g, nil
+	return runGradient(c.name, dir, m, c.more.batchNorm, feeds, wrt, rng)
 }
 
 // ruleCases are all small models, by family.
@@ -153,28 +149,36 @@ func TestGradRules(t *testing.T) {
 	cases := askTorch(t, runRuleCases(t, func(ruleCase) bool { return true }))
 	compared := 0
 	for _, c := range cases {
-		for i, y := range c.outputs {
-			if !y.DType.IsFloat() {
-				continue
-			}
-			apart, length := distance(floatsOfTensor(t, y), floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("out.", i))))
-			// That both compute the same function; looser than the gradients below
-			// because Round and Floor of nearly whole numbers may differ by one.
-			if !(apart <= 1e-3*length+1e-6) {
-				t.Errorf("%s: output %d differs by %.2g of %.2g", c.name, i, apart, length)
-			}
-		}
-		for i, g := range c.grads {
-			exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
-			single, length := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
-			apart, _ := distance(floatsOfTensor(t, g), exact)
-			compared++
-			// 1e-4: float32 has 6e-8, sums of some hundred terms and a few
-			// cancellations cost three digits; where PyTorch loses more, twice that.
-			if !(apart <= max(1e-4*length, 2*single)) {
-				t.Errorf("%s: the gradient of %s differs by %.3g of its length %.3g; PyTorch in float32 by %.3g", c.name, c.Wrt[i], apart, length, single)
-			}
+		for _, r := range c.runs {
+			compared += checkRule(t, c, r)
 		}
 	}
 	t.Logf("%d cases, %d gradients", len(cases), compared)
+}
+
+// checkRule compares one run with PyTorch and returns the number of gradients.
+func checkRule(t *testing.T, c *gradCase, r gradRun) int {
+	t.Helper()
+	for i, y := range r.outputs {
+		if !y.DType.IsFloat() {
+			continue
+		}
+		apart, length := distance(floatsOfTensor(t, y), floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("out.", i))))
+		// That both compute the same function; looser than the gradients below
+		// because Round and Floor of nearly whole numbers may differ by one.
+		if !(apart <= 1e-3*length+1e-6) {
+			t.Errorf("%s: %s: output %d differs by %.2g of %.2g", c.name, r.layout, i, apart, length)
+		}
+	}
+	for i, g := range r.grads {
+		exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
+		single, length := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
+		apart, _ := distance(floatsOfTensor(t, g), exact)
+		// 1e-4: float32 has 6e-8, sums of some hundred terms and a few
+		// cancellations cost three digits; where PyTorch loses more, twice that.
+		if !(apart <= max(1e-4*length, 2*single)) {
+			t.Errorf("%s: %s: the gradient of %s differs by %.3g of its length %.3g; PyTorch in float32 by %.3g", c.name, r.layout, c.Wrt[i], apart, length, single)
+		}
+	}
+	return len(r.grads)
 }

@@ -71,7 +71,7 @@ func TestGradSlopes(t *testing.T) {
 			continue
 		}
 		for j, slope := range answer.Slopes[i] {
-			g := floatsOfTensor(t, c.grads[j])
+			g := floatsOfTensor(t, c.runs[0].grads[j])
 			direction := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("direction.", j)))
 			along, length := 0.0, 0.0
 			for k := range g {
@@ -93,16 +93,16 @@ func TestGradSlopes(t *testing.T) {
 // size, or further apart than rounding to float32 explains.
 func otherOutput(t *testing.T, c *gradCase) string {
 	t.Helper()
-	for i, y := range c.outputs {
+	for i, y := range c.runs[0].outputs {
 		if !y.DType.IsFloat() {
 			continue
 		}
-		want := floatsOf(t, filepath.Join(c.Dir, "reference."+c.names[i]))
+		want := floatsOf(t, filepath.Join(c.Dir, "reference."+c.outputs[i]))
 		if y.Len() != len(want) {
-			return fmt.Sprintf("output %s has %d elements, in ONNX Runtime %d", c.names[i], len(want), y.Len())
+			return fmt.Sprintf("output %s has %d elements, in ONNX Runtime %d", c.outputs[i], len(want), y.Len())
 		}
 		if apart, length := distance(floatsOfTensor(t, y), want); apart > 1e-5*length {
-			return fmt.Sprintf("output %s differs by %.2g of %.2g", c.names[i], apart, length)
+			return fmt.Sprintf("output %s differs by %.2g of %.2g", c.outputs[i], apart, length)
 		}
 	}
 	return ""
