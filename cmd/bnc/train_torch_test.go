@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+// stepCase is some steps of training, for testdata/torch_step.py.
+type stepCase struct {
+	name       string
+	Model      string           `json:"model"`
+	Feeds      map[string]array `json:"feeds"`
+	Values     map[string]array `json:"values"`
+	Labels     *array           `json:"labels"`
+	Train      []string         `json:"train"`
+	Statistics []string         `json:"statistics"`
+	Rates      []float64        `json:"rates"`
+	Optimizer  grad.Optimizer   `json:"optimizer"`
+	Loss       grad.Loss        `json:"loss"`
+	Targets    grad.Targets     `json:"targets"`
+	Dir        string           `json:"dir"`
+
+	before, after  map[string][]float32 // what ONNX Runtime began and ended with
+	averaged       bool                 // after holds averages of the weights
+	losses, norms  []float64
+	hits           []int
+	keepStatistics bool
+}
+
+// run does the steps in ONNX Runtime.
+func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.Tensor, labels []int64, frozen func(string) bool) {
+	t.Helper()
+	c.Dir = t.TempDir()
+	c.Model = filepath.Join(c.Dir, "forward.onnx")
+	input := m.Graph.Feeds()[0].Name()
+	c.Feeds = map[string]array{input: file(c.Dir, "x", x)}
+	if c.Targets.Teacher == "" {
+		a := file(c.Dir, "labels", tensor.Of([]int64{int64(len(labels))}, labels))
+		c.Labels = &a
+	}
+	if err := onnx.Save(c.Model, m, onnx.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var coded []*ir.Node
+	step := m.Clone()
+	for _, n := range step.Graph.Nodes() {
+		if n.Op == "JpegRoundTrip" {
+			coded = append(coded, n)
+		}
+	}
+	c.before = map[string][]float32{}
+	for _, v := range m.Graph.Inits() {
+		if values, err := v.Init().Floats(); err == nil {
+			c.before[v.Name()] = values
+		}
+	}
+	p, err := grad.Compile(step, m.Clone(), grad.Options{
+		Batch: x.Shape[0], Input: input, Targets: c.Targets, Loss: c.Loss, Opt: c.Optimizer, Layout: layout,
+		Train: func(name string) bool { return !frozen(name) }, KeepStatistics: c.keepStatistics,
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	for _, n := range coded {
+		p.Step.Graph.AddOutput(n.Output(0), nil)
+	}
+	b, err := onnx.Marshal(p.Step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := ort.OpenBytes(c.name, b, train.SessionOptions())
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	defer session.Close()
+	if len(coded) > 0 {
+		c.takeAsGiven(t, session, p, x, labels, coded)
+	}
+	trainer, err := train.NewTrainer(session, p.Initial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rate := range c.Rates {
+		r, err := trainer.Step(t.Context(), &feed.Batch{X: x, Labels: labels}, rate)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		c.losses, c.norms, c.hits = append(c.losses, r.Loss), append(c.norms, r.Norm), append(c.hits, r.Hits)
+	}
+	c.after, c.averaged = trainer.Params(), len(p.Manifest.Averages) > 0
+	for _, q := range p.Manifest.Params {
+		if strings.HasPrefix(q.State, "w:") {
+			c.Train = append(c.Train, q.Name)
+		} else {
+			c.Statistics = append(c.Statistics, q.Name)
+		}
+	}
+}
+
+// takeAsGiven notes what the codec makes of the first batch.
+func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, x *tensor.Tensor, labels []int64, coded []*ir.Node) {
+	t.Helper()
+	in := ort.Feed{p.Manifest.Input: x}
+	if p.Manifest.Labels != "" {
+		in[p.Manifest.Labels] = tensor.Of([]int64{int64(len(labels))}, labels)
+	}
+	for _, name := range p.Manifest.Scalars {
+		in[name] = tensor.Of([]int64{1}, []float32{1})
+	}
+	for _, state := range p.Manifest.State {
+		v, err := tensor.New(tensor.Float32, state.Dims...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(tensor.Slice[float32](v), p.Initial[state.Name])
+		in[state.Name] = v
+	}
+	out, err := s.Run(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Values = map[string]array{}
+	for _, n := range coded {
+		y, err := out.Tensor(n.Output(0).Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Values[n.Output(0).Name()] = file(c.Dir, n.Output(0).Name(), y)
+	}
+}
+
+// againstTorch does the same steps in PyTorch, in float64, and compares weights,
+// running statistics, losses, norms of gradients and hits.
+func againstTorch(t *testing.T, cases []*stepCase) {
+	t.Helper()
+	in, err := json.Marshal(cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(torchPython(t), "-B", "../../testdata/torch_step.py")
+	cmd.Stdin = bytes.NewReader(in)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("torch_step.py: %v\n%s", err, stderr.Bytes())
+	}
+	var answers []struct {
+		Losses, Norms []float64
+		Hits          []int
+		Error         string
+	}
+	if err := json.Unmarshal(out, &answers); err != nil {
+		t.Fatalf("torch_step.py: %v\n%s", err, out)
+	}
+	for i, a := range answers {
+		c := cases[i]
+		if a.Error != "" {
+			t.Errorf("%s: PyTorch: %s", c.name, a.Error)
+			continue
+		}
+		for k := range c.Rates {
+			// float32: sums of some thousand terms, half a dozen layers.
+			off := func(got, want float64) bool { return math.Abs(got-want) > 2e-5*math.Abs(want)+1e-6 }
+			if off(c.losses[k], a.Losses[k]) || off(c.norms[k], a.Norms[k]) || c.hits[k] != a.Hits[k] {
+				t.Errorf("%s: step %d: loss %v, norm %v, %d hits; PyTorch has %v, %v, %d", c.name, k, c.losses[k], c.norms[k], c.hits[k], a.Losses[k], a.Norms[k], a.Hits[k])
+			}
+		}
+		c.compare(t)
+	}
+}
+
+// compare compares what the steps made of weights and statistics, each kind
+// together: 1e-5 of their length is what is demanded of a step, and 3e-4 of how
+// far they moved, because a step is at least a thousandth of the weights and
+// these are rounded to 6e-8.
+func (c *stepCase) compare(t *testing.T) {
+	t.Helper()
+	kind := "after"
+	if c.averaged {
+		kind = "average"
+	}
+	for what, names := range map[string][]string{"weights": c.Train, "statistics": c.Statistics} {
+		var apart, length, moved float64
+		for i, name := range names {
+			path := fmt.Sprintf("%s.%d", kind, i)
+			if what == "statistics" {
+				path = fmt.Sprintf("after.%d", len(c.Train)+i)
+			}
+			want := floatsOf(t, filepath.Join(c.Dir, path))
+			for k, w := range want {
+				d, m := float64(c.after[name][k])-w, float64(c.before[name][k])-w
+				apart, length, moved = apart+d*d, length+w*w, moved+m*m
+			}
+		}
+		apart, length, moved = math.Sqrt(apart), math.Sqrt(length), math.Sqrt(moved)
+		t.Logf("%s: %d %s of length %.3g moved by %.3g, off by %.2g", c.name, len(names), what, length, moved, apart)
+		if !(apart <= 1e-5*length && apart <= 3e-4*moved) {
+			t.Errorf("%s: %s are off by %.3g; their length is %.3g, they moved by %.3g", c.name, what, apart, length, moved)
+		}
+	}
+}
+
+// stepNet is a network with convolutions, batch normalisation with and without
+// the default momentum, and a residual sum; beside it a teacher whose tensors
+// begin with t.
+const stepNet = `<ir_version: 8, opset_import: ["" : 17]>
+net (float[N,2,6,6] x) => (float[N,5] y, float[N,5] ty, float[N,4,6,6] tr) <INITS> {
+	a = Conv <pads = [1,1,1,1]> (x, w1)
+	n = BatchNormalization <momentum = 0.8> (a, g1, b1, mean1, var1)
+	r = Relu (n)
+	c = Conv <pads = [1,1,1,1]> (r, w2)
+	m = BatchNormalization <epsilon = 0.001> (c, g2, b2, mean2, var2)
+	s = Add (m, r)
+	q = Relu (s)
+	p = GlobalAveragePool (q)
+	f = Flatten (p)
+	y = Gemm <transB = 1> (f, w3, b3)
+	ta = Conv <pads = [1,1,1,1]> (x, tw1)
+	tr = Relu (ta)
+	tp = GlobalAveragePool (tr)
+	tf = Flatten (tp)
+	ty = Gemm <transB = 1> (tf, tw3)
+}`
+
+// stepNetInits are the shapes of the network's constants.
+var stepNetInits = []struct {
+	name string
+	dims []int64
+}{
+	{"w1", []int64{4, 2, 3, 3}}, {"g1", []int64{4}}, {"b1", []int64{4}}, {"mean1", []int64{4}}, {"var1", []int64{4}},
+	{"w2", []int64{4, 4, 3, 3}}, {"g2", []int64{4}}, {"b2", []int64{4}}, {"mean2", []int64{4}}, {"var2", []int64{4}},
+	{"w3", []int64{5, 4}}, {"b3", []int64{5}}, {"tw1", []int64{4, 2, 3, 3}}, {"tw3", []int64{5, 4}},
+}
+
+// buildStepNet draws the network's constants.
+func buildStepNet(t *testing.T) *ir.Model {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 9))
+	var inits []string
+	for _, v := range stepNetInits {
+		x := tensor.Slice[float32](normal(rng, v.dims...))
+		words := make([]string, len(x))
+		for i, f := range x {
+			switch {
+			case strings.HasPrefix(v.name, "var"), strings.HasPrefix(v.name, "g"):
+				f = 0.5 + f*f
+			case strings.Contains(v.name, "w"):
+				f *= 0.4
+			}
+			words[i] = fmt.Sprint(f)
+		}
+		dims := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(v.dims)), ","), "[]")
+		inits = append(inits, fmt.Sprintf("float[%s] %s = {%s}", dims, v.name, strings.Join(words, ",")))
+	}
+	m, err := onnx.Load(fromText(t, strings.Replace(stepNet, "INITS", strings.Join(inits, ", "), 1), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestStepIsPyTorchs compares training steps of a small network.
+func TestStepIsPyTorchs(t *testing.T) {
+	labels, taught := grad.Targets{Scores: "y"}, grad.Targets{Scores: "y", Teacher: "ty"}
+	matched := grad.Targets{Scores: "y", Teacher: "ty", Restored: "q", Feature: "tr"}
+	entropy, distilled := grad.Loss{Kind: grad.CrossEntropy}, grad.Loss{Kind: grad.Distill}
+	one, five := []float64{0.05}, []float64{0.01, 0.02, 0.01, 0.005, 0.001}
+	cases := []stepCase{
+		{name: "sgd", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: entropy, Targets: labels, Rates: one},
+		{name: "momentum", Optimizer: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "nesterov", Optimizer: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9, Nesterov: true}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "decay", Optimizer: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9, WeightDecay: 0.1}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "decay of all", Optimizer: grad.Optimizer{Kind: grad.SGD, WeightDecay: 0.5, DecayAll: true}, Loss: entropy, Targets: labels, Rates: one},
+		{name: "clipped", Optimizer: grad.Optimizer{Kind: grad.SGD, ClipNorm: 0.1}, Loss: entropy, Targets: labels, Rates: one},
+		{name: "clipped at more than the norm", Optimizer: grad.Optimizer{Kind: grad.SGD, ClipNorm: 100}, Loss: entropy, Targets: labels, Rates: one},
+		{name: "adam", Optimizer: grad.Optimizer{Kind: grad.Adam}, Loss: entropy, Targets: labels, Rates: one},
+		{name: "adam, five steps", Optimizer: grad.Optimizer{Kind: grad.Adam, Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-3}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "adam with decay", Optimizer: grad.Optimizer{Kind: grad.Adam, WeightDecay: 0.1}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "adamw", Optimizer: grad.Optimizer{Kind: grad.AdamW, WeightDecay: 0.5}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "average", Optimizer: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9, EMA: 0.7}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "smoothing", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.CrossEntropy, LabelSmoothing: 0.3}, Targets: labels, Rates: one},
+		{name: "mse", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.MeanSquared}, Targets: labels, Rates: one},
+		{name: "mse to the teacher", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.MeanSquared}, Targets: taught, Rates: one},
+		{name: "distillation", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: distilled, Targets: taught, Rates: one},
+		{name: "distillation at 4 degrees", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.Distill, Temperature: 4}, Targets: taught, Rates: one},
+		{name: "matching features", Optimizer: grad.Optimizer{Kind: grad.Adam}, Loss: grad.Loss{Kind: grad.Distill, Temperature: 2, FeatureWeight: 0.7}, Targets: matched, Rates: five},
+		{name: "statistics kept", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: entropy, Targets: labels, Rates: one, keepStatistics: true},
+	}
+	rng := rand.New(rand.NewPCG(4, 4))
+	x := normal(rng, 6, 2, 6, 6)
+	classes := []int64{0, 4, 2, 1, 1, 3}
+	var all []*stepCase
+	for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
+		for _, c := range cases {
+			// Optimisers know of no layout.
+			if layout == grad.CHWN && !slices.Contains([]string{"momentum", "matching features", "statistics kept"}, c.name) {
+				continue
+			}
+			c.name = fmt.Sprintf("%s, %s", c.name, layout)
+			c.run(t, buildStepNet(t), layout, x, classes, func(name string) bool { return strings.HasPrefix(name, "t") })
+			weights, statistics := strings.Fields("w1 g1 b1 w2 g2 b2 w3 b3"), strings.Fields("mean1 var1 mean2 var2")
+			if c.keepStatistics {
+				statistics = nil
+			}
+			if !slices.Equal(c.Train, weights) || !slices.Equal(c.Statistics, statistics) {
+				t.Errorf("%s: trains %v with statistics %v", c.name, c.Train, c.Statistics)
+			}
+			all = append(all, &c)
+		}
+	}
+	againstTorch(t, all)
+}
+
+// TestStepOfABottleneckIsPyTorchs compares a step of a joined network, whose
+// codec is passed straight through; what it gave is taken as given.
+func TestStepOfABottleneckIsPyTorchs(t *testing.T) {
+	plugin(t)
+	model, set := stripeModel(t), patterns(t, 40, true)
+	rng := rand.New(rand.NewPCG(4, 5))
+	x := normal(rng, 8, 1, 28, 28)
+	classes := []int64{0, 4, 2, 9, 1, 3, 7, 7}
+	var all []*stepCase
+	for _, flags := range []string{"--c 2 --s 2 --calib " + set, "--c 3 --s 1 --restore-width 4", "--c full --s 2 --bits 5"} {
+		dir := splitAt(t, model, strings.Fields(flags)...)
+		m, err := onnx.Load(filepath.Join(dir, "bottlenet.onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := passes.Run(m, prepared, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
+			for _, frozen := range []string{"none", "backbone"} {
+				c := &stepCase{
+					name: fmt.Sprintf("%s, %s, frozen %s", flags, layout, frozen), Optimizer: grad.Optimizer{Kind: grad.SGD}, Rates: []float64{0.05},
+					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Scores: "y"},
+				}
+				c.run(t, m, layout, x, classes, func(name string) bool {
+					return frozen == "backbone" && !strings.HasPrefix(name, passes.UnitName)
+				})
+				all = append(all, c)
+			}
+		}
+	}
+	againstTorch(t, all)
+}

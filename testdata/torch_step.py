@@ -1,0 +1,122 @@
+"""Training steps of ONNX models by PyTorch: its autograd, losses, optimisers and batch normalisation, in float64.
+
+    torch_step.py < CASES.json
+
+CASES.json is a list of {"model", "feeds", "values", "labels", "train", "statistics", "rates", "optimizer", "loss",
+"targets", "dir"}. Model, feeds and values are those of torch_oracle.py; labels an array or null; train names the
+initializers that change, statistics those that are running means and variances; rates holds the learning rate of each
+step. DIR/after.I gets the I-th of train and then of statistics after the last step as raw float64, DIR/average.I the
+exponential average of the I-th of train. On stdout is a list of {"losses", "norms", "hits", "error"}.
+"""
+
+import json
+import os
+import sys
+
+import torch
+from torch.nn import functional
+
+import onnx_wire
+from torch_oracle import Interpreter, array, as_tensor
+
+
+class Network(Interpreter):
+    """Interprets the forward graph with weights that change and PyTorch's batch normalisation."""
+
+    def __init__(self, model, case):
+        super().__init__(model, case, torch.float64)
+        self.values = {name: as_tensor(a, torch.float64) for name, a in model.initializers.items()}
+        self.values |= {name: as_tensor(array(entry), torch.float64) for name, entry in case["feeds"].items()}
+        self.weights = [self.values[name].requires_grad_() for name in case["train"]]
+        self.statistics = {id(self.values[name]) for name in case["statistics"] or []}
+
+    def apply(self, node, inputs):
+        if node.op == "BatchNormalization" and id(inputs[3]) in self.statistics:
+            x, gamma, beta, mean, var = inputs
+            momentum, eps = (node.attributes.get(k, v) for k, v in (("momentum", 0.9), ("epsilon", 1e-5)))
+            return functional.batch_norm(x, mean, var, gamma, beta, training=True, momentum=1 - momentum, eps=eps)
+        return super().apply(node, inputs)
+
+    def __call__(self):
+        values = {"": None} | self.values
+        self.case["batch_norm"] = False
+        for node in self.model.nodes:
+            results = self.apply(node, [values[name] for name in node.inputs])
+            results = [results] if isinstance(results, torch.Tensor) else results
+            values.update((name, r) for name, r in zip(node.outputs, results) if name)
+        return values
+
+
+def loss_of(values, case, labels):
+    """The loss, and the classes that count as right."""
+    o, targets = case["loss"], case["targets"]
+    scores = values[targets["Scores"]].flatten(1)
+    if targets["Teacher"]:
+        teacher = values[targets["Teacher"]].flatten(1).detach()
+        right = teacher.argmax(1)
+    else:
+        teacher, right = functional.one_hot(labels, scores.shape[1]).double(), labels
+    if o["Kind"] == "mse":
+        loss = functional.mse_loss(scores, teacher)
+    elif o["Kind"] == "cross-entropy":
+        loss = functional.cross_entropy(scores, labels, label_smoothing=o["LabelSmoothing"])
+    else:
+        t = o["Temperature"] or 1
+        p, q = functional.log_softmax(scores / t, 1), functional.log_softmax(teacher / t, 1)
+        loss = t * t * functional.kl_div(p, q, reduction="batchmean", log_target=True)
+    if o["FeatureWeight"]:
+        feature = values[targets["Feature"]].detach()
+        loss = loss + o["FeatureWeight"] * functional.mse_loss(values[targets["Restored"]], feature) / feature.square().mean()
+    return loss, int((scores.argmax(1) == right).sum())
+
+
+def optimizer_of(o, weights):
+    decay = o["WeightDecay"]
+    groups = [{"params": [w], "weight_decay": decay if o["DecayAll"] or w.dim() >= 2 else 0} for w in weights]
+    if o["Kind"] == "sgd":
+        return torch.optim.SGD(groups, lr=0, momentum=o["Momentum"], nesterov=o["Nesterov"])
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[o["Kind"]]
+    return kind(groups, lr=0, betas=(o["Beta1"] or 0.9, o["Beta2"] or 0.999), eps=o["Epsilon"] or 1e-8)
+
+
+def solve(case):
+    model = onnx_wire.load(case["model"])
+    net = Network(model, case)
+    labels = as_tensor(array(case["labels"]), torch.float64) if case["labels"] else None
+    optimizer, o = optimizer_of(case["optimizer"], net.weights), case["optimizer"]
+    averages = [w.detach().clone() for w in net.weights]
+    losses, norms, hits = [], [], []
+    for rate in case["rates"]:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        loss, right = loss_of(net(), case, labels)
+        loss.backward()
+        limit = o["ClipNorm"] or float("inf")
+        norms.append(float(torch.nn.utils.clip_grad_norm_(net.weights, limit)))
+        optimizer.step()
+        losses.append(float(loss))
+        hits.append(right)
+        for average, w in zip(averages, net.weights):
+            average.mul_(o["EMA"]).add_(w.detach(), alpha=1 - o["EMA"])
+    after = net.weights + [net.values[name] for name in case["statistics"] or []]
+    for kind, tensors in (("after", after), ("average", averages)):
+        for i, w in enumerate(tensors):
+            w.detach().numpy().tofile(os.path.join(case["dir"], f"{kind}.{i}"))
+    return losses, norms, hits
+
+
+def main():
+    torch.set_num_threads(2)
+    answers = []
+    for case in json.load(sys.stdin):
+        try:
+            losses, norms, hits = solve(case)
+            answers.append({"losses": losses, "norms": norms, "hits": hits, "error": ""})
+        except Exception as e:  # one broken case must not hide the others
+            answers.append({"losses": [], "norms": [], "hits": [], "error": f"{type(e).__name__}: {e}"})
+    json.dump(answers, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
