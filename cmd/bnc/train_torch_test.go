@@ -326,12 +326,13 @@ func TestStepIsPyTorchs(t *testing.T) {
 			all = append(all, &c)
 		}
 	}
-	againstTorch(t, all)
+	againstTorch(t, append(all, bottleneckSteps(t)...)) // at once: PyTorch takes seconds to start
 }
 
-// TestStepOfABottleneckIsPyTorchs compares a step of a joined network, whose
-// codec is passed straight through; what it gave is taken as given.
-func TestStepOfABottleneckIsPyTorchs(t *testing.T) {
+// bottleneckSteps are steps of joined networks, whose codec is passed straight
+// through; what it gave is taken as given.
+func bottleneckSteps(t *testing.T) []*stepCase {
+	t.Helper()
 	plugin(t)
 	model, set := stripeModel(t), patterns(t, 40, true)
 	rng := rand.New(rand.NewPCG(4, 5))
@@ -360,5 +361,5 @@ func TestStepOfABottleneckIsPyTorchs(t *testing.T) {
 			}
 		}
 	}
-	againstTorch(t, all)
+	return all
 }
