@@ -1,0 +1,132 @@
+// Command photos writes the table of what tools/photos.sh measured:
+//
+//	photos RESULTS-FOLDER DOCS-NAME
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+type evaluation struct {
+	N         int      `json:"n"`
+	Top1      float64  `json:"top1"`
+	Agreement *float64 `json:"agreement"`
+	Payload   *struct {
+		Mean float64 `json:"mean"`
+	} `json:"payload_bytes"`
+	Sweep []struct {
+		Quality int     `json:"quality"`
+		Top1    float64 `json:"top1"`
+		Payload float64 `json:"payload_bytes"`
+	} `json:"sweep"`
+}
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: photos RESULTS-FOLDER DOCS-NAME")
+		os.Exit(2)
+	}
+	if err := write(os.Args[1], os.Args[2]+".md"); err != nil {
+		fmt.Fprintln(os.Stderr, "photos:", err)
+		os.Exit(1)
+	}
+}
+
+func read(path string) (*evaluation, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluation{}
+	if err := json.Unmarshal(b, e); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return e, nil
+}
+
+var pairName = regexp.MustCompile(`^(.+)-(rb\d+)-c(\w+)-s(\d)-e(\d+)(.*)\.json$`)
+
+func write(dir, file string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("# MobileNetV2 with ImageNet's weights, trained without labels\n\nMade by `tools/photos.sh`: 1,000 unlabelled photographs, judged on 500 others. The\nbottleneck has 8 bits, JPEG quality 20 and a restoration of width 64; it begins\ncalibrated (*untrained*). Rows beside --freeze backbone change the whole network.\n")
+	models := map[string]bool{}
+	for _, e := range entries {
+		if m := pairName.FindStringSubmatch(e.Name()); m != nil && !strings.HasSuffix(m[6], "train") {
+			models[m[1]] = true
+		}
+	}
+	var names []string
+	for name := range models {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := writeModel(&b, dir, name, entries); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(file, []byte(b.String()), 0o644)
+}
+
+func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) error {
+	whole, err := read(filepath.Join(dir, name+".json"))
+	if err != nil {
+		return err
+	}
+	jpeg, err := read(filepath.Join(dir, name+"-jpeg.json"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | epochs | flags | bytes | untrained | trained | agreement | the image as JPEG at that accuracy | share |\n|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
+	for _, e := range entries {
+		m := pairName.FindStringSubmatch(e.Name())
+		if m == nil || m[1] != name || strings.HasSuffix(m[6], "train") || strings.HasSuffix(m[6], "untrained") {
+			continue
+		}
+		v, err := read(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return err
+		}
+		before, err := read(filepath.Join(dir, strings.TrimSuffix(e.Name(), ".json")+".untrained.json"))
+		if err != nil {
+			return err
+		}
+		image, share := "-", "-"
+		if size := jpegAt(jpeg, v.Top1); size > 0 {
+			image, share = fmt.Sprintf("%.0f", size), fmt.Sprintf("%.2f", v.Payload.Mean/size)
+		}
+		agreement := "-"
+		if v.Agreement != nil {
+			agreement = fmt.Sprintf("%.1f%%", 100**v.Agreement)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], v.Payload.Mean,
+			100*before.Top1, 100*v.Top1, agreement, image, share)
+	}
+	b.WriteString("\n| the image as JPEG, quality | bytes | top-1 |\n|---|---|---|\n")
+	for _, p := range jpeg.Sweep {
+		fmt.Fprintf(b, "| %d | %.0f | %.1f%% |\n", p.Quality, p.Payload, 100*p.Top1)
+	}
+	return nil
+}
+
+// jpegAt interpolates the bytes at which the image as JPEG has an accuracy, 0
+// outside of what was measured.
+func jpegAt(jpeg *evaluation, top1 float64) float64 {
+	for i := 1; i < len(jpeg.Sweep); i++ {
+		p, q := jpeg.Sweep[i-1], jpeg.Sweep[i]
+		if top1 >= p.Top1 && top1 <= q.Top1 && q.Top1 > p.Top1 {
+			return p.Payload + (top1-p.Top1)/(q.Top1-p.Top1)*(q.Payload-p.Payload)
+		}
+	}
+	return 0
+}
