@@ -44,7 +44,7 @@ Examples:
 type trainOptions struct {
 	data, val, teacher, freeze, out  string
 	valSplit                         float64
-	epochs, batch                    int
+	epochs, batch, limit             int
 	seed                             uint64
 	distill, naive, noCalib, resume  bool
 	loss                             grad.Loss
@@ -66,6 +66,7 @@ func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.StringVar(&o.data, "data", "", "images to train on")
 	fs.StringVar(&o.val, "val", "", "images to judge by (default: DATA's val/ or t10k-*, else a part of DATA)")
 	fs.Float64Var(&o.valSplit, "val-split", 0.15, "part of DATA that is kept for judging where it is not divided; 0 for none")
+	fs.IntVar(&o.limit, "limit", 0, "train on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.epochs, "epochs", 10, "times that each image is trained on")
 	fs.IntVar(&o.batch, "batch", 0, "images a step (default 64; 32 for more than 64x64 pixels)")
 	fs.Uint64Var(&o.seed, "seed", 0, "seed of shuffling and augmentation")
@@ -153,6 +154,8 @@ func (o *trainOptions) check() error {
 		}
 	}
 	switch {
+	case o.limit < 0:
+		return usagef("--limit %d: expected 0 (all) or more", o.limit)
 	case o.epochs < 1:
 		return usagef("--epochs %d: expected 1 or more", o.epochs)
 	case o.batch < 0 || o.flags.Changed("batch") && o.batch == 0:

@@ -46,6 +46,7 @@ func openTrainingSets(t *trainable, o *trainOptions) (*trainingSets, error) {
 	if err != nil {
 		return nil, err
 	}
+	sets.train = limited(sets.train, o.limit)
 	if !sets.train.Labelled() && !o.distill {
 		return nil, unusablef("--data %s has no labels: expected one sub-folder a class, or labels beside the images; without labels the original model can teach: --distill", o.data)
 	}
