@@ -55,7 +55,7 @@ type trainOptions struct {
 	patience                         int
 	every                            time.Duration
 	keepLast, keepStatistics, asJSON bool
-	layout                           string
+	layout, dump                     string
 	inputs                           []string
 	images                           imageFlags
 	flags                            *pflag.FlagSet
@@ -100,6 +100,7 @@ func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.DurationVar(&o.every, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
 	fs.BoolVar(&o.resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
 	fs.StringVarP(&o.out, "output", "o", "", "model file to write, or a bundle other than the one that is read")
+	fs.StringVar(&o.dump, "dump", "", "folder to write the graphs of step and evaluation to")
 	fs.StringArrayVar(&o.inputs, "input", nil, "fix an input's shape, NAME=DIMS; may be repeated")
 	o.images.declare(fs)
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document")

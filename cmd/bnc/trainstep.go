@@ -103,7 +103,7 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 	if err != nil {
 		return nil, unusablef("%s: %w", t.path, err)
 	}
-	return t.open(program, sets)
+	return t.open(program, sets, o.dump)
 }
 
 // hasBatchNorm reports whether the model's own layers are normalised.
@@ -194,15 +194,21 @@ func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions) e
 }
 
 // open makes the sessions of a program.
-func (t *trainable) open(p *grad.Program, sets *trainingSets) (*trainingStep, error) {
+func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*trainingStep, error) {
 	s := &trainingStep{}
 	step, err := onnx.Marshal(p.Step)
 	if err != nil {
 		return nil, err
 	}
-	if dir := os.Getenv("BNC_DUMP_STEP"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, "step.onnx"), step, 0o644); err != nil {
-			return nil, err
+	evaluation, err := onnx.Marshal(p.Eval)
+	if err != nil {
+		return nil, err
+	}
+	if dump != "" {
+		for name, graph := range map[string][]byte{"step.onnx": step, "eval.onnx": evaluation} {
+			if err := os.WriteFile(filepath.Join(dump, name), graph, 0o644); err != nil {
+				return nil, err
+			}
 		}
 	}
 	h := sha256.New()
@@ -217,10 +223,6 @@ func (t *trainable) open(p *grad.Program, sets *trainingSets) (*trainingStep, er
 	}
 	s.id = hex.EncodeToString(h.Sum(nil))
 	if s.session, err = ort.OpenBytes("training step", step, train.SessionOptions()); err != nil {
-		return nil, err
-	}
-	evaluation, err := onnx.Marshal(p.Eval)
-	if err != nil {
 		return nil, err
 	}
 	if s.evaluation, err = ort.OpenBytes("evaluation", evaluation, ort.Options{}); err != nil {
