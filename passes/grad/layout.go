@@ -28,6 +28,9 @@ const (
 	costOfImage     = 2.5e6 // MACs
 	costOfShifts    = 1.5   // factor
 	costOfTransport = 40    // MACs an element
+	// Weights that do not change let ONNX Runtime choose a layout of its own, in
+	// place of NCHW only.
+	costOfConstant = 0.5 // factor
 )
 
 // resolve turns Auto into a layout for the graph of b.
@@ -42,7 +45,11 @@ func (l Layout) resolve(b *builder) Layout {
 		}
 		y, w := b.dims(n.Output(0)), b.dims(n.Input(1))
 		macs := float64(product(y[1:]) * product(w[1:]))
-		nchw += macs + costOfImage
+		if n.Input(1).Init() != nil {
+			nchw += costOfConstant * macs
+		} else {
+			nchw += macs + costOfImage
+		}
 		if n.Int("group", 1) == 1 {
 			chwn += costOfShifts * macs
 		} else {
