@@ -14,7 +14,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train fashion photos clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,15 @@ bench: build ## Go benchmarks, the codec against bare libjpeg-turbo, then tools/
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) run ./ops/bench
 	@for script in $(wildcard tools/bench/*.sh); do sh $$script || exit; done
+
+bench-train: build deps-oracle ## training steps beside PyTorch's
+	sh tools/bench/train.sh
+
+fashion: build ## bottlenecks trained on Fashion-MNIST: tables and plots in docs/ (hours)
+	sh tools/fashion.sh
+
+photos: build ## bottlenecks of $(MODEL) trained on $(UNLABELLED), judged on $(VAL) (an hour)
+	sh tools/photos.sh $(MODEL) $(UNLABELLED) $(VAL)
 
 clean: ## removes bin/; the cache folder stays
 	rm -rf bin

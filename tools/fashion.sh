@@ -34,12 +34,15 @@ base() {
 	keep input-png.json "$bnc" eval base.onnx --data "$data" --input-codec png --json
 }
 
-# pair CUT C S SEED EPOCHS QUALITIES [FLAG]: one bottleneck, trained and judged.
+# pair CUT C S SEED EPOCHS QUALITIES [FLAG]: one bottleneck, trained and judged; of
+# $model, whose results begin with $mark.
+model=base.onnx
+mark=
 pair() {
-	name=$1-c$2-s$3-seed$4${7:-}
+	name=$mark$1-c$2-s$3-seed$4${7:-}
 	[ -s "$name.json" ] && return 0
 	if [ ! -s "$name.train.json" ]; then
-		"$bnc" split base.onnx --after "$1" --c "$2" --s "$3" --seed "$4" -o "$name" >/dev/null 2>&1
+		"$bnc" split "$model" --after "$1" --c "$2" --s "$3" --seed "$4" -o "$name" >/dev/null 2>&1
 		# shellcheck disable=SC2086 # the flag may be none
 		keep "$name.train.json" "$bnc" train "$name" --data "$data" --epochs "$5" --seed "$4" --json ${7:-}
 	fi
@@ -65,4 +68,18 @@ for seed in 1 2; do
 	both rb1 1 2 $seed 4 "$some"
 done
 pair rb1 1 2 10 20 "$whole" # more epochs
+
+# The same from a network whose batch normalisation an exporter has folded.
+[ -s folded.onnx ] || (cd "$root" && go run ./tools/fold "$out/base.onnx" "$out/folded.onnx")
+model=folded.onnx
+mark=folded-
+pair rb1 1 2 0 4 "$some"
+
+# Without labels: the network teaches, and only the bottleneck learns.
+model=base.onnx
+if [ ! -s distill.json ]; then
+	"$bnc" split base.onnx --after rb1 --c 4 --s 1 -o distill >/dev/null 2>&1
+	keep distill.train.json "$bnc" train distill --data "$data" --distill --freeze backbone --epochs 2 --json
+	keep distill.json "$bnc" eval distill --data "$data" --quality "$some" --json
+fi
 cd "$root" && go run ./tools/fashion "$out" docs/fashion-mnist

@@ -113,6 +113,9 @@ func write(dir, name string) error {
 	writePairs(&b, rows, *base.Top1)
 	writeSmallest(&b, rows, jpeg, *base.Top1)
 	writeSeeds(&b, rows)
+	if err := writeOthers(&b, dir, *base.Top1); err != nil {
+		return err
+	}
 	writeInputs(&b, jpeg, png)
 	if err := writeSweeps(&b, rows, jpeg, name); err != nil {
 		return err
@@ -279,6 +282,23 @@ func writeSeeds(b *strings.Builder, rows []*row) {
 	if head {
 		b.WriteString("\nSpread is the largest less the smallest.\n\n")
 	}
+}
+
+// writeOthers gives the rows of a folded network and of training without labels.
+func writeOthers(b *strings.Builder, dir string, whole float64) error {
+	for _, o := range []struct{ file, what string }{
+		{"folded-rb1-c1-s2-seed0", "rb1, c=1, s=2 from the network with batch normalisation folded"},
+		{"distill", "rb1, c=4, s=1 without labels: `--distill --freeze backbone`, 2 epochs"},
+	} {
+		e, err := read[evaluation](filepath.Join(dir, o.file+".json"))
+		if err != nil {
+			return err
+		}
+		if e != nil {
+			fmt.Fprintf(b, "%s: **%s** at %.1f bytes, %.2f points below the whole network.\n\n", o.what, rate(e.Top1), e.Payload.Mean, 100*(whole-*e.Top1))
+		}
+	}
+	return nil
 }
 
 func mean(v []float64) float64 {

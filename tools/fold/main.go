@@ -1,0 +1,34 @@
+// Command fold merges batch normalisation into convolutions, as exporters do:
+//
+//	fold IN.onnx OUT.onnx
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: fold IN.onnx OUT.onnx")
+		os.Exit(2)
+	}
+	if err := fold(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "fold:", err)
+		os.Exit(1)
+	}
+}
+
+func fold(in, out string) error {
+	m, err := onnx.Load(in)
+	if err != nil {
+		return err
+	}
+	if _, err := passes.Run(m, []passes.Pass{passes.Initializers, passes.FoldBatchNorm, passes.DeadCode}, nil); err != nil {
+		return err
+	}
+	return onnx.Save(out, m, onnx.SaveOptions{})
+}
