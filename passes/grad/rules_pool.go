@@ -24,8 +24,8 @@ var poolRules = map[string]rule{
 	"Resize": {vjp: resizeRule},
 }
 
-// poolWindow returns the window of a pooling, and false where ceil_mode lets the
-// last windows hang over.
+// poolWindow returns the window of a pooling. Where ceil_mode lets the last
+// windows hang over, its padding reaches as far.
 func (c *call) poolWindow() window {
 	w := windowOf(c.node, c.node.Ints("kernel_shape"), c.inDims(0), c.dims(c.out(0)))
 	if c.node.Int("ceil_mode", 0) != 0 { // what hangs over is padding

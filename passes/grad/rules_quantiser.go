@@ -45,7 +45,8 @@ func rounding(c *call) error {
 	return nil // elsewhere the derivative is 0
 }
 
-// scaleOf returns the scale of a (de)quantisation, shaped to broadcast.
+// perChannel shapes a scale or zero point of a (de)quantisation so that it
+// broadcasts.
 func (c *call) perChannel(v *ir.Value) *ir.Value {
 	d := c.dims(v)
 	if len(d) == 0 || product(d) == 1 {
