@@ -307,9 +307,10 @@ func (b *builder) clip(x *ir.Value, lo, hi float64) *ir.Value {
 	return b.op("Clip", b.dims(x), []*ir.Value{x, b.scalar(lo), b.scalar(hi)})
 }
 
-// steep makes a hard step of x in one pass: 0 for x <= 0, 1 for x >= 1e-29. It
-// is several times faster than a comparison, a cast and what follows.
-const steep = 1e30
+// steep makes a hard step of x in one pass: 0 for x <= 0, 1 for x >= 1e-30. It is
+// several times faster than a comparison, a cast and what follows, and a power of
+// two, so that products with it are exact.
+const steep = 1 << 100
 
 // positive is 1 where x > 0 and 0 elsewhere.
 func (b *builder) positive(x *ir.Value) *ir.Value {

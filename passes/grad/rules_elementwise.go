@@ -145,6 +145,12 @@ func clipRule(c *call) error {
 		c.give(0, c.mul(dy, c.compare("Equal", x, y)))
 		return nil
 	}
+	if mid, half, ok := c.between(); ok { // |y - mid| < half
+		away := c.unary("Abs", c.plus(y, -mid))
+		inside := c.unary("HardSigmoid", away, ir.FloatAttr("alpha", -steep), ir.FloatAttr("beta", float32(half*steep)))
+		c.give(0, c.mul(dy, inside))
+		return nil
+	}
 	if lo := c.in(1); lo != nil {
 		dy = c.mul(dy, c.positive(c.sub(y, lo)))
 	}
@@ -153,6 +159,30 @@ func clipRule(c *call) error {
 	}
 	c.give(0, dy)
 	return nil
+}
+
+// between returns middle and half width of a Clip's interval where both bounds are
+// constants and neither bound counts as inside in float32.
+func (c *call) between() (mid, half float64, ok bool) {
+	var bounds [2]float32
+	for i := range bounds {
+		v := c.in(1 + i)
+		if v == nil || v.Const() == nil {
+			return 0, 0, false
+		}
+		x, err := v.Const().Floats()
+		if err != nil || len(x) != 1 {
+			return 0, 0, false
+		}
+		bounds[i] = x[0]
+	}
+	lo, hi := bounds[0], bounds[1]
+	m, h := (lo+hi)/2, (hi-lo)/2
+	if !(h > 0 && h < 1e7) {
+		return 0, 0, false
+	}
+	outside := func(y float32) bool { return float32(math.Abs(float64(y-m))) >= h }
+	return float64(m), float64(h), outside(lo) && outside(hi)
 }
 
 func gelu(c *call, x, y, dy *ir.Value) *ir.Value {
