@@ -1,0 +1,124 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bottlenet/bnc/passes"
+)
+
+// TestTrainFreezes: what is frozen keeps its bits in the joined network and in
+// the halves, everything else changes.
+func TestTrainFreezes(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 64, 24)
+	start := splitAt(t, stripeNet(t), "--c", "2", "--s", "2", "--calib", set)
+	file := func(dir, part string) string { return filepath.Join(dir, part+".onnx") }
+	// The network's weights and statistics, and the units', on either side of the codec.
+	front, back := strings.Fields("w1 g1 b1 mean1 var1"), strings.Fields("w2 g2 b2 mean2 var2 w3 b3")
+	units := func(side string) (all []string) {
+		for name := range initsOf(t, file(start, "bottlenet")) {
+			if strings.HasPrefix(name, passes.UnitName+side) {
+				all = append(all, name)
+			}
+		}
+		return all
+	}
+	reduce, restore := units("reduce."), units("restore.")
+	if len(reduce) != 10 || len(restore) != 10 { // two units a side, of five tensors each
+		t.Fatalf("units %v and %v", reduce, restore)
+	}
+	for _, c := range []struct {
+		freeze string
+		change [][]string
+	}{
+		{"none", [][]string{front, reduce, restore, back}},
+		{"backbone", [][]string{reduce, restore}},
+		{"mobile", [][]string{restore, back}},
+		{"cloud", [][]string{front, reduce}},
+	} {
+		dir := copyOf(t, start)
+		trained(t, slices.Concat([]string{dir, "--data", set, "--freeze", c.freeze, "--keep-last"}, few)...)
+		want := slices.Sorted(slices.Values(slices.Concat(c.change...)))
+		got := changed(initsOf(t, file(start, "bottlenet")), initsOf(t, file(dir, "bottlenet")))
+		// Where all of a unit's activations are positive, the normalisation behind
+		// it takes a shift away, and there is nothing to learn for this one.
+		shift := func(name string) bool { return name == "bnc.restore.spatial.bn.beta" && slices.Contains(want, name) }
+		if got, want := slices.DeleteFunc(got, shift), slices.DeleteFunc(slices.Clone(want), shift); !slices.Equal(got, want) {
+			t.Errorf("--freeze %s changed %v, expected %v", c.freeze, got, want)
+		}
+		for _, part := range []string{"mobile", "cloud"} {
+			same := graphOf(t, file(start, part)) == graphOf(t, file(dir, part))
+			if same != (c.freeze == part) {
+				t.Errorf("--freeze %s: %s.onnx but its metadata is as it was: %v", c.freeze, part, same)
+			}
+			for _, name := range changed(initsOf(t, file(start, part)), initsOf(t, file(dir, part))) {
+				if c.freeze == "backbone" && !strings.HasPrefix(name, passes.UnitName) {
+					t.Errorf("--freeze backbone changed %s of %s.onnx", name, part)
+				}
+			}
+		}
+	}
+}
+
+// TestTrainDistils learns from the original model, with labels and without, and
+// only from the original.
+func TestTrainDistils(t *testing.T) {
+	plugin(t)
+	net, set := stripeNet(t), stripes(t, 64, 24)
+	flat := t.TempDir()
+	stripeFolder(t, flat, 48, false, nil)
+	start := splitAt(t, net, "--c", "2", "--s", "2")
+	other := filepath.Join(t.TempDir(), "other.onnx")
+	b, err := os.ReadFile(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, other, append(b, 0x32, 0)) // an empty doc_string more
+
+	dir := copyOf(t, start)
+	r := trained(t, slices.Concat([]string{dir, "--data", flat, "--distill", "--teacher", net, "--freeze", "backbone"}, few)...)
+	if r.Top1 != nil || r.Agreement == nil || r.Epochs[0].Top1 != nil {
+		t.Errorf("without labels: top-1 %v, agreement %v", r.Top1, r.Agreement)
+	}
+	if !metaOf(t, dir).Backbone {
+		t.Error("--freeze backbone: the weights are said not to be the original's")
+	}
+	agreement := *evaluated(t, dir, "--data", set, "--teacher", net).Agreement
+	// Again, with the bundle's own network for teacher, which it still is.
+	r = trained(t, slices.Concat([]string{dir, "--data", set, "--distill"}, few)...)
+	if r.Top1 == nil || r.Agreement == nil || metaOf(t, dir).Backbone {
+		t.Errorf("with labels: top-1 %v, agreement %v, backbone %v", r.Top1, r.Agreement, metaOf(t, dir).Backbone)
+	}
+	t.Logf("agreement %v, then %v", agreement, *r.Agreement)
+
+	// Now the weights are others, and somebody has to name the teacher.
+	before := tree(t, dir)
+	for _, c := range []struct {
+		args    string
+		code    int
+		message string
+	}{
+		{"--distill", exitUsage, "--teacher"},
+		{"--distill --teacher " + other, exitUnusable, "SHA-256"},
+		{"--distill --teacher nowhere.onnx", exitUnusable, "nowhere.onnx"},
+	} {
+		_, stderr, code := bnc(t, slices.Concat([]string{"train", dir, "--data", set}, few, strings.Fields(c.args))...)
+		if code != c.code || !strings.Contains(stderr, c.message) || !sameTree(before, tree(t, dir)) {
+			t.Errorf("%s: exit code %d, expected %d with %q: %s", c.args, code, c.code, c.message, stderr)
+		}
+	}
+	trained(t, slices.Concat([]string{dir, "--data", set, "--distill", "--teacher", net, "--temperature", "3"}, few)...)
+
+	// The restored tensor comes to resemble what it stands for.
+	loss := func(weight string) float64 {
+		r := trained(t, slices.Concat([]string{copyOf(t, start), "--data", set, "--distill", "--freeze", "backbone", "--feature-weight", weight}, few)...)
+		return r.Epochs[1].Loss
+	}
+	if with, without := loss("1"), loss("0"); with <= without {
+		t.Errorf("loss %v with --feature-weight 1, %v without", with, without)
+	}
+}
