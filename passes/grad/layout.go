@@ -27,7 +27,7 @@ const (
 const (
 	costOfImage     = 2.5e6 // MACs
 	costOfShifts    = 1.5   // factor
-	costOfTransport = 100   // MACs an element
+	costOfTransport = 300   // MACs an element
 	// Weights that do not change let ONNX Runtime choose a layout of its own, in
 	// place of NCHW only.
 	costOfConstant = 0.5 // factor
