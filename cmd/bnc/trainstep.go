@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,6 +234,7 @@ func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*tra
 		s.close()
 		return nil, err
 	}
+	debug.FreeOSMemory() // what compiling took
 	port, err := inputPort(t.source)
 	if err == nil {
 		s.feeder, err = newFeeder(port, sets)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"syscall"
@@ -101,6 +102,7 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory() // as bnc train does
 	rng := rand.New(rand.NewPCG(1, 2))
 	x, err := tensor.New(tensor.Float32, int64(batch), int64(channels), int64(size), int64(size))
 	if err != nil {
