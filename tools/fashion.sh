@@ -2,7 +2,8 @@
 # Fashion-MNIST, ResNet-20: the whole network from scratch, then bottlenecks of
 # several sizes at several blocks, trained with the codec and without it, beside
 # the images themselves as JPEG and PNG. Hours on two cores; what is done already
-# is not done again.
+# is not done again. The weights of the last epoch count, not of the one that the test
+# images like best.
 # usage: fashion.sh [FOLDER]     results go there (default build/fashion)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,7 +29,7 @@ keep() {
 # base: the network that everything starts from.
 base() {
 	[ -s resnet20.onnx ] || "$bnc" models resnet20 -o resnet20.onnx >/dev/null
-	keep base.train.json "$bnc" train resnet20.onnx --data "$data" --epochs 10 --seed 1 -o base.onnx --json
+	keep base.train.json "$bnc" train resnet20.onnx --data "$data" --epochs 10 --seed 1 --keep-last -o base.onnx --json
 	keep base.json "$bnc" eval base.onnx --data "$data" --json
 	keep input-jpeg.json "$bnc" eval base.onnx --data "$data" --input-codec jpeg --quality 5,10,15,20,30,40,50,60,70,75,80,85,90,95 --json
 	keep input-png.json "$bnc" eval base.onnx --data "$data" --input-codec png --json
@@ -44,7 +45,7 @@ pair() {
 	if [ ! -s "$name.train.json" ]; then
 		"$bnc" split "$model" --after "$1" --c "$2" --s "$3" --seed "$4" -o "$name" >/dev/null 2>&1
 		# shellcheck disable=SC2086 # the flag may be none
-		keep "$name.train.json" "$bnc" train "$name" --data "$data" --epochs "$5" --seed "$4" --json ${7:-}
+		keep "$name.train.json" "$bnc" train "$name" --data "$data" --epochs "$5" --seed "$4" --keep-last --json ${7:-}
 	fi
 	keep "$name.json" "$bnc" eval "$name" --data "$data" --quality "$6" --json
 }
@@ -79,7 +80,7 @@ pair rb1 1 2 0 4 "$some"
 model=base.onnx
 if [ ! -s distill.json ]; then
 	"$bnc" split base.onnx --after rb1 --c 4 --s 1 -o distill >/dev/null 2>&1
-	keep distill.train.json "$bnc" train distill --data "$data" --distill --freeze backbone --epochs 2 --json
+	keep distill.train.json "$bnc" train distill --data "$data" --distill --freeze backbone --epochs 2 --keep-last --json
 	keep distill.json "$bnc" eval distill --data "$data" --quality "$some" --json
 fi
 cd "$root" && go run ./tools/fashion "$out" docs/fashion-mnist

@@ -41,7 +41,7 @@ pair() {
 		# shellcheck disable=SC2086
 		"$bnc" split "$model" --after "$cut" --c "$c" --s "$s" --restore-width 64 --calib "$unlabelled" $prepare -o "$id" >/dev/null
 		keep "$id.untrained.json" "$bnc" eval "$id" --data "$val" --json
-		keep "$id.train.json" "$bnc" train "$id" --data "$unlabelled" --val "$val" --distill --epochs "$epochs" --json "$@"
+		keep "$id.train.json" "$bnc" train "$id" --data "$unlabelled" --val "$val" --distill --epochs "$epochs" --keep-last --json "$@"
 	fi
 	keep "$id.json" "$bnc" eval "$id" --data "$val" --quality 5,10,20,35,50 --json
 }
