@@ -107,7 +107,7 @@ func (c *gradCase) run(m *ir.Model, layout grad.Layout, feeds ort.Feed, rng *ran
 	if err != nil {
 		return err
 	}
-	s, err := ort.OpenBytes(c.name, data, ort.Options{})
+	s, err := ort.OpenBytes(c.name, data, ort.Options{Threads: 1}) // more only cost, at these sizes
 	if err != nil {
 		return err
 	}
