@@ -235,6 +235,9 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	}
 	changed, err := t.write(ctx, s, path, step.trainer.Params(), sets, o)
 	if err != nil {
+		return fmt.Errorf("%w; what was learnt is kept in %s: --resume writes it again", err, dir)
+	}
+	if err := removeCheckpoint(dir); err != nil {
 		return err
 	}
 	if changed && sets.val != nil { // the range is another than that of the last epoch
@@ -244,7 +247,7 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		}
 		result.Top1, result.PayloadBytes = v.Top1, v.PayloadBytes
 	}
-	if err := finishFolder(dir, filepath.Base(o.destination(path)), history); err != nil {
+	if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), history); err != nil {
 		return err
 	}
 	if o.asJSON {

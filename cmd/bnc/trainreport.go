@@ -81,15 +81,14 @@ func (b *trainBar) done() {
 // the best state goes on with ".best".
 const checkpointFile = "checkpoint"
 
-// finishFolder writes the page of curves and removes the checkpoint of a
-// training that is done.
-func finishFolder(dir, name string, h *train.History) error {
+// removeCheckpoint removes the checkpoint of a training that is done.
+func removeCheckpoint(dir string) error {
 	for _, file := range []string{checkpointFile, checkpointFile + ".best"} {
 		if err := os.Remove(filepath.Join(dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	return writeCurves(filepath.Join(dir, "curves.html"), name, h)
+	return nil
 }
 
 // curve is a chart of something that every epoch tells.
