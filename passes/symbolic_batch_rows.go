@@ -50,7 +50,10 @@ func (b *batcher) checkRows(n *ir.Node) error {
 	if slices.Contains(alignedOps, n.Op) {
 		rule = aligned
 	}
-	if n.Domain != "" || rule == nil {
+	if n.Domain == codecDomain && n.Op == "JpegRoundTrip" {
+		rule = func(b *batcher, n *ir.Node, _, axis int) string { return inFront(b, n, 0, axis) } // tiles and ranges
+	}
+	if n.Domain != "" && n.Domain != codecDomain || rule == nil {
 		return b.refuse(n, "bnc does not know that %s treats the images of a batch one by one", n.Op)
 	}
 	if n.Int("training_mode", 0) != 0 {
