@@ -31,28 +31,31 @@ keep "$out/$name.json" "$bnc" eval "$model" --data "$val" $prepare --json
 # shellcheck disable=SC2086
 keep "$out/$name-jpeg.json" "$bnc" eval "$model" --data "$val" $prepare --input-codec jpeg --quality 5,10,15,20,30,50,75,90 --json
 
-# pair CUT C S EPOCHS [TRAIN FLAGS]
+# pair CUT C S QUALITY EPOCHS [TRAIN FLAGS]
 pair() {
-	cut=$1 c=$2 s=$3 epochs=$4
-	shift 4
-	id=$out/$name-$cut-c$c-s$s-e$epochs$(echo "$*" | tr -d ' ')
+	cut=$1 c=$2 s=$3 quality=$4 epochs=$5
+	shift 5
+	id=$out/$name-$cut-c$c-s$s-q$quality-e$epochs$(echo "$*" | tr -d ' ')
 	[ -s "$id.json" ] && return 0
 	if [ ! -s "$id.train.json" ]; then
 		# shellcheck disable=SC2086
-		"$bnc" split "$model" --after "$cut" --c "$c" --s "$s" --restore-width 64 --calib "$unlabelled" $prepare -o "$id" >/dev/null
+		"$bnc" split "$model" --after "$cut" --c "$c" --s "$s" --quality "$quality" --restore-width 64 --calib "$unlabelled" $prepare -o "$id" >/dev/null
 		keep "$id.untrained.json" "$bnc" eval "$id" --data "$val" --json
 		keep "$id.train.json" "$bnc" train "$id" --data "$unlabelled" --val "$val" --distill --epochs "$epochs" --keep-last --json "$@"
 	fi
-	keep "$id.json" "$bnc" eval "$id" --data "$val" --quality 5,10,20,35,50 --json
+	keep "$id.json" "$bnc" eval "$id" --data "$val" --quality 5,10,20,35,50,75 --json
 }
 
-pair rb6 24 1 5 --freeze backbone
-pair rb3 16 1 5 --freeze backbone
-pair rb6 8 1 5 --freeze backbone --lr 2e-3
-pair rb3 8 1 5 --freeze backbone --lr 2e-3
-pair rb1 8 1 5 --freeze backbone
-pair rb9 24 1 5 --freeze backbone
-pair rb6 24 1 20 --freeze backbone
-pair rb6 16 1 20 --freeze none --lr 0.002
-pair rb6 32 2 20 --freeze backbone
+pair rb6 24 1 20 5 --freeze backbone
+pair rb3 16 1 20 5 --freeze backbone
+pair rb6 24 1 35 5 --freeze backbone
+pair rb3 16 1 35 5 --freeze backbone
+pair rb6 8 1 20 5 --freeze backbone --lr 2e-3
+pair rb3 8 1 20 5 --freeze backbone --lr 2e-3
+pair rb1 8 1 20 5 --freeze backbone
+pair rb9 24 1 20 5 --freeze backbone
+pair rb6 24 1 20 20 --freeze backbone
+pair rb6 24 1 20 20 --lr 0.002
+pair rb6 16 2 50 20 --freeze backbone
+pair rb3 16 1 35 20 --freeze backbone
 cd "$root" && go run ./tools/photos "$out" docs/photos

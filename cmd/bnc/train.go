@@ -68,7 +68,7 @@ func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.Float64Var(&o.valSplit, "val-split", 0.15, "part of DATA that is kept for judging where it is not divided; 0 for none")
 	fs.IntVar(&o.limit, "limit", 0, "train on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.epochs, "epochs", 10, "times that each image is trained on")
-	fs.IntVar(&o.batch, "batch", 0, "images a step (default 64; 32 for more than 64x64 pixels)")
+	fs.IntVar(&o.batch, "batch", 0, "images a step (default 64; 16 for more than 64x64 pixels)")
 	fs.Uint64Var(&o.seed, "seed", 0, "seed of shuffling and augmentation")
 	fs.StringVar(&o.freeze, "freeze", "none", "what keeps its weights: none, backbone (all but the bottleneck), mobile or cloud (that half)")
 	fs.BoolVar(&o.distill, "distill", false, "learn from the original model's answers; labels, if any, only judge")

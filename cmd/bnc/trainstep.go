@@ -114,7 +114,7 @@ func hasBatchNorm(m *ir.Model) bool {
 	})
 }
 
-// defaultBatch is 64 for inputs of at most 64 x 64, 32 for larger ones, and not
+// defaultBatch is 64 for inputs of at most 64 x 64, 16 for larger ones, and not
 // more than there are images.
 func defaultBatch(m *ir.Model, images int) int {
 	n := 64
@@ -124,7 +124,7 @@ func defaultBatch(m *ir.Model, images int) int {
 			area *= max(d.N, 1)
 		}
 		if area > 3*64*64 {
-			n = 32
+			n = 16
 		}
 	}
 	return min(n, images)

@@ -50,7 +50,7 @@ func read(path string) (*evaluation, error) {
 	return e, nil
 }
 
-var pairName = regexp.MustCompile(`^(.+)-(rb\d+)-c(\w+)-s(\d)-e(\d+)(.*)\.json$`)
+var pairName = regexp.MustCompile(`^(.+)-(rb\d+)-c(\w+)-s(\d)-q(\d+)-e(\d+)(.*)\.json$`)
 
 func write(dir, file string) error {
 	entries, err := os.ReadDir(dir)
@@ -58,10 +58,10 @@ func write(dir, file string) error {
 		return err
 	}
 	var b strings.Builder
-	b.WriteString("# MobileNetV2 with ImageNet's weights, trained without labels\n\nMade by `tools/photos.sh`: 1,000 unlabelled photographs, judged on 500 others. The\nbottleneck has 8 bits, JPEG quality 20 and a restoration of width 64; it begins\ncalibrated (*untrained*). Rows beside --freeze backbone change the whole network.\n")
+	b.WriteString("# MobileNetV2 with ImageNet's weights, trained without labels\n\nMade by `tools/photos.sh`: 1,000 unlabelled photographs, judged on 500 others. The\nbottleneck has 8 bits and a restoration of width 64; it begins\ncalibrated (*untrained*). Rows beside --freeze backbone change the whole network.\n")
 	models := map[string]bool{}
 	for _, e := range entries {
-		if m := pairName.FindStringSubmatch(e.Name()); m != nil && !strings.HasSuffix(m[6], "train") {
+		if m := pairName.FindStringSubmatch(e.Name()); m != nil && !strings.HasSuffix(m[7], "train") {
 			models[m[1]] = true
 		}
 	}
@@ -87,10 +87,10 @@ func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) err
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | epochs | flags | bytes | untrained | trained | agreement | the image as JPEG at that accuracy | share |\n|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
+	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | quality | epochs | flags | bytes | untrained | trained | agreement | the image as JPEG at that accuracy | share |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
 	for _, e := range entries {
 		m := pairName.FindStringSubmatch(e.Name())
-		if m == nil || m[1] != name || strings.HasSuffix(m[6], "train") || strings.HasSuffix(m[6], "untrained") {
+		if m == nil || m[1] != name || strings.HasSuffix(m[7], "train") || strings.HasSuffix(m[7], "untrained") {
 			continue
 		}
 		v, err := read(filepath.Join(dir, e.Name()))
@@ -109,7 +109,7 @@ func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) err
 		if v.Agreement != nil {
 			agreement = fmt.Sprintf("%.1f%%", 100**v.Agreement)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], v.Payload.Mean,
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], m[7], v.Payload.Mean,
 			100*before.Top1, 100*v.Top1, agreement, image, share)
 	}
 	b.WriteString("\n| the image as JPEG, quality | bytes | top-1 |\n|---|---|---|\n")
