@@ -29,6 +29,8 @@ type calibrationSource struct {
 	set     *data.Set
 	choose  feed.Chooser
 	flag    string // that named the images, for errors
+	// lenient passes images over that cannot be used.
+	lenient bool
 }
 
 // calibrate runs the model up to the cut on real images and returns the units
@@ -59,6 +61,9 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 			used = append(used, f)
 		}
 		item, err := set.Item(index)
+		if err != nil && src.lenient {
+			continue
+		}
 		if err != nil {
 			return nil, unusablef("%s: %w", src.flag, err)
 		}
@@ -66,6 +71,9 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 			prepared = feeder.Preprocess(item.Image.Bounds().Size())
 		}
 		x, err := feeder.One(item)
+		if err != nil && src.lenient {
+			continue
+		}
 		if err != nil {
 			return nil, unusablef("%s: %s: %w", src.flag, set.Name(index), err)
 		}

@@ -50,6 +50,9 @@ type command struct {
 // streams are where a command writes. Results go to out, everything else to err.
 type streams struct{ out, err io.Writer }
 
+// notice prints a line to err.
+func (s streams) notice(format string, args ...any) { fmt.Fprintf(s.err, format+"\n", args...) }
+
 var commands = []command{
 	modelsCommand, inspectCommand, splitCommand, trainCommand, runCommand, evalCommand, doctorCommand,
 }

@@ -200,12 +200,12 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	if _, err := os.Stat(filepath.Join(dir, checkpointFile)); err != nil && o.resume {
 		return usagef("--resume: there is no checkpoint in %s: start without --resume", dir)
 	}
-	sets, err := openTrainingSets(t, &o)
+	sets, err := openTrainingSets(t, &o, s.notice)
 	if err != nil {
 		return err
 	}
 	for _, name := range sets.train.EmptyClasses() {
-		fmt.Fprintf(s.err, "class %q has no images to train on\n", name)
+		s.notice("class %q has no images to train on", name)
 	}
 	if err := t.calibrate(ctx, s, sets, o); err != nil {
 		return err

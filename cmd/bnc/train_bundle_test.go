@@ -14,7 +14,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
 
@@ -36,15 +35,7 @@ func metaOf(t *testing.T, dir string) bundle.Meta {
 	t.Helper()
 	var all []bundle.Meta
 	for _, part := range bundleParts {
-		head, err := model.ReadFile(filepath.Join(dir, part+".onnx"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		meta, err := bundle.ParseMeta(head.Metadata)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, meta)
+		all = append(all, modelMeta(t, filepath.Join(dir, part+".onnx")))
 	}
 	if all[0].Pair != all[2].Pair || all[1].Pair != all[2].Pair {
 		t.Errorf("%s: files of different pairs", dir)

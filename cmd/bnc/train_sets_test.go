@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/model"
 )
 
 // Striped pictures: one of a few directions, any phase, some noise.
@@ -211,4 +213,18 @@ func graphOf(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// modelMeta is what a file's metadata say.
+func modelMeta(t *testing.T, path string) bundle.Meta {
+	t.Helper()
+	head, err := model.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := bundle.ParseMeta(head.Metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return meta
 }

@@ -178,6 +178,7 @@ func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
 			after:   t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
+			lenient: true, // told when it is trained on
 		}, settings.Geometry)
 		if err != nil {
 			return err

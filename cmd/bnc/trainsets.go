@@ -2,6 +2,8 @@ package main
 
 import (
 	"image"
+	"runtime"
+	"sync"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -26,7 +28,7 @@ const statisticsOf = 10000
 
 // openTrainingSets opens --data and --val and decides how their images are
 // prepared.
-func openTrainingSets(t *trainable, o *trainOptions) (*trainingSets, error) {
+func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, args ...any)) (*trainingSets, error) {
 	sets := &trainingSets{}
 	var err error
 	if sets.train, err = openData("--data", o.data, data.Train); err != nil {
@@ -50,11 +52,46 @@ func openTrainingSets(t *trainable, o *trainOptions) (*trainingSets, error) {
 	if !sets.train.Labelled() && !o.distill {
 		return nil, unusablef("--data %s has no labels: expected one sub-folder a class, or labels beside the images; without labels the original model can teach: --distill", o.data)
 	}
+	if sets.val, err = readable(sets.val, notice); err != nil {
+		return nil, err
+	}
 	port, err := inputPort(t.source)
 	if err != nil {
 		return nil, err
 	}
 	return sets, sets.prepare(port, t, o)
+}
+
+// readable leaves images to judge by out that cannot be read, with a notice, so
+// that every epoch is judged by the same ones.
+func readable(set *data.Set, notice func(format string, args ...any)) (*data.Set, error) {
+	if set == nil || set.File(0) == "" { // a file of all items was read as a whole
+		return set, nil
+	}
+	failed := make([]error, set.Len())
+	workers := runtime.GOMAXPROCS(0)
+	var group sync.WaitGroup
+	for first := range workers {
+		group.Go(func() {
+			var r data.Reader
+			for i := first; i < set.Len(); i += workers {
+				_, failed[i] = set.Read(i, &r)
+			}
+		})
+	}
+	group.Wait()
+	var good []int
+	for i, err := range failed {
+		if err == nil {
+			good = append(good, i)
+		} else {
+			notice("left out: %v", err)
+		}
+	}
+	if good == nil {
+		return nil, unusablef("none of the images to judge by can be read: %w", failed[0])
+	}
+	return set.Select(good), nil
 }
 
 // inputPort is the model's input as the runtime sees it, with an open batch.

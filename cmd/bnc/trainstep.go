@@ -20,6 +20,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -62,8 +63,11 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 	if err != nil {
 		return nil, err
 	}
-	if !o.distill {
-		if err := sets.train.CheckClasses(int(scores.Classes)); err != nil {
+	for _, set := range []*data.Set{sets.train, sets.val} {
+		if set == nil || set == sets.train && o.distill {
+			continue // nothing is compared with its labels
+		}
+		if err := set.CheckClasses(int(scores.Classes)); err != nil {
 			return nil, unusableError{err}
 		}
 	}
@@ -288,10 +292,9 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 	if err != nil {
 		return nil, err
 	}
-	notice := func(format string, args ...any) { fmt.Fprintf(io.err, format+"\n", args...) }
 	loader, err := feed.NewLoader(s.feeder, sets.train, feed.LoaderOptions{
 		Batch: o.batch, Seed: o.seed, Shuffle: true, Augment: augment, Labels: s.trainer.Labelled(),
-		OnSkip: func(name string, err error) { notice("left out: %v", err) },
+		OnSkip: func(name string, err error) { io.notice("left out: %v", err) },
 	})
 	if err != nil {
 		return nil, unusablef("--data: %w", err)
@@ -316,7 +319,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(warmup * float64(steps))), Total: o.epochs * steps},
 		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
 		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
-		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: notice, Epoch: bar.epoch,
+		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Epoch: bar.epoch,
 	}
 	if sets.val != nil {
 		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {
@@ -324,11 +327,11 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		}
 	}
 	history, err := train.Run(ctx, s.trainer, options)
-	var data *train.DataError
+	var unusable *train.DataError
 	switch {
 	case errors.Is(err, train.ErrOtherTraining):
 		return nil, usageError{fmt.Errorf("--resume: %w: give the flags, data and bundle of the training that was interrupted, or start without --resume", err)}
-	case errors.As(err, &data):
+	case errors.As(err, &unusable):
 		return nil, unusablef("--data: %w", err)
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("interrupted; bnc train ... --resume goes on from the last checkpoint")
@@ -339,21 +342,17 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 // identity is what a checkpoint must share with the training that goes on from
 // it: all that decides about the result.
 func (o trainOptions) identity(id string, a feed.Augment, sets *trainingSets) (string, error) {
-	val := 0
-	if sets.val != nil {
-		val = sets.val.Len()
-	}
 	b, err := json.Marshal(struct {
-		Graph              string
-		Seed               uint64
-		Epochs, Train, Val int
-		Rate, Warmup       float64
-		Schedule           string
-		Augment            feed.Augment
-		Preprocess         any
-		KeepLast           bool
-		Patience           int
-	}{id, o.seed, o.epochs, sets.train.Len(), val, o.lr, o.warmup, o.schedule, a, sets.preprocess, o.keepLast, o.patience})
+		Graph, Train, Val string
+		Seed              uint64
+		Epochs            int
+		Rate, Warmup      float64
+		Schedule          string
+		Augment           feed.Augment
+		Preprocess        any
+		KeepLast          bool
+		Patience          int
+	}{id, labelsID(sets.train), labelsID(sets.val), o.seed, o.epochs, o.lr, o.warmup, o.schedule, a, sets.preprocess, o.keepLast, o.patience})
 	if err != nil {
 		return "", err
 	}
@@ -361,9 +360,24 @@ func (o trainOptions) identity(id string, a feed.Augment, sets *trainingSets) (s
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// labelsID tells sets apart by their labels.
+func labelsID(set *data.Set) string {
+	if set == nil {
+		return ""
+	}
+	h := sha256.New()
+	for i := range set.Len() {
+		fmt.Fprintln(h, set.Label(i))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // validate judges weights by the images that are kept for that.
 func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
 	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Extra: weights})
+	if unusable := (*eval.UnusableError)(nil); errors.As(err, &unusable) {
+		return train.Validation{}, unusablef("images to judge by: %w", err)
+	}
 	if err != nil {
 		return train.Validation{}, err
 	}
