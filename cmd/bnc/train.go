@@ -12,6 +12,7 @@ import (
 
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/train"
 	"github.com/spf13/pflag"
 )
@@ -42,23 +43,23 @@ Examples:
 }
 
 type trainOptions struct {
-	data, val, teacher, freeze, out  string
-	valSplit                         float64
-	epochs, batch, limit             int
-	seed                             uint64
-	distill, naive, noCalib, resume  bool
-	loss                             grad.Loss
-	opt                              grad.Optimizer
-	lr, warmup                       float64
-	schedule, quantRange             string
-	crop, pad, flip                  string
-	patience                         int
-	every                            time.Duration
-	keepLast, keepStatistics, asJSON bool
-	layout, dump                     string
-	inputs                           []string
-	images                           imageFlags
-	flags                            *pflag.FlagSet
+	data, val, teacher, freeze, out string
+	valSplit                        float64
+	epochs, batch, limit            int
+	seed                            uint64
+	distill, naive, noCalib, resume bool
+	loss                            grad.Loss
+	opt                             grad.Optimizer
+	lr, warmup                      float64
+	schedule, quantRange            string
+	crop, pad, flip                 string
+	patience                        int
+	every                           time.Duration
+	keepLast, asJSON                bool
+	layout, dump, statistics        string
+	inputs                          []string
+	images                          imageFlags
+	flags                           *pflag.FlagSet
 }
 
 func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
@@ -90,12 +91,12 @@ func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.Float64Var(&o.opt.EMA, "ema", 0, "decay of an average of the weights that is used in the end, e.g. 0.999")
 	fs.StringVar(&o.schedule, "schedule", train.Cosine, "of the learning rate: cosine, step or constant")
 	fs.Float64Var(&o.warmup, "warmup", -1, "epochs in which the learning rate rises (default: half an epoch)")
-	fs.StringVar(&o.crop, "random-resized-crop", "", "smallest and largest part of an image's area, e.g. 0.35,1; none (default: 0.35,1 for images of other sizes than the input's)")
+	fs.StringVar(&o.crop, "random-resized-crop", "", "smallest and largest part of an image's area, e.g. 0.35,1; none (default: 0.5,1 for images of other sizes than the input's)")
 	fs.StringVar(&o.pad, "random-crop", "", "pixels of padding; none (default: 2 for images of the input's size)")
 	fs.StringVar(&o.flip, "flip", "", "on or off: mirror half of the images (default on)")
 	fs.IntVar(&o.patience, "patience", 0, "end after so many epochs without a better result, 0 for never")
 	fs.BoolVar(&o.keepLast, "keep-last", false, "end with the last epoch's weights instead of the best one's")
-	fs.BoolVar(&o.keepStatistics, "keep-statistics", false, "batch normalisation as in inference, its running statistics unchanged")
+	fs.StringVar(&o.statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
 	fs.StringVar(&o.layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.DurationVar(&o.every, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
 	fs.BoolVar(&o.resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
@@ -134,6 +135,7 @@ func (o *trainOptions) check() error {
 		{"optimizer", o.opt.Kind, []string{"", grad.SGD, grad.Adam, grad.AdamW}},
 		{"schedule", o.schedule, []string{train.Cosine, train.Steps, train.Constant}},
 		{"range", o.quantRange, []string{"", "static", "dynamic"}},
+		{"statistics", o.statistics, []string{"", "batch", "running"}},
 		{"flip", o.flip, []string{"", "on", "off"}},
 		{"layout", o.layout, []string{"auto", "nchw", "chwn"}},
 	} {
@@ -163,10 +165,21 @@ func (o *trainOptions) check() error {
 		return usagef("--batch %d: expected 1 or more", o.batch)
 	case o.flags.Changed("lr") && o.lr == 0:
 		return usagef("--lr 0: nothing would change")
-	case !(o.loss.Temperature > 0):
-		return usagef("--temperature %v: expected more than 0", o.loss.Temperature)
+	case !(o.loss.Temperature > 0) || math.IsInf(o.loss.Temperature, 1):
+		return usagef("--temperature %v: expected a number larger than 0", o.loss.Temperature)
+	case o.flags.Changed("warmup") && !(o.warmup >= 0 && o.warmup <= math.MaxInt32):
+		return usagef("--warmup %v: expected a number of epochs, 0 or more", o.warmup)
+	case o.patience < 0:
+		return usagef("--patience %d: expected 0 (never) or more", o.patience)
+	case o.every < 0:
+		return usagef("--checkpoint-every %v: expected 0 (only after epochs) or more", o.every)
+	case o.opt.Nesterov && o.opt.Momentum == 0:
+		return usagef("--nesterov needs a --momentum larger than 0")
 	case o.teacher != "" && !o.distill:
 		return usagef("--teacher has a meaning with --distill only")
+	}
+	if _, err := o.augment(&trainingSets{preprocess: &imagein.Preprocess{}}); err != nil {
+		return err
 	}
 	if o.loss.Kind == "" {
 		o.loss.Kind = grad.CrossEntropy
@@ -215,9 +228,6 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		return err
 	}
 	defer step.close()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	history, err := step.run(ctx, s, dir, t, sets, o)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 		return nil, err
 	}
 	options := grad.Options{
-		Batch: int64(o.batch), Input: input, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.keepStatistics,
+		Batch: int64(o.batch), Input: input, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.statistics == "running" || o.statistics == "" && o.freeze == "backbone",
 		Layout:  grad.Layout(o.layout),
 		Targets: grad.Targets{Scores: scores.Value.Name()},
 	}
@@ -266,11 +266,11 @@ func (o *trainOptions) augment(sets *trainingSets) (feed.Augment, error) {
 		var err1, err2 error
 		a.ResizedCrop[0], err1 = strconv.ParseFloat(low, 64)
 		a.ResizedCrop[1], err2 = strconv.ParseFloat(high, 64)
-		if !ok || err1 != nil || err2 != nil {
+		if c := a.ResizedCrop; !ok || err1 != nil || err2 != nil || !(0 < c[0] && c[0] <= c[1] && c[1] <= 1) {
 			return a, usagef("--random-resized-crop %q: expected SMALLEST,LARGEST part of the area, for example 0.35,1", o.crop)
 		}
 	case sets.whole:
-		a.ResizedCrop = [2]float64{0.35, 1}
+		a.ResizedCrop = [2]float64{0.5, 1}
 	}
 	switch {
 	case o.pad == "none":
@@ -325,6 +325,9 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {
 			return s.validate(ctx, sets, o.batch, weights)
 		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
 	}
 	history, err := train.Run(ctx, s.trainer, options)
 	var unusable *train.DataError
