@@ -42,7 +42,7 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 	t := &trainable{path: path, meta: subject.meta, bottleneck: subject.joined != "", inputs: o.inputs}
 	switch {
 	case subject.pair != nil && subject.joined == "":
-		return nil, unusablef("%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
+		return nil, usagef("%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
 	case t.bottleneck && subject.pair == nil:
 		return nil, usagef("%s is one file of a bundle, and all three change together: give the folder %s", path, filepath.Dir(path))
 	case t.bottleneck:

@@ -109,12 +109,13 @@ type DivergedError struct {
 	Epoch, Step int
 	Result      StepResult
 	Rate        float64
+	Halved      int // how often the learning rate was
 }
 
 // Error gives the step.
 func (e *DivergedError) Error() string {
 	return fmt.Sprintf("epoch %d, step %d: loss %v, gradient norm %v at learning rate %.3g, after halving it %d times; the weights before that are kept: try a smaller --lr, or --clip-norm 1",
-		e.Epoch, e.Step, e.Result.Loss, e.Result.Norm, e.Rate, slowerAtMost)
+		e.Epoch, e.Step, e.Result.Loss, e.Result.Norm, e.Rate, e.Halved)
 }
 
 // DataError says that the images cannot be used.
@@ -171,9 +172,10 @@ type run struct {
 	o       Options
 	p       progress
 	saved   time.Time
-	best    ort.Feed // the state of the best epoch
-	log     *os.File // nil for none
-	gaps    bool     // a line could not be written
+	best    ort.Feed    // the state of the best epoch
+	log     *os.File    // nil for none
+	gaps    bool        // a line could not be written
+	bad     *StepResult // of the last step where that was left out
 	images  int
 	seconds float64
 }
@@ -218,12 +220,14 @@ func (r *run) epoch(ctx context.Context) error {
 			// The state is that of before the step. With a smaller rate the
 			// following steps go another way.
 			if r.p.Slower++; r.p.Slower > slowerAtMost {
-				return errors.Join(&DivergedError{r.p.Epoch + 1, r.p.Step + 1, result, rate}, r.checkpoint())
+				return errors.Join(&DivergedError{r.p.Epoch + 1, r.p.Step + 1, result, rate, slowerAtMost}, r.checkpoint())
 			}
 			r.o.Notice("epoch %d, step %d: loss %v, gradient norm %v: the step is left out and the learning rate halved", r.p.Epoch+1, r.p.Step+1, result.Loss, result.Norm)
 			r.p.Step++
+			r.bad = &result
 			continue
 		}
+		r.bad = nil
 		spent := time.Since(start).Seconds()
 		r.p.Step++
 		r.p.Good++
@@ -251,6 +255,9 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
 	if r.o.Validate != nil {
 		v, err := r.o.Validate(ctx, r.Weights())
+		if err != nil && ctx.Err() == nil && r.bad != nil { // its scores are no numbers either
+			return &DivergedError{epoch.Epoch, r.p.Step, *r.bad, rate, r.p.Slower}
+		}
 		if err != nil {
 			return err
 		}
@@ -266,6 +273,9 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 				}
 			}
 		}
+	}
+	if r.o.Validate == nil && r.bad != nil && epoch.Epoch == r.o.Epochs { // nothing else would tell
+		return &DivergedError{epoch.Epoch, r.p.Step, *r.bad, rate, r.p.Slower}
 	}
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)

@@ -145,7 +145,7 @@ func TestRunTakenUpAgain(t *testing.T) {
 // halved, and a training of nothing else ends with an error and finite weights.
 func TestRunDiverges(t *testing.T) {
 	tr, o := training(t, 3)
-	o.Loader = slopes(t, tr.session, []float32{1, 2, -1, 1, 1, float32(math.Inf(1)), 1, 1}, []float32{2, 4, 0, 1, 3, 0, 1, 2}, false)
+	o.Loader = slopes(t, tr.session, []float32{1, float32(math.Inf(1)), 1, 1, 1, 2, -1, 1}, []float32{3, 0, 1, 2, 2, 4, 0, 1}, false)
 	o.Schedule.Kind = Constant
 	var notices []string
 	o.Notice = func(format string, args ...any) { notices = append(notices, fmt.Sprintf(format, args...)) }
@@ -157,7 +157,7 @@ func TestRunDiverges(t *testing.T) {
 		if math.IsNaN(e.Loss) || math.IsInf(e.Loss, 0) {
 			t.Errorf("loss of epoch %d: %v", e.Epoch, e.Loss)
 		}
-		if want := 0.05 / float64(int(1)<<i); math.Abs(e.Rate-want) > 1e-15 {
+		if want := 0.05 / float64(int(2)<<i); math.Abs(e.Rate-want) > 1e-15 {
 			t.Errorf("rate of epoch %d: %v, expected %v", e.Epoch, e.Rate, want)
 		}
 	}
