@@ -31,6 +31,10 @@ base() {
 	[ -s resnet20.onnx ] || "$bnc" models resnet20 -o resnet20.onnx >/dev/null
 	keep base.train.json "$bnc" train resnet20.onnx --data "$data" --epochs 10 --seed 1 --keep-last -o base.onnx --json
 	keep base.json "$bnc" eval base.onnx --data "$data" --json
+}
+
+# inputs: the images themselves.
+inputs() {
 	keep input-jpeg.json "$bnc" eval base.onnx --data "$data" --input-codec jpeg --quality 5,10,15,20,30,40,50,60,70,75,80,85,90,95 --json
 	keep input-png.json "$bnc" eval base.onnx --data "$data" --input-codec png --json
 }
@@ -57,6 +61,7 @@ both() {
 
 base
 both rb1 1 2 0 4 "$whole"
+inputs
 for size in "2 2" "4 2" "1 1" "2 1" "4 1"; do
 	# shellcheck disable=SC2086
 	both rb1 $size 0 4 "$some"
