@@ -28,9 +28,9 @@ func TestGradBottlenecks(t *testing.T) {
 		bundle := filepath.Join(dir, fmt.Sprint(i))
 		mustBnc(t, append([]string{"split", model, "-o", bundle}, args...)...)
 		joined := filepath.Join(bundle, "bottlenet.onnx")
-		cases = append(cases, gradNetwork(t, "resnet20 "+flags, joined, true, 1))
+		cases = append(cases, gradNetwork(t, "resnet20 "+flags, joined, networkForm{batchNorm: true}, 1))
 		if i < 2 {
-			cases = append(cases, gradNetwork(t, "resnet20 "+flags+", as in inference", joined, false, 1))
+			cases = append(cases, gradNetwork(t, "resnet20 "+flags, joined, networkForm{}, 1))
 		}
 	}
 	for _, c := range askTorch(t, cases) {
