@@ -44,7 +44,6 @@ type trainingStep struct {
 	feeder              *feed.Feeder
 	id                  string // of graph and first weights
 	taught              []int  // the teacher's classes of the images to judge by
-	distill             bool
 }
 
 func (s *trainingStep) close() {

@@ -302,11 +302,6 @@ func (b *builder) where(cond, x, y *ir.Value) *ir.Value {
 	return b.op("Where", d, []*ir.Value{cond, x, y})
 }
 
-// clip bounds x.
-func (b *builder) clip(x *ir.Value, lo, hi float64) *ir.Value {
-	return b.op("Clip", b.dims(x), []*ir.Value{x, b.scalar(lo), b.scalar(hi)})
-}
-
 // steep makes a hard step of x in one pass: 0 for x <= 0, 1 for x >= 1e-30. It is
 // several times faster than a comparison, a cast and what follows, and a power of
 // two, so that products with it are exact.
