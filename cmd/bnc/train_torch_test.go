@@ -85,7 +85,9 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := ort.OpenBytes(c.name, b, train.SessionOptions())
+	options := train.SessionOptions()
+	options.Threads = 1 // more only cost, at these sizes
+	session, err := ort.OpenBytes(c.name, b, options)
 	if err != nil {
 		t.Fatalf("%s: %v", c.name, err)
 	}

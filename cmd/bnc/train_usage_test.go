@@ -53,6 +53,7 @@ func TestTrainExitCodes(t *testing.T) {
 		{"BUNDLE --data SET --range wide", 2, "dynamic"},
 		{"BUNDLE --data SET --layout nhwc", 2, "chwn"},
 		{"BUNDLE --data SET --flip maybe", 2, "--flip"},
+		{"BUNDLE --data SET --statistics some", 2, "running"},
 		{"BUNDLE --data SET --epochs 0", 2, "--epochs"},
 		{"BUNDLE --data SET --epochs x", 2, "epochs"},
 		{"BUNDLE --data SET --batch 0", 2, "--batch"},
