@@ -97,7 +97,7 @@ func gradNetwork(t *testing.T, name, path string, form networkForm, seed uint64)
 // in float32, here or in PyTorch, and shift the gradients by up to a fiftieth:
 // that is chance, and a wrong rule is wrong with every seed. So one seed has to
 // agree in float32, and the others in direction. Smooth networks have no such
-// excuse.
+// excuse but for maxima.
 func checkNetworks(t *testing.T, cases []*gradCase) {
 	t.Helper()
 	agreed := map[grad.Layout]bool{}
