@@ -25,6 +25,7 @@ const maxCalibration = 256
 type calibrationSource struct {
 	// analyse loads the model, anew each time: a split takes it over.
 	analyse func() (*cut.Analysis, error)
+	path    string // of the model, for errors
 	after   string // the cut
 	set     *data.Set
 	choose  feed.Chooser
@@ -126,7 +127,7 @@ func (src calibrationSource) openPrefix() (*ort.Session, error) {
 	}
 	session, err := ort.Open(file, ort.Options{})
 	if refused := (*ort.ModelError)(nil); errors.As(err, &refused) {
-		return nil, unusablef("%w", refused) // not the file that is gone
+		return nil, unusablef("%s: %w", src.path, refused) // not the file that is gone
 	}
 	return session, err
 }

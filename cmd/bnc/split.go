@@ -192,7 +192,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		}
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return analyse(path, o.inputs) },
-			after:   o.after, set: set, choose: o.images.chooser(preprocess), flag: "--calib",
+			path:    path, after: o.after, set: set, choose: o.images.chooser(preprocess), flag: "--calib",
 		}, settings.Geometry)
 		if err != nil {
 			return err

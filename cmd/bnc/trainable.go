@@ -177,7 +177,7 @@ func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets
 	b, _, _, err := t.rebuild(t.source, func(settings *passes.Settings) error {
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
-			after:   t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
+			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
 			lenient: true, // told when it is trained on
 		}, settings.Geometry)
 		if err != nil {
