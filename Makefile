@@ -14,7 +14,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train fashion photos clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: build ## Go benchmarks, the codec against bare libjpeg-turbo, then tools/
 
 bench-train: build deps-oracle ## training steps beside PyTorch's
 	sh tools/bench/train.sh
+
+gradients: build deps-oracle ## gradients of whole networks against PyTorch's (long)
+	BNC_GRAD_FULL=1 $(GO) test -count=1 -timeout 180m -v -run TestGradNetworks ./cmd/bnc
 
 fashion: build ## bottlenecks trained on Fashion-MNIST: tables and plots in docs/ (hours)
 	sh tools/fashion.sh
