@@ -90,7 +90,7 @@ func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.Float64Var(&o.opt.ClipNorm, "clip-norm", 0, "largest norm of all gradients together; 0 for any (default 1 for networks without batch normalisation)")
 	fs.Float64Var(&o.opt.EMA, "ema", 0, "decay of an average of the weights that is used in the end, e.g. 0.999")
 	fs.StringVar(&o.schedule, "schedule", train.Cosine, "of the learning rate: cosine, step or constant")
-	fs.Float64Var(&o.warmup, "warmup", -1, "epochs in which the learning rate rises (default: half an epoch)")
+	fs.Float64Var(&o.warmup, "warmup", 0.5, "epochs in which the learning rate rises")
 	fs.StringVar(&o.crop, "random-resized-crop", "", "smallest and largest part of an image's area, e.g. 0.35,1; none (default: 0.5,1 for images of other sizes than the input's)")
 	fs.StringVar(&o.pad, "random-crop", "", "pixels of padding; none (default: 2 for images of the input's size)")
 	fs.StringVar(&o.flip, "flip", "", "on or off: mirror half of the images (default on)")
@@ -167,7 +167,7 @@ func (o *trainOptions) check() error {
 		return usagef("--lr 0: nothing would change")
 	case !(o.loss.Temperature > 0) || math.IsInf(o.loss.Temperature, 1):
 		return usagef("--temperature %v: expected a number larger than 0", o.loss.Temperature)
-	case o.flags.Changed("warmup") && !(o.warmup >= 0 && o.warmup <= math.MaxInt32):
+	case !(o.warmup >= 0 && o.warmup <= math.MaxInt32):
 		return usagef("--warmup %v: expected a number of epochs, 0 or more", o.warmup)
 	case o.patience < 0:
 		return usagef("--patience %d: expected 0 (never) or more", o.patience)
@@ -336,7 +336,7 @@ var trainDefaults = []trainDefault{
 	{bottleneck: true, backboneOnly: true, optimizer: grad.Adam, lr: 4e-3},
 }
 
-// newData opens DATA for a part.
+// openData opens DATA for a part.
 func openData(flag, path string, part data.Part) (*data.Set, error) {
 	set, err := data.Open(path, part)
 	if err != nil {

@@ -301,10 +301,6 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 	if err := s.teach(ctx, t, sets, o); err != nil {
 		return nil, err
 	}
-	warmup := o.warmup
-	if warmup < 0 {
-		warmup = 0.5
-	}
 	steps := loader.Batches()
 	settings, err := o.identity(s.id, augment, sets)
 	if err != nil {
@@ -315,7 +311,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 	defer bar.done()
 	options := train.Options{
 		Epochs:   o.epochs,
-		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(warmup * float64(steps))), Total: o.epochs * steps},
+		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(o.warmup * float64(steps))), Total: o.epochs * steps},
 		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
 		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
 		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Epoch: bar.epoch,

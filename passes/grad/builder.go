@@ -75,7 +75,7 @@ func (b *builder) op(op string, dims []int64, in []*ir.Value, attrs ...*ir.Attr)
 	return b.emit("", op, ir.Float32, dims, in, attrs...)
 }
 
-// grad appends an operator that Lower spells out.
+// special appends an operator that Lower spells out.
 func (b *builder) special(op string, dims []int64, in []*ir.Value, attrs ...*ir.Attr) *ir.Value {
 	return b.emit(Domain, op, ir.Float32, dims, in, attrs...)
 }

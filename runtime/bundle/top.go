@@ -62,8 +62,8 @@ func Top(outputs ort.Results, labels []string, k int) ([][]Class, error) {
 	return nil, fmt.Errorf("none of the outputs %s looks like class scores: expected [batch classes]", describe(outputs))
 }
 
-// matrix returns the sizes of a tensor [N K 1 1 ...] and whether it is one.
-func matrix(t *tensor.Tensor) (n, k int, ok bool) {
+// Matrix returns the sizes of a tensor [N K 1 1 ...] and whether it is one.
+func Matrix(t *tensor.Tensor) (n, k int, ok bool) {
 	if t == nil {
 		return 0, 0, false
 	}
@@ -83,7 +83,7 @@ func column(t *tensor.Tensor) bool {
 }
 
 func fromScores(v ort.Value, labels []string) ([][]Class, error) {
-	n, k, ok := matrix(v.Tensor)
+	n, k, ok := Matrix(v.Tensor)
 	if !ok {
 		return nil, nil
 	}

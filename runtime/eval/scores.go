@@ -24,7 +24,7 @@ const outside = 1 << 30
 // are those that bundle.Top takes; plain matrices of them need no sorting.
 func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdict, width int, err error) {
 	for _, out := range outputs {
-		n, k, ok := matrix(out.Tensor)
+		n, k, ok := bundle.Matrix(out.Tensor)
 		if !ok {
 			continue
 		}
@@ -60,21 +60,6 @@ func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdic
 
 // top5 is how many classes count for Top5.
 const top5 = 5
-
-// matrix returns the sizes of a tensor [N K], axes of 1 behind them left out.
-func matrix(t *tensor.Tensor) (n, k int, ok bool) {
-	if t == nil {
-		return 0, 0, false
-	}
-	shape := t.Shape
-	for len(shape) > 2 && shape[len(shape)-1] == 1 {
-		shape = shape[:len(shape)-1]
-	}
-	if len(shape) != 2 || t.Len() == 0 {
-		return 0, 0, false
-	}
-	return int(shape[0]), int(shape[1]), true
-}
 
 // rankers read the element types that scores have.
 var rankers = map[tensor.DType]func(t *tensor.Tensor, k int, labels []int) ([]verdict, error){
