@@ -176,11 +176,11 @@ func TestGradSmallNetworks(t *testing.T) {
 	}
 }
 
-// TestGradNetworks are the gradients of torchvision's exports. It takes an
-// hour.
+// TestGradNetworks are the gradients of torchvision's exports, which take
+// long.
 func TestGradNetworks(t *testing.T) {
 	if os.Getenv("BNC_GRAD_FULL") == "" {
-		t.Skip("takes an hour: make gradients runs it")
+		t.Skip("long: make gradients runs it")
 	}
 	for _, name := range gradNetworks {
 		t.Run(name, func(t *testing.T) {

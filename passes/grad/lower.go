@@ -77,15 +77,21 @@ func convGradInput(l *builder, n *ir.Node) *ir.Value {
 	if simple {
 		return l.op("Conv", x, []*ir.Value{dy, l.turned(w, win.group)}, full.attrs()...)
 	}
+	return l.transposed(dy, w, win, x)
+}
+
+// transposed is the ConvTranspose that gives dims: rows behind the last window are
+// output padding, and rows that only padding reached are left out.
+func (b *builder) transposed(dy, w *ir.Value, win window, dims []int64) *ir.Value {
 	var more [2]int64
 	for i := range 2 {
-		more[i] = x[2+i] - ((l.dims(dy)[2+i]-1)*win.strides[i] + win.extent(i) - win.pads[i] - win.pads[2+i])
-		if more[i] < 0 { // rows that only padding reached
+		more[i] = dims[2+i] - ((b.dims(dy)[2+i]-1)*win.strides[i] + win.extent(i) - win.pads[i] - win.pads[2+i])
+		if more[i] < 0 {
 			win.pads[2+i] -= more[i]
 			more[i] = 0
 		}
 	}
-	return l.op("ConvTranspose", x, []*ir.Value{dy, w}, append(win.attrs(), ir.IntsAttr("output_padding", more[:]...))...)
+	return b.op("ConvTranspose", dims, []*ir.Value{dy, w}, append(win.attrs(), ir.IntsAttr("output_padding", more[:]...))...)
 }
 
 // turned maps kernels [K,C/g,kh,kw] to [C,K/g,kh,kw], each turned by 180 degrees
@@ -195,15 +201,7 @@ func sumPoolGrad(l *builder, n *ir.Node) *ir.Value {
 	}
 	ones := l.expand(l.scalar(1), []int64{x[1], 1, win.kernel[0], win.kernel[1]})
 	win.group = x[1]
-	var more [2]int64
-	for i := range 2 {
-		more[i] = x[2+i] - ((d[2+i]-1)*win.strides[i] + win.extent(i) - win.pads[i] - win.pads[2+i])
-		if more[i] < 0 {
-			win.pads[2+i] -= more[i]
-			more[i] = 0
-		}
-	}
-	return l.op("ConvTranspose", x, []*ir.Value{dy, ones}, append(win.attrs(), ir.IntsAttr("output_padding", more[:]...))...)
+	return l.transposed(dy, ones, win, x)
 }
 
 // lowerBatchNormTrain feeds the inference operator with the batch's statistics.
