@@ -196,6 +196,9 @@ func (b inserter) restore(tile, span *ir.Value) *ir.Value {
 		x = b.unit("restore.spatial", x, b.u.RestoreSpatial, b.u.RestoreChannel != nil || last && b.u.Residual == nil)
 	}
 	y := x
+	if b.u.RestoreNorm != nil {
+		x = b.norm("restore.norm", x, *b.u.RestoreNorm)
+	}
 	if b.u.RestoreChannel != nil {
 		y = b.unit("restore.channel", x, b.u.RestoreChannel, last && b.u.Residual == nil)
 	}

@@ -77,7 +77,7 @@ func (c *Calibration) Units() (*Units, error) {
 		return nil, fmt.Errorf("calibration: no images")
 	}
 	u := c.g.spatialUnits()
-	u.Residual = c.g.residual()
+	u.Residual, u.RestoreNorm = c.g.residual()
 	planes := c.kept
 	var first, last *Unit
 	if !c.g.Full {
@@ -112,11 +112,32 @@ func (c *Calibration) Units() (*Units, error) {
 			u.RestoreSpatial.settle(k, average(plane), variance(plane))
 		}
 	}
+	if u.RestoreNorm != nil {
+		u.normalise(planes)
+	}
 	u.Lo, u.Hi = quantiles(planes)
 	if u.ReduceChannel != nil || u.ReduceSpatial != nil {
 		u.Lo = max(u.Lo, 0) // behind a ReLU
 	}
 	return u, nil
+}
+
+// normalise sets RestoreNorm to the statistics of what it reads, and the channel
+// restoration so that it computes what it did.
+func (u *Units) normalise(planes [][]float32) {
+	n := u.RestoreNorm
+	for k := range n.Mean {
+		plane := each(planes, len(n.Mean), k)
+		n.Mean[k], n.Var[k] = average(plane), variance(plane)
+		if u.RestoreChannel == nil {
+			continue
+		}
+		for j := range u.RestoreChannel.Mean {
+			w := &u.RestoreChannel.Weight[j*len(n.Mean)+k]
+			u.RestoreChannel.Mean[j] -= *w * n.Mean[k]
+			*w *= std(n.Var[k])
+		}
+	}
 }
 
 // components returns mean and variance of each channel and the principal

@@ -91,15 +91,20 @@ func (e emitter) unit(name string, x *ir.Value, u *Unit, relu bool) *ir.Value {
 		op = "ConvTranspose"
 	}
 	y := e.op(name+".conv", op, []*ir.Value{x, w}, attrs...)
-	n := int64(len(u.Gamma))
-	y = e.op(name+".bn", "BatchNormalization", []*ir.Value{
-		y, e.floats(name+".bn.gamma", u.Gamma, n), e.floats(name+".bn.beta", u.Beta, n),
-		e.floats(name+".bn.mean", u.Mean, n), e.floats(name+".bn.var", u.Var, n),
-	}, ir.FloatAttr("epsilon", bnEpsilon))
+	y = e.norm(name, y, u.Norm)
 	if relu {
 		y = e.unary(name+".relu", "Relu", y)
 	}
 	return y
+}
+
+// norm is a BatchNormalization.
+func (e emitter) norm(name string, x *ir.Value, u Norm) *ir.Value {
+	n := int64(len(u.Gamma))
+	return e.op(name+".bn", "BatchNormalization", []*ir.Value{
+		x, e.floats(name+".bn.gamma", u.Gamma, n), e.floats(name+".bn.beta", u.Beta, n),
+		e.floats(name+".bn.mean", u.Mean, n), e.floats(name+".bn.var", u.Var, n),
+	}, ir.FloatAttr("epsilon", bnEpsilon))
 }
 
 const bnEpsilon = 1e-5

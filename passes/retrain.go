@@ -84,18 +84,23 @@ func UnitsOf(m *ir.Model, g Geometry) (*Units, error) {
 		}
 		copy(into, values)
 	}
+	norm := func(name string, n *Norm) {
+		read(name+".bn.gamma", n.Gamma)
+		read(name+".bn.beta", n.Beta)
+		read(name+".bn.mean", n.Mean)
+		read(name+".bn.var", n.Var)
+	}
 	for name, unit := range map[string]*Unit{
 		"reduce.channel": u.ReduceChannel, "reduce.spatial": u.ReduceSpatial,
 		"restore.spatial": u.RestoreSpatial, "restore.channel": u.RestoreChannel,
 	} {
-		if unit == nil {
-			continue
+		if unit != nil {
+			read(name+".weight", unit.Weight)
+			norm(name, &unit.Norm)
 		}
-		read(name+".weight", unit.Weight)
-		read(name+".bn.gamma", unit.Gamma)
-		read(name+".bn.beta", unit.Beta)
-		read(name+".bn.mean", unit.Mean)
-		read(name+".bn.var", unit.Var)
+	}
+	if u.RestoreNorm != nil {
+		norm("restore.norm", u.RestoreNorm)
 	}
 	if r := u.Residual; r != nil {
 		read("restore.residual.conv1.weight", r.W1)

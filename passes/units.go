@@ -15,6 +15,11 @@ type Unit struct {
 	Pads       [4]int64 // top, left, bottom, right
 	Transposed bool
 
+	Norm
+}
+
+// Norm is a BatchNormalization, as numbers.
+type Norm struct {
 	Gamma, Beta, Mean, Var []float32
 }
 
@@ -24,6 +29,10 @@ type Units struct {
 	// Residual is the branch of --restore-width: Conv 3x3 c -> n, ReLU, Conv 3x3
 	// n -> C, weights and biases.
 	Residual *Residual
+	// RestoreNorm is what both branches read then: planes of mean 0 and deviation
+	// 1. The quantiser's are far from 0, which makes every step of an optimiser
+	// move their sum more than what they tell.
+	RestoreNorm *Norm
 	// Lo and Hi are the quantiser's range where it is static.
 	Lo, Hi float32
 }
@@ -119,13 +128,13 @@ func InitialUnits(g Geometry) *Units {
 			last.Beta[i] -= shift * last.gain(i)
 		}
 	}
-	u.Residual = g.residual()
+	u.Residual, u.RestoreNorm = g.residual()
 	return u
 }
 
 func newUnit(out, in, k int64) *Unit {
 	u := &Unit{Weight: make([]float32, out*in*k*k), Dims: []int64{out, in, k, k}, Stride: 1}
-	u.norm(out)
+	u.Norm = neutralNorm(out)
 	return u
 }
 
@@ -142,12 +151,13 @@ func (u *Unit) gain(i int) float32 {
 	return sum
 }
 
-// norm sets a BatchNormalization that changes nothing.
-func (u *Unit) norm(n int64) {
-	u.Gamma, u.Beta, u.Mean, u.Var = make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+// neutralNorm is a BatchNormalization of n channels that changes nothing.
+func neutralNorm(n int64) Norm {
+	u := Norm{make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)}
 	for i := range n {
 		u.Gamma[i], u.Var[i] = 1, 1
 	}
+	return u
 }
 
 func (g Geometry) random(name string) *rand.Rand {
@@ -223,9 +233,9 @@ func (g Geometry) spatialUnits() *Units {
 }
 
 // residual starts as zero: He weights in, zeros out.
-func (g Geometry) residual() *Residual {
+func (g Geometry) residual() (*Residual, *Norm) {
 	if g.Width == 0 {
-		return nil
+		return nil, nil
 	}
 	r := &Residual{Width: g.Width, In: g.Reduced, Out: g.C}
 	r.W1, r.B1 = make([]float32, g.Width*g.Reduced*9), make([]float32, g.Width)
@@ -235,7 +245,8 @@ func (g Geometry) residual() *Residual {
 	for i := range r.W1 {
 		r.W1[i] = float32(rnd.NormFloat64() * std)
 	}
-	return r
+	norm := neutralNorm(g.Reduced)
+	return r, &norm
 }
 
 // heStd is the standard deviation of He initialisation.

@@ -4,7 +4,8 @@
 # the images themselves as JPEG and PNG. Hours on two cores; what is done already
 # is not done again. The weights of the last epoch count, not of the one that the test
 # images like best.
-# usage: fashion.sh [FOLDER]     results go there (default build/fashion)
+# usage: [EPOCHS=N] fashion.sh [FOLDER]     results go there (default build/fashion);
+# EPOCHS are those of the other sizes and blocks (default 4)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:-$root/build/fashion}
@@ -62,30 +63,28 @@ both() {
 base
 both rb1 1 2 0 4 "$whole"
 inputs
-for size in "2 2" "4 2" "1 1" "2 1" "4 1"; do
+
+# Without labels: the network teaches, and only the bottleneck learns.
+if [ ! -s distill.json ]; then
+	[ -d distill ] || "$bnc" split base.onnx --after rb1 --c 4 --s 1 -o distill >/dev/null 2>&1
+	keep distill.train.json "$bnc" train distill --data "$data" --distill --freeze backbone --epochs 2 --keep-last --json
+	keep distill.json "$bnc" eval distill --data "$data" --quality "$some" --json
+fi
+
+# The headline from a network whose batch normalisation an exporter has folded.
+[ -s folded.onnx ] || (cd "$root" && go run ./tools/fold "$out/base.onnx" "$out/folded.onnx")
+model=folded.onnx
+mark=folded-
+pair rb1 1 2 0 4 "$some"
+model=base.onnx
+mark=
+
+for size in "rb1 2 2" "rb1 4 2" "rb1 1 1" "rb1 2 1" "rb1 4 1" "rb5 1 2" "rb5 4 2" "rb9 1 2" "rb9 4 2" "rb1 full 1"; do
 	# shellcheck disable=SC2086
-	both rb1 $size 0 4 "$some"
-done
-for size in "rb5 1 2" "rb5 4 2" "rb9 1 2" "rb9 4 2" "rb1 full 1"; do
-	# shellcheck disable=SC2086
-	both $size 0 4 "$some"
+	both $size 0 "${EPOCHS:-4}" "$some"
 done
 for seed in 1 2; do
 	both rb1 1 2 $seed 4 "$some"
 done
 pair rb1 1 2 10 20 "$whole" # more epochs
-
-# The same from a network whose batch normalisation an exporter has folded.
-[ -s folded.onnx ] || (cd "$root" && go run ./tools/fold "$out/base.onnx" "$out/folded.onnx")
-model=folded.onnx
-mark=folded-
-pair rb1 1 2 0 4 "$some"
-
-# Without labels: the network teaches, and only the bottleneck learns.
-model=base.onnx
-if [ ! -s distill.json ]; then
-	"$bnc" split base.onnx --after rb1 --c 4 --s 1 -o distill >/dev/null 2>&1
-	keep distill.train.json "$bnc" train distill --data "$data" --distill --freeze backbone --epochs 2 --keep-last --json
-	keep distill.json "$bnc" eval distill --data "$data" --quality "$some" --json
-fi
 cd "$root" && go run ./tools/fashion "$out" docs/fashion-mnist
