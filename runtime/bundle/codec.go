@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -33,21 +34,23 @@ func encode(m Meta, tiles, limits *tensor.Tensor) (*tensor.Tensor, error) {
 	return tensor.Of([]int64{int64(len(payload))}, payload), nil
 }
 
-// decode is encode's inverse; it takes payloads of rank 1 and 2.
-func decode(m Meta, payload *tensor.Tensor) (tiles, limits *tensor.Tensor, err error) {
+// Tiles decodes a payload of rank 1 or 2 into what the cloud graph of a
+// codec_at host pair takes: tile uint8 [N 1 H W] and, where the range is
+// dynamic, range float32 [N 2].
+func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
 	if payload.DType != tensor.Uint8 {
-		return nil, nil, fmt.Errorf("payload: expected uint8, found %v", payload)
+		return nil, fmt.Errorf("payload: expected uint8, found %v", payload)
 	}
 	pixels, ranges, err := ops.Decode(geometry(m), payload.Data)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	n := int64(len(pixels) / (m.Tile[0] * m.Tile[1]))
-	tiles = tensor.Of([]int64{n, 1, int64(m.Tile[0]), int64(m.Tile[1])}, pixels)
+	feed := ort.Feed{tileName: tensor.Of([]int64{n, 1, int64(m.Tile[0]), int64(m.Tile[1])}, pixels)}
 	if m.Dynamic() {
-		limits = tensor.Of([]int64{n, 2}, ranges)
+		feed[rangeName] = tensor.Of([]int64{n, 2}, ranges)
 	}
-	return tiles, limits, nil
+	return feed, nil
 }
 
 // RecordSizes returns the length of each record of a payload, its varint

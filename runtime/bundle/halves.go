@@ -92,13 +92,9 @@ func (c *Cloud) Close() error { return c.session.Close() }
 func (c *Cloud) Run(ctx context.Context, crossing *tensor.Tensor) (ort.Results, error) {
 	feed := ort.Feed{c.entering[0]: crossing}
 	if !c.meta.Plain() && c.meta.CodecAt == AtHost {
-		tiles, limits, err := decode(c.meta, crossing)
-		if err != nil {
+		var err error
+		if feed, err = Tiles(c.meta, crossing); err != nil {
 			return nil, c.damaged(err)
-		}
-		feed = ort.Feed{tileName: tiles}
-		if limits != nil {
-			feed[rangeName] = limits
 		}
 	}
 	results, err := c.session.Run(ctx, feed)
