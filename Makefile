@@ -25,10 +25,11 @@ deps: ## what bnc needs: libjpeg-turbo, ONNX Runtime, photographs, Fashion-MNIST
 deps-oracle: ## what only tests need: Python's onnx and onnxruntime, torchvision, ONNX Runtime 1.11
 	@sh tools/oracle.sh
 
-build: deps ## bin/bnc and bin/libbnc_ops.so
+build: deps ## bin/bnc and its two libraries
 	@mkdir -p bin
 	$(GO) build -trimpath -buildvcs=false -o bin/bnc ./cmd/bnc
 	sh ops/build.sh bin/libbnc_ops.so
+	sh ops/shim/build.sh bin/libbnc_ort_shim.so
 
 test: build deps-oracle ## every test, a tenth of the corpus among them
 	@$(TORCH_PYTHON) testdata/export_torchvision.py $(CACHE)/corpus $(QUICK) || echo "without the exported models" >&2

@@ -15,6 +15,8 @@ var doctorCommand = command{
 	long: `
 ONNX Runtime is looked for at BNC_ORT_LIB, beside bnc, and in the cache folder of
 make deps; the plugin with the codec's operators at BNC_OPS_LIB and beside bnc.
+An ONNX Runtime from 1.11 to 1.28, as on older Jetson boards, is used through
+libbnc_ort_shim.so, which is looked for at BNC_ORT_SHIM and beside bnc.
 
 Example:
   bnc doctor`,
@@ -43,6 +45,9 @@ func printDoctor(s streams, r ort.Report) error {
 		fmt.Fprintf(s.out, "ONNX Runtime  missing: %v\n              get it with 'make deps', or set BNC_ORT_LIB to libonnxruntime.so (1.30.0)\n", r.LoadError)
 	default:
 		fmt.Fprintf(s.out, "ONNX Runtime  %s, %s (%s)\n", r.Version, r.Library.Path, r.Library.From)
+	}
+	if r.Shim != "" {
+		fmt.Fprintf(s.out, "  through     %s, as it is older than bnc's binding\n", r.Shim)
 	}
 	for _, p := range r.Providers {
 		state := "available"
@@ -75,6 +80,7 @@ type doctorJSON struct {
 type libraryJSON struct {
 	Version string  `json:"version,omitempty"`
 	Path    string  `json:"path"`
+	Shim    string  `json:"shim,omitempty"`
 	Error   *string `json:"error"`
 }
 
@@ -88,8 +94,8 @@ func reportJSON(r ort.Report) doctorJSON {
 	}
 	out := doctorJSON{
 		Version:   version,
-		Library:   libraryJSON{r.Version, r.Library.Path, text(r.LoadError)},
-		Plugin:    libraryJSON{"", r.Plugin.Path, text(r.PluginError)},
+		Library:   libraryJSON{r.Version, r.Library.Path, r.Shim, text(r.LoadError)},
+		Plugin:    libraryJSON{Path: r.Plugin.Path, Error: text(r.PluginError)},
 		Providers: []map[string]any{},
 	}
 	for _, p := range r.Providers {

@@ -9,6 +9,7 @@ type Report struct {
 	Library   Found
 	LoadError error  // why the library does not load, nil if it does
 	Version   string // ONNX Runtime's own version, "" if it does not load
+	Shim      string // what it is loaded through because it is old, "" if it is not
 	Providers []ProviderStatus
 	Plugin    Found
 	// PluginError tells why the op library does not load: nil if it does, and
@@ -32,7 +33,7 @@ func Inspect() Report {
 		r.LoadError = err
 		return r
 	}
-	r.Version = yalue.GetVersion()
+	r.Version, r.Shim = yalue.GetVersion(), throughShim()
 	for _, row := range providerTable {
 		r.Providers = append(r.Providers, ProviderStatus{row.provider, try(Options{}, []providerRow{row}, path, false)})
 	}

@@ -19,6 +19,9 @@ const Domain = "bnc"
 // pluginFile is the op library's file name.
 const pluginFile = "libbnc_ops.so"
 
+// shimFile is the name of the library that stands before an old ONNX Runtime.
+const shimFile = "libbnc_ort_shim.so"
+
 // Found tells where a library was looked for and which file is taken.
 type Found struct {
 	Path  string   // empty if there is none
@@ -53,15 +56,22 @@ func FindLibrary() Found {
 
 // FindPlugin looks for bnc's op library libbnc_ops.so: the file that
 // BNC_OPS_LIB names, then beside the executable, then in ../bin from there.
-func FindPlugin() Found {
+func FindPlugin() Found { return findOwn("BNC_OPS_LIB", pluginFile) }
+
+// FindShim looks for libbnc_ort_shim.so, which only an ONNX Runtime older than
+// the binding needs: the file that BNC_ORT_SHIM names, then as FindPlugin.
+func FindShim() Found { return findOwn("BNC_ORT_SHIM", shimFile) }
+
+// findOwn looks for a library that is built with bnc.
+func findOwn(variable, file string) Found {
 	var places []place
 	if dir := executableDir(); dir != "" {
 		places = []place{
-			{"beside bnc", filepath.Join(dir, pluginFile)},
-			{"../bin from bnc", filepath.Join(dir, "..", "bin", pluginFile)},
+			{"beside bnc", filepath.Join(dir, file)},
+			{"../bin from bnc", filepath.Join(dir, "..", "bin", file)},
 		}
 	}
-	return search("BNC_OPS_LIB", places)
+	return search(variable, places)
 }
 
 // search takes the file that the environment variable names, or else the
