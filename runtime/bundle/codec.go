@@ -58,12 +58,21 @@ func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
 func RecordSizes(payload []byte) ([]int, error) {
 	var sizes []int
 	for at := 0; at < len(payload); {
-		length, n := binary.Uvarint(payload[at:])
-		if n <= 0 || length > uint64(len(payload)-at-n) {
-			return nil, fmt.Errorf("payload of %d bytes: the record at byte %d goes past the end", len(payload), at)
+		end, err := RecordEnd(payload, at)
+		if err != nil {
+			return nil, err
 		}
-		sizes = append(sizes, n+int(length))
-		at += n + int(length)
+		sizes = append(sizes, end-at)
+		at = end
 	}
 	return sizes, nil
+}
+
+// RecordEnd returns where the record that begins at byte at of a payload ends.
+func RecordEnd(payload []byte, at int) (int, error) {
+	length, n := binary.Uvarint(payload[at:])
+	if n <= 0 || length > uint64(len(payload)-at-n) {
+		return 0, fmt.Errorf("payload of %d bytes: the record at byte %d goes past the end", len(payload), at)
+	}
+	return at + n + int(length), nil
 }

@@ -1,0 +1,296 @@
+package serve
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bottlenet/bnc/runtime/oip"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// queue holds the jobs of one model that wait, and joins them into batches. A
+// batch is put together as late as possible: when a slot is free for its run.
+type queue struct {
+	model string
+	opts  Options
+	slots chan struct{}
+	// cutoff is done when no request may go on.
+	cutoff context.Context
+
+	work    sync.WaitGroup // the dispatcher and the batches that it started
+	changed chan struct{}  // holds a token when a job has come
+	closed  chan struct{}
+
+	mu      sync.Mutex
+	waiting []*item
+	alone   map[*entry]bool // whose results turned out not to be divisible
+}
+
+// item is a job in the queue.
+type item struct {
+	*job
+	ctx     context.Context
+	arrived time.Time
+	answer  chan answer // takes one without blocking
+	batch   *batch      // what it has become part of; guarded by the queue's mu
+}
+
+type answer struct {
+	results ort.Results
+	spent   spent
+	err     error
+}
+
+// batch is a run of several items.
+type batch struct {
+	items  []*item
+	ctx    context.Context // done when nobody waits for any of them
+	cancel context.CancelFunc
+	live   int           // items that are waited for; guarded by the queue's mu
+	unread chan struct{} // closed when the items' own tensors are read no more
+}
+
+func newQueue(model string, opts Options, slots chan struct{}, cutoff context.Context) *queue {
+	q := &queue{model: model, opts: opts, slots: slots, cutoff: cutoff,
+		changed: make(chan struct{}, 1), closed: make(chan struct{}), alone: map[*entry]bool{}}
+	q.work.Go(q.dispatch)
+	return q
+}
+
+// close ends the dispatcher. No job may wait any more.
+func (q *queue) close() {
+	close(q.closed)
+	q.work.Wait()
+}
+
+// do computes a job that one run can take. It returns as soon as ctx is done,
+// but not before the job's tensors are free.
+func (q *queue) do(ctx context.Context, j *job) (ort.Results, spent, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(q.cutoff, func() { cancel(errEnding) })()
+	if ctx.Err() != nil {
+		return nil, spent{}, context.Cause(ctx)
+	}
+	it := &item{job: j, ctx: ctx, arrived: time.Now(), answer: make(chan answer, 1)}
+	q.mu.Lock()
+	if len(q.waiting) >= q.opts.Queue {
+		q.mu.Unlock()
+		return nil, spent{}, oip.Errorf(oip.Overloaded, "model %q has %d requests waiting, as many as it may: ask later, or another server", q.model, q.opts.Queue)
+	}
+	q.waiting = append(q.waiting, it)
+	q.opts.Observe.Queue(q.model, len(q.waiting))
+	q.mu.Unlock()
+	q.notify()
+
+	select {
+	case a := <-it.answer:
+		return a.results, a.spent, a.err
+	case <-ctx.Done():
+		q.abandon(it)
+		return nil, spent{queue: time.Since(it.arrived)}, context.Cause(ctx)
+	}
+}
+
+// notify wakes the dispatcher.
+func (q *queue) notify() {
+	select {
+	case q.changed <- struct{}{}:
+	default: // it is going to look anyway
+	}
+}
+
+// abandon takes an item out for which nobody waits any more. If it is being
+// computed with others they go on; a run for nobody is stopped.
+func (q *queue) abandon(it *item) {
+	q.mu.Lock()
+	b := it.batch
+	if i := slices.Index(q.waiting, it); i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		q.opts.Observe.Queue(q.model, len(q.waiting))
+	}
+	if b != nil {
+		if b.live--; b.live == 0 {
+			b.cancel()
+		}
+	}
+	q.mu.Unlock()
+	if b != nil {
+		<-b.unread
+	}
+}
+
+// dispatch starts a run whenever there is work and a slot.
+func (q *queue) dispatch() {
+	for q.gather() {
+		select {
+		case q.slots <- struct{}{}:
+		case <-q.closed:
+			return
+		}
+		b := q.take()
+		if b == nil { // everybody went away meanwhile
+			<-q.slots
+			continue
+		}
+		q.work.Go(func() {
+			q.compute(b)
+			<-q.slots
+		})
+	}
+}
+
+// gather waits until the next batch is full or its first job has waited long
+// enough. It returns false when the queue is closed.
+func (q *queue) gather() bool {
+	for {
+		var delay <-chan time.Time
+		q.mu.Lock()
+		if len(q.waiting) > 0 {
+			first := q.waiting[0]
+			left := q.opts.MaxDelay - time.Since(first.arrived)
+			if left <= 0 || imagesOf(q.next()) >= first.limit {
+				q.mu.Unlock()
+				return true
+			}
+			delay = time.After(left)
+		}
+		q.mu.Unlock()
+		select {
+		case <-q.changed:
+		case <-delay:
+		case <-q.closed:
+			return false
+		}
+	}
+}
+
+// next returns the jobs of the next run: the first, and those behind it that
+// can be joined with it and fit. The caller holds mu, and there is a job.
+func (q *queue) next() []*item {
+	first := q.waiting[0]
+	chosen, images := []*item{first}, first.images
+	if q.alone[first.entry] {
+		return chosen
+	}
+	for _, it := range q.waiting[1:] {
+		if it.entry == first.entry && it.shapes == first.shapes && images+it.images <= first.limit {
+			chosen = append(chosen, it)
+			images += it.images
+		}
+	}
+	return chosen
+}
+
+func imagesOf(items []*item) (n int) {
+	for _, it := range items {
+		n += it.images
+	}
+	return n
+}
+
+// take makes a batch of what waits, leaving out what is not waited for; nil
+// where nothing is left.
+func (q *queue) take() *batch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = slices.DeleteFunc(q.waiting, func(it *item) bool { return it.ctx.Err() != nil })
+	defer func() { q.opts.Observe.Queue(q.model, len(q.waiting)) }()
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	b := &batch{items: q.next(), unread: make(chan struct{})}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b.live = len(b.items)
+	for _, it := range b.items {
+		it.batch = b
+	}
+	q.waiting = slices.DeleteFunc(q.waiting, func(it *item) bool { return it.batch != nil })
+	return b
+}
+
+// compute runs a batch and answers its items. Where a run of several fails each
+// is run by itself, so that only those fail that are at fault.
+func (q *queue) compute(b *batch) {
+	defer b.cancel()
+	started := time.Now()
+	if len(b.items) == 1 {
+		it := b.items[0]
+		results, err := q.run(b.ctx, it.entry, it.feed, it.images)
+		close(b.unread)
+		it.reply(started, results, err)
+		return
+	}
+	feed, err := concatFeeds(b.feeds())
+	close(b.unread)
+	if err != nil {
+		panic("BUG: jobs of one entry and shapes do not join: " + err.Error())
+	}
+	images := imagesOf(b.items)
+	results, err := q.run(b.ctx, b.items[0].entry, feed, images)
+	switch {
+	case b.ctx.Err() != nil: // nobody waits
+	case err == nil && divisible(results, images):
+		at := 0
+		for _, it := range b.items {
+			part, err := resultRows(results, at, at+it.images)
+			it.reply(started, part, err)
+			at += it.images
+		}
+	default:
+		if err == nil {
+			q.joinNoMore(b.items[0].entry)
+		} else {
+			q.opts.Log.Debug("a batch failed: its requests are computed one by one", "model", q.model, "requests", len(b.items), "error", err)
+		}
+		q.oneByOne(b, feed, started)
+	}
+}
+
+// oneByOne runs each item of a batch whose tensors are joined in feed.
+func (q *queue) oneByOne(b *batch, feed ort.Feed, started time.Time) {
+	at := 0
+	for _, it := range b.items {
+		from := at
+		at += it.length
+		if it.ctx.Err() != nil {
+			continue
+		}
+		part, err := feedRows(feed, from, at)
+		var results ort.Results
+		if err == nil {
+			results, err = q.run(it.ctx, it.entry, part, it.images)
+		}
+		it.reply(started, results, err)
+	}
+}
+
+// joinNoMore notes that a model's declared shapes do not tell the truth.
+func (q *queue) joinNoMore(e *entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.alone[e] = true
+	q.opts.Log.Warn("requests are not joined: the outputs of a batch do not have one row an image", "model", q.model)
+}
+
+// run computes one run.
+func (q *queue) run(ctx context.Context, e *entry, feed ort.Feed, images int) (ort.Results, error) {
+	q.opts.Observe.Batch(q.model, images)
+	return e.run(ctx, feed)
+}
+
+// feeds returns the items' own tensors.
+func (b *batch) feeds() []ort.Feed {
+	feeds := make([]ort.Feed, len(b.items))
+	for i, it := range b.items {
+		feeds[i] = it.feed
+	}
+	return feeds
+}
+
+// reply hands over a result, to nobody if the item has been abandoned.
+func (it *item) reply(started time.Time, results ort.Results, err error) {
+	it.answer <- answer{results, spent{started.Sub(it.arrived), time.Since(started)}, err}
+}
