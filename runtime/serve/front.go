@@ -1,0 +1,84 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/bottlenet/bnc/runtime/oip"
+)
+
+// front stands between the transports and the service: what both REST and gRPC
+// need said in one place.
+type front struct {
+	oip.Service
+	guard    guard
+	metrics  *Metrics // may be nil
+	log      *slog.Logger
+	maxBody  int64
+	draining chan struct{} // closed when no new requests are wanted
+	running  atomic.Int64  // inferences that are in the service
+}
+
+// Ready says no as soon as the server drains.
+func (f *front) Ready(ctx context.Context) error {
+	select {
+	case <-f.draining:
+		return oip.Errorf(oip.Unavailable, "the server is ending")
+	default:
+		return f.Service.Ready(ctx)
+	}
+}
+
+// Infer asks the service.
+func (f *front) Infer(ctx context.Context, r *oip.Request) (*oip.Response, error) {
+	f.running.Add(1)
+	defer f.running.Add(-1)
+	start := time.Now()
+	out, err := f.Service.Infer(ctx, r)
+	cause := causeOK
+	if err != nil {
+		err = f.refusal(err)
+		cause = oip.CauseOf(err).String()
+	}
+	f.log.LogAttrs(ctx, slog.LevelDebug, "inference", slog.String("model", r.Model), slog.String("id", r.ID),
+		slog.String("cause", cause), slog.Duration("total", time.Since(start)))
+	return out, err
+}
+
+// refusal returns err as an *oip.Error. What is none may name files of the
+// server: it goes to the log, and the client learns that there is more there.
+func (f *front) refusal(err error) error {
+	var refused *oip.Error
+	switch {
+	case errors.As(err, &refused):
+		if refused.Cause == oip.Internal {
+			f.log.Error("internal error", "error", err)
+		}
+		return refused
+	case errors.Is(err, context.DeadlineExceeded):
+		return oip.Errorf(oip.Deadline, "no answer within the time that the request allows")
+	case errors.Is(err, context.Canceled):
+		return oip.Errorf(oip.Canceled, "the client went away")
+	}
+	f.log.Error("internal error", "error", err)
+	return oip.Errorf(oip.Internal, "internal error; the server's log says which")
+}
+
+// count counts a request that did not reach the service.
+func (f *front) count(c oip.Cause) {
+	if f.metrics != nil {
+		f.metrics.Request("", c.String(), 0, 0, 0, 0)
+	}
+}
+
+// panicked logs a panic and returns what the client is told. Call it with what
+// recover returned.
+func (f *front) panicked(where string, value any) error {
+	f.log.Error("panic", "in", where, "value", value, "stack", string(debug.Stack()))
+	f.count(oip.Internal)
+	return oip.Errorf(oip.Internal, "internal error; the server's log says which")
+}
