@@ -95,7 +95,7 @@ func floats[T float32 | float64](bits int) jsonForm {
 
 // nonFinite is what quoteNonFinite makes of numbers that JSON does not have.
 var nonFinite = map[string]float64{
-	`"NaN"`: math.NaN(),
+	`"NaN"`:      math.NaN(),
 	`"Infinity"`: math.Inf(1), `"-Infinity"`: math.Inf(-1),
 	`"Inf"`: math.Inf(1), `"-Inf"`: math.Inf(-1),
 }
@@ -131,7 +131,7 @@ func fromJSON(what string, dtype tensor.DType, shape []int64, raw []byte) (*tens
 	if !ok {
 		return nil, Errorf(Invalid, "%s: %s cannot be given in JSON: send it as binary data", what, Datatype(dtype))
 	}
-	if n > len(raw)/2 { // an element takes a character and a comma or bracket
+	if n > (len(raw)+1)/2 { // an element takes a character, and a comma between it and the next
 		return nil, Errorf(Invalid, "%s: shape %v holds %d elements, found fewer", what, shape, n)
 	}
 	t, err := form.read(shape, &jsonList{raw: raw, shape: shape, n: n})

@@ -2,7 +2,6 @@ package oip
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"reflect"
 )
@@ -135,6 +134,3 @@ var jsonKinds = map[reflect.Kind]string{
 	reflect.Struct: "an object",
 	reflect.Map:    "an object",
 }
-
-// jsonKind returns what a value that has another type should have been.
-func jsonKind(e *json.UnmarshalTypeError) string { return jsonKinds[e.Type.Kind()] }

@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -136,7 +137,8 @@ func decodeObject(object []byte, into any) error {
 	case errors.As(err, &syntax):
 		return Errorf(Invalid, "JSON, byte %d: %v", syntax.Offset, syntax)
 	case errors.As(err, &mistyped):
-		return Errorf(Invalid, "JSON, byte %d: %s: expected %s, found a %s", mistyped.Offset, mistyped.Field, jsonKind(mistyped), mistyped.Value)
+		return Errorf(Invalid, "JSON, byte %d: %s: expected %s, found a %s",
+			mistyped.Offset, cmp.Or(mistyped.Field, "body"), jsonKinds[mistyped.Type.Kind()], mistyped.Value)
 	case err != nil:
 		return Errorf(Invalid, "JSON: %v", err)
 	}
@@ -191,4 +193,3 @@ func restTensors(kind string, tensors []restTensor, binary []byte) ([]Tensor, er
 	}
 	return out, checkNames(kind, names)
 }
-
