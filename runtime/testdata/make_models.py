@@ -274,7 +274,31 @@ def training_step():
          meta={"bnc.step": json.dumps(manifest, separators=(",", ":"))})
 
 
+def serving_models():
+    """y = x for any number of images, after as many rounds as the largest of rounds."""
+    body = h.make_graph(
+        [h.make_node("Identity", ["go"], ["go_out"]), h.make_node("Add", ["acc", "one"], ["acc_out"])],
+        "body",
+        [value("i", T.INT64, []), value("go", T.BOOL, []), value("acc", T.INT64, [1])],
+        [value("go_out", T.BOOL, []), value("acc_out", T.INT64, [1])],
+        [const("one", np.ones(1, np.int64))])
+    save("slow",
+         [h.make_node("ReduceMax", ["rounds"], ["most"], keepdims=0),
+          h.make_node("Loop", ["most", "yes", "start"], ["count"], body=body),
+          h.make_node("Sub", ["count", "count"], ["nothing"]),
+          h.make_node("Cast", ["nothing"], ["zero"], to=T.FLOAT),
+          h.make_node("Add", ["x", "zero"], ["y"])],
+         [value("x", T.FLOAT, ["n", 1]), value("rounds", T.INT64, ["n", 1])], [value("y", T.FLOAT, ["n", 1])],
+         init=[const("yes", np.array(True)), const("start", np.zeros(1, np.int64))])
+
+    # Its shapes say that an output has a row an image, and it has one row.
+    save("one_row", [h.make_node("ReduceSum", ["x", "axis"], ["sum"], keepdims=1)],
+         [value("x", T.FLOAT, [None, 2])], [value("sum", T.FLOAT, [None, 2])],
+         init=[const("axis", np.zeros(1, np.int64))])
+
+
 if __name__ == "__main__":
     plain_models()
+    serving_models()
     training_step()
     bundles()
