@@ -19,9 +19,10 @@ type queue struct {
 	// cutoff is done when no request may go on.
 	cutoff context.Context
 
-	work    sync.WaitGroup // the dispatcher and the batches that it started
-	changed chan struct{}  // holds a token when a job has come
-	closed  chan struct{}
+	work     sync.WaitGroup // the dispatcher and the batches that it started
+	changed  chan struct{}  // holds a token when a job has come
+	draining chan struct{}  // closed when no other jobs are going to come
+	closed   chan struct{}
 
 	mu      sync.Mutex
 	waiting []*item
@@ -33,11 +34,11 @@ type item struct {
 	*job
 	ctx     context.Context
 	arrived time.Time
-	answer  chan answer // takes one without blocking
+	answer  chan outcome // takes one without blocking
 	batch   *batch      // what it has become part of; guarded by the queue's mu
 }
 
-type answer struct {
+type outcome struct {
 	results ort.Results
 	spent   spent
 	err     error
@@ -54,10 +55,14 @@ type batch struct {
 
 func newQueue(model string, opts Options, slots chan struct{}, cutoff context.Context) *queue {
 	q := &queue{model: model, opts: opts, slots: slots, cutoff: cutoff,
-		changed: make(chan struct{}, 1), closed: make(chan struct{}), alone: map[*entry]bool{}}
+		changed: make(chan struct{}, 1), draining: make(chan struct{}), closed: make(chan struct{}),
+		alone: map[*entry]bool{}}
 	q.work.Go(q.dispatch)
 	return q
 }
+
+// drain ends the waiting for further jobs. It is called once.
+func (q *queue) drain() { close(q.draining) }
 
 // close ends the dispatcher. No job may wait any more.
 func (q *queue) close() {
@@ -74,7 +79,7 @@ func (q *queue) do(ctx context.Context, j *job) (ort.Results, spent, error) {
 	if ctx.Err() != nil {
 		return nil, spent{}, context.Cause(ctx)
 	}
-	it := &item{job: j, ctx: ctx, arrived: time.Now(), answer: make(chan answer, 1)}
+	it := &item{job: j, ctx: ctx, arrived: time.Now(), answer: make(chan outcome, 1)}
 	q.mu.Lock()
 	if len(q.waiting) >= q.opts.Queue {
 		q.mu.Unlock()
@@ -142,29 +147,43 @@ func (q *queue) dispatch() {
 	}
 }
 
-// gather waits until the next batch is full or its first job has waited long
-// enough. It returns false when the queue is closed.
+// gather waits until the next batch is full, or nothing is to be waited for any
+// more. It returns false when the queue is closed.
 func (q *queue) gather() bool {
 	for {
-		var delay <-chan time.Time
-		q.mu.Lock()
-		if len(q.waiting) > 0 {
-			first := q.waiting[0]
-			left := q.opts.MaxDelay - time.Since(first.arrived)
-			if left <= 0 || imagesOf(q.next()) >= first.limit {
-				q.mu.Unlock()
-				return true
-			}
-			delay = time.After(left)
+		delay, waits := q.patience()
+		if waits && delay <= 0 {
+			return true
 		}
-		q.mu.Unlock()
+		var late <-chan time.Time
+		var draining chan struct{}
+		if waits {
+			late, draining = time.After(delay), q.draining
+		}
 		select {
 		case <-q.changed:
-		case <-delay:
+		case <-late:
+		case <-draining:
+			return true
 		case <-q.closed:
 			return false
 		}
 	}
+}
+
+// patience returns how long the jobs that wait can go on waiting for others,
+// and whether there are some.
+func (q *queue) patience() (delay time.Duration, waits bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return 0, false
+	}
+	first := q.waiting[0]
+	if q.opts.MaxDelay <= 0 || q.alone[first.entry] || imagesOf(q.next()) >= first.limit {
+		return 0, true
+	}
+	return q.opts.MaxDelay - time.Since(first.arrived), true
 }
 
 // next returns the jobs of the next run: the first, and those behind it that
@@ -292,5 +311,5 @@ func (b *batch) feeds() []ort.Feed {
 
 // reply hands over a result, to nobody if the item has been abandoned.
 func (it *item) reply(started time.Time, results ort.Results, err error) {
-	it.answer <- answer{results, spent{started.Sub(it.arrived), time.Since(started)}, err}
+	it.answer <- outcome{results, spent{started.Sub(it.arrived), time.Since(started)}, err}
 }

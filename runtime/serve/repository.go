@@ -202,6 +202,7 @@ func (r *Repository) Remove(name string) {
 // drop frees a model that has left the map once its last request is done. The
 // caller holds mu.
 func (r *Repository) drop(m *served) {
+	m.queue.drain()
 	r.dropped.Go(func() {
 		m.users.Wait()
 		if err := m.close(); err != nil {

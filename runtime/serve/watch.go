@@ -79,11 +79,12 @@ type watch struct {
 	// refused has the last reason why an entry was passed over, by its name:
 	// each is logged once.
 	refused map[string]string
+	deaf    bool // some folder's changes are not told
 }
 
 // tried is an attempt to load a model.
 type tried struct {
-	print  string // of its files
+	state  string // of its files
 	served bool   // it, or an earlier one, was loaded
 }
 
@@ -131,9 +132,7 @@ func (w *watch) scan(ctx context.Context) {
 }
 
 func (w *watch) look(ctx context.Context) error {
-	if err := w.notify.Add(w.dir); err != nil {
-		return err
-	}
+	w.listen(w.dir)
 	real, err := filepath.EvalSymlinks(w.dir)
 	if err != nil {
 		return err
@@ -152,11 +151,14 @@ func (w *watch) look(ctx context.Context) error {
 		if ctx.Err() != nil || w.closing.Err() != nil {
 			return nil
 		}
-		err := w.entry(root, e.Name(), there)
-		if err != nil && w.refused[e.Name()] != err.Error() {
-			w.opts.Log.Warn("passed over in the watched folder", "folder", w.dir, "entry", e.Name(), "reason", err)
+		reason := ""
+		if err := w.entry(root, e.Name(), there); err != nil {
+			reason = err.Error()
 		}
-		w.refused[e.Name()] = fmt.Sprint(err)
+		if reason != "" && reason != w.refused[e.Name()] {
+			w.opts.Log.Warn("passed over in the watched folder", "folder", w.dir, "entry", e.Name(), "reason", reason)
+		}
+		w.refused[e.Name()] = reason
 	}
 	for name, t := range w.tried {
 		if there[name] != "" {
@@ -209,29 +211,36 @@ func (w *watch) entry(root *os.Root, entry string, there map[string]string) erro
 	if !before.served && w.has(name) {
 		return fmt.Errorf("a model %q that is not of this folder is served already: rename one", name)
 	}
-	var print string
+	var state string
 	if stat.IsDir() {
-		if err := w.notify.Add(path); err != nil {
-			return err
-		}
-		if print, err = printFolder(root, rel); err == nil && !bundle.IsBundle(path) {
+		w.listen(path)
+		if state, err = stateOfFolder(root, rel); err == nil && !bundle.IsBundle(path) {
 			err = fmt.Errorf("no bundle, or not yet a whole one: expected %s and %s in it", bundle.MobileFile, bundle.CloudFile)
 		}
 		if err != nil {
 			return err
 		}
 	} else {
-		print = printFiles(root, rel, rel+".data")
+		state = stateOf(root, rel, rel+".data")
 	}
-	if print == before.print {
+	if state == before.state {
 		return nil
 	}
 	err = w.Load(name, path)
-	w.tried[name] = tried{print: print, served: before.served || err == nil}
+	w.tried[name] = tried{state: state, served: before.served || err == nil}
 	if err != nil {
 		w.opts.Log.Error("not loaded from the watched folder", "model", name, "path", path, "keeps the old one", before.served, "error", err)
 	}
 	return nil
+}
+
+// listen asks to be told of changes in a folder, before it is looked at. Doing
+// so again is right: another folder may have taken its place.
+func (w *watch) listen(dir string) {
+	if err := w.notify.Add(dir); err != nil && !w.deaf {
+		w.deaf = true
+		w.opts.Log.Warn("changes are noticed late: the system does not tell them", "folder", dir, "every", rescan, "error", err)
+	}
 }
 
 // has tells whether a model of that name is served.
@@ -253,9 +262,9 @@ func inside(root *os.Root, entry string) (path, rel string, err error) {
 	return path, rel, nil
 }
 
-// printFolder tells the states of a folder's files apart. It refuses a folder
+// stateOfFolder tells the states of a folder's files apart. It refuses a folder
 // that holds a link out of the root.
-func printFolder(root *os.Root, dir string) (string, error) {
+func stateOfFolder(root *os.Root, dir string) (string, error) {
 	entries, err := fs.ReadDir(root.FS(), filepath.ToSlash(dir))
 	if err != nil {
 		return "", err
@@ -268,11 +277,11 @@ func printFolder(root *os.Root, dir string) (string, error) {
 		}
 		names = append(names, name)
 	}
-	return printFiles(root, names...), nil
+	return stateOf(root, names...), nil
 }
 
-// printFiles is printFolder for single files, some of which may not be there.
-func printFiles(root *os.Root, names ...string) string {
+// stateOf is stateOfFolder for single files, some of which may not be there.
+func stateOf(root *os.Root, names ...string) string {
 	var b strings.Builder
 	for _, name := range names {
 		if stat, err := root.Stat(name); err == nil {
