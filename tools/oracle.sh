@@ -26,9 +26,9 @@ python_311() {
 	return 1
 }
 
-# environment WHAT NAME CHECK PIPFLAG: a Python environment in the cache with the packages of
+# environment WHAT NAME CHECK PIPFLAG PYTHON: a Python environment in the cache with the packages of
 # tools/NAME-requirements.txt. It is made without pip of its own: making one with pip needs a package that
-# Debian leaves out.
+# Debian leaves out. PYTHON is the only one that will do, if any.
 environment() {
 	what=$1
 	dir=$cache/$2
@@ -43,7 +43,11 @@ environment() {
 			return
 		fi
 	fi
-	python=$(python_311)
+	python=${5:-$(python_311)}
+	if ! suitable "$python"; then
+		missing "$what" "It needs $python."
+		return
+	fi
 	say "$what: making an environment with $("$python" --version)"
 	env=$scratch/$2
 	if ! "$python" -m venv --without-pip "$env" ||
@@ -62,11 +66,16 @@ python_oracle() {
 		say "Python with onnx and onnxruntime: BNC_ORACLE_PYTHON names $BNC_ORACLE_PYTHON"
 		return
 	fi
-	environment "Python with onnx and onnxruntime" oracle 'import numpy, onnx, onnxruntime, PIL' --only-binary=:all:
+	environment "Python with onnx and onnxruntime" oracle 'import numpy, onnx, onnxruntime, PIL, tritonclient.grpc, tritonclient.http' --only-binary=:all:
 }
 
 # DVC, for the example of a build system's step.
 dvc() { environment DVC dvc 'import dvc'; }
+
+# A real Triton server. It wants the shared libpython that Debian's Python comes with.
+pytriton() {
+	environment "Triton (nvidia-pytriton)" pytriton 'import onnxruntime, pytriton, tritonclient.grpc' --only-binary=:all: /usr/bin/python3
+}
 
 # Debian's PyTorch exports well-known networks without a network connection.
 torchvision() {
@@ -91,5 +100,6 @@ old_onnxruntime() {
 
 python_oracle
 dvc
+pytriton
 torchvision
 old_onnxruntime
