@@ -35,7 +35,7 @@ type item struct {
 	ctx     context.Context
 	arrived time.Time
 	answer  chan outcome // takes one without blocking
-	batch   *batch      // what it has become part of; guarded by the queue's mu
+	batch   *batch       // what it has become part of; guarded by the queue's mu
 }
 
 type outcome struct {
