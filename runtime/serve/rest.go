@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,8 +19,8 @@ import (
 
 const (
 	maxHeaderBytes = 64 << 10
-	// lingering is how long the rest of a body that is not wanted is read, so
-	// that the client gets to read the refusal.
+	// lingering is how long a body that is not wanted is read: most clients
+	// read the refusal only after they have sent all.
 	lingering = time.Second
 	// headerDeadline is how proxies in front of a server (Envoy, and so Istio
 	// and KServe) tell how long they wait, in milliseconds.
@@ -142,21 +143,33 @@ type statusError struct {
 
 func (e statusError) Unwrap() error { return e.error }
 
-// refuse writes the protocol's form of an error. The client may still be
-// sending: it is not waited for.
+// refuse writes the protocol's form of an error. The connection ends where the
+// client may still be sending, or has no business here.
 func (t *restServer) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var own statusError
 	if !errors.As(err, &own) {
 		err = t.refusal(err)
 		own.status = oip.CauseOf(err).HTTP()
 	}
-	control := http.NewResponseController(w)
-	control.SetReadDeadline(time.Now().Add(lingering))
-	w.Header().Set("Connection", "close")
 	if own.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.Header().Set("Connection", "close")
+	}
+	if !discard(w, r) {
+		w.Header().Set("Connection", "close")
 	}
 	t.write(w, own.status, map[string]string{"error": err.Error()})
+}
+
+// discard reads what is left of a body, for a short time, and tells whether it
+// came to the end.
+func discard(w http.ResponseWriter, r *http.Request) bool {
+	if r.Header.Get("Expect") != "" { // the client waits to be asked for it
+		return false
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
+	_, err := io.Copy(io.Discard, r.Body)
+	return err == nil
 }
 
 // write writes a JSON document.
