@@ -95,7 +95,7 @@ func (w *witness) logged(t *testing.T, n int, words ...string) {
 
 // open returns a repository and what it tells. It is closed with the test,
 // which must not leave requests behind.
-func open(t *testing.T, opts serve.Options) (*serve.Repository, *witness) {
+func open(t testing.TB, opts serve.Options) (*serve.Repository, *witness) {
 	t.Helper()
 	rttest.Plugin(t)
 	w := newWitness()
@@ -113,7 +113,7 @@ func open(t *testing.T, opts serve.Options) (*serve.Repository, *witness) {
 	return r, w
 }
 
-func load(t *testing.T, r *serve.Repository, name, data string) {
+func load(t testing.TB, r *serve.Repository, name, data string) {
 	t.Helper()
 	if err := r.Load(name, rttest.Data(data)); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ type sample struct {
 
 // samples makes n different images, their payloads by the bundle's mobile half
 // and their logits by its cloud half, one image at a time.
-func samples(t *testing.T, dir string, n int) []sample {
+func samples(t testing.TB, dir string, n int) []sample {
 	t.Helper()
 	rttest.Plugin(t)
 	b, err := bundle.Open(rttest.Data(dir))
