@@ -119,7 +119,7 @@ func (c *Client) attempt(ctx context.Context, k *candidate, crossing ort.Feed) (
 	})
 	took := time.Since(start)
 	if err != nil {
-		if ctx.Err() == context.DeadlineExceeded {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			c.conditions.sent(bytes, took) // at least so long
 		}
 		return nil, ended(ctx, err)
@@ -190,7 +190,7 @@ var fates = map[oip.Cause]fate{
 // weightOf is how much a failure counts for the breaker: where nothing came back
 // it was waited for long enough.
 func weightOf(err error) int {
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || oip.CauseOf(err) == oip.Deadline {
 		return tolerated
 	}
 	return 1

@@ -85,7 +85,7 @@ type Client struct {
 	opts       Options
 	log        *slog.Logger
 	candidates []*candidate
-	whole      *whole // what Fallback runs; nil for a bundle's own cloud half
+	whole      device // what Fallback runs; nil for a bundle's own cloud half
 	wholeName  string
 
 	breaker    *breaker
