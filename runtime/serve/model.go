@@ -29,6 +29,7 @@ type served struct {
 	meta    bundle.Meta
 	session *ort.Session
 	entries []entry // ways to give it images; the metadata shows the first
+	images  *images // for image files; nil where the model takes none
 	queue   *queue
 	users   sync.WaitGroup // requests that use it
 }
@@ -123,6 +124,7 @@ func (m *served) openWhole(path string, opts Options) (err error) {
 		images = inputs[0].Shape[0]
 	}
 	m.entries = []entry{tensorEntry(m.session, images, opts.MaxBatch)}
+	m.images = newImages(m)
 	return nil
 }
 
@@ -197,6 +199,9 @@ func (m *served) metadata() *oip.ModelMetadata {
 		meta.Inputs = []oip.Port{{Name: payloadName, Datatype: oip.Datatype(tensor.Uint8), Shape: []int64{-1}}}
 	} else {
 		meta.Inputs = ports(m.session.Inputs())
+	}
+	if m.images != nil {
+		meta.Properties = map[string]string{ImageInput: "a JPEG or PNG file, UINT8 [-1], in place of " + meta.Inputs[0].Name}
 	}
 	if m.meta.Part == "" {
 		return meta

@@ -47,7 +47,7 @@ func (m *served) infer(ctx context.Context, request *oip.Request) (*oip.Response
 	if err != nil {
 		return nil, spent{}, err
 	}
-	j, err := m.accept(request.Inputs)
+	j, err := m.accept(ctx, request.Inputs)
 	if err != nil {
 		return nil, spent{}, m.explain(ctx, err)
 	}
@@ -142,13 +142,19 @@ func (m *served) wanted(requested []oip.RequestedOutput) ([]string, error) {
 
 // accept finds the entry that the inputs belong to and checks them. What does
 // not fit is an *oip.Error or an *ort.InputError.
-func (m *served) accept(inputs []oip.Tensor) (*job, error) {
+func (m *served) accept(ctx context.Context, inputs []oip.Tensor) (*job, error) {
 	feed := ort.Feed{}
 	for _, in := range inputs {
 		if in.Value == nil || feed[in.Name] != nil {
 			return nil, oip.Errorf(oip.Invalid, "input %.100q: expected one tensor of that name", in.Name)
 		}
 		feed[in.Name] = in.Value
+	}
+	if m.images != nil && len(feed) == 1 && feed[ImageInput] != nil {
+		var err error
+		if feed, err = m.images.prepare(ctx, feed[ImageInput]); err != nil {
+			return nil, err
+		}
 	}
 	for i := range m.entries {
 		e := &m.entries[i]
