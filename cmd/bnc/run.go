@@ -13,25 +13,37 @@ import (
 
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/spf13/pflag"
 )
 
 var runCommand = command{
 	name:  "run",
-	args:  "BUNDLE|MODEL INPUT... [FLAGS]",
-	short: "Classify images with a bundle, both halves in this process, or with a whole model",
+	args:  "BUNDLE|FOLDER-OF-BUNDLES|MODEL INPUT... [FLAGS]",
+	short: "Classify images with a bundle, here or with a server, or with a whole model",
 	long: `
 INPUT is a JPEG or PNG image, a .npy tensor that is prepared already, or a folder
 of them. Results come in input order.
 
+Without --cloud both halves of a bundle run in this process. With it the mobile
+half runs here and the rest on the server, which knows a bundle by its folder's
+name. Of a folder of bundles of one model the fastest is used, by what is
+measured of the link, the server and this device. A whole MODEL runs on the
+server alone. What the server does not answer in time is finished here
+("where" says mobile).
+
 Examples:
   bnc run resnet50-rb1-c1-s2 photo.jpg
   bnc run net-rb6 photos/ --labels labels.txt --jsonl
-  bnc run net-rb1 photo.jpg --ep tensorrt,cpu --json`,
+  bnc run net-rb1 photo.jpg --ep tensorrt,cpu --json
+  bnc run net-rb1 photos/ --cloud http://127.0.0.1:8000 --jsonl
+  bnc run bundles/ photos/ --cloud grpcs://cloud.example:8001 --token token.txt
+  bnc run bundles/ photos/ --cloud http://127.0.0.1:8000 --link 3g,20ms --fallback=false`,
 	setup: setupRun,
 }
 
@@ -43,6 +55,7 @@ type runOptions struct {
 	trtFP16     bool
 	trtCache    string
 	images      imageFlags
+	cloud       cloudFlags
 }
 
 func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
@@ -53,6 +66,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	fs.BoolVar(&o.trtFP16, "trt-fp16", false, "let TensorRT compute in float16")
 	fs.StringVar(&o.trtCache, "trt-cache", "", "folder where TensorRT keeps its engines")
 	o.images.declare(fs)
+	o.cloud.declare(fs)
 	fs.BoolVar(&o.json, "json", false, "print one JSON document")
 	fs.BoolVar(&o.jsonl, "jsonl", false, "print each result as a line of JSON as soon as it is there")
 	return func(ctx context.Context, s streams, args []string) error {
@@ -64,6 +78,9 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 		}
 		if o.json && o.jsonl {
 			return usagef("--json and --jsonl exclude each other")
+		}
+		if err := o.cloud.check(); err != nil {
+			return err
 		}
 		return classify(ctx, s, args[0], args[1:], o)
 	}
@@ -79,8 +96,40 @@ type runResult struct {
 	CloudMS      float64        `json:"cloud_ms"`
 	TotalMS      float64        `json:"total_ms"`
 	Where        string         `json:"where"`
+	cloudResult
 
 	outputs ort.Results
+}
+
+// classifier is what inputs are run through: a bundle.Runner, or a client of a
+// server.
+type classifier struct {
+	meta   bundle.Meta
+	inputs []model.Port
+	run    func(context.Context, ort.Feed) (client.Result, error)
+	close  func() error
+	atOnce int // inputs that are under way at a time
+}
+
+// open loads the bundle or model at path.
+func (o *runOptions) open(ctx context.Context, s streams, path string, opts ort.Options) (*classifier, error) {
+	if o.cloud.url != "" {
+		return o.cloud.open(ctx, s, path, opts)
+	}
+	runner, err := bundle.OpenRunner(path, opts)
+	if err != nil {
+		return nil, openError(err)
+	}
+	for _, session := range runner.Sessions() {
+		for _, skipped := range session.Skipped() {
+			fmt.Fprintf(s.err, "%s: %v; using %s\n", session.Name(), skipped, session.Provider())
+		}
+	}
+	run := func(ctx context.Context, feed ort.Feed) (client.Result, error) {
+		r, err := runner.Run(ctx, feed)
+		return client.Result{Result: r}, err
+	}
+	return &classifier{meta: runner.Meta(), inputs: runner.Inputs(), run: run, close: runner.Close, atOnce: 1}, nil
 }
 
 func classify(ctx context.Context, s streams, path string, args []string, o runOptions) error {
@@ -96,35 +145,28 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 	if err != nil {
 		return err
 	}
-	runner, err := bundle.OpenRunner(path, ort.Options{
+	c, err := o.open(ctx, s, path, ort.Options{
 		Providers: providers, Threads: o.threads,
 		TensorRT: ort.TensorRTOptions{FP16: o.trtFP16, CacheDir: o.trtCache},
 	})
 	if err != nil {
-		return openError(err)
+		return err
 	}
-	defer runner.Close()
-	for _, session := range runner.Sessions() {
-		for _, skipped := range session.Skipped() {
-			fmt.Fprintf(s.err, "%s: %v; using %s\n", session.Name(), skipped, session.Provider())
-		}
-	}
-	meta := runner.Meta()
+	defer c.close()
 	if labels == nil {
-		labels = meta.Labels
+		labels = c.meta.Labels
 	}
-	feeder, err := feed.New(runner.Inputs(), o.images.chooser(meta.Preprocess))
+	feeder, err := feed.New(c.inputs, o.images.chooser(c.meta.Preprocess))
 	if err != nil {
 		return unusableError{err}
 	}
 	bar := newProgress(s.err, "running", len(inputs))
 	defer bar.done()
 	results := []runResult{}
-	for _, input := range inputs {
-		r, err := classifyOne(ctx, runner, feeder, labels, input, o.top)
-		if err != nil {
-			return fmt.Errorf("%s: %w", input, err)
-		}
+	one := func(ctx context.Context, input string) (runResult, error) {
+		return classifyOne(ctx, c, feeder, labels, input, o.top)
+	}
+	err = inOrder(ctx, inputs, c.atOnce, one, func(r runResult) error {
 		bar.step()
 		switch {
 		case o.jsonl:
@@ -132,20 +174,22 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(s.out, "%s\n", line)
+			_, err = fmt.Fprintf(s.out, "%s\n", line)
+			return err
 		case o.json:
 			results = append(results, r)
 		default:
 			r.print(s)
 		}
-	}
-	if o.json {
+		return nil
+	})
+	if err == nil && o.json {
 		return printJSON(s.out, map[string]any{"results": results})
 	}
-	return nil
+	return err
 }
 
-func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feed.Feeder, labels []string, input string, top int) (runResult, error) {
+func classifyOne(ctx context.Context, c *classifier, feeder *feed.Feeder, labels []string, input string, top int) (runResult, error) {
 	item, err := data.ReadItem(input)
 	if err != nil {
 		return runResult{}, unusableError{err}
@@ -154,7 +198,7 @@ func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feed.Feeder
 	if err != nil {
 		return runResult{}, unusableError{err}
 	}
-	out, err := runner.Run(ctx, ort.Feed{feeder.Input(): x})
+	out, err := c.run(ctx, ort.Feed{feeder.Input(): x})
 	if err != nil {
 		return runResult{}, openError(err)
 	}
@@ -165,14 +209,18 @@ func classifyOne(ctx context.Context, runner *bundle.Runner, feeder *feed.Feeder
 	return runResult{
 		Input: input, Top: best, outputs: out.Outputs, PayloadBytes: out.PayloadBytes, Where: out.Where,
 		MobileMS: millis(out.Timings.Mobile), LinkMS: millis(out.Timings.Link), CloudMS: millis(out.Timings.Cloud),
-		TotalMS: millis(out.Timings.Total),
+		TotalMS: millis(out.Timings.Total), cloudResult: cloudResultOf(out),
 	}, nil
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func (r runResult) print(s streams) {
-	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, cloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, r.CloudMS, r.Where)
+	link := ""
+	if r.LinkMS > 0 {
+		link = fmt.Sprintf("link %.1f ms, ", r.LinkMS)
+	}
+	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, %scloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, link, r.CloudMS, r.Where)
 	for _, c := range r.Top {
 		fmt.Fprintf(s.out, "  %6.2f%%  %d %s\n", 100*c.Score, c.Class, c.Label)
 	}
@@ -214,6 +262,9 @@ func expand(args []string) ([]string, error) {
 
 // openError marks errors of the runtime that are about the model or the data.
 func openError(err error) error {
+	if refusesModel(err) {
+		return unusableError{err}
+	}
 	var pair *bundle.PairError
 	var input *ort.InputError
 	var damaged *ops.DamagedError
