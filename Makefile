@@ -14,10 +14,10 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos dist-arm64 test-arm64 clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## what bnc needs: libjpeg-turbo, ONNX Runtime, photographs, Fashion-MNIST
 	@sh tools/deps.sh
@@ -79,5 +79,11 @@ fashion: build ## bottlenecks trained on Fashion-MNIST: tables and plots in docs
 photos: build ## bottlenecks of $(MODEL) trained on $(UNLABELLED), judged on $(VAL) (an hour)
 	sh tools/photos.sh $(MODEL) $(UNLABELLED) $(VAL)
 
-clean: ## removes bin/; the cache folder stays
-	rm -rf bin
+dist-arm64: ## bnc and its two libraries for a Jetson of JetPack 4.6, in dist/arm64
+	@GO=$(GO) sh tools/dist-arm64.sh
+
+test-arm64: build dist-arm64 ## what dist-arm64 made, run under an emulator
+	@GO=$(GO) sh tools/arm64.sh
+
+clean: ## removes bin/ and dist/; the cache folder stays
+	rm -rf bin dist

@@ -52,21 +52,28 @@ apt_install() {
 }
 
 # apt_unpack PACKAGE DIR: unpacks a Debian package's files below DIR, without root and without installing it.
-# Where the machine's package lists are absent or stale, private ones are fetched.
+# Where the machine's package lists are absent or stale, private ones are fetched; these also know the architecture
+# of a PACKAGE:ARCHITECTURE that is not the machine's.
 apt_unpack() (
 	have apt-get && have dpkg-deb || exit 1
 	say "fetching Debian's $1"
 	lists=$scratch/apt
 	mkdir -p "$2" "$scratch/deb" "$lists/lists/partial" "$lists/cache/archives/partial"
 	cd "$scratch/deb" || exit 1
+	case $1 in
+	*:*) foreign="-o APT::Architectures::=${1#*:}" ;;
+	*) foreign= ;;
+	esac
+	# shellcheck disable=SC2086 # an option and its value
 	private() {
-		apt-get -qq -o APT::Sandbox::User=root -o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" "$@"
+		apt-get -qq -o APT::Sandbox::User=root $foreign \
+			-o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" "$@"
 	}
 	{
-		apt-get -qq -o APT::Sandbox::User=root download "$1" ||
+		apt-get -qq -o APT::Sandbox::User=root download "$1" || private download "$1" ||
 			{ private update && private download "$1"; }
 	} >"$scratch/apt.log" 2>&1 || { cat "$scratch/apt.log" >&2; exit 1; }
-	dpkg-deb -x "$1"_*.deb "$2"
+	dpkg-deb -x "${1%:*}"_*.deb "$2"
 )
 
 # ort_from_pip VERSION MACHINE DIR: ONNX Runtime's wheel, unpacked below DIR.
@@ -108,11 +115,12 @@ ort_known() {
 	awk -v v="$1" -v m="$2" -v s="$sum" '$1==v && $2==m && $4==s {found=1} END {exit !found}' tools/onnxruntime.sha256
 }
 
-# ort_fetch VERSION: puts ONNX Runtime's library into the cache; 1 where no client gets it.
+# ort_fetch VERSION [MACHINE]: puts ONNX Runtime's library into the cache; 1 where no client gets it. That of another
+# machine lies in a folder with the machine's name.
 ort_fetch() {
 	version=$1
-	machine=$(uname -m)
-	dir=$cache/onnxruntime-$version
+	machine=${2:-$(uname -m)}
+	dir=$cache/onnxruntime-$version${2:+-$2}
 	lib=$dir/libonnxruntime.so
 	if [ -f "$lib" ] && ort_known "$version" "$machine" "$lib"; then
 		say "ONNX Runtime $version: already there, checksum right ($lib)"
@@ -136,4 +144,17 @@ ort_fetch() {
 		return
 	done
 	return 1
+}
+
+# unpacked DIR PACKAGE...: Debian packages unpacked in the cache as DIR, together with a list of their names.
+unpacked() {
+	dir=$cache/$1
+	shift
+	[ "$(cat "$dir/packages" 2>/dev/null)" = "$*" ] && return
+	root=$scratch/$(basename "$dir")
+	for package; do
+		apt_unpack "$package" "$root" || return 1
+	done
+	echo "$*" >"$root/packages"
+	replace "$root" "$dir"
 }

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Runs what dist-arm64.sh built under an emulator of an ARM processor, with the ONNX Runtime of JetPack 4.6, and
+# compares the payload with this machine's; `make test-arm64`. Emulation is some hundred times slower than a board.
+set -eu
+cd "$(dirname "$0")/.."
+step=test-arm64
+. tools/lib.sh
+
+ort_fetch 1.11.0 aarch64 || fail "ONNX Runtime 1.11.0 for aarch64: npm is needed to fetch it"
+unpacked qemu qemu-user-static || fail "qemu-user-static: apt-get does not get it"
+unpacked arm64-sysroot libc6:arm64 libstdc++6:arm64 libgcc-s1:arm64 || fail "the C library for arm64: apt-get does not get it"
+emulated() {
+	BNC_ORT_LIB=$cache/onnxruntime-1.11.0-aarch64/libonnxruntime.so \
+		"$cache/qemu/usr/bin/qemu-aarch64-static" -L "$cache/arm64-sysroot" "$@"
+}
+
+# The pair's 2 bits and static range: nothing crosses that the order of a sum decides.
+say "making a pair"
+bin/bnc models resnet20 -o "$scratch/net.onnx" >/dev/null
+bin/bnc split "$scratch/net.onnx" --after rb1 --c 1 --s 2 --bits 2 --target tx2 --calib "$cache/photos" -o "$scratch/pair" >/dev/null
+${GO:-go} build -o "$scratch/payload-here" ./tools/payload
+(
+	. tools/cross.sh
+	cross_build ./tools/payload "$scratch/payload-arm64"
+)
+cp dist/arm64/*.so "$scratch"
+
+emulated dist/arm64/bnc doctor
+"$scratch/payload-here" "$scratch/pair" >"$scratch/here"
+emulated "$scratch/payload-arm64" "$scratch/pair" >"$scratch/there"
+cmp "$scratch/here" "$scratch/there" || fail "the payloads differ"
+say "the same payload: $(cat "$scratch/here")"
