@@ -39,9 +39,6 @@ func guardPayload(m *ir.Model, decode *ir.Node) error {
 	cast := func(name string, v *ir.Value, to ir.DType) *ir.Value {
 		return g.Op1("bnc.guard."+name, "Cast", []*ir.Value{v}, nil, ir.IntAttr("to", int64(to)))
 	}
-	concat := func(name string, inputs ...*ir.Value) *ir.Value {
-		return g.Op1("bnc.guard."+name, "Concat", inputs, nil, ir.IntAttr("axis", 0))
-	}
 	ints := func(name string, v ...int64) *ir.Value { return g.Const("bnc.guard."+name, ir.Int64s(v...)) }
 	matrix := func(name string, rows int64, v ...int64) *ir.Value {
 		return g.Const("bnc.guard."+name, ir.NewTensor(ir.Int64, []int64{rows, int64(len(v)) / rows}, ir.Int64s(v...).Raw))
@@ -56,7 +53,7 @@ func guardPayload(m *ir.Model, decode *ir.Node) error {
 	// payload stand for those of a record that is shorter.
 	starts := op("starts", "Reshape", op("start", "Sub", ends, lengths), ints("column", -1, 1))
 	zeros := g.Const("bnc.guard.zeros", ir.NewTensor(ir.Uint8, []int64{prefixBytes}, ir.Memory(make([]byte, prefixBytes))))
-	padded := concat("padded", payload, zeros)
+	padded := g.Op1("bnc.guard.padded", "Concat", []*ir.Value{payload, zeros}, nil, ir.IntAttr("axis", 0))
 	bytes := cast("bytes", op("gathered", "Gather", padded, op("at", "Add", starts, offsets)), ir.Int64)
 
 	// A byte of 128 or more says that another follows: one belongs to the prefix
@@ -80,7 +77,10 @@ func guardPayload(m *ir.Model, decode *ir.Node) error {
 	wrong := cast("wrong", op("differs", "Not", op("same", "Equal", record, lengths)), ir.Int64)
 	penalty := op("penalty", "Mul", op("wrong_requests", "ReduceSum", wrong), ints("huge", 1<<40))
 	images := op("images", "Sub", op("requests", "Shape", lengths), penalty)
-	shape := concat("shape", images, ints("tile", 1, decode.Int("height", 0), decode.Int("width", 0)))
+	// A Concat would be the plainer way to this shape. But ONNX Runtime's fusion of
+	// Reshape takes an unknown piece of one for -1, and every batch would pass.
+	first := op("first", "Mul", images, ints("unit", 1, 0, 0, 0))
+	shape := op("shape", "Add", first, ints("tile", 0, 1, decode.Int("height", 0), decode.Int("width", 0)))
 	checked := op("one_record_a_request", "Reshape", tile, shape)
 	for _, u := range uses {
 		u.Node.SetInput(u.Index, checked)

@@ -33,7 +33,12 @@ func oracle(t *testing.T, script string, job any, wanted int) {
 // askOracle is oracle for scripts that answer something else.
 func askOracle(t *testing.T, script string, job, answer any) {
 	t.Helper()
-	python := cached(t, "BNC_ORACLE_PYTHON", "oracle/bin/python", "make deps-oracle")
+	askPython(t, cached(t, "BNC_ORACLE_PYTHON", "oracle/bin/python", "make deps-oracle"), script, job, answer)
+}
+
+// askPython is askOracle with the Python of another environment.
+func askPython(t *testing.T, python, script string, job, answer any) {
+	t.Helper()
 	in, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,9 @@
 
 usage: triton_repository.py PLUGIN <JOB >ANSWER
 
-JOB is {"models": [{"dir", "batches": [[[PAYLOAD BYTES], ...] or {NAME: .npy}, ...]}]}. For each model the
-answer has the parsed configuration's fields, the problems the backend would have when it loads the model, and
-for each batch the requests' outputs or the run's error.
+JOB is {"models": [{"dir", "batches": [[{INPUT: {"dtype", "shape", "data" in base64}}, ...], ...]}]}: batches of
+requests. For each model the answer has the parsed configuration's fields, the problems the backend would have
+when it loads the model, and for each batch the requests' outputs or the run's error.
 
 config.pbtxt is parsed with Triton's own model_config.proto (tritonclient.grpc.model_config_pb2). What the
 backend demands of a graph is in triton-inference-server/onnxruntime_backend, src/onnxruntime.cc
@@ -13,6 +13,7 @@ requests and divides outputs is in SetInputTensors and in triton-inference-serve
 src/backend_input_collector.cc and src/backend_output_responder.cc.
 """
 
+import base64
 import json
 import os
 import sys
@@ -128,16 +129,11 @@ def run(config, session, requests):
     return answers
 
 
-def requests_of(config, batch):
-    """Requests as clients send them, for --max-batch over 1 with the batch dimension."""
-    out = []
-    for request in batch:
-        if isinstance(request, list):
-            value = np.array(request, np.uint8)
-            out.append({"payload": value[None] if config.max_batch_size > 0 else value})
-        else:
-            out.append({name: np.load(path) for name, path in request.items()})
-    return out
+def requests_of(batch):
+    def value(t):
+        return np.frombuffer(base64.b64decode(t["data"]), t["dtype"]).reshape(t["shape"])
+
+    return [{name: value(t) for name, t in request.items()} for request in batch]
 
 
 def check(job):
@@ -168,7 +164,7 @@ def check(job):
         answer["warmups"].append(len(run(config, session, requests)))
     for batch in job["batches"]:
         try:
-            answer["batches"].append({"answers": run(config, session, requests_of(config, batch))})
+            answer["batches"].append({"answers": run(config, session, requests_of(batch))})
         except Exception as e:  # ONNX Runtime's errors have no common class
             answer["batches"].append({"error": str(e)})
     return answer
