@@ -45,7 +45,7 @@ func (p *pipe) put(data []byte, stops ...stop) (int, error) {
 			p.mu.Unlock()
 			return put, err
 		}
-		if n := min(segment, len(data)-put, room-p.bytes); n > 0 {
+		if n := min(segment, len(data)-put); p.bytes+n <= room {
 			p.push(p.line.hand(append([]byte(nil), data[put:put+n]...), nil))
 			put += n
 			p.mu.Unlock()
