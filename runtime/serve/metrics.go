@@ -42,7 +42,7 @@ func NewMetrics() *Metrics {
 		}, []string{"model", "cause"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "bnc_request_seconds", Help: "Duration of answered requests by stage: queue, compute, total.",
-			Buckets: prometheus.ExponentialBucketsRange(0.0005, 30, 20),
+			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 		}, []string{"model", "stage"}),
 		payload: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "bnc_payload_bytes", Help: "Bytes of the inputs of answered requests.",

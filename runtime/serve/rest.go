@@ -19,9 +19,6 @@ import (
 
 const (
 	maxHeaderBytes = 64 << 10
-	// lingering is how long a body that is not wanted is read: most clients
-	// read the refusal only after they have sent all.
-	lingering = time.Second
 	// headerDeadline is how proxies in front of a server (Envoy, and so Istio
 	// and KServe) tell how long they wait, in milliseconds.
 	headerDeadline = "X-Envoy-Expected-Rq-Timeout-Ms"
@@ -155,19 +152,20 @@ func (t *restServer) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		w.Header().Set("Connection", "close")
 	}
-	if !discard(w, r) {
+	if !t.discard(w, r) {
 		w.Header().Set("Connection", "close")
 	}
 	t.write(w, own.status, map[string]string{"error": err.Error()})
 }
 
-// discard reads what is left of a body, for a short time, and tells whether it
-// came to the end.
-func discard(w http.ResponseWriter, r *http.Request) bool {
+// discard reads what is left of a body that is not wanted, for a short time,
+// since most clients read a refusal only after they have sent all. It tells
+// whether it came to the end.
+func (t *restServer) discard(w http.ResponseWriter, r *http.Request) bool {
 	if r.Header.Get("Expect") != "" { // the client waits to be asked for it
 		return false
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(t.limits.linger))
 	_, err := io.Copy(io.Discard, r.Body)
 	return err == nil
 }

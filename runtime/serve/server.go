@@ -58,11 +58,12 @@ type Server struct {
 type limits struct {
 	header time.Duration // TLS handshake and header of a request
 	read   time.Duration // a whole request
+	linger time.Duration // the rest of a request that is refused
 	write  time.Duration // a whole response, once it is there
 	idle   time.Duration // between requests
 }
 
-var defaultLimits = limits{header: 10 * time.Second, read: 2 * time.Minute, write: time.Minute, idle: 5 * time.Minute}
+var defaultLimits = limits{header: 10 * time.Second, read: 2 * time.Minute, linger: 5 * time.Second, write: time.Minute, idle: 5 * time.Minute}
 
 // Listen checks opts, reads the files that they name and opens the listeners;
 // clients wait until Serve. Errors about opts are *OptionsError.
