@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"os"
+	"sort"
+
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"golang.org/x/image/draw"
+)
+
+// photos are the images that are measured with, and what of them crosses where
+// the cloud computes everything.
+type photos struct {
+	items []data.Item
+	sets  []photoSet
+}
+
+// photoSet are forms of the same images.
+type photoSet struct {
+	name  string
+	files [][]byte // as many as there are items
+}
+
+// readPhotos reads the images below path as they are, and where limit is above 0
+// also compresses them to at most so many bytes.
+func readPhotos(path string, limit int) (*photos, error) {
+	names, err := expand([]string{path})
+	if err != nil {
+		return nil, err
+	}
+	p := &photos{}
+	own, smaller := photoSet{name: "cloud-only"}, photoSet{name: fmt.Sprintf("cloud-only, JPEG of %d bytes", limit)}
+	for _, name := range names {
+		if !imagein.IsImage(name) {
+			continue // a tensor is no file that a camera makes
+		}
+		file, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		img, err := imagein.Decode(file)
+		if err != nil {
+			return nil, unusablef("%s: %w", name, err)
+		}
+		p.items = append(p.items, data.Item{Image: img})
+		own.files = append(own.files, file)
+		if limit > 0 {
+			small, err := compress(img, limit)
+			if err != nil {
+				return nil, unusablef("%s: --jpeg-bytes: %w", name, err)
+			}
+			smaller.files = append(smaller.files, small)
+		}
+	}
+	if len(p.items) == 0 {
+		return nil, unusablef("%s holds no JPEG or PNG file", path)
+	}
+	p.sets = append(p.sets, own)
+	if limit > 0 {
+		p.sets = append(p.sets, smaller)
+	}
+	return p, nil
+}
+
+// compress returns the JPEG of the best quality that takes at most limit bytes,
+// of the image or, where none does, of one of half its sides, and so on.
+func compress(img image.Image, limit int) ([]byte, error) {
+	for b := img.Bounds(); b.Dx() >= 8 && b.Dy() >= 8; b = img.Bounds() {
+		var failed error
+		encode := func(quality int) []byte {
+			var file bytes.Buffer
+			if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: quality}); err != nil {
+				failed = err
+			}
+			return file.Bytes()
+		}
+		above := 1 + sort.Search(100, func(i int) bool { return len(encode(i+1)) > limit }) // the first quality that is too large
+		if failed != nil {
+			return nil, failed
+		}
+		if above > 1 {
+			return encode(above - 1), nil
+		}
+		half := image.NewRGBA(image.Rect(0, 0, b.Dx()/2, b.Dy()/2))
+		draw.BiLinear.Scale(half, half.Bounds(), img, b, draw.Src, nil)
+		img = half
+	}
+	return nil, fmt.Errorf("expected a limit that some JPEG fits into, found %d", limit)
+}
