@@ -223,7 +223,7 @@ type transport interface {
 }
 
 func (s *Server) drain(f *front, transports []transport) error {
-	s.opts.Log.Info("draining", "running", f.running.Load(), "at most", s.opts.DrainTimeout)
+	s.opts.Log.Info("draining", "running", f.running.Load(), "timeout", s.opts.DrainTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
 	var all sync.WaitGroup
