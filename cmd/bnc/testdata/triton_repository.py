@@ -162,7 +162,7 @@ def check(job):
     }
     for requests in warmup(config, folder):
         answer["warmups"].append(len(run(config, session, requests)))
-    for batch in job["batches"]:
+    for batch in job["batches"] or []:
         try:
             answer["batches"].append({"answers": run(config, session, requests_of(batch))})
         except Exception as e:  # ONNX Runtime's errors have no common class
