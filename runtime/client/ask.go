@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,30 +42,28 @@ func (c *Client) ask(ctx context.Context, k *candidate, crossing ort.Feed, patie
 	defer cancel()
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval, waits.Multiplier, waits.RandomizationFactor = firstWait, longestWait, 2, 1
-	tries := 0
+	start, tries := time.Now(), 0
 	var last error
 	a, err := backoff.Retry(within, func() (*answer, error) {
-		if c.opts.Fallback && !c.breaker.allows() {
-			if last == nil {
-				last = errDown
-			}
+		if c.shut() { // by the failures of others
+			last = cmp.Or(last, errDown)
 			return nil, backoff.Permanent(last)
 		}
 		tries++
-		a, err := c.attempt(within, k, crossing)
-		if err == nil {
+		var a *answer
+		a, last = c.attempt(within, k, crossing)
+		if last == nil {
 			c.breaker.success()
 			return a, nil
 		}
-		last = err
-		fate := fateOf(err)
-		if ctx.Err() == nil && fate != fatal && c.opts.Fallback {
-			c.breaker.failure(err, weightOf(err))
+		fate := fateOf(last)
+		if ctx.Err() == nil && fate != fatal {
+			c.failed(last)
 		}
-		if fate != again {
-			return nil, backoff.Permanent(err)
+		if fate != again || c.shut() {
+			return nil, backoff.Permanent(last)
 		}
-		return nil, err
+		return nil, last
 	}, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(patience))
 	retries := max(tries-1, 0)
 	switch {
@@ -73,21 +72,31 @@ func (c *Client) ask(ctx context.Context, k *candidate, crossing ort.Feed, patie
 	case ctx.Err() != nil:
 		return nil, retries, context.Cause(ctx)
 	case fateOf(last) == again || within.Err() != nil:
-		return nil, retries, &unansweredError{k.name, tries, patience, last}
+		return nil, retries, &unansweredError{k.name, tries, time.Since(start), last}
 	}
 	return nil, retries, fmt.Errorf("%s: %w", k.name, last)
 }
 
+// shut tells whether the device is to finish without asking the server.
+func (c *Client) shut() bool { return c.opts.Fallback && !c.breaker.allows() }
+
+// failed counts a failure that the device can make up for.
+func (c *Client) failed(err error) {
+	if c.opts.Fallback {
+		c.breaker.failure(err, weightOf(err))
+	}
+}
+
 // unansweredError is a server that gave no answer in time.
 type unansweredError struct {
-	model    string
-	tries    int
-	patience time.Duration
-	last     error
+	model string
+	tries int
+	took  time.Duration
+	last  error
 }
 
 func (e *unansweredError) Error() string {
-	return fmt.Sprintf("%s: no answer to %d tries within %v: %v", e.model, e.tries, e.patience.Round(time.Millisecond), e.last)
+	return fmt.Sprintf("%s: no answer to %d tries within %v: %v", e.model, e.tries, e.took.Round(time.Millisecond), e.last)
 }
 
 func (e *unansweredError) Unwrap() error { return e.last }

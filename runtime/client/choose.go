@@ -152,8 +152,6 @@ func (c *Client) unmeasured(ctx context.Context, k *candidate, err error) error 
 	case fateOf(err) == fatal:
 		return err
 	}
-	if c.opts.Fallback {
-		c.breaker.failure(err, weightOf(err))
-	}
+	c.failed(err)
 	return nil
 }

@@ -139,16 +139,17 @@ func TestIdle(t *testing.T) {
 	s := &fakeServer{compute: models("a", "b"), rtt: time.Millisecond}
 	bubble(t, Options{Remote: s}, []*candidate{fakeCandidate("a", &fakeDevice{bytes: 100})}, func(t *testing.T, c *Client, _ *logged) {
 		time.Sleep(24 * time.Hour)
-		if len(s.requests)+len(s.looks) > 0 {
-			t.Errorf("%d requests and %d looks before the first run", len(s.requests), len(s.looks))
+		if requests, looks := s.seen(); requests+len(looks) > 0 {
+			t.Errorf("%d requests and %d looks before the first run", requests, len(looks))
 		}
 		mustRun(t, c)
 		time.Sleep(24 * time.Hour)
-		if n, day := len(s.looks), int(24*time.Hour/longestProbe); n < day-10 || n > day+10 {
+		requests, looks := s.seen()
+		if n, day := len(looks), int(24*time.Hour/longestProbe); n < day-10 || n > day+10 {
 			t.Errorf("%d looks a day, expected about %d", n, day)
 		}
-		if n := len(s.requests); n > len(s.looks)+1 {
-			t.Errorf("%d requests and %d looks", n, len(s.looks))
+		if requests > len(looks)+1 {
+			t.Errorf("%d requests and %d looks", requests, len(looks))
 		}
 	})
 	large := &fakeServer{compute: models("a"), rtt: time.Millisecond}
@@ -156,7 +157,7 @@ func TestIdle(t *testing.T) {
 		c.candidates[0].meta.Codec = bundle.CodecNone // a cut tensor need not be records
 		mustRun(t, c)
 		time.Sleep(24 * time.Hour)
-		if n := len(large.requests); n != 1 {
+		if n, _ := large.seen(); n != 1 {
 			t.Errorf("an idle client sent %d large requests", n-1)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,6 +152,13 @@ func (s *fakeServer) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
+}
+
+// seen returns how many requests came, and when health was asked for.
+func (s *fakeServer) seen() (requests int, looks []time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.requests), slices.Clone(s.looks)
 }
 
 // logged collects what a client logs.

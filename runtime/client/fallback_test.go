@@ -97,22 +97,23 @@ func TestBreaker(t *testing.T) {
 			}
 			lost += r.Timings.Link
 		}
-		if asked := len(s.requests) - 1; asked != tolerated {
-			t.Errorf("%d requests went to a dead server, expected %d", asked, tolerated)
+		requests, looks := s.seen()
+		if requests-1 != tolerated {
+			t.Errorf("%d requests went to a dead server, expected %d", requests-1, tolerated)
 		}
 		// The waits between three tries: 2*25 and 2*50 ms at most.
 		if lost > 150*time.Millisecond {
 			t.Errorf("%d images lost %v to a dead server", images, lost)
 		}
-		for i, last := 1, time.Duration(0); i < len(s.looks); i++ {
-			pause := s.looks[i].Sub(s.looks[i-1])
+		for i, last := 1, time.Duration(0); i < len(looks); i++ {
+			pause := looks[i].Sub(looks[i-1])
 			// Each interval is twice the one before, and varies by half either way.
 			if pause < last/3 || pause > longestPause*3/2+time.Second {
 				t.Errorf("pause %d before a look is %v after %v", i, pause, last)
 			}
 			last = pause
 		}
-		if n, most := len(s.looks), 15; n < 3 || n > most {
+		if n, most := len(looks), 15; n < 3 || n > most {
 			t.Errorf("%d looks in %v, expected 3 to %d", n, time.Since(start), most)
 		}
 		s.set(func() { s.refuse, s.sick = nil, nil })
@@ -138,7 +139,7 @@ func TestBreakerWithGoodHealth(t *testing.T) {
 		}
 		// Pauses of 0.5, 1, 2 ... 30 s, each down to half of that: at most
 		// 600/15 at their longest and a dozen before. 6000 images were run.
-		if n := len(s.requests); n > 60 {
+		if n, _ := s.seen(); n > 60 {
 			t.Errorf("%d requests to a server that refuses them", n)
 		}
 	})

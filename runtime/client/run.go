@@ -38,7 +38,7 @@ func (c *Client) Run(ctx context.Context, feed ort.Feed) (Result, error) {
 // runWith is Run with one candidate, begun at start.
 func (c *Client) runWith(ctx context.Context, k *candidate, feed ort.Feed, start time.Time) (Result, error) {
 	result := Result{Model: k.name, Result: bundle.Result{Where: k.where}}
-	if c.whole != nil && c.opts.Fallback && !c.breaker.allows() { // the mobile half would be in vain
+	if c.whole != nil && c.shut() { // the mobile half would be in vain
 		return c.finish(ctx, k, feed, nil, nil, result, start, errDown)
 	}
 	began := time.Now()
