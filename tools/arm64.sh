@@ -30,3 +30,21 @@ emulated dist/arm64/bnc doctor
 emulated "$scratch/payload-arm64" "$scratch/pair" >"$scratch/there"
 cmp "$scratch/here" "$scratch/there" || fail "the payloads differ"
 say "the same payload: $(cat "$scratch/here")"
+
+# The emulated board as the mobile side of a server on this machine.
+bin/bnc serve "$scratch/pair" --http 127.0.0.1:0 --grpc "" --json >"$scratch/served" 2>"$scratch/serve.log" &
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+for _ in $(seq 100); do
+	address=$(grep -o '127\.0\.0\.1:[0-9]*' "$scratch/served" | head -n 1)
+	[ -z "$address" ] || break
+	sleep 0.1
+done
+[ -n "$address" ] || { cat "$scratch/serve.log" >&2; fail "bnc serve does not start"; }
+# results COMMAND...: class, size and place of each result, a line each.
+results() { "$@" run "$scratch/pair" "$cache/photos" --top 1 --fallback=false --cloud "http://$address" --json |
+	grep -E '"(class|payload_bytes|where)"'; }
+results bin/bnc >"$scratch/here"
+results emulated dist/arm64/bnc >"$scratch/there"
+cmp "$scratch/here" "$scratch/there" || fail "bnc run --cloud gives other results"
+say "bnc run --cloud: the same results of $(grep -c where "$scratch/here") photographs"

@@ -21,7 +21,7 @@ check() {
 		esac
 	done
 	readelf --file-header "$1" | grep -q AArch64 || fail "$1 is not for AArch64"
-	say "$1: $(wc -c <"$1") bytes, newest symbol version $(echo "$versions" | tail -n 1), needs" $needed
+	say "$(basename "$1"): $(wc -c <"$1") bytes, newest symbol version $(echo "$versions" | tail -n 1), needs" $needed
 }
 
 have readelf || fail "readelf is missing: install binutils"
@@ -34,12 +34,12 @@ CFLAGS="-s $jpeg_inc" LIBJPEG=$jpeg_lib/libjpeg.a sh ops/build.sh "$new/libbnc_o
 CFLAGS="-s" sh ops/shim/build.sh "$new/libbnc_ort_shim.so"
 cp LICENSE docs/jetson.md "$new"
 cp "$jpeg/usr/share/doc/libjpeg62-turbo-dev/copyright" "$new/LICENSE.libjpeg-turbo"
-replace "$new" "$out"
 for file in bnc libbnc_ops.so libbnc_ort_shim.so; do
-	check "$out/$file"
+	check "$new/$file"
 done
-tarball=$out/bnc-linux-arm64.tar.gz
-(cd "$out" && tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --transform 's,^,bnc/,' -cf - -- *) |
+tarball=bnc-linux-arm64.tar.gz
+(cd "$new" && tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --transform 's,^,bnc/,' -cf - -- *) |
 	gzip -9n >"$scratch/tarball"
-mv "$scratch/tarball" "$tarball"
-say "$tarball: $(wc -c <"$tarball") bytes"
+mv "$scratch/tarball" "$new/$tarball"
+replace "$new" "$out"
+say "$out/$tarball: $(wc -c <"$out/$tarball") bytes"
