@@ -2,7 +2,8 @@
 # MobileNetV2 with real ImageNet weights, no labels: bottlenecks at several
 # blocks, distilled on unlabelled photographs and judged on others, beside the
 # photographs themselves as JPEG.
-# usage: photos.sh MODEL UNLABELLED VAL [FOLDER]     results go to FOLDER (default build/photos)
+# usage: [SHORT=1] photos.sh MODEL UNLABELLED VAL [FOLDER]     results go to FOLDER (default
+# build/photos); SHORT leaves out all but one bottleneck a block
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 3 ] || { sed -n 2,6p "$0" >&2; exit 2; }
@@ -46,16 +47,19 @@ pair() {
 	keep "$id.json" "$bnc" eval "$id" --data "$val" --quality 5,10,20,35,50,75 --json
 }
 
-pair rb6 24 1 20 5 --freeze backbone
-pair rb3 16 1 20 5 --freeze backbone
-pair rb6 24 1 35 5 --freeze backbone
-pair rb3 16 1 35 5 --freeze backbone
-pair rb6 8 1 20 5 --freeze backbone --lr 2e-3
-pair rb3 8 1 20 5 --freeze backbone --lr 2e-3
-pair rb1 8 1 20 5 --freeze backbone
-pair rb9 24 1 20 5 --freeze backbone
-pair rb6 24 1 20 20 --freeze backbone
-pair rb6 24 1 20 20 --lr 0.002
-pair rb6 16 2 50 20 --freeze backbone
-pair rb3 16 1 35 20 --freeze backbone
+# One a block first, then other sizes and qualities, then longer trainings.
+for cut in "rb3 16" "rb6 24" "rb9 24" "rb1 8"; do
+	# shellcheck disable=SC2086
+	pair $cut 1 35 5 --freeze backbone --batch 8
+done
+if [ -z "${SHORT:-}" ]; then
+	pair rb6 24 1 20 5 --freeze backbone --batch 8
+	pair rb3 16 1 20 5 --freeze backbone --batch 8
+	pair rb6 8 1 20 5 --freeze backbone --batch 8 --lr 2e-3
+	pair rb3 8 1 20 5 --freeze backbone --batch 8 --lr 2e-3
+	pair rb3 16 1 35 20 --freeze backbone --batch 8
+	pair rb6 24 1 20 20 --freeze backbone --batch 8
+	pair rb6 24 1 20 20 --lr 0.002
+	pair rb6 16 2 50 20 --freeze backbone --batch 8
+fi
 cd "$root" && go run ./tools/photos "$out" docs/photos
