@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -84,12 +83,4 @@ func withTimeout(ctx context.Context, r *Request) *Request {
 	out := *r
 	out.Params = r.Params.with(ParamTimeout, max(1, time.Until(deadline).Microseconds()))
 	return &out
-}
-
-// addressOf returns HOST:PORT of a URL; gRPC has no port of its own.
-func addressOf(u *url.URL) (string, error) {
-	if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
-		return "", Errorf(Invalid, "server %s: expected %s://HOST:PORT", quote(u.String()), u.Scheme)
-	}
-	return u.Host, nil
 }

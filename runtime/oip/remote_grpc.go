@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,9 +25,11 @@ type grpcService struct {
 
 // dialGRPC returns the server behind a grpc or grpcs URL.
 func dialGRPC(u *url.URL, o DialOptions) (*Remote, error) {
-	address, err := addressOf(u)
-	if err != nil {
-		return nil, err
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
+		return nil, Errorf(Invalid, "server %s: expected %s://HOST:PORT", quote(u.String()), u.Scheme)
+	}
+	if strings.Trim(u.Path, "/") != "" {
+		return nil, Errorf(Invalid, "server %s: gRPC has no path, expected %s://%s", quote(u.String()), u.Scheme, u.Host)
 	}
 	secure := insecure.NewCredentials()
 	if u.Scheme == "grpcs" {
@@ -51,7 +55,7 @@ func dialGRPC(u *url.URL, o DialOptions) (*Remote, error) {
 		options = append(options, grpc.WithPerRPCCredentials(bearer(o.Token)))
 	}
 	// passthrough: the dialer looks the name up, at every new connection.
-	connection, err := grpc.NewClient("passthrough:///"+address, options...)
+	connection, err := grpc.NewClient("passthrough:///"+u.Host, options...)
 	if err != nil {
 		return nil, Errorf(Invalid, "server %s: %v", quote(u.String()), err)
 	}

@@ -134,8 +134,8 @@ type grpcServer struct {
 }
 
 func (g grpcServer) status(err error) error {
-	if err == nil {
-		return nil
+	if _, ok := status.FromError(err); ok {
+		return err
 	}
 	return status.Error(CauseOf(err).GRPC(), err.Error())
 }
