@@ -74,7 +74,10 @@ func (c *Client) ask(ctx context.Context, k *candidate, crossing ort.Feed, patie
 	case fateOf(last) == again || within.Err() != nil:
 		return nil, retries, &unansweredError{k.name, tries, time.Since(start), last}
 	}
-	return nil, retries, fmt.Errorf("%s: %w", k.name, last)
+	if refusal := (*oip.Error)(nil); errors.As(last, &refusal) || errors.Is(last, errDown) {
+		last = fmt.Errorf("%s: %w", k.name, last)
+	}
+	return nil, retries, last
 }
 
 // shut tells whether the device is to finish without asking the server.
