@@ -81,9 +81,9 @@ func (q *queue) do(ctx context.Context, j *job) (ort.Results, spent, error) {
 	}
 	it := &item{job: j, ctx: ctx, arrived: time.Now(), answer: make(chan outcome, 1)}
 	q.mu.Lock()
-	if len(q.waiting) >= q.opts.Queue {
+	if err := q.full(); err != nil {
 		q.mu.Unlock()
-		return nil, spent{}, oip.Errorf(oip.Overloaded, "model %q has %d requests waiting, as many as it may: ask later, or another server", q.model, q.opts.Queue)
+		return nil, spent{}, err
 	}
 	q.waiting = append(q.waiting, it)
 	q.opts.Observe.Queue(q.model, len(q.waiting))
@@ -97,6 +97,22 @@ func (q *queue) do(ctx context.Context, j *job) (ort.Results, spent, error) {
 		q.abandon(it)
 		return nil, spent{queue: time.Since(it.arrived)}, context.Cause(ctx)
 	}
+}
+
+// room returns an error where a job would be refused, so that nothing need be
+// prepared for it.
+func (q *queue) room() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.full()
+}
+
+// full returns the refusal of a full queue. The caller holds mu.
+func (q *queue) full() error {
+	if len(q.waiting) < q.opts.Queue {
+		return nil
+	}
+	return oip.Errorf(oip.Overloaded, "model %q has %d requests waiting, as many as it may: ask later, or another server", q.model, q.opts.Queue)
 }
 
 // notify wakes the dispatcher.

@@ -200,21 +200,23 @@ func (m *served) metadata() *oip.ModelMetadata {
 	} else {
 		meta.Inputs = ports(m.session.Inputs())
 	}
+	properties := map[string]string{}
 	if m.images != nil {
-		meta.Properties = map[string]string{ImageInput: "a JPEG or PNG file, UINT8 [-1], in place of " + meta.Inputs[0].Name}
+		properties[ImageInput] = "a JPEG or PNG file, UINT8 [-1], in place of " + meta.Inputs[0].Name
 	}
-	if m.meta.Part == "" {
-		return meta
+	if m.meta.Part != "" {
+		properties[oip.ParamPair] = m.meta.Pair
+		properties["cut"] = m.meta.Cut
+		properties["codec"] = m.meta.Codec
+		properties["source_sha256"] = m.meta.SourceSHA256
+		if !m.meta.Plain() {
+			properties["codec_at"] = m.meta.CodecAt
+			properties["quality"] = strconv.Itoa(m.meta.Quality)
+			properties["range"] = m.meta.Range
+			properties["tile"] = fmt.Sprintf("%dx%d", m.meta.Tile[0], m.meta.Tile[1])
+		}
 	}
-	meta.Properties = map[string]string{
-		oip.ParamPair: m.meta.Pair, "cut": m.meta.Cut, "codec": m.meta.Codec, "source_sha256": m.meta.SourceSHA256,
-	}
-	if !m.meta.Plain() {
-		meta.Properties["codec_at"] = m.meta.CodecAt
-		meta.Properties["quality"] = strconv.Itoa(m.meta.Quality)
-		meta.Properties["range"] = m.meta.Range
-		meta.Properties["tile"] = fmt.Sprintf("%dx%d", m.meta.Tile[0], m.meta.Tile[1])
-	}
+	meta.Properties = properties
 	return meta
 }
 

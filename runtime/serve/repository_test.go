@@ -171,7 +171,7 @@ func TestMetadata(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
-	if got, err = r.ModelMetadata(t.Context(), "whole", ""); err != nil || got.Properties != nil ||
+	if got, err = r.ModelMetadata(t.Context(), "whole", ""); err != nil || got.Properties["bnc_pair"] != "" ||
 		!reflect.DeepEqual(got.Inputs, []oip.Port{{Name: "input", Datatype: "FP32", Shape: []int64{-1, 3, 32, 32}}}) {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -151,7 +151,10 @@ func (m *served) accept(ctx context.Context, inputs []oip.Tensor) (*job, error) 
 		feed[in.Name] = in.Value
 	}
 	if m.images != nil && len(feed) == 1 && feed[ImageInput] != nil {
-		var err error
+		err := m.queue.room()
+		if err != nil {
+			return nil, err
+		}
 		if feed, err = m.images.prepare(ctx, feed[ImageInput]); err != nil {
 			return nil, err
 		}
