@@ -98,8 +98,23 @@ old_onnxruntime() {
 	ort_fetch 1.11.0 || missing "ONNX Runtime 1.11.0" "npm is needed to fetch it."
 }
 
+# gRPC's curl, a client that learns the protocol from the server's reflection.
+grpcurl() {
+	version=1.9.3
+	dir=$cache/grpcurl-$version
+	if [ -x "$dir/grpcurl" ]; then
+		say "grpcurl: already there ($dir)"
+	elif GOBIN=$scratch/grpcurl go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$version"; then
+		replace "$scratch/grpcurl" "$dir"
+		say "grpcurl: now there ($dir)"
+	else
+		missing grpcurl "See above."
+	fi
+}
+
 python_oracle
 dvc
 pytriton
 torchvision
 old_onnxruntime
+grpcurl

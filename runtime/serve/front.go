@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
@@ -33,8 +34,18 @@ func (f *front) Ready(ctx context.Context) error {
 	}
 }
 
-// Infer asks the service.
+// Infer asks the service, no longer than the request's own parameter allows.
 func (f *front) Infer(ctx context.Context, r *oip.Request) (*oip.Response, error) {
+	timeout, err := timeoutOf(r.Params)
+	if err != nil {
+		f.count(oip.Invalid)
+		return nil, err
+	}
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
 	f.running.Add(1)
 	defer f.running.Add(-1)
 	start := time.Now()
@@ -47,6 +58,20 @@ func (f *front) Infer(ctx context.Context, r *oip.Request) (*oip.Response, error
 	f.log.LogAttrs(ctx, slog.LevelDebug, "inference", slog.String("model", r.Model), slog.String("id", r.ID),
 		slog.String("cause", cause), slog.Duration("total", time.Since(start)))
 	return out, err
+}
+
+// timeoutOf reads oip.ParamTimeout; 0 is Triton's "none".
+func timeoutOf(p oip.Params) (time.Duration, error) {
+	value, given := p[oip.ParamTimeout]
+	if !given {
+		return 0, nil
+	}
+	micros, whole := value.(int64)
+	if !whole || micros < 0 {
+		return 0, oip.Errorf(oip.Invalid, "parameter %s: expected a whole number of microseconds, 0 or more, found %.40q", oip.ParamTimeout, fmt.Sprint(value))
+	}
+	const most = 24 * time.Hour // far from where a Duration overflows
+	return time.Duration(min(micros, most.Microseconds())) * time.Microsecond, nil
 }
 
 // refusal returns err as an *oip.Error. What is none may name files of the

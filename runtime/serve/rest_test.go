@@ -220,7 +220,8 @@ func sendRaw(t *testing.T, address, text string, zeros int) int {
 	return response.StatusCode
 }
 
-// A proxy's header limits how long the service has.
+// A proxy's header and the request's own parameter limit how long the service
+// has.
 func TestRESTDeadline(t *testing.T) {
 	r := start(t, &stub{infer: func(ctx context.Context, _ *oip.Request) (*oip.Response, error) {
 		<-ctx.Done()
@@ -231,6 +232,23 @@ func TestRESTDeadline(t *testing.T) {
 	}
 	if a := call(t, http.DefaultClient, "POST", r.url("/v2/models/m/infer"), inferJSON, headerDeadline, "soon"); a.status != 400 {
 		t.Errorf("status %d, %s", a.status, a.body)
+	}
+	for value, want := range map[string]int{"1": 504, "2000": 504, "-1": 400, "0.5": 400, `"soon"`: 400, "true": 400} {
+		body := strings.Replace(inferJSON, "{", `{"parameters":{"timeout":`+value+`},`, 1)
+		if a := call(t, http.DefaultClient, "POST", r.url("/v2/models/m/infer"), body); a.status != want || a.failure() == "" {
+			t.Errorf("timeout %s: status %d, %s", value, a.status, a.body)
+		}
+	}
+}
+
+// A timeout of 0 is none, and a very long one does not overflow.
+func TestRESTNoDeadline(t *testing.T) {
+	r := start(t, &stub{}, ServerOptions{})
+	for _, value := range []string{"0", "9223372036854775807"} {
+		body := strings.Replace(inferJSON, "{", `{"parameters":{"timeout":`+value+`},`, 1)
+		if a := call(t, http.DefaultClient, "POST", r.url("/v2/models/m/infer"), body); a.status != 200 {
+			t.Errorf("timeout %s: status %d, %s", value, a.status, a.body)
+		}
 	}
 }
 
