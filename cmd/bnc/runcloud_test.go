@@ -45,11 +45,8 @@ func newCloudSet(t *testing.T) cloudSet {
 	return c
 }
 
-// serving is bnc serve in this process.
-type serving struct{ HTTP, GRPC string }
-
-// serveHere runs bnc serve until the test ends.
-func serveHere(t *testing.T, args ...string) serving {
+// serveHere runs bnc serve in this process until the test ends.
+func serveHere(t *testing.T, args ...string) servingJSON {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
@@ -59,7 +56,7 @@ func serveHere(t *testing.T, args ...string) serving {
 		in.Close()
 		code <- c
 	}()
-	var s serving
+	var s servingJSON
 	if err := json.NewDecoder(out).Decode(&s); err != nil {
 		t.Fatalf("bnc serve: %v, exit code %d", err, <-code)
 	}
@@ -243,7 +240,7 @@ func startServer(t *testing.T, path, address string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill() })
-	if err := json.NewDecoder(out).Decode(new(serving)); err != nil {
+	if err := json.NewDecoder(out).Decode(new(servingJSON)); err != nil {
 		t.Fatalf("bnc serve: %v, %v", err, c.Wait())
 	}
 	return c

@@ -96,14 +96,6 @@ func (b *breaker) watch() {
 	b.notify(false, nil)
 }
 
-// wait returns when the watching goroutine has ended; the client's context
-// must be done.
-func (b *breaker) wait() {
-	b.mu.Lock() // no failure is between its look at the context and its Go
-	b.mu.Unlock()
-	b.done.Wait()
-}
-
 // sleep waits, and tells whether the context lasted.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

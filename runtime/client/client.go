@@ -211,7 +211,7 @@ func (c *Client) Inputs() []model.Port { return c.candidates[0].inputs }
 // under way must have returned.
 func (c *Client) Close() error {
 	c.stop()
-	c.breaker.wait()
+	c.breaker.done.Wait()
 	c.done.Wait()
 	var errs []error
 	for _, k := range c.candidates {

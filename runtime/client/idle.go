@@ -40,7 +40,7 @@ func (c *Client) look(ctx context.Context, k *candidate, crossing ort.Feed) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Deadline)
 	defer cancel()
 	c.ping(ctx)
-	if k.cost().PayloadBytes > largestProbe {
+	if crossing == nil || k.cost().PayloadBytes > largestProbe {
 		return
 	}
 	if _, err := c.attempt(ctx, k, crossing); err != nil && ctx.Err() == nil {

@@ -134,8 +134,12 @@ func (c *Client) touch() {
 	c.used = time.Now()
 }
 
-// keep holds what crossed for the looks at an idle link.
+// keep holds what crossed for the looks at an idle link, unless it is the
+// caller's own input, which may change when Run has returned.
 func (c *Client) keep(k *candidate, crossing ort.Feed) {
+	if k.where == bundle.WhereCloud {
+		crossing = nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sampled, c.sample = k, crossing

@@ -80,12 +80,12 @@ func (c *candidate) settle(m *oip.ModelMetadata) (*terms, error) {
 	return t, nil
 }
 
-// pack makes a request's inputs of what crosses.
+// pack makes a request's inputs of what crosses. Its errors are *ort.InputError.
 func (t *terms) pack(c *candidate, crossing ort.Feed) ([]oip.Tensor, error) {
 	if t.tiles {
 		tiles, err := bundle.Tiles(c.meta, crossing[payloadName])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
+			return nil, &ort.InputError{Input: payloadName, Expected: "records of this pair's tiles", Found: err.Error()}
 		}
 		crossing = tiles
 	}
@@ -98,7 +98,7 @@ func (t *terms) pack(c *candidate, crossing ort.Feed) ([]oip.Tensor, error) {
 		if t.shaped {
 			var err error
 			if value, err = shapePayload(value, t.rank2); err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
+				return nil, err
 			}
 		}
 		inputs[i] = oip.Tensor{Name: name, Value: value}
@@ -115,7 +115,7 @@ func shapePayload(payload *tensor.Tensor, rank2 bool) (*tensor.Tensor, error) {
 	}
 	records, err := bundle.RecordSizes(payload.Data)
 	if err != nil {
-		return nil, err
+		return nil, &ort.InputError{Input: payloadName, Expected: "records", Found: err.Error()}
 	}
 	if len(records) != 1 {
 		return nil, &ort.InputError{Input: payloadName, Expected: "one image a request, as the server's payload has a batch axis [1 -1]", Found: fmt.Sprintf("%d images", len(records))}
