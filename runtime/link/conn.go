@@ -29,8 +29,8 @@ type conn struct {
 func (l *Link) newConn(next net.Conn) *conn {
 	c := &conn{
 		next:    next,
-		up:      pipe{line: l.up},
-		down:    pipe{line: l.down},
+		up:      pipe{line: l.up, alarm: newAlarm()},
+		down:    pipe{line: l.down, alarm: newAlarm()},
 		writing: make(chan struct{}, 1),
 		reading: make(chan struct{}, 1),
 		closed:  make(chan struct{}),
@@ -83,6 +83,8 @@ func (c *conn) abort(err error) {
 		c.down.fail(err)
 		close(c.broken)
 		c.next.Close()
+		c.up.alarm.close()
+		c.down.alarm.close()
 	})
 }
 

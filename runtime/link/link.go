@@ -103,6 +103,8 @@ func (l *Link) Dialer(next func(ctx context.Context, network, addr string) (net.
 // cross waits as long as a message without bytes takes.
 func (l *line) cross(ctx context.Context) error {
 	p := l.hand(nil, nil)
+	alarm := newAlarm()
+	defer alarm.close()
 	for {
 		at, ok, changed := l.arrival(p)
 		left := time.Until(at)
@@ -114,6 +116,6 @@ func (l *line) cross(ctx context.Context) error {
 		case left <= 0:
 			return nil
 		}
-		wait(left, changed, nil, []stop{{closed: ctx.Done()}})
+		wait(left, alarm, changed, nil, []stop{{closed: ctx.Done()}})
 	}
 }

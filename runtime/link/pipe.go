@@ -20,7 +20,8 @@ const (
 // pipe is one direction of one connection: parcels in order. One goroutine puts,
 // one takes.
 type pipe struct {
-	line *line
+	line  *line
+	alarm *alarm
 
 	mu      sync.Mutex
 	parcels []parcel
@@ -53,7 +54,7 @@ func (p *pipe) put(data []byte, stops ...stop) (int, error) {
 		}
 		moved := p.watch()
 		p.mu.Unlock()
-		wait(0, moved, changed, stops)
+		wait(0, nil, moved, changed, stops)
 	}
 	return put, nil
 }
@@ -110,7 +111,7 @@ func (p *pipe) next(stops ...stop) ([]byte, error) {
 			}
 			moved := p.watch()
 			p.mu.Unlock()
-			wait(0, moved, nil, stops)
+			wait(0, nil, moved, nil, stops)
 			continue
 		}
 		first := p.parcels[0]
@@ -131,7 +132,7 @@ func (p *pipe) next(stops ...stop) ([]byte, error) {
 		if !ok {
 			at = now // without a timer
 		}
-		wait(at.Sub(now), nil, changed, stops)
+		wait(at.Sub(now), p.alarm, nil, changed, stops)
 	}
 }
 

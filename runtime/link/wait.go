@@ -26,12 +26,13 @@ func stopped(stops []stop) error {
 
 // wait returns when one of the channels is closed, one of at most two stops among
 // them, or when the time has passed, where that is not 0.
-func wait(d time.Duration, a, b <-chan struct{}, stops []stop) {
+func wait(d time.Duration, alarm *alarm, a, b <-chan struct{}, stops []stop) {
 	var passed <-chan time.Time
 	if d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		passed = timer.C
+		alarm.set(d)
 	}
 	var both [2]<-chan struct{}
 	for i, s := range stops {
