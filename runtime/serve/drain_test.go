@@ -163,6 +163,19 @@ func TestDrainReadiness(t *testing.T) {
 	}
 }
 
+// Listen and Server.Serve in one.
+func TestServe(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Serve(ctx, &stub{}, ServerOptions{HTTP: "127.0.0.1:0"}); err != nil {
+		t.Error(err)
+	}
+	var wrong *OptionsError
+	if err := Serve(ctx, &stub{}, ServerOptions{}); !errors.As(err, &wrong) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Serve ends with an error when a listener breaks.
 func TestListenerBreaks(t *testing.T) {
 	r := start(t, &stub{}, ServerOptions{})

@@ -68,7 +68,7 @@ func (g *grpcServer) serve() error {
 	return nil
 }
 
-func (g *grpcServer) drain(ctx context.Context) error {
+func (g *grpcServer) drain(ctx context.Context) {
 	g.health.Shutdown()
 	done := make(chan struct{})
 	go func() {
@@ -77,9 +77,7 @@ func (g *grpcServer) drain(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -67,7 +67,7 @@ func (t *restServer) serve() error {
 	return fmt.Errorf("HTTP: %w", err)
 }
 
-func (t *restServer) drain(ctx context.Context) error { return t.server.Shutdown(ctx) }
+func (t *restServer) drain(ctx context.Context) { t.server.Shutdown(ctx) }
 
 func (t *restServer) stop() { t.server.Close() }
 

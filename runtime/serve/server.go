@@ -217,9 +217,9 @@ func (s *Server) Serve(ctx context.Context, service oip.Service) error {
 
 // transport is one protocol's server.
 type transport interface {
-	serve() error                    // until drain
-	drain(ctx context.Context) error // ctx's error where requests still run when it ends
-	stop()                           // breaks them off
+	serve() error              // until drain
+	drain(ctx context.Context) // takes nothing new; until all is answered, or ctx is done
+	stop()                     // breaks off what is left
 }
 
 func (s *Server) drain(f *front, transports []transport) error {
