@@ -220,7 +220,11 @@ func (r runResult) print(s streams) {
 	if r.LinkMS > 0 {
 		link = fmt.Sprintf("link %.1f ms, ", r.LinkMS)
 	}
-	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, %scloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, link, r.CloudMS, r.Where)
+	where := r.Where
+	if r.Model != "" {
+		where += " by " + r.Model
+	}
+	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, %scloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, link, r.CloudMS, where)
 	for _, c := range r.Top {
 		fmt.Fprintf(s.out, "  %6.2f%%  %d %s\n", 100*c.Score, c.Class, c.Label)
 	}

@@ -106,7 +106,15 @@ func (f *cloudFlags) open(ctx context.Context, s streams, path string, opts ort.
 		return nil, openError(err)
 	}
 	closeBoth := func() error { return errors.Join(c.Close(), remote.Close()) }
-	return &classifier{meta: c.Meta(), inputs: c.Inputs(), run: c.Run, close: closeBoth, atOnce: f.inflight}, nil
+	run := c.Run
+	if len(o.Bundles) < 2 {
+		run = func(ctx context.Context, feed ort.Feed) (client.Result, error) {
+			r, err := c.Run(ctx, feed)
+			r.Model = "" // it goes without saying
+			return r, err
+		}
+	}
+	return &classifier{meta: c.Meta(), inputs: c.Inputs(), run: run, close: closeBoth, atOnce: f.inflight}, nil
 }
 
 // dial returns the server.
@@ -229,12 +237,13 @@ func pinned(dirs []string, cut string) ([]string, error) {
 
 // cloudResult is what a server's results say beside what all results say.
 type cloudResult struct {
+	Model    string `json:"model,omitempty"` // where there was a choice
 	Retries  int    `json:"retries,omitempty"`
 	Fallback string `json:"fallback,omitempty"`
 }
 
 func cloudResultOf(r client.Result) cloudResult {
-	c := cloudResult{Retries: r.Retries}
+	c := cloudResult{Model: r.Model, Retries: r.Retries}
 	if r.Fallback != nil {
 		c.Fallback = r.Fallback.Error()
 	}

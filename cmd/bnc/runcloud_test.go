@@ -133,7 +133,7 @@ func TestRunOverAServer(t *testing.T) {
 	}
 	all := cloudRuns(t, append([]string{set.bundles, "--cloud", "http://" + s.HTTP}, set.inputs...)...)
 	for i, r := range all {
-		if r.Input != set.inputs[i] || r.Where != "split" {
+		if r.Input != set.inputs[i] || r.Where != "split" || !strings.HasPrefix(r.Model, "net-") {
 			t.Errorf("a folder of bundles: %+v", r)
 		}
 	}
@@ -176,7 +176,7 @@ func TestServerKilled(t *testing.T) {
 	want := cloudRuns(t, append([]string{path}, set.inputs...)...)
 	address := freeAddress(t)
 	server := startServer(t, path, address)
-	inputs := slices.Repeat(set.inputs, 150)
+	inputs := slices.Repeat(set.inputs, 625) // 5000
 	out, in := io.Pipe()
 	code := make(chan int, 1)
 	go func() {

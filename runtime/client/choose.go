@@ -29,18 +29,23 @@ func (c *Client) choose() *candidate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	from := slices.Index(present, c.current)
-	if from < 0 {
-		c.current = present[best]
+	latency := func(i int) time.Duration { return plan.Latency(costs[i], at.Network, at.Load) }
+	conditions := slog.GroupAttrs("",
+		slog.Duration("predicted_to", latency(best).Round(time.Microsecond)),
+		slog.Float64("uplink_mbit_s", at.Network.Uplink/1e6), slog.Duration("rtt", at.Network.RTT.Round(time.Microsecond)),
+		slog.Float64("cloud_load", at.Load.Cloud), slog.Float64("mobile_load", at.Load.Mobile))
+	switch {
+	case from < 0:
+		if len(c.candidates) > 1 {
+			c.log.Info("a cut is chosen", "to", present[best].name, conditions)
+		}
+	case float64(latency(best)) < (1-gain)*float64(latency(from)):
+		c.log.Info("another cut is faster", "from", c.current.name, "to", present[best].name,
+			slog.Duration("predicted_from", latency(from).Round(time.Microsecond)), conditions)
+	default:
 		return c.current
 	}
-	stay, move := plan.Latency(costs[from], at.Network, at.Load), plan.Latency(costs[best], at.Network, at.Load)
-	if float64(move) < (1-gain)*float64(stay) {
-		c.current = present[best]
-		c.log.Info("another cut is faster", "from", present[from].name, "to", c.current.name,
-			slog.Duration("predicted_from", stay.Round(time.Microsecond)), slog.Duration("predicted_to", move.Round(time.Microsecond)),
-			"uplink_mbit_s", at.Network.Uplink/1e6, slog.Duration("rtt", at.Network.RTT.Round(time.Microsecond)),
-			"cloud_load", at.Load.Cloud, "mobile_load", at.Load.Mobile)
-	}
+	c.current = present[best]
 	return c.current
 }
 
