@@ -56,6 +56,12 @@ func TestRESTRefusals(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
 		{"", "JSON"},
 		{"[]", "body: expected an object"},
+		{`{"inputs":7}`, "inputs: expected a list"},
+		{`{"inputs":[7]}`, "inputs: expected an object, found a number"},
+		{`{"parameters":[]}`, "parameters: expected an object"},
+		{`{"inputs":[` + strings.Repeat("{},", maxItems) + `{}]}`, "more than the 4096 items"},
+		{`{"outputs":[` + strings.Repeat("{},", maxItems) + `{}]}`, "more than the 4096 items"},
+		{`{"parameters":{` + strings.Repeat(`"":1,`, maxItems) + `"":1}}`, "more than the 4096 items"},
 		{`{"inputs":[]} {}`, "after top-level value"},
 		{`{"id":7}`, "id: expected a string, found a number"},
 		{`{"inputs":[{"name":"x","datatype":"INT8","shape":[1.5],"data":[1]}]}`, "shape: expected a whole number"},

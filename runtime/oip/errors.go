@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -74,10 +75,17 @@ func Errorf(c Cause, format string, args ...any) error {
 	return &Error{c, fmt.Sprintf(format, args...)}
 }
 
-// CauseOf returns the cause of err: Internal where it is no *Error.
+// CauseOf returns the cause of err: of a context's end Deadline or Canceled, of
+// any other that is no *Error Internal.
 func CauseOf(err error) Cause {
-	if e := (*Error)(nil); errors.As(err, &e) {
+	e := (*Error)(nil)
+	switch {
+	case errors.As(err, &e):
 		return e.Cause
+	case errors.Is(err, context.DeadlineExceeded):
+		return Deadline
+	case errors.Is(err, context.Canceled):
+		return Canceled
 	}
 	return Internal
 }

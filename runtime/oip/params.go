@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/bottlenet/bnc/runtime/oip/oippb"
@@ -11,6 +12,23 @@ import (
 
 // jsonParams are Params in their JSON form, not yet looked at.
 type jsonParams map[string]json.RawMessage
+
+// UnmarshalJSON takes an object of maxItems fields at most, or null.
+func (p *jsonParams) UnmarshalJSON(text []byte) error {
+	return eachItem(text, '{', reflect.TypeFor[jsonParams](), func(d *json.Decoder) error {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if *p == nil {
+			*p = jsonParams{}
+		}
+		var value json.RawMessage
+		err = d.Decode(&value)
+		(*p)[name.(string)] = value
+		return err
+	})
+}
 
 // decode returns the parameters: true and false as bool, whole numbers as
 // int64, others as float64, strings as string. A null is passed over. where

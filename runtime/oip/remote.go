@@ -27,7 +27,8 @@ type DialOptions struct {
 // Its errors are *Error. Those of other servers (Triton, KServe) have the cause
 // that is meant by their status and message. A server that cannot be reached is
 // Unavailable, one whose certificate is not trusted, or that does not trust the
-// client's, Unauthenticated; a context's end is Deadline or Canceled.
+// client's, Unauthenticated (or Unavailable where TLS 1.3 is cut before it says
+// why); a context's end is Deadline or Canceled.
 type Remote struct {
 	Service
 	close func() error

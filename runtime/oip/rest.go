@@ -31,24 +31,27 @@ type restTensor struct {
 	Data     json.RawMessage `json:"data"`
 }
 
+// restOutput is a requested output's JSON object.
+type restOutput struct {
+	Name   string     `json:"name"`
+	Params jsonParams `json:"parameters"`
+}
+
 // restRequest is an inference request's JSON object.
 type restRequest struct {
-	ID      string       `json:"id"`
-	Params  jsonParams   `json:"parameters"`
-	Inputs  []restTensor `json:"inputs"`
-	Outputs []struct {
-		Name   string     `json:"name"`
-		Params jsonParams `json:"parameters"`
-	} `json:"outputs"`
+	ID      string                `json:"id"`
+	Params  jsonParams            `json:"parameters"`
+	Inputs  jsonItems[restTensor] `json:"inputs"`
+	Outputs jsonItems[restOutput] `json:"outputs"`
 }
 
 // restResponse is an inference response's JSON object.
 type restResponse struct {
-	Model   string       `json:"model_name"`
-	Version string       `json:"model_version"`
-	ID      string       `json:"id"`
-	Params  jsonParams   `json:"parameters"`
-	Outputs []restTensor `json:"outputs"`
+	Model   string                `json:"model_name"`
+	Version string                `json:"model_version"`
+	ID      string                `json:"id"`
+	Params  jsonParams            `json:"parameters"`
+	Outputs jsonItems[restTensor] `json:"outputs"`
 }
 
 // DecodeREST returns the request that the body of
@@ -137,8 +140,8 @@ func decodeObject(object []byte, into any) error {
 	case errors.As(err, &syntax):
 		return Errorf(Invalid, "JSON, byte %d: %v", syntax.Offset, syntax)
 	case errors.As(err, &mistyped):
-		return Errorf(Invalid, "JSON, byte %d: %s: expected %s, found a %s",
-			mistyped.Offset, cmp.Or(mistyped.Field, "body"), jsonKinds[mistyped.Type.Kind()], mistyped.Value)
+		return Errorf(Invalid, "JSON: %s: expected %s, found a %s",
+			cmp.Or(mistyped.Field, "body"), jsonKinds[mistyped.Type.Kind()], mistyped.Value)
 	case err != nil:
 		return Errorf(Invalid, "JSON: %v", err)
 	}
