@@ -78,7 +78,7 @@ func TestRateAndDelay(t *testing.T) {
 		for _, write := range []int{1, 316, segment, 5000, 300000} {
 			synctest.Test(t, func(t *testing.T) {
 				client, server := connect(t, New(n, Options{}))
-				total, begin := max(write, 20000), time.Now()
+				total, begin := max(write, min(2000*write, 20000)), time.Now()
 				go func() {
 					for sent := 0; sent < total; sent += write {
 						if k, err := client.Write(make([]byte, min(write, total-sent))); err != nil {
