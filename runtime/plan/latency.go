@@ -21,21 +21,21 @@ type Load struct {
 
 // Latency predicts how long an inference takes from end to end:
 //
-//	mobile * load + bytes * 8 / uplink + RTT + cloud * load
+//	mobile * load + bytes * 8 / uplink + RTT + cloud * load + response * 8 / downlink
 //
 // What cannot be sent takes the longest time there is.
 func Latency(c Cost, n Network, l Load) time.Duration {
 	seconds := c.Mobile.Seconds() * factor(l.Mobile)
 	if c.PayloadBytes > 0 {
-		seconds += sending(c, n) + n.RTT.Seconds()
+		seconds += sending(c, n) + n.RTT.Seconds() + n.receiving()
 	}
 	return duration(seconds + c.Cloud.Seconds()*factor(l.Cloud))
 }
 
 // Energy predicts what an inference takes from the mobile device's battery, in
 // mJ: compute, the device's power while it computes, in mW, over the loaded
-// compute time, and the power of sending over the time of sending. What cannot be
-// sent takes an infinite amount.
+// compute time, and the power of sending over the time of sending, with the tail
+// where there is one. What cannot be sent takes an infinite amount.
 func Energy(c Cost, n Network, l Load, compute float64) float64 {
 	energy := compute * c.Mobile.Seconds() * factor(l.Mobile)
 	switch {
@@ -44,7 +44,7 @@ func Energy(c Cost, n Network, l Load, compute float64) float64 {
 	case n.Uplink == 0:
 		return math.Inf(1)
 	}
-	return energy + n.Power()*sending(c, n)
+	return energy + n.Power()*sending(c, n) + n.TailMJ
 }
 
 // Power returns the power of sending at the network's rate, in mW.
@@ -52,6 +52,14 @@ func (n Network) Power() float64 { return n.Alpha*n.Uplink/1e6 + n.Beta }
 
 // sending returns the seconds in which the payload leaves the device.
 func sending(c Cost, n Network) float64 { return c.PayloadBytes * 8 / n.Uplink }
+
+// receiving returns the seconds in which the result arrives.
+func (n Network) receiving() float64 {
+	if n.Downlink == 0 {
+		return 0
+	}
+	return n.ResponseBytes * 8 / n.Downlink
+}
 
 func factor(load float64) float64 {
 	if load == 0 {

@@ -23,6 +23,11 @@ type Network struct {
 	// Sending takes Alpha * (uplink in Mbit/s) + Beta mW.
 	Alpha float64 // mW per Mbit/s
 	Beta  float64 // mW
+	// Where Downlink and ResponseBytes are given, the result's way back takes its
+	// time as well.
+	Downlink      float64 // bit/s
+	ResponseBytes float64
+	TailMJ        float64 // what the radio takes after sending, mJ a message
 }
 
 // Networks are the networks known by name.

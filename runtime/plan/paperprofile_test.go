@@ -74,7 +74,7 @@ func paperProfile(t *testing.T) *Profile {
 		"cuts.mobile: the mean of what the 4G and Wi-Fi latencies of Table 4 leave when payload_bytes * 8 / uplink is taken off. It is the compute of both sides, which the table does not divide; cuts.cloud is 0 for that reason, and the server's load changes nothing here.",
 		"whole: Table 5, mobile-only. image_bytes: Table 5, cloud-only.",
 		"cloud_whole: what cloud-only on Wi-Fi in Table 5 leaves when sending is taken off, to 0.1 ms.",
-		"power.compute_mw: what rb16's energies in Table 4 leave when sending is taken off by Table 3, over its compute time, mean of the networks, to 10 mW. Earlier cuts leave more, rb1 up to 1.95 W: their energies in Table 4 do not follow from one power, and neither do those of cloud-only in Table 5 from Table 3.",
+		"power.compute_mw: what rb16's energies in Table 4 leave when sending is taken off by Table 3, over its compute time, mean of the networks, to 10 mW. Earlier cuts leave more, rb2 up to 2.4 W: their energies in Table 4 do not follow from one power, and neither do those of cloud-only in Table 5 from Table 3.",
 		"published: what the paper prints, for comparison only; nothing is computed from it.",
 	}
 	return p
