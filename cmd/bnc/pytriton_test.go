@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -46,6 +47,7 @@ func startTritonProgram(t *testing.T, program string, args ...string) (urls []st
 	c := exec.Command(python, args...)
 	// A group of its own: a server that outlives its parent is found by it.
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Env = append(os.Environ(), "PYTRITON_HOME="+t.TempDir())
 	log = &tail{}
 	c.Stderr = log
 	out, err := c.StdoutPipe()
@@ -100,12 +102,17 @@ func (l *tail) String() string {
 	return string(l.text)
 }
 
-// freePorts returns ports of the loopback interface that nobody listens on.
+// freePorts returns ports of the loopback interface that nobody listens on, below
+// those that the kernel gives to connections going out: one of these may be taken
+// again before the server has it.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(ports) < n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(20000)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

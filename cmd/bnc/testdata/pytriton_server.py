@@ -7,6 +7,7 @@ dimension and joins requests of one shape, a payload is [1, L]. The model runs i
 "ready" when the server answers, and ends, with the server, on SIGINT.
 """
 
+import os
 import signal
 import sys
 
@@ -18,6 +19,10 @@ from pytriton.triton import Triton, TritonConfig
 PLUGIN, MODEL, NAME = sys.argv[1:4]
 RANK, HTTP, GRPC, METRICS = map(int, sys.argv[4:8])
 TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int64)": np.int64}
+
+# The server writes its log to standard output; only "ready" shall be there.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 
 # A shell's background job has SIGINT ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,7 +75,7 @@ with Triton(config=config) as triton:
         strict=True,
     )
     triton.run()
-    print("ready", flush=True)
+    print("ready", file=answers, flush=True)
     try:
         signal.pause()
     except KeyboardInterrupt:
