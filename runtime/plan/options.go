@@ -22,7 +22,7 @@ type option struct {
 
 // options returns what to choose from, and the plain splits.
 func (r Request) options() (options, plain []option, err error) {
-	var bad check
+	var bad, badPlain check // a plain split that is not profiled on both sides is no baseline
 	for i := range r.Mobile.Cuts {
 		e := &r.Mobile.Cuts[i]
 		if !e.Plain() && r.Results != nil {
@@ -30,6 +30,8 @@ func (r Request) options() (options, plain []option, err error) {
 		}
 		o, err := r.option(e, e.C, e.S, e.PayloadBytes)
 		switch {
+		case err != nil && e.Plain():
+			badPlain.add("%w", err)
 		case err != nil:
 			bad.add("%w", err)
 		case e.Plain():
@@ -47,7 +49,7 @@ func (r Request) options() (options, plain []option, err error) {
 			options = append(options, o)
 		}
 	} else if len(options) == 0 {
-		options = plain
+		options, bad.all = plain, append(bad.all, badPlain.all...)
 	}
 	if len(options) == 0 && bad.err() == nil {
 		bad.add("there is nothing to choose from: %s", r.nothing())

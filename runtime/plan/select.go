@@ -41,7 +41,7 @@ type Selection struct {
 	Choices   []*Row
 	Table     []Row      // all cuts for all networks, cuts first
 	Baselines []Baseline // network by network
-	Notes     []string
+	Notes     []string   // the device's profile's, and what else is to be known
 }
 
 // Row is one division of the model over one network.
@@ -106,6 +106,9 @@ func Select(r Request) (*Selection, error) {
 	}
 	s := &Selection{Choices: make([]*Row, len(r.Networks)), Notes: slices.Clone(r.Mobile.Notes)}
 	for _, o := range options {
+		if name := division(o.entry.Cut, o.c, o.s); name != o.entry.String() {
+			s.Notes = append(s.Notes, fmt.Sprintf("%s has the times of %s, the nearest size that was profiled", name, o.entry))
+		}
 		for _, n := range r.Networks {
 			s.Table = append(s.Table, r.row(o, n))
 		}
