@@ -111,7 +111,7 @@ func TestExportTritonRefuses(t *testing.T) {
 		{[]string{"triton", dir, dir, "-o", repo}, exitUsage, "twice|both"},
 		{[]string{"triton", dir, "-o", foreign}, exitUsage, "not replaced"},
 		{[]string{"triton", dir, "-o", grown}, exitUsage, "holds 2"},
-		{[]string{"triton", dir, empty, "-o", repo}, exitUnusable, filepath.Base(empty)},
+		{[]string{"triton", dir, empty, "-o", repo}, exitUnusable, "no bundle"},
 		{[]string{"triton", source, filepath.Join(folder, "none.onnx"), "-o", repo}, exitUnusable, "none.onnx"},
 		{[]string{"triton", source, unknown, "-o", repo}, exitUnusable, "output y"},
 	} {

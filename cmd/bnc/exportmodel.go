@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,10 @@ func prepareExport(path string, o exportOptions) (*exported, error) {
 			return nil, err
 		}
 		file, name = filepath.Join(path, bundle.CloudFile), filepath.Base(dir)
+	} else if stat, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if stat.IsDir() {
+		return nil, unusablef("%s is no bundle: it has not both %s and %s", path, bundle.MobileFile, bundle.CloudFile)
 	}
 	m, err := onnx.Load(file)
 	if err != nil {
