@@ -111,9 +111,9 @@ func (o *selectOptions) check(args []string) error {
 		wrong bool
 	}{
 		{"weight", o.weight, !(o.weight >= 0 && o.weight <= 1)},
-		{"load-mobile", o.load.Mobile, !positive(o.load.Mobile)},
-		{"load-cloud", o.load.Cloud, !positive(o.load.Cloud)},
-		{"image-bytes", o.imageBytes, o.imageBytes != 0 && !positive(o.imageBytes)},
+		{"load-mobile", o.load.Mobile, !aboveZero(o.load.Mobile)},
+		{"load-cloud", o.load.Cloud, !aboveZero(o.load.Cloud)},
+		{"image-bytes", o.imageBytes, o.imageBytes != 0 && !aboveZero(o.imageBytes)},
 	} {
 		if f.wrong {
 			return usagef("--%s %v: out of range", f.flag, f.value)
@@ -136,7 +136,7 @@ func (o *selectOptions) check(args []string) error {
 	return nil
 }
 
-func positive(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
+func aboveZero(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
 
 // request reads the files that the flags name.
 func (o *selectOptions) request() (plan.Request, error) {
