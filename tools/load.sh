@@ -9,6 +9,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/bnc
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$root"
+export BNC_OPS_LIB="$root/bin/libbnc_ops.so"
 go build -o "$work/load" ./tools/load
 bin/bnc models resnet50 -o "$work/resnet50.onnx" >/dev/null
 bin/bnc split "$work/resnet50.onnx" --after rb1 --c 1 --s 2 -o "$work/resnet50-rb1" >/dev/null

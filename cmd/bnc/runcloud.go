@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,7 +132,7 @@ func (f *cloudFlags) dial() (*oip.Remote, error) {
 		if err != nil {
 			return nil, usagef("--link: %w", err)
 		}
-		o.Dialer = link.New(network, link.Options{}).Dialer(nil)
+		o.Dialer = link.New(network, link.Options{Downlink: math.Inf(1)}).Dialer(nil) // no answer is larger than a few kilobytes, and Table 3 of the paper has uplinks only
 	}
 	var err error
 	if o.TLS, err = f.tls(); err != nil {

@@ -185,6 +185,11 @@ func (b *bench) bare(ctx context.Context, batch int, spell time.Duration) (float
 	return float64(images) / time.Since(start).Seconds(), nil
 }
 
+// connections are how many clients' connections the requests are spread over: a
+// connection of HTTP/2 carries a limited number of calls at a time, and the others
+// would wait on the client's side, where nobody can refuse them.
+const connections = 32
+
 // served starts a server and sends it requests of one image: as fast as a number
 // of clients gets answers, or at a fixed rate.
 func (b *bench) served(ctx context.Context, batch, clients int, spell time.Duration, rate float64) (*result, error) {
@@ -193,15 +198,17 @@ func (b *bench) served(ctx context.Context, batch, clients int, spell time.Durat
 		return nil, err
 	}
 	defer server.stop()
-	remote, err := oip.Dial("grpc://"+server.address, oip.DialOptions{})
-	if err != nil {
-		return nil, err
+	remotes := make([]*oip.Remote, connections)
+	for i := range remotes {
+		if remotes[i], err = oip.Dial("grpc://"+server.address, oip.DialOptions{}); err != nil {
+			return nil, err
+		}
+		defer remotes[i].Close()
 	}
-	defer remote.Close()
 	r := &result{}
-	send := func(i int) { r.note(b.ask(ctx, remote, i)) }
+	send := func(i int) { r.note(b.ask(ctx, remotes[i%len(remotes)], i)) }
 	for i := range 2 * batch { // the first runs allocate
-		if _, err := b.ask(ctx, remote, i); err != nil {
+		if _, err := b.ask(ctx, remotes[0], i); err != nil {
 			return nil, err
 		}
 	}

@@ -3,8 +3,8 @@
 //	switch BNC IMAGE BUNDLE...
 //
 // A server in a process of its own hosts the bundles; the client computes with one
-// thread, as a weaker device would. The link is Wi-Fi, then 3G, then Wi-Fi again, and
-// then others keep the server busy. The client's log goes to stdout.
+// thread, as a weaker device would. Over Wi-Fi the link drops to 3G; then, with a new
+// client, others keep the server busy. The client's log goes to stdout.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"image"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -30,7 +31,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
-	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 func main() {
@@ -52,15 +52,29 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer end()
+	item, err := data.ReadItem(picture)
+	if err != nil {
+		return err
+	}
+	if err := scenario(ctx, address, bundles, item, "the link drops to 3G", func(air *link.Link, _ ort.Feed) (func(), error) {
+		slow, err := plan.ParseNetwork("3g")
+		air.SetNetwork(slow)
+		return func() {}, err
+	}); err != nil {
+		return err
+	}
+	return scenario(ctx, address, bundles, item, "others keep the server busy", func(_ *link.Link, x ort.Feed) (func(), error) {
+		return crowd(ctx, address, bundles[0], x)
+	})
+}
+
+// scenario runs images over Wi-Fi, then others after disturb was called.
+func scenario(ctx context.Context, address string, bundles []string, item data.Item, what string, disturb func(*link.Link, ort.Feed) (func(), error)) error {
 	wifi, err := plan.ParseNetwork("wifi")
 	if err != nil {
 		return err
 	}
-	slow, err := plan.ParseNetwork("3g")
-	if err != nil {
-		return err
-	}
-	air := link.New(wifi, link.Options{})
+	air := link.New(wifi, link.Options{Downlink: math.Inf(1)})
 	remote, err := oip.Dial(address, oip.DialOptions{Dialer: air.Dialer(nil)})
 	if err != nil {
 		return err
@@ -80,18 +94,15 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	item, err := data.ReadItem(picture)
-	if err != nil {
-		return err
-	}
 	x, err := feeder.One(item)
 	if err != nil {
 		return err
 	}
+	in := ort.Feed{feeder.Input(): x}
 	images := func(what string, n int) error {
 		fmt.Println("--", what)
 		for range n {
-			r, err := c.Run(ctx, ort.Feed{feeder.Input(): x})
+			r, err := c.Run(ctx, in)
 			if err != nil {
 				return err
 			}
@@ -104,35 +115,38 @@ func run(ctx context.Context, args []string) error {
 	if err := images("Wi-Fi", 8); err != nil {
 		return err
 	}
-	air.SetNetwork(slow)
-	if err := images("the link drops to 3G", 10); err != nil {
+	end, err := disturb(air, in)
+	if err != nil {
 		return err
 	}
-	air.SetNetwork(wifi)
-	if err := images("Wi-Fi again", 10); err != nil {
-		return err
+	defer end()
+	return images(what, 12)
+}
+
+// crowd keeps the server busy with a bundle until the returned function is called.
+func crowd(ctx context.Context, address, dir string, in ort.Feed) (func(), error) {
+	payload, err := payloadOf(ctx, dir, in)
+	if err != nil {
+		return nil, err
+	}
+	remote, err := oip.Dial(address, oip.DialOptions{})
+	if err != nil {
+		return nil, err
 	}
 	busy, rest := context.WithCancel(ctx)
 	var others sync.WaitGroup
-	defer others.Wait()
-	defer rest()
-	direct, err := oip.Dial(address, oip.DialOptions{})
-	if err != nil {
-		return err
-	}
-	defer direct.Close()
-	payload, err := payloadOf(ctx, bundles[0], feeder.Input(), x)
-	if err != nil {
-		return err
-	}
 	for range 6 {
 		others.Go(func() {
 			for busy.Err() == nil {
-				direct.Infer(busy, &oip.Request{Model: filepath.Base(bundles[0]), Inputs: []oip.Tensor{payload}})
+				remote.Infer(busy, &oip.Request{Model: filepath.Base(dir), Inputs: []oip.Tensor{payload}})
 			}
 		})
 	}
-	return images("others keep the server busy", 12)
+	return func() {
+		rest()
+		others.Wait()
+		remote.Close()
+	}, nil
 }
 
 // serveBundles starts bnc serve and returns its address.
@@ -160,8 +174,8 @@ func serveBundles(ctx context.Context, program string, bundles []string) (addres
 	return "grpc://" + ready.GRPC, end, nil
 }
 
-// payloadOf is what the mobile half of a bundle makes of x.
-func payloadOf(ctx context.Context, dir, input string, x *tensor.Tensor) (oip.Tensor, error) {
+// payloadOf is what the mobile half of a bundle makes of an image.
+func payloadOf(ctx context.Context, dir string, in ort.Feed) (oip.Tensor, error) {
 	b, err := bundle.Open(dir)
 	if err != nil {
 		return oip.Tensor{}, err
@@ -171,6 +185,6 @@ func payloadOf(ctx context.Context, dir, input string, x *tensor.Tensor) (oip.Te
 		return oip.Tensor{}, err
 	}
 	defer mobile.Close()
-	crossing, _, err := mobile.Run(ctx, ort.Feed{input: x})
+	crossing, _, err := mobile.Run(ctx, in)
 	return oip.Tensor{Name: b.Cloud.Inputs[0].Name, Value: crossing}, err
 }
