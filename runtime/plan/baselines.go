@@ -7,6 +7,7 @@ func (r Request) row(o option, n Network) Row {
 		Cut: e.Cut, Tensor: e.Tensor, C: o.c, S: o.s, Network: n.Name, PayloadBytes: o.payload,
 		MobileMS: e.Mobile.MedianMS * factor(r.Load.Mobile), LinkMS: crossing(o.payload, n), CloudMS: o.cloud * factor(r.Load.Cloud),
 		EnergyMJ: r.energy(o.compute, o.payload, n), Accuracy: o.accuracy, Loss: o.loss, Bundle: o.bundle, Excluded: o.excluded,
+		Published: r.published(e.Cut, n), Origin: o.origin,
 	}
 	row.LatencyMS = row.MobileMS + row.LinkMS + row.CloudMS
 	for _, l := range r.limits() {

@@ -10,6 +10,7 @@ import (
 // option is one division to choose from: what does not depend on the network.
 type option struct {
 	entry    *CutProfile // the device's
+	origin   Origin
 	c, s     int
 	payload  float64
 	cloud    float64  // ms
@@ -92,7 +93,7 @@ func (r Request) option(e *CutProfile, c, s int, payload float64) (option, error
 	if at.Cloud == nil {
 		return o, fmt.Errorf("profile %s, %s: no time of the cloud part: give the cloud's profile as well", p.Name, name)
 	}
-	o.cloud = at.Cloud.MedianMS
+	o.cloud, o.origin = at.Cloud.MedianMS, Origin{Mobile: e, Cloud: at}
 	for _, l := range r.limits() {
 		switch found := float64(e.MobileBytes); {
 		case l.name == "payload":
@@ -216,6 +217,7 @@ func (r Request) candidate(c *Candidate) (option, error) {
 	if err != nil {
 		return o, err
 	}
+	o.origin.Candidate = c
 	o.loss, o.accuracy, o.bundle = &c.Loss, first(c.Top1, c.Agreement), c.Bundle
 	for _, l := range r.limits() {
 		switch l.name {

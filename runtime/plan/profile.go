@@ -223,6 +223,16 @@ func BuiltinProfiles() []string {
 // OpenProfile reads and checks the built-in profile of that name, or else the
 // file.
 func OpenProfile(name string) (*Profile, error) {
+	data, err := ReadProfile(name)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfile(name, data)
+}
+
+// ReadProfile returns the text of the built-in profile of that name, or else of
+// the file.
+func ReadProfile(name string) ([]byte, error) {
 	data, err := builtin.ReadFile(path.Join("profiles", name+".json"))
 	if err != nil {
 		data, err = os.ReadFile(name)
@@ -230,10 +240,7 @@ func OpenProfile(name string) (*Profile, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("profile %q: %w; expected a file of bnc profile or one of %s", name, fs.ErrNotExist, strings.Join(BuiltinProfiles(), ", "))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return ParseProfile(name, data)
+	return data, err
 }
 
 // ParseProfile reads and checks a profile; name stands for it in errors.

@@ -65,6 +65,18 @@ type Row struct {
 	Bundle   string   `json:"bundle,omitempty"`
 	Chosen   bool     `json:"chosen"`
 	Excluded string   `json:"excluded,omitempty"` // the limit that it breaks
+
+	// Published is what the source of the profile printed.
+	Published *Published `json:"published,omitempty"`
+	Origin    Origin     `json:"-"`
+}
+
+// Origin tells where a row's numbers come from: entries of the request's profiles
+// and results, nil where there is none. Cloud is one of Mobile's profile where that
+// holds the cloud's times.
+type Origin struct {
+	Mobile, Cloud *CutProfile
+	Candidate     *Candidate
 }
 
 // String names the division.
