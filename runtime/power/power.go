@@ -61,7 +61,7 @@ func Open(spec, root string) (Meter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("power %q: %w", spec, err)
 		}
-		return constant(mw), nil
+		return Constant(mw), nil
 	case "command":
 		if value == "" {
 			return nil, fmt.Errorf("power %q: expected a command that prints mW", spec)
@@ -80,13 +80,13 @@ func milliwatts(s string) (float64, error) {
 	return mw, nil
 }
 
-// constant is a power that does not change, in mW.
-type constant float64
+// Constant is a power that does not change, in mW.
+type Constant float64
 
-func (c constant) Source() string { return "constant" }
-func (c constant) Detail() string { return fmt.Sprintf("%v mW, as given", float64(c)) }
+func (c Constant) Source() string { return "constant" }
+func (c Constant) Detail() string { return fmt.Sprintf("%v mW, as given", float64(c)) }
 
-func (c constant) Start() (func() (float64, error), error) {
+func (c Constant) Start() (func() (float64, error), error) {
 	start := time.Now()
 	return func() (float64, error) { return float64(c) * time.Since(start).Seconds(), nil }, nil
 }

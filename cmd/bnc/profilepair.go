@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// pair measures a bundle: its halves one after the other, as if each had a machine
+// of its own. It returns the source's hash as well.
+func (p *profiler) pair(ctx context.Context, dir string) (_ plan.CutProfile, source string, err error) {
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return plan.CutProfile{}, "", openError(err)
+	}
+	entry := plan.CutProfile{Cut: b.Meta.Cut, Tensor: b.Meta.Tensor, Method: plan.MethodPair}
+	if !b.Meta.Plain() {
+		entry.C, entry.S = b.Meta.Channels, b.Meta.Stride
+	}
+	if err := weigh(&entry, filepath.Join(dir, bundle.MobileFile)); err != nil {
+		return entry, "", err
+	}
+	mobile, err := b.OpenMobile(p.session)
+	if err != nil {
+		return entry, "", openError(err)
+	}
+	defer func() { err = errors.Join(err, mobile.Close()) }()
+	feeder, err := feed.New(b.Mobile.Inputs, p.images.chooser(b.Meta.Preprocess))
+	if err != nil {
+		return entry, "", unusableError{err}
+	}
+	feeds, err := p.feeds(feeder)
+	if err != nil {
+		return entry, "", err
+	}
+	crossings := make([]*tensor.Tensor, len(feeds))
+	drawn, err := p.energy(func() (int, error) {
+		times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
+			at := i % len(feeds)
+			start := time.Now()
+			crossing, _, err := mobile.Run(ctx, feeds[at])
+			took := time.Since(start)
+			crossings[at] = crossing
+			return took, err
+		})
+		if err == nil {
+			entry.Mobile = timingOf(times)
+		}
+		return len(times) + warmUps, err
+	})
+	if err != nil {
+		return entry, "", err
+	}
+	entry.EnergyMJ = drawn
+	for _, c := range crossings {
+		entry.PayloadBytes += float64(len(c.Data)) / float64(len(crossings))
+	}
+	cloud, err := b.OpenCloud(p.session)
+	if err != nil {
+		return entry, "", openError(err)
+	}
+	defer func() { err = errors.Join(err, cloud.Close()) }()
+	times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
+		start := time.Now()
+		_, err := cloud.Run(ctx, crossings[i%len(crossings)])
+		return time.Since(start), err
+	})
+	if err == nil {
+		entry.Cloud = timingOf(times)
+	}
+	return entry, b.Meta.SourceSHA256, err
+}
+
+// weigh counts parameters and bytes of the mobile side.
+func weigh(entry *plan.CutProfile, file string) error {
+	m, err := onnx.Load(file)
+	if err != nil {
+		return err
+	}
+	entry.MobileParams = parameters(m)
+	external, err := onnx.ExternalFiles(file)
+	if err != nil {
+		return err
+	}
+	for _, f := range append(external, file) {
+		st, err := os.Stat(f)
+		if err != nil {
+			return err
+		}
+		entry.MobileBytes += st.Size()
+	}
+	return nil
+}
+
+// whole measures a model on this device.
+func (p *profiler) whole(ctx context.Context, session *ort.Session, feeds []ort.Feed) (t *plan.Timing, energy *float64, err error) {
+	energy, err = p.energy(func() (int, error) {
+		times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
+			start := time.Now()
+			_, err := session.Run(ctx, feeds[i%len(feeds)])
+			return time.Since(start), err
+		})
+		if err == nil {
+			t = timingOf(times)
+		}
+		return len(times) + warmUps, err
+	})
+	return t, energy, err
+}
