@@ -20,6 +20,8 @@ type Chart struct {
 	Title string
 	X, Y  string // what the axes show, with the unit
 	LogX  bool   // a logarithmic x axis; points at or left of 0 are left out
+	// Width and Height are the size in pixels without the legend; 0 is 720 x 440.
+	Width, Height int
 	// Series are drawn in order. Their colours and marks repeat after eight.
 	Series []Series
 }
@@ -29,6 +31,7 @@ type Series struct {
 	Name    string
 	Points  []Point // joined in order
 	Scatter bool    // marks only, no line
+	Dashed  bool    // a dashed line without marks: a reference
 }
 
 // Point is a place on a line. Points with NaN or an infinity are left out; the
@@ -36,14 +39,15 @@ type Series struct {
 type Point struct {
 	X, Y  float64
 	Label string // shown with the numbers when the pointer rests on the point
+	Text  string // written beside the point
 }
 
 // The sizes of a chart, in pixels.
 const (
-	width, height = 720, 440
-	left, right   = 70, 20
-	top, bottom   = 50, 55
-	legendLine    = 20
+	usualWidth, usualHeight = 720, 440
+	left, right             = 70, 20
+	top, bottom             = 50, 55
+	legendLine, legendName  = 20, 160 // height of a line, width of a name
 )
 
 // WriteSVG writes the chart as an SVG document.
@@ -54,23 +58,34 @@ func (c Chart) WriteSVG(w io.Writer) error {
 }
 
 func (c Chart) svg() []byte {
+	if c.Width == 0 || c.Height == 0 {
+		c.Width, c.Height = usualWidth, usualHeight
+	}
 	plot := c.plot()
-	foot := height + legendLine*((len(c.Series)+perLine-1)/perLine)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" class="bnc-chart">`+"\n",
-		width, foot, width, foot)
-	fmt.Fprintf(&b, "<title>%s</title>\n<style>\n%s</style>\n", html.EscapeString(c.Title), style)
-	fmt.Fprintf(&b, `<rect class="paper" width="%d" height="%d"/>`+"\n", width, foot)
-	text(&b, "title", width/2, 28, c.Title)
+	begin(&b, c.Title, c.Width, c.Height+legendHeight(c.Width, len(c.Series)))
 	plot.grid(&b)
-	text(&b, "name", (left+width-right)/2, height-12, c.X)
-	fmt.Fprintf(&b, `<text class="name" transform="translate(18 %d) rotate(-90)">%s</text>`+"\n", (top+height-bottom)/2, html.EscapeString(c.Y))
+	text(&b, "name", (left+c.Width-right)/2, c.Height-12, c.X)
+	fmt.Fprintf(&b, `<text class="name" transform="translate(18 %d) rotate(-90)">%s</text>`+"\n", (top+c.Height-bottom)/2, html.EscapeString(c.Y))
 	for i, s := range c.Series {
 		plot.line(&b, i, s)
 	}
-	c.legend(&b)
+	var names []string
+	for _, s := range c.Series {
+		names = append(names, s.Name)
+	}
+	legend(&b, c.Width, c.Height, names, shapes)
 	b.WriteString("</svg>\n")
 	return b.Bytes()
+}
+
+// begin writes what every chart begins with.
+func begin(b *bytes.Buffer, title string, width, height int) {
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" class="bnc-chart">`+"\n",
+		width, height, width, height)
+	fmt.Fprintf(b, "<title>%s</title>\n<style>\n%s</style>\n", html.EscapeString(title), style)
+	fmt.Fprintf(b, `<rect class="paper" width="%d" height="%d"/>`+"\n", width, height)
+	text(b, "title", width/2, 28, title)
 }
 
 // plot is a chart's points with the axes that hold them.
@@ -95,10 +110,13 @@ func (c Chart) plot() plot {
 	if low.X > high.X { // nothing to draw
 		low, high = Point{X: 1, Y: 0}, Point{X: 10, Y: 1}
 	}
-	p.x = newAxis(low.X, high.X, left, width-right, 8, c.LogX)
-	p.y = newAxis(low.Y, high.Y, height-bottom, top, 6, false)
+	p.x = newAxis(low.X, high.X, left, float64(c.Width-right), ticksIn(c.Width-left-right), c.LogX)
+	p.y = newAxis(low.Y, high.Y, float64(c.Height-bottom), top, 6, false)
 	return p
 }
+
+// ticksIn returns about how many ticks of an x axis so many pixels have room for.
+func ticksIn(pixels int) int { return max(2, pixels/75) }
 
 // drawn tells whether a point has a place.
 func (c Chart) drawn(p Point) bool {
@@ -111,12 +129,12 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 func (p plot) grid(b *bytes.Buffer) {
 	for _, t := range p.x.ticks {
 		x := p.x.at(t.value)
-		fmt.Fprintf(b, `<path class="grid" d="M%.1f %dV%d"/>`+"\n", x, top, height-bottom)
-		text(b, "tick", x, height-bottom+18, t.label)
+		fmt.Fprintf(b, `<path class="grid" d="M%.1f %dV%d"/>`+"\n", x, top, p.Height-bottom)
+		text(b, "tick", x, float64(p.Height-bottom+18), t.label)
 	}
 	for _, t := range p.y.ticks {
 		y := p.y.at(t.value)
-		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fH%d"/>`+"\n", left, y, width-right)
+		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fH%d"/>`+"\n", left, y, p.Width-right)
 		text(b, "tick end", left-8, y+4, t.label)
 	}
 }
@@ -133,6 +151,16 @@ func (p plot) line(b *bytes.Buffer, i int, s Series) {
 		x, y := p.x.at(at.X), p.y.at(at.Y)
 		fmt.Fprintf(&path, "%s%.1f %.1f", pen, x, y)
 		pen = "L"
+		if at.Text != "" {
+			class, dx := "beside", 8.0
+			if x > float64(p.Width)/2 {
+				class, dx = "beside end", -8
+			}
+			text(&marks, class, x+dx, y-8, at.Text)
+		}
+		if s.Dashed {
+			continue
+		}
 		label := fmt.Sprintf("%s: %s, %s", s.Name, digits(at.X), digits(at.Y))
 		if at.Label != "" {
 			label += " (" + at.Label + ")"
@@ -142,21 +170,30 @@ func (p plot) line(b *bytes.Buffer, i int, s Series) {
 	}
 	fmt.Fprintf(b, `<g class="s%d">`+"\n", i%colours)
 	if !s.Scatter && path.Len() > 0 {
-		fmt.Fprintf(b, `<path class="line" d="%s"/>`+"\n", path.Bytes())
+		class := "line"
+		if s.Dashed {
+			class = "line dashed"
+		}
+		fmt.Fprintf(b, `<path class="%s" d="%s"/>`+"\n", class, path.Bytes())
 	}
 	fmt.Fprintf(b, "%s</g>\n", marks.Bytes())
 }
 
 // perLine is the number of names in a line of the legend.
-const perLine = 3
+func perLine(width int) int { return max(1, (width-left-right)/legendName) }
 
-func (c Chart) legend(b *bytes.Buffer) {
-	for i, s := range c.Series {
-		x := left + (i%perLine)*(width-left-right)/perLine
-		y := height + i/perLine*legendLine + 4
+func legendHeight(width, names int) int {
+	return legendLine * ((names + perLine(width) - 1) / perLine(width))
+}
+
+// legend writes the names of series beside their marks, below y.
+func legend(b *bytes.Buffer, width, y int, names, marks []string) {
+	n := perLine(width)
+	for i, name := range names {
+		x, y := left+(i%n)*(width-left-right)/n, y+i/n*legendLine+4
 		fmt.Fprintf(b, `<g class="s%d"><path class="mark" d="%s" transform="translate(%d %d)"/></g>`+"\n",
-			i%colours, shapes[i%len(shapes)], x+6, y-4)
-		text(b, "legend", float64(x+18), float64(y), s.Name)
+			i%colours, marks[i%len(marks)], x+6, y-4)
+		text(b, "legend", float64(x+18), float64(y), name)
 	}
 }
 

@@ -24,16 +24,22 @@ const colours = 8
 // style is the SVG's own style sheet; its rules hold inside of a chart only, also
 // on a page.
 var style = `.bnc-chart text{font:12px system-ui,sans-serif;fill:#333;text-anchor:middle}
-.bnc-chart .title{font-size:16px;font-weight:600}
+.bnc-chart .title{font-size:15px;font-weight:600}
 .bnc-chart .end{text-anchor:end}
 .bnc-chart .legend{text-anchor:start}
 .bnc-chart .paper{fill:#fff}
 .bnc-chart .grid{stroke:#ddd;fill:none}
 .bnc-chart .line{fill:none;stroke-width:2}
+.bnc-chart .dashed{stroke-dasharray:5 4}
+.bnc-chart .beside{text-anchor:start}
+.bnc-chart .beside.end{text-anchor:end}
+.bnc-chart .reference{stroke:#666;stroke-dasharray:5 4}
+.bnc-chart .chosen{font-weight:700}
 ` + palette(light) + `@media(prefers-color-scheme:dark){
 .bnc-chart text{fill:#ddd}
 .bnc-chart .paper{fill:#161616}
 .bnc-chart .grid{stroke:#383838}
+.bnc-chart .reference{stroke:#aaa}
 ` + palette(dark) + "}\n"
 
 // palette gives each series its colour.
