@@ -53,30 +53,34 @@ func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err
 		r.Notes = append(r.Notes, "The model has no cut that takes a bottleneck.")
 		return nil
 	}
-	p.notice("%s: its nodes", path)
-	if p.call, err = p.calling(ctx); err != nil {
-		return err
-	}
-	parts, err := p.nodes(ctx, a, cuts, filepath.Join(dir, "nodes.onnx"), feeds)
-	if err != nil {
-		return err
-	}
+	p.notice("%s: the units at %d cuts", path, len(cuts))
 	activations, err := p.activations(ctx, path, cuts, filepath.Join(dir, "activations.onnx"), feeds)
 	if err != nil {
 		return err
 	}
+	if p.call, err = p.calling(ctx); err != nil {
+		return err
+	}
+	units := make([]unitTimes, len(cuts))
 	bar := newProgress(p.err, "units", len(cuts))
 	defer bar.done()
 	for i, c := range cuts {
-		u, err := p.units(ctx, c, activations[i], filepath.Join(dir, fmt.Sprintf("unit%d", i)))
-		if err != nil {
+		if units[i], err = p.units(ctx, c, activations[i], filepath.Join(dir, fmt.Sprintf("unit%d", i))); err != nil {
 			return fmt.Errorf("units at %v: %w", c, err)
-		}
-		for _, entry := range parts[i].entries(a, c, u, p.call) {
-			put(r, entry)
 		}
 		bar.step()
 	}
+	p.notice("%s: its nodes", path)
+	parts, err := p.nodes(ctx, a, cuts, filepath.Join(dir, "nodes.onnx"), feeds)
+	if err != nil {
+		return err
+	}
+	for i, c := range cuts {
+		for _, entry := range parts[i].entries(a, c, units[i], p.call) {
+			put(r, entry)
+		}
+	}
+	r.Notes = append(r.Notes, "method nodes: payload_bytes are those of a bottleneck that was not trained, the results of a search have real ones; mobile_bytes count 4 bytes a parameter.")
 	if p.check {
 		return p.compare(ctx, r, path, cuts, dir)
 	}
