@@ -31,7 +31,28 @@ type DialOptions struct {
 // why); a context's end is Deadline or Canceled.
 type Remote struct {
 	Service
-	close func() error
+	parameters parameters
+	close      func() error
+}
+
+// parameters asks for the parameters in a model's configuration, Triton's
+// extension "model configuration".
+type parameters func(ctx context.Context, model, version string) (map[string]string, error)
+
+// ModelMetadata returns what the server says about a model. Triton's metadata
+// has no properties; there, and wherever there are none, they are the parameters
+// of the model's configuration, if the server tells those.
+func (r *Remote) ModelMetadata(ctx context.Context, model, version string) (*ModelMetadata, error) {
+	m, err := r.Service.ModelMetadata(ctx, model, version)
+	if err != nil || len(m.Properties) > 0 {
+		return m, err
+	}
+	properties, err := r.parameters(ctx, model, version)
+	if cause := CauseOf(err); err != nil && (cause.Retry() || cause == Deadline || cause == Canceled) {
+		return nil, err // the server may have them
+	}
+	m.Properties = properties
+	return m, nil
 }
 
 // Close closes the connections.

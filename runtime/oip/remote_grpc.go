@@ -19,8 +19,9 @@ import (
 
 // grpcService is a server behind gRPC.
 type grpcService struct {
-	server string
-	stub   oippb.GRPCInferenceServiceClient
+	server     string
+	connection *grpc.ClientConn
+	stub       oippb.GRPCInferenceServiceClient
 }
 
 // dialGRPC returns the server behind a grpc or grpcs URL.
@@ -59,7 +60,8 @@ func dialGRPC(u *url.URL, o DialOptions) (*Remote, error) {
 	if err != nil {
 		return nil, Errorf(Invalid, "server %s: %v", quote(u.String()), err)
 	}
-	return &Remote{&grpcService{u.String(), oippb.NewGRPCInferenceServiceClient(connection)}, connection.Close}, nil
+	s := &grpcService{u.String(), connection, oippb.NewGRPCInferenceServiceClient(connection)}
+	return &Remote{s, s.parameters, connection.Close}, nil
 }
 
 // bearer is a token that goes with every call.
@@ -111,6 +113,21 @@ func (s *grpcService) ModelMetadata(ctx context.Context, model, version string) 
 		return nil, s.failure(ctx, err)
 	}
 	return metadataFromProto(m), nil
+}
+
+// modelConfig is the method of Triton's extension.
+const modelConfig = "/inference.GRPCInferenceService/ModelConfig"
+
+func (s *grpcService) parameters(ctx context.Context, model, version string) (map[string]string, error) {
+	m := new(oippb.ModelConfigResponse)
+	if err := s.connection.Invoke(ctx, modelConfig, &oippb.ModelConfigRequest{Name: model, Version: version}, m); err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	parameters := map[string]string{}
+	for name, p := range m.GetConfig().GetParameters() {
+		parameters[name] = p.GetStringValue()
+	}
+	return parameters, nil
 }
 
 func (s *grpcService) Infer(ctx context.Context, r *Request) (*Response, error) {

@@ -37,7 +37,7 @@ func dialHTTP(u *url.URL, o DialOptions) (*Remote, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	return &Remote{s, func() error { transport.CloseIdleConnections(); return nil }}, nil
+	return &Remote{s, s.parameters, func() error { transport.CloseIdleConnections(); return nil }}, nil
 }
 
 func (s *httpService) Live(ctx context.Context) error  { return s.health(ctx, "/v2/health/live") }
@@ -55,6 +55,22 @@ func (s *httpService) Metadata(ctx context.Context) (*ServerMetadata, error) {
 func (s *httpService) ModelMetadata(ctx context.Context, model, version string) (*ModelMetadata, error) {
 	m := new(ModelMetadata)
 	return m, s.get(ctx, modelPath(model, version), m)
+}
+
+func (s *httpService) parameters(ctx context.Context, model, version string) (map[string]string, error) {
+	config := struct {
+		Parameters map[string]struct {
+			Value string `json:"string_value"`
+		}
+	}{}
+	if err := s.get(ctx, modelPath(model, version)+"/config", &config); err != nil {
+		return nil, err
+	}
+	parameters := map[string]string{}
+	for name, p := range config.Parameters {
+		parameters[name] = p.Value
+	}
+	return parameters, nil
 }
 
 func (s *httpService) Infer(ctx context.Context, r *Request) (*Response, error) {
