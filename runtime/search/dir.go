@@ -1,0 +1,206 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bottlenet/bnc/runtime/plan"
+	"golang.org/x/sys/unix"
+)
+
+// Dir is a search's folder:
+//
+//	plan.json             the candidates
+//	candidates/0000.json  what is known about each
+//	results.json          all of them, by Collect
+//	locks/CUT             who works at a place holds its lock; no state
+//
+// The rest is the Trainer's.
+type Dir string
+
+// PlanFile and ResultsFile are the paths of the folder's files.
+func (d Dir) PlanFile() string    { return filepath.Join(string(d), "plan.json") }
+func (d Dir) ResultsFile() string { return filepath.Join(string(d), "results.json") }
+
+func (d Dir) file(index int) string {
+	return filepath.Join(string(d), "candidates", fmt.Sprintf("%04d.json", index))
+}
+
+// WritePlan begins a search. A folder with the same plan stays as it is; one with
+// another is an error.
+func (d Dir) WritePlan(p *Plan) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	old, err := OpenPlan(d.PlanFile())
+	if err == nil {
+		if err := p.Same(old); err != nil {
+			return &OtherPlanError{string(d), err}
+		}
+		return nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	b, err := p.encode()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(string(d), "candidates"), 0o755); err != nil {
+		return err
+	}
+	return writeFile(d.PlanFile(), b)
+}
+
+// OtherPlanError says that a folder is another search's.
+type OtherPlanError struct {
+	Dir string
+	Err error
+}
+
+// Error tells the difference.
+func (e *OtherPlanError) Error() string {
+	return fmt.Sprintf("%s holds another search: %v; go on with the flags that it was begun with, or choose another folder", e.Dir, e.Err)
+}
+
+// read returns what is known about a candidate, nil for nothing.
+func (d Dir) read(index int) (*plan.Candidate, error) {
+	b, err := os.ReadFile(d.file(index))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := new(plan.Candidate)
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.file(index), err)
+	}
+	if c.Index != index {
+		return nil, fmt.Errorf("%s is of candidate %d", d.file(index), c.Index)
+	}
+	return c, nil
+}
+
+// all returns what is known about a plan's candidates, those of the plan itself
+// where nothing is.
+func (d Dir) all(p *Plan) ([]plan.Candidate, error) {
+	var list []plan.Candidate
+	for i, c := range p.Candidates {
+		known, err := d.read(i)
+		if err != nil {
+			return nil, err
+		}
+		if known != nil {
+			c = *known
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+func (d Dir) write(c plan.Candidate) error {
+	b, err := encode(c)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(string(d), "candidates"), 0o755); err != nil {
+		return err
+	}
+	return writeFile(d.file(c.Index), b)
+}
+
+// Collect merges what is known into the search's results and writes them. Missing
+// counts the candidates that are not finished; they are left out.
+func (d Dir) Collect(p *Plan) (r *plan.Results, missing int, err error) {
+	known, err := d.all(p)
+	if err != nil {
+		return nil, 0, err
+	}
+	r = &plan.Results{
+		Format: plan.FileFormat, Kind: plan.KindSearch, Model: p.Model, SourceSHA256: p.SourceSHA256,
+		Settings: map[string]any{"max_loss": p.MaxLoss, "margin": p.Margin, "exhaustive": p.Exhaustive, "data_sha256": p.DataSHA256},
+		Baseline: p.Baseline, Candidates: []plan.Candidate{},
+	}
+	for name, v := range p.Settings {
+		r.Settings[name] = v
+	}
+	for _, c := range known {
+		if !final(c) {
+			missing++
+			continue
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	if err := r.Validate(); err != nil {
+		return nil, missing, fmt.Errorf("%s: %w", d, err)
+	}
+	b, err := encode(r)
+	if err != nil {
+		return nil, missing, err
+	}
+	return r, missing, writeFile(d.ResultsFile(), b)
+}
+
+// lock waits until no other process works at a place. Where the file system has
+// no locks there is none: two processes then do the same work twice.
+func (d Dir) lock(ctx context.Context, cut string) (unlock func(), err error) {
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r == 0 {
+			return '_'
+		}
+		return r
+	}, cut)
+	if err := os.MkdirAll(filepath.Join(string(d), "locks"), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(string(d), "locks", name), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() {
+		for {
+			err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+			if !errors.Is(err, unix.EINTR) {
+				locked <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err = <-locked:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if err != nil && !errors.Is(err, unix.ENOLCK) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// writeFile writes a file as a whole: at any time there is the old one or the new.
+func writeFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // nothing any more once it is renamed
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,196 @@
+package search
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/bottlenet/bnc/runtime/plan"
+)
+
+// action is what is done about a candidate.
+type action int
+
+const (
+	actSkip action = iota
+	actScreen
+	actTrain
+)
+
+// task is the next thing to do at a place.
+type task struct {
+	action    action
+	candidate plan.Candidate
+	// Of actSkip: what the candidate becomes.
+	status, reason string
+	// Of actTrain.
+	warm        *plan.Candidate // nil: from the model's own weights
+	allScreened bool            // there was a screening, which is over
+}
+
+// final reports whether nothing more will be done about a candidate. One that is
+// screened waits for its verdict as long as it has no reason.
+func final(c plan.Candidate) bool {
+	return c.Status == plan.StatusTrained || c.Status == plan.StatusSkipped || c.Status == plan.StatusFailed || c.Status == plan.StatusScreened && c.Reason != ""
+}
+
+// next returns what is to be done at a place where not every candidate is final.
+func (p *Plan) next(at []plan.Candidate) task {
+	open := func(yes func(plan.Candidate) bool) (list []plan.Candidate) {
+		for _, c := range at {
+			if !final(c) && yes(c) {
+				list = append(list, c)
+			}
+		}
+		return list
+	}
+	fresh := open(func(c plan.Candidate) bool { return c.Status == "" })
+	for _, c := range fresh {
+		if c.Reason != "" {
+			return skip(c, plan.StatusSkipped, "%s", c.Reason)
+		}
+	}
+	if p.Exhaustive {
+		return task{action: actTrain, candidate: fresh[0]}
+	}
+	if len(fresh) > 0 {
+		return p.screen(fresh, at)
+	}
+	return p.choose(open(func(plan.Candidate) bool { return true }), at)
+}
+
+// screen is step 1 of a place.
+func (p *Plan) screen(fresh, at []plan.Candidate) task {
+	c := slices.MinFunc(fresh, func(a, b plan.Candidate) int {
+		return cmp.Or(cmp.Compare(a.S, b.S), cmp.Compare(wide(b), wide(a)))
+	})
+	for _, more := range at {
+		if more.S == c.S && wide(more) > wide(c) && more.Status == plan.StatusScreened && more.Loss > p.MaxLoss+2*p.Margin {
+			return skip(c, plan.StatusSkipped, "%s loses %.1f points in the screening, far more than %.1f: fewer channels lose no less", more, more.Loss, p.MaxLoss+2*p.Margin)
+		}
+	}
+	return task{action: actScreen, candidate: c}
+}
+
+// choose is steps 2 and 3 of a place. Open are the candidates that are screened
+// and wait for their verdict.
+func (p *Plan) choose(open, at []plan.Candidate) task {
+	var tried, keeping []plan.Candidate
+	for _, c := range at {
+		if _, screened := c.Settings[screening]; screened && (c.Status == plan.StatusTrained || c.Status == plan.StatusFailed) {
+			tried = append(tried, c)
+			if c.Status == plan.StatusTrained && c.Loss <= p.MaxLoss {
+				keeping = append(keeping, c)
+			}
+		}
+	}
+	limit := p.MaxLoss + p.Margin
+	best := slices.MinFunc(open, func(a, b plan.Candidate) int {
+		return cmp.Or(cmp.Compare(a.Loss, b.Loss), cmp.Compare(a.Index, b.Index))
+	})
+	if best.Loss > limit && len(tried) == 0 {
+		return task{action: actTrain, candidate: best, allScreened: true}
+	}
+	for _, c := range open {
+		if c.Loss > limit {
+			return skip(c, plan.StatusScreened, "loses %.1f points in the screening: more than %.1f, the limit of %.1f and %.1f that a full training may win back", c.Loss, limit, p.MaxLoss, p.Margin)
+		}
+	}
+	c := slices.MinFunc(open, func(a, b plan.Candidate) int {
+		return cmp.Or(cmp.Compare(a.PayloadBytes, b.PayloadBytes), cmp.Compare(a.Index, b.Index))
+	})
+	if len(tried) >= 2 && len(keeping) > 0 {
+		k := slices.MinFunc(keeping, func(a, b plan.Candidate) int { return cmp.Compare(a.PayloadBytes, b.PayloadBytes) })
+		return skip(c, plan.StatusScreened, "%s has a smaller payload, %.1f bytes, and loses %.2f points: not more than %.1f", k, k.PayloadBytes, k.Loss, p.MaxLoss)
+	}
+	for _, more := range tried {
+		if more.S == c.S && wide(more) > wide(c) && more.Loss > limit {
+			return skip(c, plan.StatusScreened, "%s lost %.1f points in full training, more than %.1f: fewer channels lose no less", more, more.Loss, limit)
+		}
+	}
+	return task{action: actTrain, candidate: c, warm: p.neighbour(tried), allScreened: true}
+}
+
+// neighbour returns the trained candidate that another one begins from: that
+// with the largest payload so far, nil where none is near the goal.
+func (p *Plan) neighbour(tried []plan.Candidate) *plan.Candidate {
+	var found *plan.Candidate
+	for _, c := range tried {
+		if c.Status == plan.StatusTrained && c.Loss <= p.MaxLoss+p.Margin && (found == nil || c.PayloadBytes > found.PayloadBytes) {
+			found = &c
+		}
+	}
+	return found
+}
+
+func skip(c plan.Candidate, status, format string, args ...any) task {
+	return task{action: actSkip, candidate: c, status: status, reason: fmt.Sprintf(format, args...)}
+}
+
+// screening is the setting that keeps what a candidate's screening gave.
+const screening = "screening"
+
+// judge puts an outcome into a candidate.
+func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
+	c.Seconds += seconds
+	c.Top1, c.Agreement, c.PayloadBytes, c.Bundle = o.Top1, o.Agreement, o.PayloadBytes, o.Bundle
+	if a := p.accuracy(o.Top1, o.Agreement); a != nil {
+		c.Loss = 100 * (p.baseline() - *a)
+	}
+	settings := map[string]any{}
+	for name, v := range c.Settings {
+		settings[name] = v
+	}
+	for name, v := range o.Settings {
+		settings[name] = v
+	}
+	if t.action == actScreen {
+		settings[screening] = map[string]any{"top1": c.Top1, "agreement": c.Agreement, "loss": c.Loss, "payload_bytes": c.PayloadBytes, "seconds": seconds}
+	}
+	if t.warm != nil {
+		settings["warm_from"] = t.warm.String()
+	}
+	if len(settings) > 0 {
+		c.Settings = settings
+	}
+	if o.Hopeless != "" {
+		c.Status, c.Reason = plan.StatusFailed, o.Hopeless
+	}
+}
+
+// accuracy is the one that the baseline is compared with.
+func (p *Plan) accuracy(top1, agreement *float64) *float64 {
+	if p.Baseline.Top1 != nil {
+		return top1
+	}
+	return agreement
+}
+
+func asCandidateError(err error) (*CandidateError, bool) {
+	var own *CandidateError
+	return own, errors.As(err, &own)
+}
+
+// Hopeless tells whether a training cannot reach a goal any more: it is further
+// than near from it, and than twice the last epoch's gain for every epoch that is
+// left. Scores are those after each epoch; all are rates from 0 to 1. One epoch
+// tells nothing about gains.
+func Hopeless(scores []float64, goal, near float64, epochs int) bool {
+	n := len(scores)
+	if n < 2 || n >= epochs {
+		return false
+	}
+	missing := goal - slices.Max(scores)
+	gain := max(scores[n-1]-scores[n-2], 0)
+	return missing > near && missing > 2*gain*float64(epochs-n)
+}
+
+// wide is a candidate's number of channels; 0, all of them, is the most.
+func wide(c plan.Candidate) int {
+	if c.C == 0 {
+		return math.MaxInt
+	}
+	return c.C
+}

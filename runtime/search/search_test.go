@@ -1,0 +1,362 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bottlenet/bnc/runtime/plan"
+)
+
+// TestPrunedChoosesTheSame compares the pruned search with one that trains
+// everything, over accuracies of many kinds that are monotone and whose
+// screenings lose at most the margin more.
+func TestPrunedChoosesTheSame(t *testing.T) {
+	models := []model{gentle, {lost: func(d, c, s int) float64 { return 0.5 }, screened: func(d, c, s int) float64 { return 3 }}}
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		a, b, e := 1+9*r.Float64(), 0.2+2*r.Float64(), 8*r.Float64()
+		lost := func(d, c, s int) float64 { return a / math.Pow(float64(c), b) * float64(s) / float64(d) }
+		models = append(models, model{lost, func(d, c, s int) float64 { return lost(d, c, s) + e }})
+	}
+	trained, all := 0, 0
+	for i, m := range models {
+		fast, full := &trainer{model: m}, &trainer{model: m}
+		pruned, exhaustive := begin(t, testPlan(false), fast), begin(t, testPlan(true), full)
+		must(t, pruned.All(t.Context()))
+		must(t, exhaustive.All(t.Context()))
+		a, _ := collected(t, pruned)
+		b, _ := collected(t, exhaustive)
+		if got, want := chosen(a, 2), chosen(b, 2); !maps.Equal(got, want) {
+			t.Errorf("model %d: the pruned search chooses %v, the exhaustive one %v", i, got, want)
+		}
+		for _, c := range b.Candidates {
+			if c.Status != plan.StatusTrained {
+				t.Errorf("model %d: the exhaustive search left %s %s: %s", i, c, c.Status, c.Reason)
+			}
+		}
+		for _, c := range a.Candidates {
+			if c.Status != plan.StatusTrained && c.Reason == "" {
+				t.Errorf("model %d: %s is %s without a reason", i, c, c.Status)
+			}
+		}
+		for _, call := range fast.calls {
+			if strings.HasPrefix(call, "train ") {
+				trained++
+			}
+		}
+		all += len(full.calls)
+	}
+	if trained*3 > all*2 {
+		t.Errorf("the pruned searches trained %d of %d candidates: not much was pruned", trained, all)
+	}
+}
+
+// TestRules gives what becomes of each candidate of a worked example: place by
+// place, what was called, and the reasons.
+func TestRules(t *testing.T) {
+	tr := &trainer{model: model{
+		lost: func(d, c, s int) float64 { return map[int]float64{1: 30, 2: 1, 4: 0.5}[c] },
+		screened: func(d, c, s int) float64 {
+			return map[Size]float64{{1, 1}: 25, {2, 1}: 8, {4, 1}: 5, {1, 2}: 60, {2, 2}: 9, {4, 2}: 40}[Size{c, s}]
+		},
+	}}
+	p := testPlan(false)
+	p.Candidates = Candidates([]Place{{"rb1", "t"}}, []Size{{1, 1}, {1, 2}, {2, 1}, {2, 2}, {4, 1}, {4, 2}}, 1)
+	p.Candidates[0].Reason = "c 1: not possible here" // c1 s2
+	s := begin(t, p, tr)
+	must(t, s.All(t.Context()))
+	want := []string{
+		"screen rb1 c=4 s=1", "screen rb1 c=2 s=1", "screen rb1 c=1 s=1", "screen rb1 c=4 s=2", // c2 s2 is skipped: 40 > 2 + 2*8
+		"train rb1 c=2 s=1", "train rb1 c=4 s=1",
+	}
+	if !slices.Equal(tr.calls, want) {
+		t.Errorf("called\n%q\nexpected\n%q", tr.calls, want)
+	}
+	r, _ := collected(t, s)
+	for _, c := range []struct{ name, status, reason string }{
+		{"rb1 c=1 s=2", plan.StatusSkipped, "not possible here"},
+		{"rb1 c=2 s=2", plan.StatusSkipped, "rb1 c=4 s=2 loses 40.0 points in the screening"},
+		{"rb1 c=4 s=2", plan.StatusScreened, "loses 40.0 points in the screening: more than 10.0"},
+		{"rb1 c=1 s=1", plan.StatusScreened, "loses 25.0 points"},
+		{"rb1 c=2 s=1", plan.StatusTrained, ""},
+		{"rb1 c=4 s=1", plan.StatusTrained, ""},
+	} {
+		i := slices.IndexFunc(r.Candidates, func(k plan.Candidate) bool { return k.String() == c.name })
+		if got := r.Candidates[i]; got.Status != c.status || !strings.Contains(got.Reason, c.reason) || (got.Reason == "") != (c.reason == "") {
+			t.Errorf("%s is %s (%s), expected %s (%s)", c.name, got.Status, got.Reason, c.status, c.reason)
+		}
+	}
+	if !maps.Equal(tr.warm, map[string]string{"rb1 c=4 s=1": "rb1 c=2 s=1"}) {
+		t.Errorf("warm starts %v", tr.warm)
+	}
+	if len(tr.freed) == 0 {
+		t.Error("the trainer was not told that the screenings are over")
+	}
+}
+
+// TestNoSurvivor: where every screening is hopeless, the best is trained all the
+// same, so that a wrong margin costs no place.
+func TestNoSurvivor(t *testing.T) {
+	tr := &trainer{model: model{gentle.lost, func(d, c, s int) float64 { return 15 + float64(s) - float64(c)/10 }}}
+	s := begin(t, testPlan(false), tr)
+	must(t, s.All(t.Context()))
+	r, _ := collected(t, s)
+	for _, cut := range []string{"rb1", "rb2", "rb3", "rb8"} {
+		if !slices.Contains(tr.calls, "train "+cut+" c=4 s=1") {
+			t.Errorf("%s: the best was not trained", cut)
+		}
+	}
+	for _, c := range r.Candidates {
+		if c.Status != plan.StatusTrained && c.Reason == "" {
+			t.Errorf("%s is %s without a reason", c, c.Status)
+		}
+	}
+}
+
+// TestResume ends a search at each of its calls, as a kill does, and goes on with
+// another process: nothing that was finished is done again, and the results are
+// those of one go.
+func TestResume(t *testing.T) {
+	whole := &trainer{model: gentle}
+	s := begin(t, testPlan(false), whole)
+	must(t, s.All(t.Context()))
+	_, want := collected(t, s)
+	for at := 1; at <= len(whole.calls); at++ {
+		first, second := &trainer{model: gentle, dieAt: at}, &trainer{model: gentle}
+		s := begin(t, testPlan(false), first)
+		if err := s.All(t.Context()); !errors.Is(err, errKilled) {
+			t.Fatalf("call %d: %v", at, err)
+		}
+		if _, missing, err := s.Dir.Collect(s.Plan); err != nil || missing == 0 {
+			t.Fatalf("call %d: %d missing, %v", at, missing, err)
+		}
+		must(t, s.Dir.WritePlan(testPlan(false))) // the same search
+		s.Trainer = second
+		must(t, s.All(t.Context()))
+		if _, got := collected(t, s); got != want {
+			t.Errorf("killed at call %d: results\n%s\nexpected\n%s", at, got, want)
+		}
+		if calls := slices.Concat(first.calls[:at-1], second.calls); !slices.Equal(calls, whole.calls) {
+			t.Errorf("killed at call %d: called %q, expected %q", at, calls, whole.calls)
+		}
+		noLeftovers(t, s.Dir)
+	}
+}
+
+// TestTasks runs candidates by index, in several orders, one by one and at once:
+// the results are those of the single process, and nothing is done twice.
+func TestTasks(t *testing.T) {
+	for _, exhaustive := range []bool{false, true} {
+		single := &trainer{model: gentle}
+		s := begin(t, testPlan(exhaustive), single)
+		must(t, s.All(t.Context()))
+		_, want := collected(t, s)
+		slices.Sort(single.calls)
+		n := len(s.Plan.Candidates)
+		for name, order := range map[string][]int{
+			"in order": indices(n), "backwards": backwards(n), "shuffled": rand.New(rand.NewPCG(3, 3)).Perm(n),
+		} {
+			for _, workers := range []int{1, 4} {
+				tr := &trainer{model: gentle}
+				dir := begin(t, testPlan(exhaustive), tr).Dir
+				runTasks(t, dir, tr, order, workers)
+				if _, got := collected(t, &Search{Plan: s.Plan, Dir: dir}); got != want {
+					t.Errorf("%s, %d workers: results\n%s\nexpected\n%s", name, workers, got, want)
+				}
+				slices.Sort(tr.calls)
+				if !slices.Equal(tr.calls, single.calls) {
+					t.Errorf("%s, %d workers: called %q, expected %q", name, workers, tr.calls, single.calls)
+				}
+			}
+		}
+	}
+}
+
+// runTasks is an array job: each task opens the plan and does one index.
+func runTasks(t *testing.T, dir Dir, tr *trainer, order []int, workers int) {
+	tasks := make(chan int, len(order))
+	for _, i := range order {
+		tasks <- i
+	}
+	close(tasks)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for i := range tasks {
+				p, err := OpenPlan(dir.PlanFile())
+				if err == nil {
+					err = (&Search{Plan: p, Dir: dir, Trainer: tr}).Run(t.Context(), i)
+				}
+				if err != nil {
+					t.Errorf("task %d: %v", i, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func indices(n int) (list []int) {
+	for i := range n {
+		list = append(list, i)
+	}
+	return list
+}
+
+func backwards(n int) []int {
+	list := indices(n)
+	slices.Reverse(list)
+	return list
+}
+
+// broken fails at its own candidates.
+type broken struct{ *trainer }
+
+func (b broken) Train(ctx context.Context, c plan.Candidate, from *plan.Candidate) (Outcome, error) {
+	if c.C == 2 {
+		b.did("train", c)
+		return Outcome{}, &CandidateError{errors.New("loss is no number")}
+	}
+	o, err := b.trainer.Train(ctx, c, from)
+	if c.C == 4 {
+		o.Hopeless = "89% after epoch 2 of 3"
+	}
+	return o, err
+}
+
+// TestFailures: a candidate's own failure is a result, and the search goes on; so
+// is a training that ended early.
+func TestFailures(t *testing.T) {
+	s := begin(t, testPlan(true), &trainer{model: gentle})
+	s.Trainer = broken{s.Trainer.(*trainer)}
+	must(t, s.All(t.Context()))
+	r, _ := collected(t, s)
+	for _, c := range r.Candidates {
+		want, reason := plan.StatusTrained, ""
+		switch c.C {
+		case 2:
+			want, reason = plan.StatusFailed, "loss is no number"
+		case 4:
+			want, reason = plan.StatusFailed, "89% after epoch 2 of 3"
+		}
+		if c.Status != want || c.Reason != reason {
+			t.Errorf("%s is %s (%s), expected %s (%s)", c, c.Status, c.Reason, want, reason)
+		}
+	}
+}
+
+// TestCancel: what is interrupted has no result.
+func TestCancel(t *testing.T) {
+	tr := &trainer{model: gentle}
+	s := begin(t, testPlan(false), tr)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.Event = func(e Event) {
+		if e.What == "training" {
+			cancel()
+		}
+	}
+	if err := s.All(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	known, err := s.Dir.all(s.Plan)
+	must(t, err)
+	for _, c := range known {
+		if c.Status == plan.StatusTrained {
+			t.Errorf("%s is trained", c)
+		}
+	}
+}
+
+// TestEvents: the count of what is done grows to all, and the estimate ends at 0.
+func TestEvents(t *testing.T) {
+	s := begin(t, testPlan(false), &trainer{model: gentle})
+	last, estimates := Event{}, 0
+	s.Event = func(e Event) {
+		if e.Done < last.Done || e.Total != 24 {
+			t.Errorf("%d of %d after %d", e.Done, e.Total, last.Done)
+		}
+		if e.Left != nil {
+			estimates++
+		}
+		last = e
+	}
+	must(t, s.All(t.Context()))
+	if last.Done != last.Total || last.Left == nil || *last.Left != 0 || estimates < 10 {
+		t.Errorf("last event %+v, %d estimates", last, estimates)
+	}
+}
+
+// TestOtherPlan: a folder is one search's only, and says what is different.
+func TestOtherPlan(t *testing.T) {
+	s := begin(t, testPlan(false), nil)
+	other := testPlan(false)
+	other.MaxLoss = 3
+	var refused *OtherPlanError
+	if err := s.Dir.WritePlan(other); !errors.As(err, &refused) || !strings.Contains(err.Error(), "max_loss is 2 there and 3 now") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	for name, change := range map[string]func(d Dir) error{
+		"kind":              func(d Dir) error { return os.WriteFile(d.PlanFile(), []byte(`{"format":1,"kind":"search"}`), 0o644) },
+		"unexpected end":    func(d Dir) error { return os.WriteFile(d.PlanFile(), []byte(`{"format":1,`), 0o644) },
+		"is of candidate":   func(d Dir) error { return os.WriteFile(d.file(0), []byte(`{"index":3}`), 0o644) },
+		"0000.json":         func(d Dir) error { return os.WriteFile(d.file(0), []byte(`{`), 0o644) },
+		"the plan has 0 to": func(d Dir) error { return nil },
+	} {
+		d := begin(t, testPlan(false), nil).Dir
+		must(t, change(d))
+		p, err := OpenPlan(d.PlanFile())
+		index := 0
+		if name == "the plan has 0 to" {
+			index = 24
+		}
+		if err == nil {
+			err = (&Search{Plan: p, Dir: d, Trainer: &trainer{model: gentle}}).Run(t.Context(), index)
+		}
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestHopeless(t *testing.T) {
+	for _, c := range []struct {
+		scores []float64
+		want   bool
+	}{
+		{nil, false},
+		{[]float64{0.1}, false},             // no gain is known yet
+		{[]float64{0.6, 0.7}, false},        // twice 0.1 for one more epoch reaches 0.88
+		{[]float64{0.6, 0.65}, true},        // 0.75 at most
+		{[]float64{0.86, 0.86}, false},      // near
+		{[]float64{0.7, 0.6}, true},         // worse
+		{[]float64{0.6, 0.65, 0.66}, false}, // it has ended anyway
+	} {
+		if got := Hopeless(c.scores, 0.88, 0.03, 3); got != c.want {
+			t.Errorf("%v: %v", c.scores, got)
+		}
+	}
+}
+
+// TestCandidates: sizes from the smallest payload, each at all places.
+func TestCandidates(t *testing.T) {
+	var got []string
+	for _, c := range Candidates([]Place{{"a", "x"}, {"b", "y"}}, []Size{{2, 1}, {1, 1}, {2, 2}}, 5) {
+		got = append(got, fmt.Sprintf("%d %s %s %d", c.Index, c, c.Tensor, c.Seed))
+	}
+	want := []string{"0 a c=2 s=2 x 5", "1 b c=2 s=2 y 5", "2 a c=1 s=1 x 5", "3 b c=1 s=1 y 5", "4 a c=2 s=1 x 5", "5 b c=2 s=1 y 5"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
