@@ -173,7 +173,7 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 			return err
 		}
 	}
-	return report(s, rows[own], o.sweep(rows), o)
+	return reportEval(s, rows[own], o.sweep(rows), o)
 }
 
 // measureAll runs the teacher, if there is one, and the subject at each quality.

@@ -35,7 +35,7 @@ func rate(v float64) *float64 {
 	return &v
 }
 
-func report(s streams, own *evalRow, sweep []*evalRow, o evalOptions) error {
+func reportEval(s streams, own *evalRow, sweep []*evalRow, o evalOptions) error {
 	if o.json {
 		doc := evalReport{
 			N: own.result.N, Top1: rate(own.result.Top1), Top5: rate(own.result.Top5),
