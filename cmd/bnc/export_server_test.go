@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,14 +27,18 @@ func TestExportedRepositoryInTriton(t *testing.T) {
 	urls, log := startTritonProgram(t, "triton_server.py", repo)
 
 	for _, dir := range []string{joined, single, host, plain} {
-		local := results(t, dir, images)
+		local, _ := results(t, dir, images)
 		for i := range local {
 			if dir == host {
 				local[i].PayloadBytes = 32*32 + 2*4 // tile and range cross
 			}
 		}
 		for _, url := range urls {
-			sameResults(t, runCloud(t, dir, images, url), local)
+			remote, said := runCloud(t, dir, images, url)
+			sameResults(t, remote, local)
+			if said != "" {
+				t.Errorf("%s from %s: %s", dir, url, said)
+			}
 		}
 	}
 	// Warm-up runs a full batch; so do requests that come at the same time.
@@ -44,22 +46,7 @@ func TestExportedRepositoryInTriton(t *testing.T) {
 		t.Errorf("%d batches of more than one request", n)
 	}
 
-	answer, err := http.Get(urls[0] + "/v2/models/joined/config")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	var config struct {
-		Parameters map[string]struct {
-			Value string `json:"string_value"`
-		}
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&config); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := config.Parameters["bnc_pair"].Value, pairMeta(t, joined).Pair; got != want {
-		t.Errorf("the server says bnc_pair is %q, expected %q", got, want)
-	}
+	otherPair(t, joined, images, urls)
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -81,6 +68,23 @@ func TestExportedRepositoryInTriton(t *testing.T) {
 			t.Errorf("%s: two images in a request of the other: %v", url, err)
 		} else if out := response.Output("output"); out == nil || len(out.Shape) != 2 || out.Shape[0] != 2 {
 			t.Errorf("%s: two images gave %v", url, out)
+		}
+	}
+}
+
+// otherPair: the identity in the repository reaches the client, whichever way it
+// asks: a bundle of another split is refused before an image is sent.
+func otherPair(t *testing.T, dir, images string, urls []string) {
+	t.Helper()
+	other, _ := exportPair(t, filepath.Base(dir), "--c", "4", "--seed", "7")
+	want := pairMeta(t, dir).Pair
+	if want == "" || pairMeta(t, other).Pair == want {
+		t.Fatalf("both bundles have the pair %q", want)
+	}
+	for _, url := range urls {
+		stdout, stderr, code := bnc(t, "run", other, images, "--cloud", url, "--deadline", "30s")
+		if code != exitUnusable || stdout != "" || !strings.Contains(stderr, want) || !strings.Contains(stderr, pairMeta(t, other).Pair) {
+			t.Errorf("%s: a bundle of another split: exit code %d\n%s%s", url, code, stdout, stderr)
 		}
 	}
 }

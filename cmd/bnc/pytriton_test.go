@@ -151,11 +151,13 @@ func pictures(t *testing.T, n int) string {
 	return dir
 }
 
-// results runs bnc run --jsonl.
-func results(t *testing.T, args ...string) []runResult {
+// results runs bnc run --jsonl, and returns what it prints beside the results.
+func results(t *testing.T, args ...string) (list []runResult, said string) {
 	t.Helper()
-	out := mustBnc(t, append([]string{"run", "--jsonl", "--top", "10"}, args...)...)
-	var list []runResult
+	out, said, code := bnc(t, append([]string{"run", "--jsonl", "--top", "10"}, args...)...)
+	if code != exitDone {
+		t.Fatalf("bnc run %s: exit code %d\n%s", strings.Join(args, " "), code, said)
+	}
 	for line := range strings.Lines(out) {
 		var r runResult
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
@@ -163,7 +165,7 @@ func results(t *testing.T, args ...string) []runResult {
 		}
 		list = append(list, r)
 	}
-	return list
+	return list, said
 }
 
 // TestRunAgainstTriton: bnc run --cloud gets from a real Triton server what both
@@ -173,9 +175,13 @@ func TestRunAgainstTriton(t *testing.T) {
 	for _, rank := range []int{1, 2} {
 		t.Run(fmt.Sprintf("rank %d", rank), func(t *testing.T) {
 			dir, _ := exportPair(t, "pair", "--c", "4")
-			local := results(t, dir, images)
+			local, _ := results(t, dir, images)
 			for _, url := range startTriton(t, filepath.Join(dir, "cloud.onnx"), "pair", rank) {
-				sameResults(t, runCloud(t, dir, images, url), local)
+				remote, said := runCloud(t, dir, images, url)
+				sameResults(t, remote, local)
+				if !strings.Contains(said, "does not say which mobile half") {
+					t.Errorf("nothing is said about a model without an identity: %q", said)
+				}
 				if rank == 1 {
 					refusals(t, dir, url)
 				}
@@ -186,7 +192,7 @@ func TestRunAgainstTriton(t *testing.T) {
 
 // runCloud runs images against a server, four at a time, so that it has requests
 // to join.
-func runCloud(t *testing.T, dir, images, url string) []runResult {
+func runCloud(t *testing.T, dir, images, url string) (list []runResult, said string) {
 	t.Helper()
 	return results(t, dir, images, "--cloud", url, "--fallback=false", "--inflight", "4", "--deadline", "30s")
 }
