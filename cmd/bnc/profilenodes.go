@@ -58,7 +58,7 @@ func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err
 	if err != nil {
 		return err
 	}
-	if p.call, err = p.calling(ctx); err != nil {
+	if err := p.overheads(ctx, dir); err != nil {
 		return err
 	}
 	units := make([]unitTimes, len(cuts))
@@ -153,12 +153,22 @@ func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, 
 	if err != nil {
 		return nil, err
 	}
-	parts := make([]part, len(cuts))
-	for k := range cuts {
+	if len(times.runs) == 0 {
+		return nil, fmt.Errorf("profile of %s: no runs in it", file)
+	}
+	return times.divide(before, len(cuts)), nil
+}
+
+// divide adds up the nodes before and behind every cut, run by run. A node whose
+// name is not in before, such as one that only changes the layout, is on the side
+// of the node that ran before it.
+func (t sessionTimes) divide(before map[string][]bool, cuts int) []part {
+	parts := make([]part, cuts)
+	for k := range parts {
 		var early, late []float64
-		for _, run := range times.runs {
+		for _, run := range t.runs {
 			mobile := make([]bool, len(run))
-			side := true // of what has no name of its own: with the node before it
+			side := true
 			for i, n := range run {
 				if sides, known := before[origin(n.Name, before)]; known {
 					side = sides[k]
@@ -167,12 +177,12 @@ func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, 
 					parts[k].blocked = strings.HasSuffix(n.Name, blockedSuffix) || n.Op == "ReorderInput"
 				}
 			}
-			early = append(early, times.sum(run, func(i int) bool { return mobile[i] }))
-			late = append(late, times.sum(run, func(i int) bool { return !mobile[i] }))
+			early = append(early, t.sum(run, func(i int) bool { return mobile[i] }))
+			late = append(late, t.sum(run, func(i int) bool { return !mobile[i] }))
 		}
 		parts[k].before, parts[k].behind = timingOf(early), timingOf(late)
 	}
-	return parts, nil
+	return parts
 }
 
 // sides tells for the names of nodes and their outputs whether they are before each

@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -17,10 +21,10 @@ import (
 type sessionTimes struct {
 	run  *plan.Timing
 	runs [][]ort.NodeTime
-	// perNode is what profiling adds to a node's time, ms; below 0, what passes
-	// between two nodes is more than that. With it the nodes add up to the run.
-	perNode float64
-	outputs []*tensor.Tensor // the first of each input's
+	// A node took (what the profile says - perNode) * scale: with the profiler's
+	// perNode, scale makes the nodes of a run add up to the run without a profile.
+	perNode, scale float64
+	outputs        []*tensor.Tensor // the first of each input's
 }
 
 // sum adds up the nodes of a run that count, in ms.
@@ -28,41 +32,52 @@ func (t sessionTimes) sum(run []ort.NodeTime, counts func(i int) bool) float64 {
 	ms := 0.0
 	for i, n := range run {
 		if counts(i) {
-			ms += millis(n.Took) - t.perNode
+			ms += t.took(n)
 		}
 	}
-	return max(0, ms)
+	return ms
 }
 
-// inspectRuns measures a graph twice in turns, with and without ONNX Runtime's
-// profile, so that both see the same machine: profiling a node takes microseconds,
-// which is much of a small one. Open opens a session, prefix is the profile's.
-func (p *profiler) inspectRuns(ctx context.Context, open func(ort.Options) (*ort.Session, error), prefix string, feeds []ort.Feed) (t sessionTimes, err error) {
-	session, err := open(p.session)
-	if err != nil {
-		return t, openError(err)
+func (t sessionTimes) took(n ort.NodeTime) float64 { return max(0, millis(n.Took)-t.perNode) * t.scale }
+
+// all is the median of the sums of all nodes, ms.
+func (t sessionTimes) all() float64 {
+	var sums []float64
+	for _, run := range t.runs {
+		sums = append(sums, t.sum(run, func(int) bool { return true }))
 	}
-	defer func() { err = errors.Join(err, session.Close()) }()
+	return middle(sums)
+}
+
+// inspectRuns measures a graph without ONNX Runtime's profile and then with it. Not
+// in turns: a session that alternates with another pays for waking its threads.
+// Open opens a session, prefix is the profile's.
+func (p *profiler) inspectRuns(ctx context.Context, open func(ort.Options) (*ort.Session, error), prefix string, feeds []ort.Feed) (t sessionTimes, err error) {
+	t.outputs = make([]*tensor.Tensor, len(feeds))
+	loop := func(o ort.Options) ([]float64, error) {
+		session, err := open(o)
+		if err != nil {
+			return nil, openError(err)
+		}
+		times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
+			at := i % len(feeds)
+			start := time.Now()
+			out, err := session.Run(ctx, feeds[at])
+			took := time.Since(start)
+			if err == nil {
+				t.outputs[at] = out[0].Tensor
+			}
+			return took, err
+		})
+		return times, errors.Join(err, session.Close())
+	}
+	times, err := loop(p.session)
+	if err != nil {
+		return t, err
+	}
 	opts := p.session
 	opts.Profile = prefix
-	profiled, err := open(opts)
-	if err != nil {
-		return t, openError(err)
-	}
-	t.outputs = make([]*tensor.Tensor, len(feeds))
-	times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
-		at := i % len(feeds)
-		start := time.Now()
-		out, err := session.Run(ctx, feeds[at])
-		took := time.Since(start)
-		if err != nil {
-			return 0, err
-		}
-		t.outputs[at] = out[0].Tensor
-		_, err = profiled.Run(ctx, feeds[at])
-		return took, err
-	})
-	if err := errors.Join(err, profiled.Close()); err != nil {
+	if _, err := loop(opts); err != nil {
 		return t, err
 	}
 	t.run = timingOf(times)
@@ -70,40 +85,56 @@ func (p *profiler) inspectRuns(ctx context.Context, open func(ort.Options) (*ort
 		return t, err
 	}
 	t.runs = t.runs[min(warmUps, len(t.runs)):]
-	var sums []float64
-	nodes := 0
-	for _, run := range t.runs {
-		sums = append(sums, t.sum(run, func(int) bool { return true }))
-		nodes += len(run)
-	}
-	if nodes > 0 {
-		t.perNode = (middle(sums) - (t.run.MedianMS - p.call)) / (float64(nodes) / float64(len(t.runs)))
+	t.perNode, t.scale = p.perNode, 1
+	if all := t.all(); all > 0 {
+		t.scale = max(0, t.run.MedianMS-p.call) / all
 	}
 	return t, nil
 }
 
-// calling returns what a run takes besides its nodes, in ms: that of a graph whose
-// one node copies one number.
-func (p *profiler) calling(ctx context.Context) (float64, error) {
-	m, err := onnxtext.Parse(`<ir_version: 8, opset_import: ["" : 17]> one (float[1] x) => (float[1] y) { y = Identity (x) }`)
-	if err != nil {
-		return 0, err
+// chainLength is how many nodes the graph has that tells perNode.
+const chainLength = 64
+
+// overheads measures what a run takes besides its nodes, by a graph of one node
+// that does nearly nothing, and what profiling adds to a node, by one of many.
+func (p *profiler) overheads(ctx context.Context, dir string) error {
+	measure := func(nodes int) (sessionTimes, error) {
+		text := new(strings.Builder)
+		fmt.Fprintf(text, "<ir_version: 8, opset_import: [\"\" : 17]> chain (float[1] x0) => (float[1] x%d) {", nodes)
+		for i := range nodes {
+			fmt.Fprintf(text, " x%d = %s (x%d)", i+1, []string{"Neg", "Abs"}[i%2], i)
+		}
+		m, err := onnxtext.Parse(text.String() + " }")
+		if err != nil {
+			return sessionTimes{}, err
+		}
+		return p.inspectGraph(ctx, m, []*tensor.Tensor{tensor.Of([]int64{1}, []float32{1})}, filepath.Join(dir, fmt.Sprintf("chain%d", nodes)))
 	}
+	one, err := measure(1)
+	if err != nil {
+		return err
+	}
+	p.call = one.run.MedianMS
+	chain, err := measure(chainLength)
+	if err != nil {
+		return err
+	}
+	chain.scale = 1
+	p.perNode = (chain.all() - (chain.run.MedianMS - p.call)) / chainLength
+	return nil
+}
+
+// inspectGraph is inspectRuns for a graph in memory, whose first input these are.
+func (p *profiler) inspectGraph(ctx context.Context, m *ir.Model, inputs []*tensor.Tensor, prefix string) (sessionTimes, error) {
 	bytes, err := onnx.Marshal(m)
 	if err != nil {
-		return 0, err
+		return sessionTimes{}, err
 	}
-	session, err := ort.OpenBytes("one node", bytes, p.session)
-	if err != nil {
-		return 0, err
+	var feeds []ort.Feed
+	for _, t := range inputs {
+		feeds = append(feeds, ort.Feed{m.Graph.Feeds()[0].Name(): t})
 	}
-	x := tensor.Of([]int64{1}, []float32{1})
-	times, err := p.repeat(ctx, func(int) (time.Duration, error) {
-		start := time.Now()
-		_, err := session.Run(ctx, ort.Feed{"x": x})
-		return time.Since(start), err
-	})
-	return middle(times), errors.Join(err, session.Close())
+	return p.inspectRuns(ctx, func(o ort.Options) (*ort.Session, error) { return ort.OpenBytes(filepath.Base(prefix), bytes, o) }, prefix, feeds)
 }
 
 // middle returns the median, 0 of nothing.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
@@ -45,14 +44,14 @@ func (p *profiler) units(ctx context.Context, c *cut.Cut, activations []*tensor.
 		return u, err
 	}
 	u.params = parameters(b.Mobile)
-	reduce, err := p.unit(ctx, b.Mobile, activations, prefix+"-mobile")
+	reduce, err := p.inspectGraph(ctx, b.Mobile, activations, prefix+"-mobile")
 	if err != nil {
 		return u, err
 	}
 	for _, t := range reduce.outputs {
 		u.payload += float64(len(t.Data)) / float64(len(reduce.outputs))
 	}
-	restore, err := p.unit(ctx, b.Cloud, reduce.outputs, prefix+"-cloud")
+	restore, err := p.inspectGraph(ctx, b.Cloud, reduce.outputs, prefix+"-cloud")
 	if err != nil {
 		return u, err
 	}
@@ -62,26 +61,13 @@ func (p *profiler) units(ctx context.Context, c *cut.Cut, activations []*tensor.
 	return u, nil
 }
 
-// unit measures one side, whose first input these are.
-func (p *profiler) unit(ctx context.Context, m *ir.Model, inputs []*tensor.Tensor, prefix string) (sessionTimes, error) {
-	bytes, err := onnx.Marshal(m)
-	if err != nil {
-		return sessionTimes{}, err
-	}
-	var feeds []ort.Feed
-	for _, t := range inputs {
-		feeds = append(feeds, ort.Feed{m.Graph.Feeds()[0].Name(): t})
-	}
-	return p.inspectRuns(ctx, func(o ort.Options) (*ort.Session, error) { return ort.OpenBytes(filepath.Base(prefix), bytes, o) }, prefix, feeds)
-}
-
 // reordering returns what a run's outer node takes if all it does is to change the
 // layout, else 0.
 func (t sessionTimes) reordering(outer func(run []ort.NodeTime) ort.NodeTime) float64 {
 	var all []float64
 	for _, run := range t.runs {
 		if o := outer(run); o.Op == "ReorderInput" || o.Op == "ReorderOutput" {
-			all = append(all, max(0, millis(o.Took)-t.perNode))
+			all = append(all, t.took(o))
 		}
 	}
 	return middle(all)

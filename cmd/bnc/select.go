@@ -283,10 +283,7 @@ func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string 
 	for at := 0; at < len(found.Table); at += len(r.Networks) {
 		over := found.Table[at : at+len(r.Networks)]
 		f := over[0]
-		row := []string{f.Cut, sizeText(f.C), fmt.Sprint(f.S), fmt.Sprintf("%.0f", f.PayloadBytes)}
-		if f.S == 0 {
-			row[2] = "plain"
-		}
+		row := slices.Concat([]string{f.Cut}, sizeText(f.C, f.S), []string{fmt.Sprintf("%.0f", f.PayloadBytes)})
 		if r.Results != nil {
 			row = append(row, fmt.Sprintf("%.2f%%", 100**f.Accuracy), fmt.Sprintf("%.2f", *f.Loss))
 		}
@@ -309,11 +306,15 @@ func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string 
 	return rows
 }
 
-func sizeText(c int) string {
-	if c == 0 {
-		return "full"
+// sizeText returns c and s of a bottleneck for people.
+func sizeText(c, s int) []string {
+	switch {
+	case s == 0:
+		return []string{"-", "plain"}
+	case c == 0:
+		return []string{"full", fmt.Sprint(s)}
 	}
-	return fmt.Sprint(c)
+	return []string{fmt.Sprint(c), fmt.Sprint(s)}
 }
 
 func marked(s string, markdown bool) string {
