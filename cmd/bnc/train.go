@@ -60,10 +60,13 @@ type trainOptions struct {
 	inputs                          []string
 	images                          imageFlags
 	flags                           *pflag.FlagSet
+	// hopeless tells whether the epochs so far leave no hope; nil for never.
+	hopeless func([]train.Epoch) bool
 }
 
-func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	o := trainOptions{flags: fs}
+// declare declares the flags.
+func (o *trainOptions) declare(fs *pflag.FlagSet) {
+	o.flags = fs
 	fs.StringVar(&o.data, "data", "", "images to train on")
 	fs.StringVar(&o.val, "val", "", "images to judge by (default: DATA's val/ or t10k-*, else a part of DATA)")
 	fs.Float64Var(&o.valSplit, "val-split", 0.15, "part of DATA that is kept for judging where it is not divided; 0 for none")
@@ -105,6 +108,11 @@ func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.StringArrayVar(&o.inputs, "input", nil, "fix an input's shape, NAME=DIMS; may be repeated")
 	o.images.declare(fs)
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document")
+}
+
+func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+	var o trainOptions
+	o.declare(fs)
 	return func(ctx context.Context, s streams, args []string) error {
 		path, err := oneArg(args, "bundle or model")
 		if err != nil {

@@ -315,6 +315,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
 		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
 		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Epoch: bar.epoch,
+		Hopeless: o.hopeless,
 	}
 	if sets.val != nil {
 		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {

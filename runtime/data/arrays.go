@@ -38,6 +38,16 @@ func openArrays(images, labels string) (*Set, error) {
 	return &Set{source: src, classes: numbered(classes)}, nil
 }
 
+// OfTensor returns the set of the rows of a tensor, whose first axis counts them.
+// Name stands for it in messages. Labels holds a class, or NoLabel, for each row;
+// classes are the names of all of them, nil for a set without labels.
+func OfTensor(name string, all *tensor.Tensor, labels []int, classes []string) (*Set, error) {
+	if len(all.Shape) < 2 || all.Len() == 0 || labels != nil && len(labels) != int(all.Shape[0]) {
+		return nil, fmt.Errorf("%s: expected an array whose first axis counts prepared inputs, found %v and %d labels", name, all, len(labels))
+	}
+	return &Set{source: &arrays{path: name, all: all, labels: labels}, classes: classes}, nil
+}
+
 // readLabels reads the labels and returns how many classes they count.
 func (a *arrays) readLabels(path string) (classes int, err error) {
 	t, err := tensor.ReadNPYFile(path)

@@ -51,6 +51,9 @@ type Options struct {
 	// Patience is the number of epochs without a better score after which the
 	// training ends early, 0 for never.
 	Patience int
+	// Hopeless tells, after each epoch but the last, whether to end early; nil
+	// for never.
+	Hopeless func(done []Epoch) bool
 	// KeepBest ends with the weights of the best epoch instead of the last.
 	KeepBest bool
 
@@ -184,6 +187,9 @@ func (r *run) epochs(ctx context.Context) error {
 	for r.p.Epoch < r.o.Epochs {
 		if r.o.Patience > 0 && r.p.Best > 0 && len(r.p.Done)-r.p.Best >= r.o.Patience {
 			r.o.Notice("no better result in %d epochs: ending early", r.o.Patience)
+			return nil
+		}
+		if r.o.Hopeless != nil && len(r.p.Done) > 0 && r.o.Hopeless(r.p.Done) {
 			return nil
 		}
 		if err := r.epoch(ctx); err != nil {
