@@ -96,10 +96,11 @@ func unitModel(c *cut.Cut) (*cut.Analysis, *cut.Cut, error) {
 	return a, unit, err
 }
 
-// compare runs a pair for every cut and says how far the entries are from them.
+// compare runs a pair for every cut and says how far the entries are from them. On
+// a machine that does something else meanwhile times drift; shares stay.
 func (p *profiler) compare(ctx context.Context, r *plan.Profile, path string, cuts []*cut.Cut, dir string) error {
 	rows := [][]string{{"cut", "mobile ms", "pair's", "off", "cloud ms", "pair's", "off"}}
-	var errs []float64
+	var errs, shares []float64 // shares: of the mobile part, which no load of the machine changes
 	for _, c := range cuts {
 		o := p.splitOptions
 		o.after, o.out, o.asJSON = c.Name(), filepath.Join(dir, "pair"), true
@@ -116,6 +117,8 @@ func (p *profiler) compare(ctx context.Context, r *plan.Profile, path string, cu
 			if e.String() != pair.String() || e.Method != plan.MethodNodes {
 				continue
 			}
+			share := func(mobile, cloud *plan.Timing) float64 { return mobile.MedianMS / (mobile.MedianMS + cloud.MedianMS) }
+			shares = append(shares, math.Abs(share(e.Mobile, e.Cloud)-share(pair.Mobile, pair.Cloud)))
 			for _, side := range []struct{ sum, pair *plan.Timing }{{e.Mobile, pair.Mobile}, {e.Cloud, pair.Cloud}} {
 				off := side.sum.MedianMS/side.pair.MedianMS - 1
 				errs = append(errs, math.Abs(off))
@@ -124,7 +127,7 @@ func (p *profiler) compare(ctx context.Context, r *plan.Profile, path string, cu
 		}
 		rows = append(rows, row)
 	}
-	note := fmt.Sprintf("Checked against %d pairs that were run: median error %.1f%%.", len(cuts), 100*middle(errs))
+	note := fmt.Sprintf("Checked against %d pairs that were run: median error %.1f%%, of the mobile part's share %.1f points.", len(cuts), 100*middle(errs), 100*middle(shares))
 	r.Notes = append(r.Notes, note)
 	if err := writeTable(p.err, rows, 1, false); err != nil {
 		return err
