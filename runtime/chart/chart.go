@@ -13,6 +13,7 @@ import (
 	"html"
 	"io"
 	"math"
+	"unicode/utf8"
 )
 
 // Chart is a line chart with any number of series.
@@ -47,7 +48,8 @@ const (
 	usualWidth, usualHeight = 720, 440
 	left, right             = 70, 20
 	top, bottom             = 50, 55
-	legendLine, legendName  = 20, 160 // height of a line, width of a name
+	legendLine              = 20 // height of a line
+	letter                  = 7  // about the width of one
 )
 
 // WriteSVG writes the chart as an SVG document.
@@ -63,16 +65,16 @@ func (c Chart) svg() []byte {
 	}
 	plot := c.plot()
 	var b bytes.Buffer
-	begin(&b, c.Title, c.Width, c.Height+legendHeight(c.Width, len(c.Series)))
+	var names []string
+	for _, s := range c.Series {
+		names = append(names, s.Name)
+	}
+	begin(&b, c.Title, c.Width, c.Height+legendHeight(c.Width, names))
 	plot.grid(&b)
 	text(&b, "name", (left+c.Width-right)/2, c.Height-12, c.X)
 	fmt.Fprintf(&b, `<text class="name" transform="translate(18 %d) rotate(-90)">%s</text>`+"\n", (top+c.Height-bottom)/2, html.EscapeString(c.Y))
 	for i, s := range c.Series {
 		plot.line(&b, i, s)
-	}
-	var names []string
-	for _, s := range c.Series {
-		names = append(names, s.Name)
 	}
 	legend(&b, c.Width, c.Height, names, shapes)
 	b.WriteString("</svg>\n")
@@ -179,16 +181,23 @@ func (p plot) line(b *bytes.Buffer, i int, s Series) {
 	fmt.Fprintf(b, "%s</g>\n", marks.Bytes())
 }
 
-// perLine is the number of names in a line of the legend.
-func perLine(width int) int { return max(1, (width-left-right)/legendName) }
+// perLine is how many of the names a line of the legend has room for.
+func perLine(width int, names []string) int {
+	longest := 0
+	for _, n := range names {
+		longest = max(longest, utf8.RuneCountInString(n))
+	}
+	return max(1, min(len(names), (width-left-right)/(longest*letter+30)))
+}
 
-func legendHeight(width, names int) int {
-	return legendLine * ((names + perLine(width) - 1) / perLine(width))
+func legendHeight(width int, names []string) int {
+	n := perLine(width, names)
+	return legendLine * ((len(names) + n - 1) / n)
 }
 
 // legend writes the names of series beside their marks, below y.
 func legend(b *bytes.Buffer, width, y int, names, marks []string) {
-	n := perLine(width)
+	n := perLine(width, names)
 	for i, name := range names {
 		x, y := left+(i%n)*(width-left-right)/n, y+i/n*legendLine+4
 		fmt.Fprintf(b, `<g class="s%d"><path class="mark" d="%s" transform="translate(%d %d)"/></g>`+"\n",

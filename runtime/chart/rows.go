@@ -40,7 +40,6 @@ type Line struct {
 const (
 	rowHeight, barHeight = 20, 13
 	lineName             = 16 // height of a line's name
-	letter               = 7  // about the width of one
 	longestName          = 22 // letters
 )
 
@@ -73,7 +72,7 @@ func (c Rows) svg() []byte {
 	p := rowPlot{c, c.axis(float64(from), float64(to))}
 
 	var b bytes.Buffer
-	begin(&b, c.Title, c.Width, foot+legendHeight(c.Width, len(c.Series)))
+	begin(&b, c.Title, c.Width, foot+legendHeight(c.Width, c.Series))
 	for _, t := range p.x.ticks {
 		x := p.x.at(t.value)
 		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dV%d"/>`+"\n", x, first, last)
@@ -140,7 +139,12 @@ func (c Rows) axis(from, to float64) axis {
 	case c.Stacked:
 		low = 0
 	}
-	return newAxis(low, high, from, to, ticksIn(int(to-from)), c.LogX && !c.Stacked)
+	ticks := int(to-from) / 40 // for short numbers
+	log := c.LogX && !c.Stacked
+	if log {
+		ticks = ticksIn(int(to - from))
+	}
+	return newAxis(low, high, from, to, max(2, ticks), log)
 }
 
 // drawn tells whether a value has a place.
@@ -183,10 +187,15 @@ func (p rowPlot) bar(b *bytes.Buffer, r Row, y float64) {
 	}
 }
 
+// apart is the distance between the first and about the last of a row's marks, so
+// that equal values do not hide each other, in pixels.
+const apart = 12
+
 // marks draws a mark for each of a row's values.
 func (p rowPlot) marks(b *bytes.Buffer, r Row, y float64) {
 	for i, v := range r.Values {
 		if p.drawn(v) {
+			y := y + apart*(float64(i)-float64(len(r.Values)-1)/2)/float64(len(r.Values))
 			fmt.Fprintf(b, `<g class="s%d"><path class="mark" d="%s" transform="translate(%.1f %.1f)"><title>%s</title></path></g>`+"\n",
 				i%colours, shapes[i%len(shapes)], p.x.at(v), y, p.label(r, i, v))
 		}

@@ -60,7 +60,7 @@ func (r Request) baselines(n Network, plain []option, choice *Row) []Baseline {
 		}
 	}
 	if best != nil {
-		all = append(all, Baseline{Way: PlainSplit, Cut: best.Cut, LatencyMS: best.LatencyMS, EnergyMJ: best.EnergyMJ, PayloadBytes: best.PayloadBytes})
+		all = append(all, Baseline{Way: PlainSplit, Cut: best.Cut, LatencyMS: best.LatencyMS, EnergyMJ: best.EnergyMJ, PayloadBytes: best.PayloadBytes, Origin: best.Origin})
 	}
 	for i := range all {
 		b := &all[i]

@@ -102,6 +102,7 @@ type Baseline struct {
 	EnergyGain  *float64 `json:"energy_gain"`
 	// Published is what the source of the profile printed.
 	Published *Published `json:"published,omitempty"`
+	Origin    Origin     `json:"-"` // of the plain split
 }
 
 // Select chooses where to divide a model: selection in the paper's Algorithm 1.

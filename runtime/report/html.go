@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"strconv"
+	"unicode/utf8"
 )
 
 //go:embed page.html
@@ -46,6 +47,8 @@ func cellClass(t Table, column int, c Cell) template.HTMLAttr {
 		class = "from"
 	case t.ID == filesTable && column == 2:
 		class = "hash"
+	case utf8.RuneCountInString(c.Text) > 28:
+		class = "long"
 	case t.Numeric(column):
 		class = "number"
 	}

@@ -62,21 +62,19 @@ func (b *builder) first(field string, has func(*plan.Profile) bool) Ref {
 	panic("BUG: no profile has " + field)
 }
 
-// origin tells where a row's numbers come from.
-func (b *builder) origin(row *plan.Row) Cell {
-	var all []Ref
-	o := row.Origin
-	all = append(all, b.entry(o.Mobile))
+// origin tells where the numbers of a division come from.
+func (b *builder) origin(o plan.Origin, energy *float64) []Ref {
+	all := []Ref{b.entry(o.Mobile)}
 	if o.Cloud != o.Mobile {
 		all = append(all, b.entry(o.Cloud))
 	}
 	if o.Candidate != nil {
 		all = append(all, b.candidate(o.Candidate))
 	}
-	if row.EnergyMJ != nil && o.Mobile.EnergyMJ == nil {
+	if energy != nil && o.Mobile.EnergyMJ == nil {
 		all = append(all, b.power())
 	}
-	return refs(all...)
+	return all
 }
 
 // power tells where the device's power is.
@@ -110,11 +108,7 @@ func (b *builder) baselineOrigin(base plan.Baseline) Cell {
 			all = append(all, b.first("image_bytes", func(p *plan.Profile) bool { return p.ImageBytes != 0 }))
 		}
 	case plan.PlainSplit:
-		for i := range b.mobile.Cuts {
-			if e := &b.mobile.Cuts[i]; e.Plain() && e.Cut == base.Cut {
-				all = append(all, b.entry(e))
-			}
-		}
+		all = b.origin(base.Origin, base.EnergyMJ)
 	}
 	if base.Published != nil {
 		all = append(all, b.published(base.Published))

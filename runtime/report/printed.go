@@ -30,7 +30,7 @@ func (b *builder) printed() Section {
 			model   *float64
 		}{
 			{"latency, ms", p.LatencyMS, latency}, {"energy, mJ", p.EnergyMJ, energy},
-			{"latency, times the best", p.LatencyGain, latencyGain}, {"energy, times the best", p.EnergyGain, energyGain},
+			{"latency gain", p.LatencyGain, latencyGain}, {"energy gain", p.EnergyGain, energyGain},
 		} {
 			if q.printed == 0 || q.model == nil {
 				continue

@@ -67,9 +67,10 @@ type Report struct {
 
 // Choice is what is best over a network.
 type Choice struct {
-	Network, Division    string
-	Latency, Energy      string // with units; energy is empty where it is not known
-	AgainstCloud, Aspect string // gains over cloud-only; what the choice is best for
+	Network, Division string
+	Aspect            string   // for what it is best
+	Latency, Energy   string   // with units; energy is empty where it is not known
+	Remarks           []string // how it compares with other ways
 }
 
 // Section is a part of the page.

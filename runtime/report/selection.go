@@ -58,15 +58,32 @@ func (b *builder) summary() []Choice {
 				s.Energy = fine(*c.row.EnergyMJ).Text + " mJ"
 			}
 			for _, base := range b.latency.Baselines {
-				if base.Network != n.Value.Name || base.Way != plan.CloudOnly {
-					continue
-				}
-				s.AgainstCloud = fmt.Sprintf("cloud-only takes %s times the latency", gain(base.LatencyMS/c.row.LatencyMS).Text)
-				if base.EnergyMJ != nil && c.row.EnergyMJ != nil {
-					s.AgainstCloud += fmt.Sprintf(", %s times the energy", gain(*base.EnergyMJ / *c.row.EnergyMJ).Text)
+				if base.Network == n.Value.Name {
+					s.Remarks = append(s.Remarks, compared(c.row, base)...)
 				}
 			}
 			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// compared says how much better a choice is than cloud-only, and in what another way
+// is better than the choice.
+func compared(r *plan.Row, base plan.Baseline) []string {
+	way := strings.TrimSpace(base.Way + " " + base.Cut)
+	var all []string
+	for _, q := range []struct {
+		name, unit string
+		choice     *float64
+		base       *float64
+	}{{"latency", "ms", &r.LatencyMS, &base.LatencyMS}, {"energy", "mJ", r.EnergyMJ, base.EnergyMJ}} {
+		switch {
+		case q.choice == nil || q.base == nil:
+		case *q.base < *q.choice:
+			all = append(all, fmt.Sprintf("%s takes less %s: %s %s", way, q.name, fine(*q.base).Text, q.unit))
+		case base.Way == plan.CloudOnly && *q.choice > 0:
+			all = append(all, fmt.Sprintf("cloud-only takes %s times the %s", gain(*q.base / *q.choice).Text, q.name))
 		}
 	}
 	return all
@@ -77,10 +94,10 @@ func (b *builder) ways() Section {
 	t := Table{
 		ID: "ways", Title: "Choices and other ways to run the model (the paper's Table 5)",
 		Columns: []string{"network", "way", "best for", "cut", "c", "s", "bytes sent", "accuracy, %", "latency, ms", "printed, ms", "energy, mJ", "printed, mJ",
-			"latency, times the best", "printed", "energy, times the best", "printed", "source"},
+			"latency gain", "printed gain", "energy gain", "printed gain", "source"},
 		Text: "Latency is mobile + link + cloud. Link is bytes * 8 / uplink + round trip (and the result's way back where the network tells it). " +
 			"Energy is the device's: power of computing times time, and power of sending times time. " +
-			"Printed: what the profile's source prints itself; nothing is computed from it.",
+			"A gain is how many times the best is better than this way. Printed: what the profile's source prints itself; nothing is computed from it.",
 	}
 	for i, n := range b.Networks {
 		for _, c := range b.choices(i) {
@@ -88,13 +105,13 @@ func (b *builder) ways() Section {
 			ms, mj := fine(r.LatencyMS), maybe(r.EnergyMJ, fine)
 			ms.Chosen, mj.Chosen = slices.Contains(c.best, "latency"), slices.Contains(c.best, "energy")
 			var p plan.Published
-			from := b.origin(r)
+			from := b.origin(r.Origin, r.EnergyMJ)
 			if r.Published != nil {
 				p = *r.Published
-				from = refs(append(from.Refs, b.published(r.Published))...)
+				from = append(from, b.published(r.Published))
 			}
 			t.Rows = append(t.Rows, []Cell{text(n.Value.Name), text("split"), text(strings.Join(c.best, ", ")), text(r.Cut), channels(r.C), stride(r.S), byteCount(r.PayloadBytes),
-				maybe(r.Accuracy, percent), ms, positive(p.LatencyMS, fine), mj, positive(p.EnergyMJ, fine), text(""), text(""), text(""), text(""), from})
+				maybe(r.Accuracy, percent), ms, positive(p.LatencyMS, fine), mj, positive(p.EnergyMJ, fine), text(""), text(""), text(""), text(""), refs(from...)})
 		}
 		for _, base := range b.baselines(n.Value.Name) {
 			var p plan.Published
@@ -160,7 +177,7 @@ func (b *builder) cuts() Section {
 		over := b.latency.Table[at : at+len(b.Networks)]
 		f := &over[0]
 		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), byteCount(f.PayloadBytes), maybe(f.Accuracy, percent), maybe(f.Loss, fine)}
-		var best, broken []string
+		var fastest, frugal, broken []string
 		for i := range over {
 			o := &over[i]
 			ms, mj := fine(o.LatencyMS), maybe(o.EnergyMJ, fine)
@@ -168,22 +185,19 @@ func (b *builder) cuts() Section {
 			mj.Chosen = b.energy != nil && b.energy.Table[at+i].Chosen
 			var here []string
 			if ms.Chosen {
-				here = append(here, "latency")
+				here, fastest = append(here, "latency"), append(fastest, o.Network)
 			}
 			if mj.Chosen {
-				here = append(here, "energy")
-			}
-			if len(here) > 0 {
-				best = append(best, o.Network+" "+strings.Join(here, " and "))
+				here, frugal = append(here, "energy"), append(frugal, o.Network)
 			}
 			if o.Excluded != "" && !slices.Contains(broken, o.Excluded) {
 				broken = append(broken, o.Excluded)
 			}
 			row = append(row, ms, mj)
 			long.Rows = append(long.Rows, []Cell{text(o.Cut), channels(o.C), stride(o.S), text(o.Network), fine(o.MobileMS), fine(o.LinkMS), fine(o.CloudMS),
-				ms, mj, text(strings.Join(here, ", ")), b.origin(o)})
+				ms, mj, text(strings.Join(here, ", ")), refs(b.origin(o.Origin, o.EnergyMJ)...)})
 		}
-		wide.Rows = append(wide.Rows, append(row, text(strings.Join(best, ", ")), text(strings.Join(broken, ", ")), b.origin(f)))
+		wide.Rows = append(wide.Rows, append(row, text(bestFor(fastest, frugal)), text(strings.Join(broken, ", ")), refs(b.origin(f.Origin, f.EnergyMJ)...)))
 	}
 	s.Figures = b.latencyFigures()
 	if b.energy != nil {
@@ -193,6 +207,21 @@ func (b *builder) cuts() Section {
 	}
 	s.Tables = []Table{wide.dense(), long.dense()}
 	return s
+}
+
+// bestFor says over which networks a cut is best.
+func bestFor(fastest, frugal []string) string {
+	if slices.Equal(fastest, frugal) && len(frugal) > 0 {
+		return "latency and energy: " + strings.Join(frugal, ", ")
+	}
+	var all []string
+	if len(fastest) > 0 {
+		all = append(all, "latency: "+strings.Join(fastest, ", "))
+	}
+	if len(frugal) > 0 {
+		all = append(all, "energy: "+strings.Join(frugal, ", "))
+	}
+	return strings.Join(all, "; ")
 }
 
 // figureWidth is the width of drawings, in pixels: a phone shows them as they are.

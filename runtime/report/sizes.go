@@ -32,7 +32,7 @@ func (b *builder) sizes() Section {
 				against = gain(bytes / input)
 			}
 		}
-		t.Rows = append(t.Rows, []Cell{text(r.Cut), text(r.Tensor), positive(bytes, byteCount), against, sent, smaller, refs(append(from, b.origin(&r).Refs...)...)})
+		t.Rows = append(t.Rows, []Cell{text(r.Cut), text(r.Tensor), positive(bytes, byteCount), against, sent, smaller, refs(append(from, b.origin(r.Origin, nil)...)...)})
 		c.Rows = append(c.Rows, row)
 	}
 	if input > 0 {
