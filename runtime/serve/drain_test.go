@@ -13,6 +13,8 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/oip/oippb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 )
@@ -211,11 +213,16 @@ func TestSlowClients(t *testing.T) {
 			slow = append(slow, conn)
 		}
 	}
+	streams := slowCalls(t, r, 20)
 	outcomes := r.ask(t)
 	for range 2 {
 		if err := <-outcomes; err != nil {
 			t.Error(err)
 		}
+	}
+	for i, stream := range streams {
+		err := stream.RecvMsg(new(oippb.ModelInferResponse))
+		checkCode(t, fmt.Sprint("slow call ", i), err, codes.Canceled) // the client's own end is DeadlineExceeded
 	}
 	for i, conn := range slow {
 		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -224,6 +231,24 @@ func TestSlowClients(t *testing.T) {
 			t.Errorf("slow client %d is still connected", i)
 		}
 	}
+}
+
+// slowCalls begins calls whose message does not come: n of a method that answers
+// everybody, n of one that infers.
+func slowCalls(t *testing.T, r *running, n int) []grpc.ClientStream {
+	t.Helper()
+	conn, ctx := r.dial(t, nil), within(t)
+	var streams []grpc.ClientStream
+	for _, method := range []string{oippb.GRPCInferenceService_ServerLive_FullMethodName, oippb.GRPCInferenceService_ModelInfer_FullMethodName} {
+		for range n {
+			stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			streams = append(streams, stream)
+		}
+	}
+	return streams
 }
 
 func isTimeout(err error) bool {

@@ -46,7 +46,12 @@ func newGRPC(f *front, s *Server) *grpcServer {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: s.limits.idle, Time: 2 * time.Minute, Timeout: 20 * time.Second}),
 		// In the tap a caller is refused before a byte of the message is read.
-		grpc.InTapHandle(f.tap),
+		grpc.InTapHandle(func(ctx context.Context, info *tap.Info) (context.Context, error) {
+			if err := f.tap(ctx, info); err != nil {
+				return ctx, err
+			}
+			return expecting(ctx, s.limits.read), nil
+		}),
 		grpc.ChainUnaryInterceptor(f.unary),
 		grpc.ChainStreamInterceptor(f.stream),
 	}
@@ -84,9 +89,9 @@ func (g *grpcServer) drain(ctx context.Context) {
 func (g *grpcServer) stop() { g.server.Stop() }
 
 // tap lets a call in by its header.
-func (f *front) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+func (f *front) tap(ctx context.Context, info *tap.Info) error {
 	if openMethods[info.FullMethodName] {
-		return ctx, nil
+		return nil
 	}
 	var secured credentials.TLSInfo
 	if p, ok := peer.FromContext(ctx); ok {
@@ -98,13 +103,29 @@ func (f *front) tap(ctx context.Context, info *tap.Info) (context.Context, error
 	}
 	if err := f.guard.admit(&secured.State, authorization); err != nil {
 		f.count(oip.Unauthenticated)
-		return ctx, f.status(err)
+		return f.status(err)
 	}
-	return ctx, nil
+	return nil
 }
+
+// expected is the key of a call's timer, which ends the call.
+type expected struct{}
+
+// expecting returns the context of a call that ends where its message has not
+// arrived within the limit.
+func expecting(ctx context.Context, limit time.Duration) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(limit, cancel)
+	context.AfterFunc(ctx, func() { timer.Stop() })
+	return context.WithValue(ctx, expected{}, timer)
+}
+
+// arrived lets a call of expecting last.
+func arrived(ctx context.Context) { ctx.Value(expected{}).(*time.Timer).Stop() }
 
 // unary answers calls, errors in the protocol's terms and panics as Internal.
 func (f *front) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (response any, err error) {
+	arrived(ctx)
 	defer func() {
 		if v := recover(); v != nil {
 			response, err = nil, f.status(f.panicked(info.FullMethod, v))
@@ -116,6 +137,7 @@ func (f *front) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 // stream ends streams (reflection, watched health) when the server drains:
 // inferences are no streams, and a stream may last for ever.
 func (f *front) stream(server any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	arrived(s.Context()) // it may say something later
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
