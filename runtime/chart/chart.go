@@ -23,7 +23,7 @@ type Chart struct {
 	LogX  bool   // a logarithmic x axis; points at or left of 0 are left out
 	// Width and Height are the size in pixels without the legend; 0 is 720 x 440.
 	Width, Height int
-	// Series are drawn in order. Their colours and marks repeat after eight.
+	// Series are drawn in order, dashed ones first. Their colours and marks repeat after eight.
 	Series []Series
 }
 
@@ -73,10 +73,20 @@ func (c Chart) svg() []byte {
 	plot.grid(&b)
 	text(&b, "name", (left+c.Width-right)/2, c.Height-12, c.X)
 	fmt.Fprintf(&b, `<text class="name" transform="translate(18 %d) rotate(-90)">%s</text>`+"\n", (top+c.Height-bottom)/2, html.EscapeString(c.Y))
+	marks := make([]string, len(c.Series))
 	for i, s := range c.Series {
-		plot.line(&b, i, s)
+		marks[i] = shapes[i%len(shapes)]
+		if s.Dashed {
+			marks[i] = dashes
+			plot.line(&b, i, s) // below the others
+		}
 	}
-	legend(&b, c.Width, c.Height, names, shapes)
+	for i, s := range c.Series {
+		if !s.Dashed {
+			plot.line(&b, i, s)
+		}
+	}
+	legend(&b, c.Width, c.Height, names, marks)
 	b.WriteString("</svg>\n")
 	return b.Bytes()
 }

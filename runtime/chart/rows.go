@@ -41,6 +41,7 @@ const (
 	rowHeight, barHeight = 20, 13
 	lineName             = 16 // height of a line's name
 	longestName          = 22 // letters
+	markWidth            = 9
 )
 
 // square is the mark of a bar's part in the legend.
@@ -69,7 +70,10 @@ func (c Rows) svg() []byte {
 	if !c.Stacked {
 		marks = shapes
 	}
-	p := rowPlot{c, c.axis(float64(from), float64(to))}
+	p := rowPlot{Rows: c, x: c.axis(float64(from), float64(to))}
+	if p.crowded() {
+		p.apart = barHeight
+	}
 
 	var b bytes.Buffer
 	begin(&b, c.Title, c.Width, foot+legendHeight(c.Width, c.Series))
@@ -104,7 +108,22 @@ func (c Rows) svg() []byte {
 // rowPlot is a chart with the axis that holds its values.
 type rowPlot struct {
 	Rows
-	x axis
+	x     axis
+	apart float64 // between the first and about the last mark of a row, pixels
+}
+
+// crowded tells whether marks of one row hide each other.
+func (p rowPlot) crowded() bool {
+	for _, r := range p.Rows.Rows {
+		for i, v := range r.Values {
+			for _, w := range r.Values[:i] {
+				if p.drawn(v) && p.drawn(w) && math.Abs(p.x.at(v)-p.x.at(w)) < markWidth {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // axis returns the axis for all values: of bars it begins at 0.
@@ -187,15 +206,11 @@ func (p rowPlot) bar(b *bytes.Buffer, r Row, y float64) {
 	}
 }
 
-// apart is the distance between the first and about the last of a row's marks, so
-// that equal values do not hide each other, in pixels.
-const apart = 12
-
 // marks draws a mark for each of a row's values.
 func (p rowPlot) marks(b *bytes.Buffer, r Row, y float64) {
 	for i, v := range r.Values {
 		if p.drawn(v) {
-			y := y + apart*(float64(i)-float64(len(r.Values)-1)/2)/float64(len(r.Values))
+			y := y + p.apart*(float64(i)-float64(len(r.Values)-1)/2)/float64(len(r.Values))
 			fmt.Fprintf(b, `<g class="s%d"><path class="mark" d="%s" transform="translate(%.1f %.1f)"><title>%s</title></path></g>`+"\n",
 				i%colours, shapes[i%len(shapes)], p.x.at(v), y, p.label(r, i, v))
 		}

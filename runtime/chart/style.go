@@ -13,6 +13,9 @@ var shapes = []string{
 	"M0 -5L5 0L0 5L-5 0Z",                 // diamond
 }
 
+// dashes are the mark of a dashed line in the legend.
+const dashes = "M-7 -1H-2V1H-7ZM2 -1H7V1H2Z"
+
 // The colours of series on white and on black, by Okabe and Ito: they can be
 // told apart with any kind of colour vision.
 var light = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#2f8fc4", "#7a4fbf", "#555555"}
@@ -31,7 +34,7 @@ var style = `.bnc-chart text{font:12px system-ui,sans-serif;fill:#333;text-ancho
 .bnc-chart .grid{stroke:#ddd;fill:none}
 .bnc-chart .line{fill:none;stroke-width:2}
 .bnc-chart .dashed{stroke-dasharray:5 4}
-.bnc-chart .beside{text-anchor:start}
+.bnc-chart .beside{text-anchor:start;paint-order:stroke;stroke:#fff;stroke-width:3px}
 .bnc-chart .beside.end{text-anchor:end}
 .bnc-chart .reference{stroke:#666;stroke-dasharray:5 4}
 .bnc-chart .chosen{font-weight:700}
@@ -40,6 +43,7 @@ var style = `.bnc-chart text{font:12px system-ui,sans-serif;fill:#333;text-ancho
 .bnc-chart .paper{fill:#161616}
 .bnc-chart .grid{stroke:#383838}
 .bnc-chart .reference{stroke:#aaa}
+.bnc-chart .beside{stroke:#161616}
 ` + palette(dark) + "}\n"
 
 // palette gives each series its colour.

@@ -95,9 +95,9 @@ func (b *builder) candidates(s *Section) {
 			best.Points = append(best.Points, at)
 		}
 		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), maybe(c.Top1, percent), maybe(c.Agreement, percent),
-			fine(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))})
+			points(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))})
 	}
-	series := []chart.Series{front, others, best}
+	series := []chart.Series{others, front, best}
 	if top1 := b.Results.Value.Baseline.Top1; top1 != nil && kind == "top-1" {
 		series = append(series, chart.Series{Name: "no bottleneck", Dashed: true, Points: []chart.Point{
 			{X: all[0].PayloadBytes, Y: 100 * *top1}, {X: all[len(all)-1].PayloadBytes, Y: 100 * *top1}}})
@@ -141,7 +141,7 @@ func (b *builder) evaluations(s *Section) error {
 				quality, label = integer(m.quality), fmt.Sprintf("quality %d", m.quality)
 			}
 			line.Points = append(line.Points, chart.Point{X: 8 * m.bytes, Y: lost, Label: label})
-			t.Rows = append(t.Rows, []Cell{text(e.Value.Name), quality, byteCount(8 * m.bytes), byteCount(m.bytes), percent(m.top1), fine(lost), integer(e.Value.N),
+			t.Rows = append(t.Rows, []Cell{text(e.Value.Name), quality, byteCount(8 * m.bytes), byteCount(m.bytes), percent(m.top1), points(lost), integer(e.Value.N),
 				refs(Ref{b.evals + i, m.entry}, from)})
 		}
 		c.Series = append(c.Series, line)

@@ -176,7 +176,7 @@ func (b *builder) cuts() Section {
 	for at := 0; at < len(b.latency.Table); at += len(b.Networks) {
 		over := b.latency.Table[at : at+len(b.Networks)]
 		f := &over[0]
-		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), byteCount(f.PayloadBytes), maybe(f.Accuracy, percent), maybe(f.Loss, fine)}
+		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), byteCount(f.PayloadBytes), maybe(f.Accuracy, percent), maybe(f.Loss, points)}
 		var fastest, frugal, broken []string
 		for i := range over {
 			o := &over[i]

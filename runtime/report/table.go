@@ -72,6 +72,8 @@ func fine(v float64) Cell {
 
 func percent(v float64) Cell { return number("%.2f", 100*v) }
 
+func points(v float64) Cell { return number("%.2f", v) }
+
 // gain has three digits.
 func gain(v float64) Cell {
 	if v >= 100 {
