@@ -54,7 +54,7 @@ type streams struct{ out, err io.Writer }
 func (s streams) notice(format string, args ...any) { fmt.Fprintf(s.err, format+"\n", args...) }
 
 var commands = []command{
-	modelsCommand, inspectCommand, splitCommand, trainCommand, runCommand, evalCommand, profileCommand, selectCommand, reportCommand, serveCommand, benchCommand, exportCommand, doctorCommand,
+	modelsCommand, inspectCommand, splitCommand, trainCommand, runCommand, evalCommand, profileCommand, searchCommand, selectCommand, reportCommand, serveCommand, benchCommand, exportCommand, doctorCommand,
 }
 
 // usageError is a wrong use of a command: exit code 2.

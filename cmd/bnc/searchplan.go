@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/search"
+	"github.com/spf13/pflag"
+)
+
+// plan makes the plan of a search, which takes an evaluation of the model.
+func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*search.Plan, error) {
+	sizes, cacheBytes, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	settings := searchSettings{
+		Model: path, Train: given(o.flags, passedToTrain), Split: given(o.flags, passedToSplit),
+		ScreenImages: o.screenImages, CacheBytes: int64(min(cacheBytes, math.MaxInt64)),
+	}
+	if !o.flags.Changed("epochs") {
+		settings.Train = append(settings.Train, "--epochs="+o.trainFlags.Lookup("epochs").DefValue)
+	}
+	options, err := parseTrain(append(settings.Train, fmt.Sprintf("--seed=%d", o.seed)))
+	if err != nil {
+		return nil, err
+	}
+	hash := startHash(path)
+	a, err := analyse(path, options.inputs)
+	if err != nil {
+		return nil, err
+	}
+	cuts, err := o.chooseCuts(a)
+	if err != nil {
+		return nil, err
+	}
+	var places []search.Place
+	at := map[string]*cut.Cut{}
+	for _, c := range cuts {
+		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Value.Name()})
+		at[c.Name()] = c
+	}
+	p := &search.Plan{
+		Format: plan.FileFormat, Kind: search.KindPlan, Model: filepath.Base(path), MaxLoss: o.maxLoss, Margin: o.margin, Exhaustive: o.exhaustive,
+		Candidates: search.Candidates(places, sizes, o.seed),
+		Settings: map[string]any{
+			"model_file": settings.Model, "train": settings.Train, "split": settings.Split, "screen_images": settings.ScreenImages, "cache_bytes": settings.CacheBytes,
+		},
+	}
+	for i, c := range p.Candidates {
+		if _, err := passes.CutGeometry(at[c.Cut], int64(c.C), int64(c.S)); err != nil {
+			p.Candidates[i].Reason = err.Error()
+		}
+	}
+	sets, err := openSearchSets(path, options, s)
+	if err != nil {
+		return nil, err
+	}
+	if sets.val == nil {
+		return nil, usagef("there are no images to judge by: give --val DATA, or a --val-split larger than 0")
+	}
+	if p.Baseline.Top1, err = wholeTop1(ctx, s, path, sets); err != nil {
+		return nil, err
+	}
+	if options.distill {
+		p.Baseline.Agreement = new(1.0)
+	}
+	p.DataSHA256 = setsID(sets)
+	p.SourceSHA256, err = hash()
+	return p, err
+}
+
+// chooseCuts returns the cuts of --cuts.
+func (o *searchOptions) chooseCuts(a *cut.Analysis) ([]*cut.Cut, error) {
+	var all, residual, chosen []*cut.Cut
+	for i := range a.Cuts {
+		c := &a.Cuts[i]
+		if c.NoBottleneck != "" {
+			continue
+		}
+		all = append(all, c)
+		if strings.HasPrefix(c.Name(), "rb") {
+			residual = append(residual, c)
+		}
+	}
+	switch {
+	case o.cuts == "" && residual != nil:
+		return residual, nil
+	case (o.cuts == "" || o.cuts == "all") && all == nil:
+		return nil, unusablef("no cut of the model takes a bottleneck: bnc inspect tells why")
+	case o.cuts == "" || o.cuts == "all":
+		return all, nil
+	}
+	known := map[string]bool{}
+	for name := range strings.SplitSeq(o.cuts, ",") {
+		c, err := a.Resolve(name)
+		if err != nil {
+			return nil, err
+		}
+		if c.NoBottleneck != "" {
+			return nil, unusablef("--cuts: %s takes no bottleneck: %s", name, c.NoBottleneck)
+		}
+		if !known[c.ID] {
+			known[c.ID] = true
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen, nil
+}
+
+// parseTrain reads flags of bnc train.
+func parseTrain(args []string) (trainOptions, error) {
+	fs := pflag.NewFlagSet("train", pflag.ContinueOnError)
+	var o trainOptions
+	o.declare(fs)
+	if err := fs.Parse(args); err != nil {
+		return o, usageError{err}
+	}
+	return o, o.check()
+}
+
+// openSearchSets opens the images of a search, prepared for the model itself.
+func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, error) {
+	subject, err := openSubject(path)
+	if err != nil {
+		return nil, err
+	}
+	if subject.pair != nil || subject.joined != "" {
+		return nil, usagef("%s is of a bundle: a search begins with the whole model", path)
+	}
+	source, err := loadFixed(path, o.inputs)
+	if err != nil {
+		return nil, err
+	}
+	return openTrainingSets(&trainable{path: path, meta: subject.meta, source: source}, &o, s.notice)
+}
+
+// wholeTop1 is the model's own accuracy, nil without labels.
+func wholeTop1(ctx context.Context, s streams, path string, sets *trainingSets) (*float64, error) {
+	if !sets.val.Labelled() {
+		return nil, nil
+	}
+	subject, err := openSubject(path)
+	if err != nil {
+		return nil, err
+	}
+	feeder, err := feed.New(subject.inputs, sets.choose)
+	if err != nil {
+		return nil, unusableError{err}
+	}
+	bar := newProgress(s.err, "evaluating the model", sets.val.Len())
+	defer bar.done()
+	options := subject.options(0)
+	options.Step = func(n int) {
+		for range n {
+			bar.step()
+		}
+	}
+	r, err := subject.run(ctx, 0, evalInput{set: sets.val, feeder: feeder}, options)
+	if err != nil {
+		return nil, err
+	}
+	return rate(r.Top1), nil
+}
+
+// setsID tells images apart by names and labels, wherever their folder is.
+func setsID(sets *trainingSets) string {
+	h := sha256.New()
+	for _, set := range []*data.Set{sets.train, sets.val} {
+		fmt.Fprintln(h, set.Len(), set.Classes())
+		for i := range set.Len() {
+			fmt.Fprintln(h, filepath.Base(set.Name(i)), set.Label(i))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// checkSearch makes sure that model and images are those of the plan.
+func checkSearch(p *search.Plan, settings searchSettings, sets *trainingSets) error {
+	hash, err := onnx.Hash(settings.Model)
+	if err != nil {
+		return err
+	}
+	if hash != p.SourceSHA256 {
+		return unusablef("%s: its SHA-256 is %.12s, the plan is for %.12s: give the model that was planned with, or plan anew", settings.Model, hash, p.SourceSHA256)
+	}
+	if id := setsID(sets); id != p.DataSHA256 {
+		return unusablef("--data: names and labels of the images are others than those that were planned with: plan anew, into another folder")
+	}
+	return nil
+}

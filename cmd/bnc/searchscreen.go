@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/search"
+)
+
+// Screen trains the bottleneck alone for an epoch, on activations at the cut that
+// were computed once for all sizes: through the frozen layers behind the cut, so
+// that it learns what they need.
+func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Outcome, error) {
+	o, err := parseTrain(append(only(t.settings.Train, ofScreening), fmt.Sprintf("--seed=%d", c.Seed), "--epochs=1", "--freeze=backbone", "--checkpoint-every=0"))
+	if err != nil {
+		return search.Outcome{}, err
+	}
+	dir := t.folder(c)
+	o.out = dir + ".screen"
+	if err := t.split(ctx, c, dir); err != nil {
+		return search.Outcome{}, own(err)
+	}
+	defer func() {
+		for _, old := range []string{dir, trainingFolder(o.out)} {
+			os.RemoveAll(old)
+		}
+	}()
+	b, err := openTrainable(dir, o)
+	if err != nil {
+		return search.Outcome{}, own(err)
+	}
+	if err := b.calibrate(ctx, quiet, t.sets, o); err != nil {
+		return search.Outcome{}, own(err)
+	}
+	if err := t.cache(ctx, c); err != nil {
+		return search.Outcome{}, err
+	}
+	if err := b.keepBehindCut(); err != nil {
+		return search.Outcome{}, own(err)
+	}
+	step, err := b.compile(&o, t.cached.sets)
+	if err != nil {
+		return search.Outcome{}, own(err)
+	}
+	defer step.close()
+	history, err := step.run(ctx, quiet, trainingFolder(o.out), b, t.cached.sets, o)
+	if err != nil {
+		return search.Outcome{}, own(err)
+	}
+	last := history.Epochs[len(history.Epochs)-1]
+	out := search.Outcome{Top1: last.Top1, Agreement: last.Agreement}
+	if last.PayloadBytes != nil {
+		out.PayloadBytes = *last.PayloadBytes
+	}
+	return out, nil
+}
+
+// keepBehindCut makes the trainable what is behind the cut of a joined network,
+// bottleneck included: a network whose input is the cut tensor.
+func (t *trainable) keepBehindCut() error {
+	m := t.source.Clone()
+	anatomy, err := passes.Anatomy(m)
+	if err != nil {
+		return err
+	}
+	recipe := []passes.Pass{passes.Initializers, passes.CloudSide([]string{anatomy.Cut.Name()}, outputsBehind(anatomy.Cut)), passes.DropUnusedDomains}
+	if _, err := passes.Run(m, recipe, nil); err != nil {
+		return err
+	}
+	t.source = m
+	if t.teacher != nil {
+		t.teacher = m.Clone()
+		return passes.Bypass(t.teacher)
+	}
+	return nil
+}
+
+// outputsBehind names the model's outputs that depend on v.
+func outputsBehind(v *ir.Value) (names []string) {
+	seen := map[*ir.Value]bool{v: true}
+	for todo := []*ir.Value{v}; len(todo) > 0; {
+		v, todo = todo[0], todo[1:]
+		if v.IsOutput() {
+			names = append(names, v.Name())
+		}
+		for _, u := range v.Uses() {
+			for _, out := range u.Node.Outputs() {
+				if out != nil && !seen[out] {
+					seen[out] = true
+					todo = append(todo, out)
+				}
+			}
+		}
+	}
+	return names
+}
