@@ -144,14 +144,17 @@ func NewRepository(opts Options) *Repository {
 // cloud half is served, or an ONNX file, which is served whole. One that is
 // served under the name already answers until the new one is ready, and its
 // requests are finished then; it stays where Load fails.
-func (r *Repository) Load(name, path string) error {
+func (r *Repository) Load(name, path string) error { return r.load(name, path, path) }
+
+// load is Load of what is at from, a copy of what is at path.
+func (r *Repository) load(name, path, from string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	r.loading.Lock()
 	defer r.loading.Unlock()
 	start := time.Now()
-	m, err := r.open(name, path)
+	m, err := r.open(name, from)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", name, err)
 	}

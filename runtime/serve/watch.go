@@ -34,7 +34,9 @@ const modelSuffix = ".onnx"
 // then follows changes until ctx is done or the repository is closed: what is
 // new is loaded, what has changed is loaded anew, what is gone is removed. What
 // cannot be loaded is logged and tried again when it changes; until then the
-// model that was there before goes on.
+// model that was there before goes on. A model with weights in a file of its own
+// (NAME.onnx.data) is served from a copy in the system's temporary folder, which
+// needs room for it.
 //
 // The folder cannot be left: links that lead out of it are refused, as are hidden
 // names and those that a model loaded otherwise has already. The files of others
@@ -221,12 +223,12 @@ func (w *watch) entry(root *os.Root, entry string, there map[string]string) erro
 			return err
 		}
 	} else {
-		state = stateOf(root, rel, rel+".data")
+		state = stateOf(root, rel, rel+weightsSuffix)
 	}
 	if state == before.state {
 		return nil
 	}
-	err = w.Load(name, path)
+	err = w.loadEntry(root, name, path, rel, stat.IsDir())
 	w.tried[name] = tried{state: state, served: before.served || err == nil}
 	if err != nil {
 		w.opts.Log.Error("not loaded from the watched folder", "model", name, "path", path, "keeps the old one", before.served, "error", err)

@@ -296,6 +296,15 @@ def serving_models():
          [value("x", T.FLOAT, [None, 2])], [value("sum", T.FLOAT, [None, 2])],
          init=[const("axis", np.zeros(1, np.int64))])
 
+    # Its weights are in a file of their own, which the tests write: 4096 numbers. They are added, so that ONNX Runtime
+    # packs no copy of them.
+    w = T(name="w", data_type=T.FLOAT, dims=[4096], data_location=T.EXTERNAL)
+    for k, v in {"location": "external.onnx.data", "offset": "0", "length": str(4 * 4096)}.items():
+        entry = w.external_data.add()
+        entry.key, entry.value = k, v
+    save("external", [h.make_node("Add", ["x", "w"], ["y"])],
+         [value("x", T.FLOAT, ["n", 1])], [value("y", T.FLOAT, ["n", 4096])], init=[w])
+
 
 if __name__ == "__main__":
     plain_models()
