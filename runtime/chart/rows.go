@@ -42,6 +42,7 @@ const (
 	lineName             = 16 // height of a line's name
 	longestName          = 22 // letters
 	markWidth            = 9
+	markHeight           = 5.0 // of crowded ones: half is enough to see each
 )
 
 // square is the mark of a bar's part in the legend.
@@ -63,17 +64,18 @@ func (c Rows) svg() []byte {
 		texts = max(texts, utf8.RuneCountInString(r.Text))
 	}
 	from, to := names*letter+16, c.Width-right-texts*letter
-	first := top + lineName*len(c.Lines)
-	last := first + rowHeight*len(c.Rows)
-	foot := last + bottom
-	marks := square
+	marks, height := square, rowHeight
+	p := rowPlot{Rows: c, x: c.axis(float64(from), float64(to))}
 	if !c.Stacked {
 		marks = shapes
+		if p.crowded() {
+			p.apart = markHeight
+			height = max(rowHeight, int(markHeight*float64(len(c.Series)))+rowHeight/2)
+		}
 	}
-	p := rowPlot{Rows: c, x: c.axis(float64(from), float64(to))}
-	if p.crowded() {
-		p.apart = barHeight
-	}
+	first := top + lineName*len(c.Lines)
+	last := first + height*len(c.Rows)
+	foot := last + bottom
 
 	var b bytes.Buffer
 	begin(&b, c.Title, c.Width, foot+legendHeight(c.Width, c.Series))
@@ -87,7 +89,7 @@ func (c Rows) svg() []byte {
 		p.reference(&b, i, l, last)
 	}
 	for i, r := range c.Rows {
-		y := float64(first + rowHeight*i + rowHeight/2)
+		y := float64(first + height*i + height/2)
 		class := "tick end"
 		if r.Chosen {
 			class += " chosen"
@@ -109,7 +111,7 @@ func (c Rows) svg() []byte {
 type rowPlot struct {
 	Rows
 	x     axis
-	apart float64 // between the first and about the last mark of a row, pixels
+	apart float64 // distance between the lines that a row's marks are on, pixels
 }
 
 // crowded tells whether marks of one row hide each other.
@@ -210,7 +212,7 @@ func (p rowPlot) bar(b *bytes.Buffer, r Row, y float64) {
 func (p rowPlot) marks(b *bytes.Buffer, r Row, y float64) {
 	for i, v := range r.Values {
 		if p.drawn(v) {
-			y := y + p.apart*(float64(i)-float64(len(r.Values)-1)/2)/float64(len(r.Values))
+			y := y + p.apart*(float64(i)-float64(len(r.Values)-1)/2)
 			fmt.Fprintf(b, `<g class="s%d"><path class="mark" d="%s" transform="translate(%.1f %.1f)"><title>%s</title></path></g>`+"\n",
 				i%colours, shapes[i%len(shapes)], p.x.at(v), y, p.label(r, i, v))
 		}
