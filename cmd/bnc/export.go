@@ -17,9 +17,11 @@ import (
 
 var exportCommand = command{
 	name:  "export",
-	args:  "triton BUNDLE|MODEL... -o REPO",
-	short: "Write cloud halves as a model repository for Triton",
+	args:  "triton BUNDLE|MODEL... -o REPO | slurm DIR [-o FILE] | k8s DIR --image IMAGE --claim CLAIM [-o FILE]",
+	short: "Write a model repository for Triton, or a search as a job",
 	long: `
+triton: cloud halves as a model repository.
+
 Each bundle's cloud half, or each whole model, becomes the folder REPO/NAME, NAME
 being that of the bundle's folder or the model's file. A folder of that name which
 an earlier export wrote is replaced, at once; everything else in REPO stays.
@@ -33,12 +35,19 @@ With --max-batch 2 or more the server joins requests into batches, and a request
 brings one image: payload [1, L]. With --max-batch 1 each request is run on its
 own and brings any number of images: payload [L]. bnc run asks the server.
 
+slurm, k8s: the candidates of a plan of bnc search as an array job or an Indexed
+Job. DIR must be seen by all machines under the name that is given here, as must
+be the model and the images under those that the plan was made with; for k8s, all
+of them relative to the shared volume.
+
 Examples:
   bnc export triton resnet50-rb1-c1-s2 -o repository
   docker run -v $PWD/repository:/models nvcr.io/nvidia/tritonserver:TAG \
       tritonserver --model-repository=/models
   bnc export triton net-rb1 net-rb4 -o repo --mounted-at /mnt/models --max-batch 16
-  bnc export triton net-rb1 -o repo --plugin /opt/bnc/libbnc_ops.so --kind gpu`,
+  bnc export triton net-rb1 -o repo --plugin /opt/bnc/libbnc_ops.so --kind gpu
+  bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch
+  bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
 	setup: setupExport,
 }
 
@@ -50,22 +59,27 @@ type exportOptions struct {
 	mountedAt  string
 	plugin     string
 	kind       triton.Kind
+	job        jobOptions
 }
 
 func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o exportOptions
 	kinds := map[string]triton.Kind{"cpu": triton.CPU, "gpu": triton.GPU}
-	fs.StringVarP(&o.repository, "output", "o", "", "folder of the model repository")
+	fs.StringVarP(&o.repository, "output", "o", "", "folder of the model repository, or file of the job (default: stdout)")
 	fs.IntVar(&o.maxBatch, "max-batch", 8, "most images that are run at once; 1 for no batching")
 	fs.DurationVar(&o.maxDelay, "max-delay", time.Millisecond, "how long a request waits for others to join it")
 	fs.IntVar(&o.instances, "instances", 1, "copies of the model that run at the same time")
 	kind := fs.String("kind", "cpu", "where the model runs: cpu, gpu")
 	fs.StringVar(&o.mountedAt, "mounted-at", "/models", "where the server will see REPO")
 	fs.StringVar(&o.plugin, "plugin", "", "the op library's path on the server, if it is there already")
+	o.job.declare(fs)
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
+		if len(args) > 0 && jobTemplates[args[0]] != nil {
+			return exportJob(s, args[0], args[1:], o.repository, o.job)
+		}
 		if len(args) == 0 || args[0] != "triton" {
-			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO; found %q", args)
+			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO, bnc export slurm DIR or bnc export k8s DIR; found %q", args)
 		}
 		if len(args) == 1 {
 			return usagef("expected at least one bundle or model after %q", args[0])
