@@ -39,6 +39,9 @@ func numberOf(c Cell) string {
 	return strconv.FormatFloat(*c.Value, 'g', -1, 64)
 }
 
+// longest is how many letters a cell holds without being wrapped.
+const longest = 40
+
 // cellClass is the style of a cell.
 func cellClass(t Table, column int, c Cell) template.HTMLAttr {
 	var class string
@@ -47,7 +50,7 @@ func cellClass(t Table, column int, c Cell) template.HTMLAttr {
 		class = "from"
 	case t.ID == filesTable && column == 2:
 		class = "hash"
-	case utf8.RuneCountInString(c.Text) > 28:
+	case utf8.RuneCountInString(c.Text) > longest:
 		class = "long"
 	case t.Numeric(column):
 		class = "number"
