@@ -168,7 +168,7 @@ func (p plot) line(b *bytes.Buffer, i int, s Series) {
 			if x > float64(p.Width)/2 {
 				class, dx = "beside end", -8
 			}
-			text(&marks, class, x+dx, y-8, at.Text)
+			text(&marks, class, x+dx, y+15, at.Text)
 		}
 		if s.Dashed {
 			continue

@@ -64,7 +64,7 @@ func (t Table) Numeric(column int) bool {
 	return false
 }
 
-// markdown escapes what would be markup, and keeps to one line.
+// markdownEscapes are for what would be markup, or another line.
 var markdownEscapes = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "`", "\\`", "](", "]\\(", "~", "\\~", "\r\n", " ", "\n", " ", "\r", " ")
 
 func markdown(s string) string { return markdownEscapes.Replace(s) }
