@@ -165,7 +165,7 @@ func (p plot) line(b *bytes.Buffer, i int, s Series) {
 		pen = "L"
 		if at.Text != "" {
 			class, dx := "beside", 8.0
-			if x > float64(p.Width)/2 {
+			if x+dx+float64(letter*utf8.RuneCountInString(at.Text)) > float64(p.Width) {
 				class, dx = "beside end", -8
 			}
 			text(&marks, class, x+dx, y+15, at.Text)

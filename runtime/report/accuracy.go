@@ -87,12 +87,13 @@ func (b *builder) candidates(s *Section) {
 		at := chart.Point{X: c.PayloadBytes, Y: 100 * c.accuracy, Label: c.String()}
 		if c.front {
 			front.Points = append(front.Points, at)
-		} else {
-			others.Points = append(others.Points, at)
 		}
-		if chosen[c.Candidate] {
+		switch {
+		case chosen[c.Candidate]:
 			at.Text = c.String()
 			best.Points = append(best.Points, at)
+		case !c.front:
+			others.Points = append(others.Points, at)
 		}
 		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), maybe(c.Top1, percent), maybe(c.Agreement, percent),
 			points(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))})
