@@ -44,7 +44,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) < 4 {
-		return errors.New("usage: switch BNC IMAGE BUNDLE BUNDLE...")
+		return errors.New("usage: switch BNC IMAGE BUNDLE BUNDLE [BUNDLE]")
 	}
 	program, picture, bundles := args[0], args[1], args[2:]
 	address, end, err := serveBundles(ctx, program, bundles)
