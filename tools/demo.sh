@@ -1,12 +1,13 @@
 #!/bin/sh
 # make demo: a ResNet-50, split after its first residual block, run on a real
-# photograph, and what crosses compared with the alternatives; then a small network
-# and its bottleneck, trained on Fashion-MNIST, for a few minutes.
+# photograph, here and over a network, and what crosses compared with the alternatives;
+# then a small network and its bottleneck, trained on Fashion-MNIST, for a few minutes.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 photos=${XDG_CACHE_HOME:-$HOME/.cache}/bnc/photos
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill $server; rm -rf "$work"' EXIT
 cd "$work"
 PATH=$root/bin:$PATH
 
@@ -48,6 +49,17 @@ awk -v p="$payload" -v t="$tensor" -v j="$jpeg" 'BEGIN {
 echo
 echo "mobile $(field split.json mobile_ms) ms, cloud $(field split.json cloud_ms) ms on this machine."
 echo "The network's weights are random, so its classes mean nothing; bring your own model."
+echo
+
+echo "== Serve the cloud half, and send the photograph over an emulated 4G link"
+bnc serve resnet50-rb1-c1-s2 --http 127.0.0.1:0 --grpc "" --json --log-level error >serving.json &
+server=$!
+while kill -0 $server 2>/dev/null && ! grep -q '}' serving.json; do sleep 0.1; done
+address=$(tr -d ' "\n' <serving.json | sed 's/.*http:\([^,]*\),.*/\1/')
+show bnc run resnet50-rb1-c1-s2 "$photo" --cloud "http://$address" --link 4g --top 1
+kill -TERM $server
+wait $server
+server=
 echo
 
 data=${XDG_CACHE_HOME:-$HOME/.cache}/bnc/fashion-mnist
