@@ -173,18 +173,19 @@ func asCandidateError(err error) (*CandidateError, bool) {
 	return own, errors.As(err, &own)
 }
 
-// Hopeless tells whether a training cannot reach a goal any more: it is further
-// than near from it, and than twice the last epoch's gain for every epoch that is
-// left. Scores are those after each epoch; all are rates from 0 to 1. One epoch
-// tells nothing about gains.
+// Hopeless tells whether a training cannot reach a goal any more: the best epoch
+// is further from it than near, and than twice what the last epoch changed for
+// every epoch that is left. A change for the worse counts like one for the better:
+// at high learning rates accuracy leaps. Scores are those after each epoch; all are
+// rates from 0 to 1. One epoch tells nothing about changes.
 func Hopeless(scores []float64, goal, near float64, epochs int) bool {
 	n := len(scores)
 	if n < 2 || n >= epochs {
 		return false
 	}
 	missing := goal - slices.Max(scores)
-	gain := max(scores[n-1]-scores[n-2], 0)
-	return missing > near && missing > 2*gain*float64(epochs-n)
+	change := math.Abs(scores[n-1] - scores[n-2])
+	return missing > near && missing > 2*change*float64(epochs-n)
 }
 
 // wide is a candidate's number of channels; 0, all of them, is the most.
