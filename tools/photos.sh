@@ -36,7 +36,7 @@ keep "$out/$name-jpeg.json" "$bnc" eval "$model" --data "$val" $prepare --input-
 pair() {
 	cut=$1 c=$2 s=$3 quality=$4 epochs=$5
 	shift 5
-	id=$out/$name-$cut-c$c-s$s-q$quality-e$epochs$(echo "$*" | tr -d ' ')
+	id=$out/$name-$cut-c$c-s$s-q$quality-e$epochs$(printf %s "$*" | tr ' ' _)
 	[ -s "$id.json" ] && return 0
 	if [ ! -s "$id.train.json" ]; then
 		# shellcheck disable=SC2086

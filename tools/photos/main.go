@@ -109,7 +109,7 @@ func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) err
 		if v.Agreement != nil {
 			agreement = fmt.Sprintf("%.1f%%", 100**v.Agreement)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], m[7], v.Payload.Mean,
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], strings.ReplaceAll(m[7], "_", " "), v.Payload.Mean,
 			100*before.Top1, 100*v.Top1, agreement, image, share)
 	}
 	b.WriteString("\n| the image as JPEG, quality | bytes | top-1 |\n|---|---|---|\n")
