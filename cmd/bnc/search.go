@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -251,7 +252,15 @@ func searchRun(ctx context.Context, s streams, args []string, o *searchOptions) 
 		return err
 	}
 	defer closing()
-	return run.Run(ctx, o.index)
+	return interrupted(ctx, run.Run(ctx, o.index))
+}
+
+// interrupted says of an interruption's error that nothing is lost.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("interrupted; the same command goes on where this one ended")
+	}
+	return err
 }
 
 func openSearchPlan(o *searchOptions) (*search.Plan, error) {
@@ -278,11 +287,13 @@ func searchWhole(ctx context.Context, s streams, args []string, o *searchOptions
 			closing()
 		}
 	}
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted; the same command goes on where this one ended")
-	}
-	if err != nil {
+	if err := interrupted(ctx, err); err != nil {
 		return err
+	}
+	for _, left := range []string{"cache", "work"} {
+		if err := os.RemoveAll(filepath.Join(o.dir, left)); err != nil {
+			return err
+		}
 	}
 	return collectSearch(s, p, o)
 }

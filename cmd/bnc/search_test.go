@@ -207,18 +207,25 @@ func TestSearchResidual(t *testing.T) {
 	photos := t.TempDir()
 	stripeFolder(t, photos, 40, false, nil)
 	dir := filepath.Join(t.TempDir(), "found")
-	mustBnc(t, strings.Fields("search "+net+" --data "+photos+" --val "+photos+" --distill --cuts rb1,rb9 --c 2 --s 2 --epochs 1 --batch 8 --margin 100 -o "+dir)...)
+	mustBnc(t, strings.Fields("search "+net+" --data "+photos+" --val "+photos+" --distill --cuts rb1,rb9 --c 1,2 --s 2 --epochs 1 --batch 8 --margin 100 -o "+dir)...)
 	r, _ := found(t, dir)
+	warm := map[string]int{}
 	if r.Baseline.Top1 != nil || r.Baseline.Agreement == nil || *r.Baseline.Agreement != 1 {
 		t.Errorf("baseline %+v", r.Baseline)
 	}
 	for _, c := range r.Candidates {
+		if c.Settings["warm_from"] != nil {
+			warm[c.Cut]++
+		}
 		if c.Status != plan.StatusTrained || c.Agreement == nil || c.Top1 != nil || c.Loss != 100*(1-*c.Agreement) {
 			t.Errorf("%s: %+v", c, c)
 		}
 		if _, err := bundle.Open(filepath.Join(dir, c.Bundle)); err != nil {
 			t.Error(err)
 		}
+	}
+	if !maps.Equal(warm, map[string]int{"rb1": 1, "rb9": 1}) {
+		t.Errorf("warm starts %v: expected the second training of each cut", warm)
 	}
 }
 

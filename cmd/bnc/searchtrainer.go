@@ -117,8 +117,14 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 			return search.Outcome{}, own(err)
 		}
 	}
-	if o.distill && warmFrom != nil {
-		o.teacher = t.settings.Model // the bundle's weights are not the model's any more
+	if o.distill {
+		subject, err := openSubject(start)
+		if err != nil {
+			return search.Outcome{}, err
+		}
+		if !subject.meta.Backbone { // after a warm start
+			o.teacher = t.settings.Model
+		}
 	}
 	result, err := t.run(ctx, start, o)
 	if o.resume && err != nil && ctx.Err() == nil {
