@@ -31,9 +31,9 @@ Not everything is trained. At each cut, the activations of a part of the trainin
 images are written down once, and one epoch of the bottleneck alone on them screens
 the sizes. What loses more than --max-loss and --margin there is out; the two
 smallest of the others are trained in full, and more until one is good enough.
-Fewer channels are taken to lose no less. A training begins with the weights of the
-one before at its cut, and ends early when it cannot reach the accuracy. Results
-say for each candidate what was done and why. --exhaustive skips nothing and begins
+Fewer channels are taken to lose no less. A training behind one that was good enough
+begins with its weights, and any ends early when it cannot reach the accuracy.
+Results say for each candidate what was done and why. --exhaustive skips nothing and begins
 every training with the model's own weights.
 
 A search that was interrupted, by SIGKILL too, goes on with the same command: what
@@ -76,7 +76,6 @@ type searchOptions struct {
 	cacheBytes           string
 	screenImages         int
 	asJSON               bool
-	train, split         []string // flags that are handed on
 	flags                *pflag.FlagSet
 	trainFlags, splitSet *pflag.FlagSet
 }

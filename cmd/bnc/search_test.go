@@ -207,7 +207,7 @@ func TestSearchResidual(t *testing.T) {
 	photos := t.TempDir()
 	stripeFolder(t, photos, 40, false, nil)
 	dir := filepath.Join(t.TempDir(), "found")
-	mustBnc(t, strings.Fields("search "+net+" --data "+photos+" --val "+photos+" --distill --cuts rb1,rb9 --c 1,2 --s 2 --epochs 1 --batch 8 --margin 100 -o "+dir)...)
+	mustBnc(t, strings.Fields("search "+net+" --data "+photos+" --val "+photos+" --distill --cuts rb1,rb9 --c 1,2 --s 2 --epochs 1 --batch 8 --margin 100 --max-loss 100 -o "+dir)...)
 	r, _ := found(t, dir)
 	warm := map[string]int{}
 	if r.Baseline.Top1 != nil || r.Baseline.Agreement == nil || *r.Baseline.Agreement != 1 {

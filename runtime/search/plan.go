@@ -25,9 +25,9 @@ const KindPlan = "search-plan"
 //  2. Sizes that lose more than the margin above MaxLoss in the screening are out;
 //     where all are, the most accurate is tried nevertheless.
 //  3. The others are trained in full, the smallest payload first: two of them, and
-//     more until one keeps MaxLoss. Each begins with the weights of the one before
-//     where that is near enough. Fewer channels are passed over where more have
-//     failed by more than the margin.
+//     more until one keeps MaxLoss. Behind one that does, the next begins with its
+//     weights. Fewer channels are passed over where more have failed by more than
+//     the margin.
 type Plan struct {
 	Format       int            `json:"format"` // plan.FileFormat
 	Kind         string         `json:"kind"`   // KindPlan

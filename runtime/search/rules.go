@@ -110,19 +110,18 @@ func (p *Plan) choose(open, at []plan.Candidate) task {
 			return skip(c, plan.StatusScreened, "%s lost %.1f points in full training, more than %.1f: fewer channels lose no less", more, more.Loss, limit)
 		}
 	}
-	return task{action: actTrain, candidate: c, warm: p.neighbour(tried), allScreened: true}
+	return task{action: actTrain, candidate: c, warm: neighbour(keeping), allScreened: true}
 }
 
 // neighbour returns the trained candidate that another one begins from: that
-// with the largest payload so far, nil where none is near the goal.
-func (p *Plan) neighbour(tried []plan.Candidate) *plan.Candidate {
-	var found *plan.Candidate
-	for _, c := range tried {
-		if c.Status == plan.StatusTrained && c.Loss <= p.MaxLoss+p.Margin && (found == nil || c.PayloadBytes > found.PayloadBytes) {
-			found = &c
-		}
+// with the largest payload so far that keeps MaxLoss. Weights of one that does not
+// can be worse than the model's own, and the smallest payload would depend on them.
+func neighbour(keeping []plan.Candidate) *plan.Candidate {
+	if len(keeping) == 0 {
+		return nil
 	}
-	return found
+	found := slices.MaxFunc(keeping, func(a, b plan.Candidate) int { return cmp.Compare(a.PayloadBytes, b.PayloadBytes) })
+	return &found
 }
 
 func skip(c plan.Candidate, status, format string, args ...any) task {
