@@ -31,7 +31,9 @@ Not everything is trained. At each cut, the activations of a part of the trainin
 images are written down once, and one epoch of the bottleneck alone on them screens
 the sizes. What loses more than --max-loss and --margin there is out; the two
 smallest of the others are trained in full, and more until one is good enough.
-Fewer channels are taken to lose no less. A training behind one that was good enough
+Few channels at a deep cut can lose 50 points there and
+win them back when the layers around them learn too: a smaller --margin is faster,
+and can miss the smallest payload. Fewer channels are taken to lose no less. A training behind one that was good enough
 begins with its weights, and any ends early when it cannot reach the accuracy.
 Results say for each candidate what was done and why. --exhaustive skips nothing and begins
 every training with the model's own weights.
@@ -87,7 +89,7 @@ func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringSliceVar(&o.channels, "c", []string{"1", "2", "4"}, "channels that cross, numbers or full")
 	fs.IntSliceVar(&o.strides, "s", []int{1, 2}, "spatial reductions, 1 to 4")
 	fs.Float64Var(&o.maxLoss, "max-loss", 2, "accuracy that may be lost, percentage points")
-	fs.Float64Var(&o.margin, "margin", 15, "percentage points of a screening's loss that a full training is trusted to win back")
+	fs.Float64Var(&o.margin, "margin", 50, "percentage points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
 	fs.IntVar(&o.jobs, "jobs", 1, "processes on this machine")
 	fs.IntVar(&o.index, "index", -1, "of run: the candidate")

@@ -20,7 +20,7 @@ import (
 )
 
 // grid are the flags of a small search.
-var grid = strings.Fields("--cuts r,q --c 1,3 --s 1,2 --epochs 2 --batch 16 --flip off --seed 5 --max-loss 5 --checkpoint-every 1ns")
+var grid = strings.Fields("--cuts r,q --c 1,3 --s 1,2 --epochs 2 --batch 16 --flip off --seed 5 --max-loss 5 --margin 15 --checkpoint-every 1ns")
 
 // striped writes a network that can tell stripes, and the stripes.
 func striped(t *testing.T) (net, set string) {

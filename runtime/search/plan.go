@@ -20,14 +20,13 @@ const KindPlan = "search-plan"
 // At each place, unless it is exhaustive, in this order:
 //
 //  1. Every size is screened, from the most channels down. Where one loses more
-//     than twice the margin above MaxLoss, fewer channels at the same stride are
-//     skipped: accuracy is monotone in channels.
+//     than the margin above MaxLoss, fewer channels at the same stride are skipped:
+//     accuracy is monotone in channels.
 //  2. Sizes that lose more than the margin above MaxLoss in the screening are out;
 //     where all are, the most accurate is tried nevertheless.
 //  3. The others are trained in full, the smallest payload first: two of them, and
 //     more until one keeps MaxLoss. Behind one that does, the next begins with its
-//     weights. Fewer channels are passed over where more have failed by more than
-//     the margin.
+//     weights. Fewer channels are passed over where more have failed by far.
 type Plan struct {
 	Format       int            `json:"format"` // plan.FileFormat
 	Kind         string         `json:"kind"`   // KindPlan

@@ -61,14 +61,22 @@ func (p *Plan) next(at []plan.Candidate) task {
 	return p.choose(open(func(plan.Candidate) bool { return true }), at)
 }
 
+// limit is what a candidate may lose in a screening.
+func (p *Plan) limit() float64 { return p.MaxLoss + p.Margin }
+
+// farOff is how many points above MaxLoss a full training loses where one with
+// fewer channels is not tried any more: several times what two trainings of the
+// same candidate differ by.
+const farOff = 5
+
 // screen is step 1 of a place.
 func (p *Plan) screen(fresh, at []plan.Candidate) task {
 	c := slices.MinFunc(fresh, func(a, b plan.Candidate) int {
 		return cmp.Or(cmp.Compare(a.S, b.S), cmp.Compare(wide(b), wide(a)))
 	})
 	for _, more := range at {
-		if more.S == c.S && wide(more) > wide(c) && more.Status == plan.StatusScreened && more.Loss > p.MaxLoss+2*p.Margin {
-			return skip(c, plan.StatusSkipped, "%s loses %.1f points in the screening, far more than %.1f: fewer channels lose no less", more, more.Loss, p.MaxLoss+2*p.Margin)
+		if more.S == c.S && wide(more) > wide(c) && more.Status == plan.StatusScreened && more.Loss > p.limit() {
+			return skip(c, plan.StatusSkipped, "%s loses %.1f points in the screening, more than %.1f: fewer channels lose no less", more, more.Loss, p.limit())
 		}
 	}
 	return task{action: actScreen, candidate: c}
@@ -86,7 +94,7 @@ func (p *Plan) choose(open, at []plan.Candidate) task {
 			}
 		}
 	}
-	limit := p.MaxLoss + p.Margin
+	limit := p.limit()
 	best := slices.MinFunc(open, func(a, b plan.Candidate) int {
 		return cmp.Or(cmp.Compare(a.Loss, b.Loss), cmp.Compare(a.Index, b.Index))
 	})
@@ -106,8 +114,8 @@ func (p *Plan) choose(open, at []plan.Candidate) task {
 		return skip(c, plan.StatusScreened, "%s has a smaller payload, %.1f bytes, and loses %.2f points: not more than %.1f", k, k.PayloadBytes, k.Loss, p.MaxLoss)
 	}
 	for _, more := range tried {
-		if more.S == c.S && wide(more) > wide(c) && more.Loss > limit {
-			return skip(c, plan.StatusScreened, "%s lost %.1f points in full training, more than %.1f: fewer channels lose no less", more, more.Loss, limit)
+		if more.S == c.S && wide(more) > wide(c) && more.Loss > p.MaxLoss+farOff {
+			return skip(c, plan.StatusScreened, "%s lost %.1f points in full training, more than %.1f: fewer channels lose no less", more, more.Loss, p.MaxLoss+farOff)
 		}
 	}
 	return task{action: actTrain, candidate: c, warm: neighbour(keeping), allScreened: true}

@@ -80,7 +80,7 @@ func TestRules(t *testing.T) {
 	s := begin(t, p, tr)
 	must(t, s.All(t.Context()))
 	want := []string{
-		"screen rb1 c=4 s=1", "screen rb1 c=2 s=1", "screen rb1 c=1 s=1", "screen rb1 c=4 s=2", // c2 s2 is skipped: 40 > 2 + 2*8
+		"screen rb1 c=4 s=1", "screen rb1 c=2 s=1", "screen rb1 c=1 s=1", "screen rb1 c=4 s=2", // c2 s2 is skipped: 40 > 2 + 8
 		"train rb1 c=2 s=1", "train rb1 c=4 s=1",
 	}
 	if !slices.Equal(tr.calls, want) {
