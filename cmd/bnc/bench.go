@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -34,26 +32,26 @@ and only the link is slow.
 
 Examples:
   bnc bench resnet50.onnx resnet50-rb1-c1-s2 resnet50-rb14-plain --input photos/
-  bnc bench net-rb1 net-rb4 --input photo.jpg --link 4g,10Mbit,20ms --n 50 --json
+  bnc bench net-rb1 net-rb4 --input photo.jpg --link 4g --link 10Mbit,20ms --n 50 --json
   bnc bench net-rb1 --input photo.jpg --cloud http://cloud:8000`,
 	setup: setupBench,
 }
 
 type benchOptions struct {
-	input, cloud, token string
-	links               []string
-	n                   int
-	most                time.Duration
-	jpegBytes           int
-	json, markdown      bool
-	images              imageFlags
+	remote         remoteFlags
+	input          string
+	links          []string
+	n              int
+	most           time.Duration
+	jpegBytes      int
+	json, markdown bool
+	images         imageFlags
 }
 
 func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o benchOptions
 	fs.StringVar(&o.input, "input", "", "JPEG or PNG image, or a folder of them")
-	fs.StringVar(&o.cloud, "cloud", "", "server, http://, https://, grpc:// or grpcs:// HOST:PORT (default: one in this process)")
-	fs.StringVar(&o.token, "token", "", "file with the server's bearer token")
+	o.remote.declare(fs, "measure with this server of the Open Inference Protocol instead of one in this process")
 	fs.StringArrayVar(&o.links, "link", []string{"3g", "4g", "wifi"}, "emulated link, 3g, 4g, wifi or RATE[,DELAY]; none for the network as it is; may be repeated")
 	fs.IntVar(&o.n, "n", 30, "measured runs of each way over each link")
 	fs.DurationVar(&o.most, "most", time.Minute, "time after which a way has enough runs, three at least")
@@ -71,6 +69,9 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 			return usagef("--n %d: expected 1 or more", o.n)
 		case o.json && o.markdown:
 			return usagef("--json and --markdown exclude each other")
+		}
+		if err := o.remote.check(); err != nil {
+			return err
 		}
 		return benchmark(ctx, s, args, o)
 	}
@@ -106,58 +107,30 @@ type way struct {
 }
 
 func benchmark(ctx context.Context, s streams, paths []string, o benchOptions) (err error) {
-	links, err := benchLinks(o.links)
-	if err != nil {
-		return err
+	for _, name := range o.links { // before anything slow
+		if _, err := benchLink(name); err != nil {
+			return err
+		}
 	}
 	photos, err := readPhotos(o.input, o.jpegBytes)
 	if err != nil {
 		return err
 	}
-	address, stop, err := o.server(ctx, paths)
+	stop, err := o.server(ctx, paths)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	var rows []benchRow
-	alone := map[string]benchRow{} // of the ways that no link matters to
-	bar := newProgress(s.err, "measuring", len(links)*len(paths))
+	bar := newProgress(s.err, "measuring", len(o.links)*len(paths))
 	defer bar.done()
-	for _, network := range links {
-		to := cloudFlags{url: address, token: o.token}
-		if network.Uplink > 0 {
-			to.link = network.Name
-		}
-		remote, err := to.dial()
+	alone := map[string]benchRow{} // of the models that run on the device: no link matters to them
+	var rows []benchRow
+	for _, over := range o.links {
+		more, err := o.measureLink(ctx, over, paths, photos, alone, bar)
 		if err != nil {
 			return err
 		}
-		for _, path := range paths {
-			ways, err := o.ways(ctx, path, remote, photos, network)
-			if err != nil {
-				return errors.Join(err, remote.Close())
-			}
-			for _, w := range ways {
-				row, known := alone[w.model]
-				if w.linked || !known {
-					if row, err = o.measure(ctx, w, len(photos.items)); err != nil {
-						return errors.Join(fmt.Errorf("%s, %s: %w", w.model, w.name, err), w.close(), remote.Close())
-					}
-				}
-				if !w.linked {
-					alone[w.model] = row
-				}
-				row.Link = network.Name
-				rows = append(rows, row)
-				if err := w.close(); err != nil {
-					return errors.Join(err, remote.Close())
-				}
-			}
-			bar.step()
-		}
-		if err := remote.Close(); err != nil {
-			return err
-		}
+		rows = append(rows, more...)
 	}
 	if o.json {
 		return printJSON(s.out, map[string]any{"rows": rows})
@@ -165,27 +138,69 @@ func benchmark(ctx context.Context, s streams, paths []string, o benchOptions) (
 	return writeBench(s.out, rows, o.markdown)
 }
 
-// benchLinks reads --link. A network without an uplink stands for none.
-func benchLinks(names []string) ([]plan.Network, error) {
-	var links []plan.Network
-	for _, name := range names {
-		if name == "none" {
-			links = append(links, plan.Network{Name: name})
-			continue
-		}
-		network, err := plan.ParseNetwork(name)
-		if err != nil {
-			return nil, usagef("--link: %w", err)
-		}
-		links = append(links, network)
+// measureLink measures every way over one link, as --link names it.
+func (o benchOptions) measureLink(ctx context.Context, name string, paths []string, photos *photos, alone map[string]benchRow, bar progress) (rows []benchRow, err error) {
+	network, err := benchLink(name)
+	if err != nil {
+		return nil, err
 	}
-	return links, nil
+	over := name
+	if name == noLink {
+		over = ""
+	}
+	remote, err := o.remote.dial(over)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, remote.Close()) }()
+	for _, path := range paths {
+		ways, err := o.ways(ctx, path, remote, photos, network)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range ways {
+			row, known := alone[w.model]
+			if w.linked || !known {
+				row, err = o.measure(ctx, w, len(photos.items))
+			}
+			if err := errors.Join(err, w.close()); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", w.model, w.name, err)
+			}
+			if !w.linked {
+				alone[w.model] = row
+			}
+			row.Link = name
+			rows = append(rows, row)
+		}
+		bar.step()
+	}
+	return rows, nil
 }
 
-// server returns the address of the server, which it starts where none is named.
-func (o benchOptions) server(ctx context.Context, paths []string) (address string, stop func() error, err error) {
-	if o.cloud != "" {
-		return o.cloud, func() error { return nil }, nil
+// noLink is the --link that emulates none.
+const noLink = "none"
+
+// benchLink reads a --link; none gives the zero Network, of which nothing is known.
+func benchLink(name string) (plan.Network, error) {
+	if name == noLink {
+		return plan.Network{}, nil
+	}
+	network, err := plan.ParseNetwork(name)
+	if err != nil {
+		return plan.Network{}, usagef("--link: %w", err)
+	}
+	return network, nil
+}
+
+// server starts a server of the models unless the flags name one. The returned
+// function ends it.
+func (o *benchOptions) server(ctx context.Context, paths []string) (stop func() error, err error) {
+	models, err := namedModels(paths)
+	if err != nil {
+		return nil, err
+	}
+	if o.remote.url != "" {
+		return func() error { return nil }, nil
 	}
 	repository := serve.NewRepository(serve.Options{})
 	closing := func() error {
@@ -193,27 +208,23 @@ func (o benchOptions) server(ctx context.Context, paths []string) (address strin
 		defer cancel()
 		return repository.Close(done)
 	}
-	for _, path := range paths {
-		if err := repository.Load(nameOf(path), path); err != nil {
-			return "", nil, errors.Join(unusableError{err}, closing())
+	for name, path := range models {
+		if err := repository.Load(name, path); err != nil {
+			return nil, errors.Join(unusableError{err}, closing())
 		}
 	}
 	front, err := serve.Listen(serve.ServerOptions{GRPC: "127.0.0.1:0"})
 	if err != nil {
-		return "", nil, errors.Join(err, closing())
+		return nil, errors.Join(err, closing())
 	}
+	o.remote.url = "grpc://" + front.GRPCAddr()
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- front.Serve(serving, repository) }()
-	return "grpc://" + front.GRPCAddr(), func() error {
+	return func() error {
 		end()
 		return errors.Join(<-ended, closing())
 	}, nil
-}
-
-// nameOf is what a server calls the bundle or model at path.
-func nameOf(path string) string {
-	return strings.TrimSuffix(filepath.Base(filepath.Clean(path)), ".onnx")
 }
 
 // ways returns how the model or bundle at path can be run.
@@ -227,7 +238,7 @@ func (o benchOptions) ways(ctx context.Context, path string, remote *oip.Remote,
 		if err != nil {
 			return nil, errors.Join(unusableError{err}, c.Close())
 		}
-		return []way{{"split", nameOf(path), c.Meta().Cut, true, func(ctx context.Context, i int) (bundle.Timings, int, error) {
+		return []way{{"split", bundle.Name(path), c.Meta().Cut, true, func(ctx context.Context, i int) (bundle.Timings, int, error) {
 			x, err := feeder.One(p.items[i])
 			if err != nil {
 				return bundle.Timings{}, 0, unusableError{err}
@@ -244,7 +255,7 @@ func (o benchOptions) ways(ctx context.Context, path string, remote *oip.Remote,
 	if err != nil {
 		return nil, errors.Join(unusableError{err}, runner.Close())
 	}
-	ways := []way{{"mobile-only", nameOf(path), "", false, func(ctx context.Context, i int) (bundle.Timings, int, error) {
+	ways := []way{{"mobile-only", bundle.Name(path), "", false, func(ctx context.Context, i int) (bundle.Timings, int, error) {
 		x, err := feeder.One(p.items[i])
 		if err != nil {
 			return bundle.Timings{}, 0, unusableError{err}
@@ -253,8 +264,8 @@ func (o benchOptions) ways(ctx context.Context, path string, remote *oip.Remote,
 		return bundle.Timings{Mobile: r.Timings.Total, Total: r.Timings.Total}, 0, err
 	}, runner.Close}}
 	for _, files := range p.sets {
-		ways = append(ways, way{files.name, nameOf(path), "", true, func(ctx context.Context, i int) (bundle.Timings, int, error) {
-			return askImage(ctx, remote, nameOf(path), files.files[i])
+		ways = append(ways, way{files.name, bundle.Name(path), "", true, func(ctx context.Context, i int) (bundle.Timings, int, error) {
+			return askImage(ctx, remote, bundle.Name(path), files.files[i])
 		}, func() error { return nil }})
 	}
 	return ways, nil

@@ -67,7 +67,7 @@ func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	kinds := map[string]triton.Kind{"cpu": triton.CPU, "gpu": triton.GPU}
 	fs.StringVarP(&o.repository, "output", "o", "", "folder of the model repository, or file of the job (default: stdout)")
 	fs.IntVar(&o.maxBatch, "max-batch", 8, "most images that are run at once; 1 for no batching")
-	fs.DurationVar(&o.maxDelay, "max-delay", time.Millisecond, "how long a request waits for others to join it")
+	fs.DurationVar(&o.maxDelay, "max-delay", 2*time.Millisecond, "how long a request waits for others to join it")
 	fs.IntVar(&o.instances, "instances", 1, "copies of the model that run at the same time")
 	kind := fs.String("kind", "cpu", "where the model runs: cpu, gpu")
 	fs.StringVar(&o.mountedAt, "mounted-at", "/models", "where the server will see REPO")

@@ -28,16 +28,12 @@ type exported struct {
 
 // prepareExport makes a model of a bundle's cloud half, or of a whole model.
 func prepareExport(path string, o exportOptions) (*exported, error) {
-	file, name := path, strings.TrimSuffix(filepath.Base(path), ".onnx")
+	file, name := path, bundle.Name(path)
 	if bundle.IsBundle(path) {
 		if _, err := bundle.Open(path); err != nil {
 			return nil, openError(err)
 		}
-		dir, err := filepath.Abs(path)
-		if err != nil {
-			return nil, err
-		}
-		file, name = filepath.Join(path, bundle.CloudFile), filepath.Base(dir)
+		file = filepath.Join(path, bundle.CloudFile)
 	} else if stat, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if stat.IsDir() {

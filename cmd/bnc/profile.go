@@ -225,7 +225,7 @@ func sameSource(r *plan.Profile, path, sha256 string) error {
 	}
 	r.SourceSHA256 = sha256
 	if r.Model == "" || !bundle.IsBundle(path) {
-		r.Model = nameOf(path)
+		r.Model = bundle.Name(path)
 	}
 	return nil
 }

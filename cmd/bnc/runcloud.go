@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,21 +14,15 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
-	"github.com/bottlenet/bnc/runtime/link"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/spf13/pflag"
 )
 
-// tokenVariable holds the token where no file is given.
-const tokenVariable = "BNC_TOKEN"
-
 // cloudFlags are bnc run's flags that concern the server.
 type cloudFlags struct {
+	remoteFlags
 	flags                *pflag.FlagSet
-	url, token           string
-	ca, cert, key        string
 	link, cut, wholeFile string
 	deadline             time.Duration
 	fallback             bool
@@ -40,11 +31,7 @@ type cloudFlags struct {
 
 func (f *cloudFlags) declare(fs *pflag.FlagSet) {
 	f.flags = fs
-	fs.StringVar(&f.url, "cloud", "", "run the cloud half on this server of the Open Inference Protocol: http://, https://, grpc:// or grpcs:// HOST:PORT")
-	fs.StringVar(&f.token, "token", "", "file with the bearer token for the server (default: the variable "+tokenVariable+")")
-	fs.StringVar(&f.ca, "ca", "", "PEM file with the authorities that the server's certificate may be of (default: the machine's)")
-	fs.StringVar(&f.cert, "cert", "", "PEM file with this client's certificate")
-	fs.StringVar(&f.key, "key", "", "PEM file with its key")
+	f.remoteFlags.declare(fs, "run the cloud half on this server of the Open Inference Protocol")
 	fs.StringVar(&f.link, "link", "", "emulate a link to the server: 3g, 4g, wifi or RATE, each with [,DELAY] one way, as in 5.85Mbit,20ms")
 	fs.DurationVar(&f.deadline, "deadline", client.DefaultDeadline, "how long an image may take with the server")
 	fs.BoolVar(&f.fallback, "fallback", true, "finish here what the server does not answer in time")
@@ -63,9 +50,10 @@ func (f *cloudFlags) check() error {
 		}
 		return nil
 	}
+	if err := f.remoteFlags.check(); err != nil {
+		return err
+	}
 	switch {
-	case (f.cert == "") != (f.key == ""):
-		return usagef("--cert and --key belong together: found %q and %q", f.cert, f.key)
 	case f.deadline <= 0:
 		return usagef("--deadline %v: expected more than 0", f.deadline)
 	case f.inflight < 1:
@@ -96,7 +84,7 @@ func (f *cloudFlags) open(ctx context.Context, s streams, path string, opts ort.
 			return nil, err
 		}
 	}
-	remote, err := f.dial()
+	remote, err := f.dial(f.link)
 	if err != nil {
 		return nil, err
 	}
@@ -116,72 +104,6 @@ func (f *cloudFlags) open(ctx context.Context, s streams, path string, opts ort.
 		}
 	}
 	return &classifier{meta: c.Meta(), inputs: c.Inputs(), run: run, close: closeBoth, atOnce: f.inflight}, nil
-}
-
-// dial returns the server.
-func (f *cloudFlags) dial() (*oip.Remote, error) {
-	o := oip.DialOptions{Token: os.Getenv(tokenVariable)}
-	if f.token != "" {
-		var err error
-		if o.Token, err = readToken(f.token); err != nil {
-			return nil, err
-		}
-	}
-	if f.link != "" {
-		network, err := plan.ParseNetwork(f.link)
-		if err != nil {
-			return nil, usagef("--link: %w", err)
-		}
-		o.Dialer = link.New(network, link.Options{Downlink: math.Inf(1)}).Dialer(nil) // no answer is larger than a few kilobytes, and Table 3 of the paper has uplinks only
-	}
-	var err error
-	if o.TLS, err = f.tls(); err != nil {
-		return nil, err
-	}
-	remote, err := oip.Dial(f.url, o)
-	if err != nil {
-		return nil, usagef("--cloud: %w", err)
-	}
-	return remote, nil
-}
-
-// readToken returns the bearer token in a file.
-func readToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" || strings.ContainsAny(token, "\r\n") {
-		return "", unusablef("--token %s: expected one line with a token", path)
-	}
-	return token, nil
-}
-
-// tls returns what the certificates' flags say, nil if they say nothing.
-func (f *cloudFlags) tls() (*tls.Config, error) {
-	if f.ca == "" && f.cert == "" {
-		return nil, nil
-	}
-	config := &tls.Config{}
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, err
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, unusablef("--ca %s: expected certificates in PEM", f.ca)
-		}
-	}
-	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return nil, unusablef("--cert %s, --key %s: %w", f.cert, f.key, err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }
 
 // bundlesAt returns the bundles at path: it is one itself, or a folder of some;

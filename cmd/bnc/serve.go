@@ -8,12 +8,11 @@ import (
 	"maps"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/serve"
 	"github.com/spf13/pflag"
@@ -113,13 +112,14 @@ func (o *serveOptions) check(args []string) (map[string]string, error) {
 	if m.Session.Providers, err = ort.ParseProviders(o.ep); err != nil {
 		return nil, usageError{err}
 	}
+	return namedModels(args)
+}
+
+// namedModels returns bundles and models by the names that a server gives them.
+func namedModels(paths []string) (map[string]string, error) {
 	models := map[string]string{}
-	for _, path := range args {
-		full, err := filepath.Abs(path)
-		if err != nil {
-			return nil, err
-		}
-		name := strings.TrimSuffix(filepath.Base(full), ".onnx")
+	for _, path := range paths {
+		name := bundle.Name(path)
 		if other, taken := models[name]; taken {
 			return nil, usagef("%s and %s are both named %s: rename one", other, path, name)
 		}

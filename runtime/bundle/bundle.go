@@ -50,6 +50,15 @@ func (e *PairError) Error() string {
 		e.Dir, e.Mobile, e.Cloud)
 }
 
+// Name returns what servers call the bundle or model at path: the name of the
+// directory, or that of the file without .onnx.
+func Name(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		path = full
+	}
+	return strings.TrimSuffix(filepath.Base(path), ".onnx")
+}
+
 // IsBundle tells whether path is a directory with a bundle's halves in it.
 func IsBundle(path string) bool {
 	for _, name := range []string{MobileFile, CloudFile} {

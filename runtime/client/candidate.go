@@ -2,8 +2,6 @@ package client
 
 import (
 	"fmt"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +46,7 @@ func newBundle(dir string, opts ort.Options) (*candidate, error) {
 		return nil, err
 	}
 	c := &candidate{
-		name: nameOf(dir), where: bundle.WhereSplit, meta: b.Meta, pair: b.Meta.Pair,
+		name: bundle.Name(dir), where: bundle.WhereSplit, meta: b.Meta, pair: b.Meta.Pair,
 		inputs: b.Mobile.Inputs, outputs: b.Outputs(), crosses: []string{dev.crosses}, device: dev,
 	}
 	if !b.Meta.Plain() && b.Meta.CodecAt == bundle.AtHost {
@@ -72,19 +70,11 @@ func newWhole(path string, opts ort.Options) (*candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	name := nameOf(strings.TrimSuffix(path, filepath.Ext(path)))
+	name := bundle.Name(path)
 	return &candidate{
 		name: name, where: bundle.WhereCloud, meta: meta, inputs: m.Inputs, outputs: names(m.Outputs),
 		late: names(m.Outputs), crosses: names(m.Inputs), device: &whole{path: path, opts: opts},
 	}, nil
-}
-
-// nameOf is the name by which a server knows a path: that of the folder or file.
-func nameOf(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		path = full
-	}
-	return filepath.Base(path)
 }
 
 func names(ports []model.Port) []string {

@@ -142,7 +142,7 @@ func Open(ctx context.Context, opts Options) (*Client, error) {
 	}
 	c := newClient(ctx, opts, candidates)
 	if len(opts.Bundles) > 0 && opts.Model != "" {
-		c.whole, c.wholeName = &whole{path: opts.Model, opts: opts.Session}, nameOf(opts.Model)
+		c.whole, c.wholeName = &whole{path: opts.Model, opts: opts.Session}, bundle.Name(opts.Model)
 	}
 	return c, nil
 }

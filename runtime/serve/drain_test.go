@@ -165,15 +165,20 @@ func TestDrainReadiness(t *testing.T) {
 	}
 }
 
-// Listen and Server.Serve in one.
+// A server whose context has ended drains at once; one without an address is
+// refused.
 func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Serve(ctx, &stub{}, ServerOptions{HTTP: "127.0.0.1:0"}); err != nil {
+	s, err := Listen(ServerOptions{HTTP: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(ctx, &stub{}); err != nil {
 		t.Error(err)
 	}
 	var wrong *OptionsError
-	if err := Serve(ctx, &stub{}, ServerOptions{}); !errors.As(err, &wrong) {
+	if _, err := Listen(ServerOptions{}); !errors.As(err, &wrong) {
 		t.Errorf("%v", err)
 	}
 }

@@ -240,12 +240,3 @@ func (s *Server) drain(f *front, transports []transport) error {
 	}
 	return nil
 }
-
-// Serve listens and serves: Listen and Server.Serve in one.
-func Serve(ctx context.Context, service oip.Service, opts ServerOptions) error {
-	s, err := Listen(opts)
-	if err != nil {
-		return err
-	}
-	return s.Serve(ctx, service)
-}
