@@ -10,12 +10,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -31,6 +29,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
+	"github.com/bottlenet/bnc/tools/internal/serving"
 	"github.com/spf13/pflag"
 )
 
@@ -192,20 +191,20 @@ const connections = 32
 
 // served starts a server and sends it requests of one image: as fast as a number
 // of clients gets answers, or at a fixed rate.
-func (b *bench) served(ctx context.Context, batch, clients int, spell time.Duration, rate float64) (*result, error) {
-	server, err := b.start(ctx, batch)
+func (b *bench) served(ctx context.Context, batch, clients int, spell time.Duration, rate float64) (r *result, err error) {
+	server, err := serving.Start(ctx, b.program, b.dir, "--max-batch", strconv.Itoa(batch))
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	remotes := make([]*oip.Remote, connections)
 	for i := range remotes {
-		if remotes[i], err = oip.Dial("grpc://"+server.address, oip.DialOptions{}); err != nil {
+		if remotes[i], err = oip.Dial(server.Address, oip.DialOptions{}); err != nil {
 			return nil, err
 		}
 		defer remotes[i].Close()
 	}
-	r := &result{}
+	r = &result{}
 	send := func(i int) { r.note(b.ask(ctx, remotes[i%len(remotes)], i)) }
 	for i := range 2 * batch { // the first runs allocate
 		if _, err := b.ask(ctx, remotes[0], i); err != nil {
@@ -214,7 +213,7 @@ func (b *bench) served(ctx context.Context, batch, clients int, spell time.Durat
 	}
 	done := make(chan struct{})
 	defer close(done)
-	go r.watch(server.process.Process.Pid, spell, done)
+	go r.watch(server.PID(), spell, done)
 	if rate > 0 {
 		r.open(ctx, spell, rate, send)
 	} else {
@@ -232,40 +231,6 @@ func (b *bench) ask(ctx context.Context, remote *oip.Remote, i int) (time.Durati
 		Inputs: []oip.Tensor{{Name: "payload", Value: b.payloads[i%len(b.payloads)]}},
 	})
 	return time.Since(start), err
-}
-
-type server struct {
-	process *exec.Cmd
-	address string
-}
-
-func (b *bench) start(ctx context.Context, batch int) (*server, error) {
-	cmd := exec.CommandContext(ctx, b.program, "serve", b.dir, "--http", "", "--grpc", "127.0.0.1:0", "--json", "--max-batch", strconv.Itoa(batch), "--log-level", "error")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	s := &server{process: cmd}
-	var ready struct {
-		GRPC string `json:"grpc"`
-	}
-	if err := json.NewDecoder(out).Decode(&ready); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("bnc serve did not start: %w", err)
-	}
-	s.address = ready.GRPC
-	return s, nil
-}
-
-func (s *server) stop() {
-	s.process.Process.Signal(syscall.SIGTERM)
-	if err := s.process.Wait(); err != nil {
-		fmt.Fprintln(os.Stderr, "load: the server ended with", err)
-	}
 }
 
 // resident returns a process's memory in bytes (/proc/PID/status, VmRSS).

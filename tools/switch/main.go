@@ -9,14 +9,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"log/slog"
 	"math"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
@@ -31,6 +29,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/tools/internal/serving"
 )
 
 func main() {
@@ -42,29 +41,29 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string) (err error) {
 	if len(args) < 4 {
 		return errors.New("usage: switch BNC IMAGE BUNDLE BUNDLE [BUNDLE]")
 	}
 	program, picture, bundles := args[0], args[1], args[2:]
-	address, end, err := serveBundles(ctx, program, bundles)
+	server, err := serving.Start(ctx, program, bundles...)
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	item, err := data.ReadItem(picture)
 	if err != nil {
 		return err
 	}
-	if err := scenario(ctx, address, bundles, item, "the link drops to 3G", func(air *link.Link, _ ort.Feed) (func(), error) {
+	if err := scenario(ctx, server.Address, bundles, item, "the link drops to 3G", func(air *link.Link, _ ort.Feed) (func(), error) {
 		slow, err := plan.ParseNetwork("3g")
 		air.SetNetwork(slow)
 		return func() {}, err
 	}); err != nil {
 		return err
 	}
-	return scenario(ctx, address, bundles, item, "others keep the server busy", func(_ *link.Link, x ort.Feed) (func(), error) {
-		return crowd(ctx, address, bundles[0], x)
+	return scenario(ctx, server.Address, bundles, item, "others keep the server busy", func(_ *link.Link, x ort.Feed) (func(), error) {
+		return crowd(ctx, server.Address, bundles[0], x)
 	})
 }
 
@@ -147,31 +146,6 @@ func crowd(ctx context.Context, address, dir string, in ort.Feed) (func(), error
 		others.Wait()
 		remote.Close()
 	}, nil
-}
-
-// serveBundles starts bnc serve and returns its address.
-func serveBundles(ctx context.Context, program string, bundles []string) (address string, end func(), err error) {
-	cmd := exec.CommandContext(ctx, program, append([]string{"serve", "--http", "", "--grpc", "127.0.0.1:0", "--json", "--log-level", "error"}, bundles...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	end = func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-	}
-	var ready struct {
-		GRPC string `json:"grpc"`
-	}
-	if err := json.NewDecoder(out).Decode(&ready); err != nil {
-		end()
-		return "", nil, fmt.Errorf("bnc serve did not start: %w", err)
-	}
-	return "grpc://" + ready.GRPC, end, nil
 }
 
 // payloadOf is what the mobile half of a bundle makes of an image.
