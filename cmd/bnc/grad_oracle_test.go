@@ -58,7 +58,7 @@ type array struct {
 }
 
 // runGradient differentiates m, whose shapes are all numbers, with respect to
-// wrt, and runs the result in both layouts with the given inputs and random
+// wrt, and runs the result in every layout with the given inputs and random
 // gradients of the outputs. With batchNorm, batch normalisation has the batch's
 // own statistics. Files go to dir.
 func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, wrt []string, rng *rand.Rand) (*gradCase, error) {
@@ -79,7 +79,7 @@ func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, 
 	for name, x := range feeds {
 		c.Feeds[name] = file(dir, name, x)
 	}
-	for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
+	for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN, grad.Auto} {
 		if err := c.run(m.Clone(), layout, all, rng); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", name, layout, err)
 		}

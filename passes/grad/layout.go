@@ -1,6 +1,8 @@
 package grad
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -16,14 +18,16 @@ const (
 	// product then, over long contiguous runs, instead of one an image: what
 	// makes small maps fast.
 	CHWN Layout = "chwn"
-	// Auto takes the one that will be faster.
+	// Auto takes CHWN for the whole graph where that is faster, and else for single
+	// convolutions of tiny maps only.
 	Auto Layout = "auto"
 )
 
 // What a convolution costs is taken to be its multiply-accumulates and, in NCHW,
-// what it takes to begin a matrix product for each image; in CHWN a share more
-// for shifted copies, and for convolutions with groups, which have no form there,
-// two transpositions. The numbers are fits to networks of small and large maps.
+// what it takes to begin a matrix product for each image, whose columns are
+// computed by the vector; in CHWN a share more for shifted copies, and for
+// convolutions with groups, which have no form there, two transpositions. The
+// numbers are fits to networks of small and large maps.
 const (
 	costOfImage     = 2.5e6 // MACs
 	costOfShifts    = 1.5   // factor
@@ -31,35 +35,64 @@ const (
 	// Weights that do not change let ONNX Runtime choose a layout of its own, in
 	// place of NCHW only.
 	costOfConstant = 0.5 // factor
+	vectorLength   = 16
 )
 
-// resolve turns Auto into a layout for the graph of b.
+// costs are those of a convolution's forward pass from map x to y with weights w,
+// in multiply-accumulates an image: in NCHW, in CHWN, and in CHWN between maps in
+// NCHW.
+func (b *builder) costs(x, w, y *ir.Value, group int64) (nchw, chwn, alone float64) {
+	positions := product(b.dims(y)[2:])
+	kernels := float64(product(b.dims(w)))
+	macs := kernels * float64(positions)
+	vectors := (positions + vectorLength - 1) / vectorLength
+	nchw = kernels*float64(vectors*vectorLength) + costOfImage
+	if w.Init() != nil {
+		nchw = costOfConstant * macs
+	}
+	transport := costOfTransport * float64(product(b.dims(x)[1:])+product(b.dims(y)[1:]))
+	if group != 1 {
+		return nchw, macs + costOfImage + transport/2, math.Inf(1)
+	}
+	return nchw, costOfShifts * macs, costOfShifts*macs + transport
+}
+
+// resolve turns Auto into CHWN where that is faster for the graph of b.
 func (l Layout) resolve(b *builder) Layout {
 	if l != Auto {
 		return l
 	}
-	var nchw, chwn float64
+	var mixed, whole float64
 	for _, n := range b.g.Nodes() {
-		if n.Op != "Conv" || n.Domain != "" || len(b.dims(n.Output(0))) != 4 {
-			continue
-		}
-		y, w := b.dims(n.Output(0)), b.dims(n.Input(1))
-		macs := float64(product(y[1:]) * product(w[1:]))
-		if n.Input(1).Init() != nil {
-			nchw += costOfConstant * macs
-		} else {
-			nchw += macs + costOfImage
-		}
-		if n.Int("group", 1) == 1 {
-			chwn += costOfShifts * macs
-		} else {
-			chwn += macs + costOfImage + costOfTransport*float64(product(y[1:]))
+		if n.Op == "Conv" && n.Domain == "" && len(b.dims(n.Output(0))) == 4 {
+			nchw, chwn, alone := b.costs(n.Input(0), n.Input(1), n.Output(0), n.Int("group", 1))
+			mixed, whole = mixed+min(nchw, alone), whole+chwn
 		}
 	}
-	if chwn < nchw {
+	if whole < mixed {
 		return CHWN
 	}
-	return NCHW
+	return Auto
+}
+
+// starts reports whether a convolution, or one of its gradients, is to be computed
+// in CHWN, whatever its neighbours are; others follow theirs.
+func (b *builder) starts(n *ir.Node, layout Layout) (yes, convolution bool) {
+	x, w, y := n.Input(0), n.Input(1), n.Output(0)
+	switch n.Op {
+	case "Conv":
+	case "ConvGradInput":
+		x, y = n.Output(0), n.Input(0)
+	case "ConvGradWeight":
+		w, y = n.Output(0), n.Input(1)
+	default:
+		return false, false
+	}
+	if layout != Auto || len(b.dims(y)) != 4 {
+		return layout == CHWN, true
+	}
+	nchw, _, alone := b.costs(x, w, y, n.Int("group", 1))
+	return alone < nchw, true
 }
 
 // toCHWN and fromCHWN are the permutations between the layouts.
@@ -68,25 +101,26 @@ var (
 	fromCHWN = []int64{3, 0, 1, 2}
 )
 
-// relayout lowers a graph to CHWN. Nodes that have a form for it compute in it;
-// for the others their inputs are transposed back. A value is transposed once
-// each way at most.
+// relayout lowers a graph, or parts of it, to CHWN. Nodes that have a form for it
+// compute in it; for the others their inputs are transposed back. A value is
+// transposed once each way at most.
 type relayout struct {
 	*builder
-	chwn map[*ir.Value]*ir.Value // a value of rank 4 as [C,H,W,N]
-	nchw map[*ir.Value]*ir.Value // the output of a converted node, transposed back
-	gone map[*ir.Node]bool       // converted
+	layout Layout
+	chwn   map[*ir.Value]*ir.Value // a value of rank 4 as [C,H,W,N]
+	nchw   map[*ir.Value]*ir.Value // the output of a converted node, transposed back
+	gone   map[*ir.Node]bool       // converted
 }
 
 // converter computes a node in CHWN and returns its outputs, those of rank 4 as
 // [C,H,W,N], and nil where this node has no such form.
 type converter func(l *relayout, n *ir.Node) []*ir.Value
 
-// lowerCHWN lowers nodes, all of the graph's in their order.
-func lowerCHWN(b *builder, nodes []*ir.Node) {
-	l := &relayout{builder: b, chwn: map[*ir.Value]*ir.Value{}, nchw: map[*ir.Value]*ir.Value{}, gone: map[*ir.Node]bool{}}
+// lower lowers the graph of b, whose nodes are in their order.
+func lower(b *builder, layout Layout) {
+	l := &relayout{builder: b, layout: layout, chwn: map[*ir.Value]*ir.Value{}, nchw: map[*ir.Value]*ir.Value{}, gone: map[*ir.Node]bool{}}
 	var dead []*ir.Node
-	for _, n := range nodes {
+	for _, n := range b.g.Nodes() {
 		l.prefix = first(n) + "."
 		if convert := converters[key{n.Domain, n.Op}]; convert != nil && l.worthwhile(n) {
 			if outs := convert(l, n); outs != nil {
@@ -102,7 +136,11 @@ func lowerCHWN(b *builder, nodes []*ir.Node) {
 			}
 		}
 		if n.Domain == Domain {
-			l.replace(n, nchw[n.Op](b, n), false)
+			inNCHW := nchw[n.Op]
+			if inNCHW == nil {
+				panic(fmt.Sprintf("BUG: no lowering of %s", n.Op))
+			}
+			l.replace(n, inNCHW(b, n), false)
 			dead = append(dead, n)
 		}
 	}
@@ -125,21 +163,18 @@ func (l *relayout) replace(n *ir.Node, outs []*ir.Value, converted bool) {
 	}
 }
 
-// worthwhile reports whether n is to be converted: convolutions always, others
+// worthwhile reports whether n is to be converted: convolutions that start, others
 // where something they read is in CHWN already. What gives outputs of the graph
 // stays.
 func (l *relayout) worthwhile(n *ir.Node) bool {
 	if slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && v.IsOutput() }) {
 		return false
 	}
-	if starters[n.Op] {
-		return true
+	if yes, convolution := l.starts(n, l.layout); convolution {
+		return yes
 	}
 	return slices.ContainsFunc(n.Inputs(), func(v *ir.Value) bool { return v != nil && l.chwn[v] != nil && l.gone[v.Producer()] })
 }
-
-// starters are the operators that CHWN is for.
-var starters = map[string]bool{"Conv": true, "ConvGradInput": true, "ConvGradWeight": true}
 
 func permuted(d, perm []int64) []int64 {
 	out := make([]int64, len(d))

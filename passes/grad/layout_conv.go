@@ -18,6 +18,13 @@ func convCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	win := windowOf(n, l.dims(w)[2:], l.dims(x), l.dims(n.Output(0)))
+	if d, e := l.dims(x), l.dims(n.Output(0)); win.dense(l.dims(w), d, e) {
+		y := l.reshape(l.matmul(l.planeMatrices(w, win, d, e), l.positions(l.form(x))), permuted(e, toCHWN)...)
+		if bias := n.Input(2); bias != nil {
+			y = l.add(y, l.reshape(bias, e[1], 1, 1, 1))
+		}
+		return []*ir.Value{y}
+	}
 	if win.group != 1 {
 		return nil
 	}
@@ -26,6 +33,39 @@ func convCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	return []*ir.Value{y}
+}
+
+// dense reports whether a depthwise convolution from maps d to maps e, [N,C,H,W],
+// is to be a matrix for each channel: maps are small, and most of a convolution's
+// time would go into beginning it, plane by plane.
+func (w window) dense(kernel, d, e []int64) bool {
+	return w.depthwise(kernel, d[1]) && d[2]*d[3]*e[2]*e[3] <= 49*49
+}
+
+// positions sees maps [C,H,W,N] as [C,H*W,N].
+func (b *builder) positions(x *ir.Value) *ir.Value {
+	d := b.dims(x)
+	return b.reshape(x, d[0], d[1]*d[2], d[3])
+}
+
+// planeTaps are the taps of which a convolution of a plane consists, as a matrix
+// from one map to the other: a constant [kh*kw, OH*OW*H*W] of zeros and ones.
+func (l *relayout) planeTaps(win window, d, e []int64) *ir.Value {
+	size := e[2] * e[3] * d[2] * d[3]
+	taps := make([]float32, win.kernel[0]*win.kernel[1]*size)
+	win.taken(0, d[2], e[2], func(oh, i, h int64) {
+		win.taken(1, d[3], e[3], func(ow, j, w int64) {
+			taps[(i*win.kernel[1]+j)*size+((oh*e[3]+ow)*d[2]+h)*d[3]+w] = 1
+		})
+	})
+	area := win.kernel[0] * win.kernel[1]
+	return l.constant(win.id("planes", d[2:], e[2:]), "planes", ir.Float32s(taps, area, size), []int64{area, size})
+}
+
+// planeMatrices are a depthwise convolution as matrices [C,OH*OW,H*W].
+func (l *relayout) planeMatrices(w *ir.Value, win window, d, e []int64) *ir.Value {
+	m := l.matmul(l.reshape(w, d[1], win.kernel[0]*win.kernel[1]), l.planeTaps(win, d, e))
+	return l.reshape(m, d[1], e[2]*e[3], d[2]*d[3])
 }
 
 // conv convolves x [C,H,W,N]; out are the dimensions of the result. It returns
@@ -76,8 +116,13 @@ func (l *relayout) phases(x, w *ir.Value, win window, out []int64) (*ir.Value, *
 	x = l.pad(x, []int64{0, 0, win.pads[1], 0}, []int64{0, 0, width - d[2] - win.pads[1], 0})
 	x = l.reshape(x, d[0], d[1], width/s, s, d[3])
 	x = l.reshape(l.transpose(x, 0, 3, 1, 2, 4), d[0]*s, d[1], width/s, d[3])
-	w = l.pad(w, make([]int64, 4), []int64{0, 0, 0, columns*s - k[3]})
-	w = l.transpose(l.reshape(w, k[0], k[1], k[2], columns, s), 0, 1, 4, 2, 3)
+	w = l.taps(w, fmt.Sprint("columns", k[2:], s), s*k[2]*columns, func(i int64) int64 {
+		phase, row, column := i/(k[2]*columns), i/columns%k[2], i%columns
+		if column = column*s + phase; column >= k[3] {
+			return -1
+		}
+		return row*k[3] + column
+	})
 	w = l.reshape(w, k[0], k[1]*s, k[2], columns)
 	win.kernel[1], win.strides[1], win.pads[1], win.pads[3] = columns, 1, 0, 0
 	return x, w, win
@@ -89,6 +134,10 @@ func (l *relayout) phases(x, w *ir.Value, win window, out []int64) (*ir.Value, *
 // that gives s*s*C channels.
 func convGradInputCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	w, win, x := n.Input(1), windowFrom(n), l.dims(n.Output(0))
+	if e := l.dims(n.Input(0)); win.dense(l.dims(w), x, e) {
+		m := l.transpose(l.planeMatrices(w, win, x, e), 0, 2, 1)
+		return []*ir.Value{l.reshape(l.matmul(m, l.positions(l.form(n.Input(0)))), permuted(x, toCHWN)...)}
+	}
 	if win.group != 1 {
 		return nil
 	}
@@ -118,25 +167,20 @@ func convGradInputCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		rows[i] = (x[2+i]-1+win.pads[i])/s[i] + 1
 		plain.kernel[i], plain.pads[i] = taps[i], taps[i]-1
 	}
-	// [K,C,kh*kw] times a constant matrix of zeros and ones: [K,C,s*s*taps]
-	sorted := make([]float32, win.kernel[0]*win.kernel[1]*s[0]*s[1]*taps[0]*taps[1])
+	w = l.transpose(w, 1, 0, 2, 3)
+	var phases []*ir.Value
 	for a := range s[0] {
 		for b := range s[1] {
-			for u := range taps[0] {
-				for v := range taps[1] {
-					i, j := a+s[0]*(taps[0]-1-u), b+s[1]*(taps[1]-1-v)
-					if i < win.kernel[0] && j < win.kernel[1] {
-						row, column := i*win.kernel[1]+j, ((a*s[1]+b)*taps[0]+u)*taps[1]+v
-						sorted[row*s[0]*s[1]*taps[0]*taps[1]+column] = 1
-					}
+			phases = append(phases, l.taps(w, fmt.Sprint("phase", win.kernel, s, a, b), taps[0]*taps[1], func(at int64) int64 {
+				i, j := a+s[0]*(taps[0]-1-at/taps[1]), b+s[1]*(taps[1]-1-at%taps[1])
+				if i >= win.kernel[0] || j >= win.kernel[1] {
+					return -1
 				}
-			}
+				return i*win.kernel[1] + j
+			}))
 		}
 	}
-	size := []int64{win.kernel[0] * win.kernel[1], s[0] * s[1] * taps[0] * taps[1]}
-	m := l.constant(fmt.Sprint("phases", win.kernel, s), "phases", ir.Float32s(sorted, size...), size)
-	w = l.reshape(l.matmul(l.reshape(w, k[0]*k[1], size[0]), m), k[0], k[1], s[0]*s[1], taps[0]*taps[1])
-	w = l.reshape(l.transpose(w, 2, 1, 0, 3), s[0]*s[1]*k[1], k[0], taps[0], taps[1])
+	w = l.reshape(l.concat(0, phases...), s[0]*s[1]*k[1], k[0], taps[0], taps[1])
 	y := l.conv(dy, w, nil, plain, []int64{s[0] * s[1] * k[1], rows[0], rows[1], batch})
 	y = l.reshape(y, s[0], s[1], k[1], rows[0], rows[1], batch)
 	y = l.reshape(l.transpose(y, 2, 3, 0, 4, 1, 5), k[1], rows[0]*s[0], rows[1]*s[1], batch)
@@ -153,6 +197,10 @@ const stackedBelow = 128 * 128
 // along the rows is moved to dy, so that one shift of x serves a column of taps.
 func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	win, w := windowFrom(n), l.dims(n.Output(0))
+	if d, e := l.dims(n.Input(0)), l.dims(n.Input(1)); win.dense(w, d, e) {
+		m := l.matmul(l.positions(l.form(n.Input(1))), l.transpose(l.positions(l.form(n.Input(0))), 0, 2, 1))
+		return []*ir.Value{l.reshape(l.matmul(l.reshape(m, w[0], product(l.dims(m)[1:])), l.transpose(l.planeTaps(win, d, e), 1, 0)), w...)}
+	}
 	if win.group != 1 {
 		return nil
 	}
@@ -167,7 +215,8 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		at := int64(i)*win.dilations[0] - win.pads[0]
 		shifted[i] = l.pad(dy, []int64{0, at, 0, 0}, []int64{0, d[1] - e[1] - at, 0, 0})
 	}
-	products := make([][]*ir.Value, w[2]) // [K,C] by tap
+	var products []*ir.Value // rows of K*C
+	var order []int64        // the tap of each row
 	for j := range w[3] {
 		at := j*win.dilations[1] - win.pads[1]
 		columns := rows(l.pad(x, []int64{0, 0, -at, 0}, []int64{0, 0, e[2] - d[2] + at, 0}))
@@ -175,22 +224,31 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 			if j == 0 {
 				shifted = []*ir.Value{l.concat(0, shifted...)}
 			}
-			p := l.gemm(rows(shifted[0]), columns, false, true)
-			products[0] = append(products[0], l.reshape(p, w[2], w[0]*w[1], 1))
-			continue
 		}
-		for i := range shifted {
-			products[i] = append(products[i], l.reshape(l.gemm(rows(shifted[i]), columns, false, true), 1, w[0]*w[1], 1))
+		for _, dy := range shifted {
+			p := l.gemm(rows(dy), columns, false, true)
+			products = append(products, l.reshape(p, product(l.dims(p))/(w[0]*w[1]), w[0]*w[1]))
 		}
-	}
-	var all []*ir.Value
-	for _, p := range products {
-		if p != nil {
-			all = append(all, l.concat(2, p...)) // [rows of taps, K*C, kw]
+		for i := range w[2] {
+			order = append(order, i*w[3]+j)
 		}
 	}
-	dw := l.concat(0, all...) // [kh, K*C, kw]
-	return []*ir.Value{l.reshape(l.transpose(dw, 1, 0, 2), w...)}
+	return []*ir.Value{l.collect(products, order, w)}
+}
+
+// collect makes the gradient of kernels w from rows of K*C elements, a row a tap.
+// It is a product as taps is.
+func (l *relayout) collect(rows []*ir.Value, order, w []int64) *ir.Value {
+	n := int64(len(order))
+	if n == 1 {
+		return l.reshape(rows[0], w...)
+	}
+	place := make([]float32, n*n)
+	for i, tap := range order {
+		place[int64(i)*n+tap] = 1
+	}
+	m := l.constant(fmt.Sprint("order", order), "order", ir.Float32s(place, n, n), []int64{n, n})
+	return l.reshape(l.gemm(l.concat(0, rows...), m, true, false), w...)
 }
 
 // stridedGradWeight takes the positions that each tap sees.
@@ -204,6 +262,7 @@ func (l *relayout) stridedGradWeight(x, dy *ir.Value, win window, w []int64) *ir
 	x = l.pad(x, before[:], after[:])
 	y := l.reshape(dy, e[0], product(e[1:]))
 	var taps []*ir.Value
+	var order []int64
 	for i := range w[2] {
 		start := i * win.dilations[0]
 		row := l.sliceStep(x, 1, start, start+(e[1]-1)*win.strides[0]+1, win.strides[0])
@@ -211,8 +270,8 @@ func (l *relayout) stridedGradWeight(x, dy *ir.Value, win window, w []int64) *ir
 			start := j * win.dilations[1]
 			tap := l.sliceStep(row, 2, start, start+(e[2]-1)*win.strides[1]+1, win.strides[1])
 			p := l.gemm(y, l.reshape(tap, d[0], product(e[1:])), false, true)
-			taps = append(taps, l.reshape(p, w[0]*w[1], 1))
+			taps, order = append(taps, l.reshape(p, 1, w[0]*w[1])), append(order, i*w[3]+j)
 		}
 	}
-	return l.reshape(l.concat(1, taps...), w...)
+	return l.collect(taps, order, w)
 }

@@ -2,7 +2,6 @@ package grad
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
@@ -31,35 +30,9 @@ func Lower(m *ir.Model, info *shape.Info, layout Layout) error {
 	if err := m.Graph.Sort(); err != nil {
 		return err
 	}
-	b := newBuilder(m, info)
-	nodes := slices.Clone(m.Graph.Nodes())
-	if layout == CHWN {
-		lowerCHWN(b, nodes)
-	} else {
-		lowerNCHW(b, nodes)
-	}
+	lower(newBuilder(m, info), layout)
 	m.DropOpset(Domain)
 	return m.Graph.Sort()
-}
-
-func lowerNCHW(b *builder, nodes []*ir.Node) {
-	for _, n := range nodes {
-		if n.Domain != Domain {
-			continue
-		}
-		f := nchw[n.Op]
-		if f == nil {
-			panic(fmt.Sprintf("BUG: no lowering of %s", n.Op))
-		}
-		b.prefix = first(n) + "."
-		for i, v := range f(b, n) {
-			if old := n.Output(i); old != nil {
-				old.ReplaceUses(v)
-				old.ReplaceReturns(v)
-			}
-		}
-		b.g.Remove(n)
-	}
 }
 
 // convGradInput: the transposed convolution of dy. With stride 1 it is a
@@ -94,18 +67,29 @@ func (b *builder) transposed(dy, w *ir.Value, win window, dims []int64) *ir.Valu
 	return b.op("ConvTranspose", dims, []*ir.Value{dy, w}, append(win.attrs(), ir.IntsAttr("output_padding", more[:]...))...)
 }
 
-// turned maps kernels [K,C/g,kh,kw] to [C,K/g,kh,kw], each turned by 180 degrees
-// by a product with the exchange matrix.
+// taps gives kernels [K,C,kh,kw] as [K,C,n]: element i of the last axis is tap
+// from(i), counted along kh*kw, or 0 where that is negative. It is a product with a
+// matrix of zeros and ones, named by id: ONNX Runtime's Transpose and Pad take many
+// times as long, most of all on several threads.
+func (b *builder) taps(w *ir.Value, id string, n int64, from func(i int64) int64) *ir.Value {
+	d := b.dims(w)
+	area := d[2] * d[3]
+	choice := make([]float32, area*n)
+	for i := range n {
+		if j := from(i); j >= 0 {
+			choice[j*n+i] = 1
+		}
+	}
+	m := b.constant(fmt.Sprint("taps", id), "taps", ir.Float32s(choice, area, n), []int64{area, n})
+	return b.reshape(b.matmul(b.reshape(w, d[0]*d[1], area), m), d[0], d[1], n)
+}
+
+// turned maps kernels [K,C/g,kh,kw] to [C,K/g,kh,kw], each turned by 180 degrees.
 func (b *builder) turned(w *ir.Value, group int64) *ir.Value {
 	d := b.dims(w)
 	kg, c, area := d[0]/group, d[1], d[2]*d[3]
 	if area > 1 {
-		turn := make([]float32, area*area)
-		for i := range area {
-			turn[i*area+area-1-i] = 1
-		}
-		j := b.constant(fmt.Sprint("turn", area), "turn", ir.Float32s(turn, area, area), []int64{area, area})
-		w = b.matmul(b.reshape(w, d[0]*c, area), j)
+		w = b.taps(w, fmt.Sprint("turned", area), area, func(i int64) int64 { return area - 1 - i })
 	}
 	switch {
 	case kg == 1 && c == 1: // depthwise: as it is
@@ -116,6 +100,10 @@ func (b *builder) turned(w *ir.Value, group int64) *ir.Value {
 	return b.reshape(b.transpose(b.reshape(w, group, kg, c, area), 0, 2, 1, 3), group*c, kg, d[2], d[3])
 }
 
+// smallMap is the number of positions up to which a convolution of a plane with a
+// kernel as large is faster than anything else.
+const smallMap = 16
+
 // convGradWeight correlates x with dy: a convolution in which the batch takes the
 // part of the input channels and dy that of the kernel, with stride and dilation
 // changing places.
@@ -123,6 +111,12 @@ func convGradWeight(l *builder, n *ir.Node) *ir.Value {
 	x, dy, win := n.Input(0), n.Input(1), windowFrom(n)
 	w, dx, dd := l.dims(n.Output(0)), l.dims(x), l.dims(dy)
 	batch, g := dx[0], win.group
+	switch {
+	case win.pointwise():
+		return pointwiseGradWeight(l, x, dy, win, w)
+	case win.depthwise(w, dx[1]) && dd[2]*dd[3] > smallMap:
+		return depthwiseGradWeight(l, x, dy, win, w)
+	}
 	kernel := l.transpose(dy, 1, 0, 2, 3) // [K,N,OH,OW]
 	if g == 1 && w[2]*w[3] > 1 && win.dilations == [2]int64{1, 1} && w[1] <= 64 {
 		// Rows of x as W*C elements, channels innermost: one step to the right

@@ -87,7 +87,8 @@ const (
 )
 
 // layoutState decides where each parameter's numbers are kept: large ones in a
-// tensor of their own, small ones together.
+// tensor of their own, small ones together. All tensors have one axis: where the
+// last axes are 1, ONNX Runtime takes an operator with a number element by element.
 func layoutState(values []*ir.Value, prefix string, alone int64) (params []Param, tensors []Tensor) {
 	var flat []*ir.Value
 	for _, v := range values {
@@ -97,7 +98,7 @@ func layoutState(values []*ir.Value, prefix string, alone int64) (params []Param
 			continue
 		}
 		params = append(params, Param{Name: v.Name(), Dims: t.Dims(), State: prefix + v.Name()})
-		tensors = append(tensors, Tensor{Name: prefix + v.Name(), Dims: t.Dims()})
+		tensors = append(tensors, Tensor{Name: prefix + v.Name(), Dims: []int64{int64(t.Len())}})
 	}
 	if len(flat) == 0 {
 		return params, tensors
@@ -124,7 +125,7 @@ func readState(b *builder, params []Param, tensors []Tensor) map[string]*ir.Valu
 	for _, p := range params {
 		old := b.g.Value(p.Name)
 		if in := inputs[p.State]; len(p.State) > len(flatWeights) {
-			old.ReplaceUses(in)
+			old.ReplaceUses(b.reshape(in, p.Dims...))
 			b.g.RemoveValues(old)
 		} else {
 			parts[p.State] = append(parts[p.State], p)

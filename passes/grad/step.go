@@ -212,9 +212,8 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 	grads, norm = o.Opt.clip(b, grads)
 	outputs = append(outputs, norm)
 	add := func(t Tensor, value *ir.Value) {
-		out := g.Temp(t.Name+next, ir.TensorType(ir.Float32, ir.Fixed(t.Dims...)))
-		g.NewNode("", "Identity", []*ir.Value{value}, []*ir.Value{out})
-		outputs = append(outputs, out)
+		g.Rename(value, t.Name+next)
+		outputs = append(outputs, value)
 		man.State = append(man.State, t)
 	}
 	for i, t := range weightTensors {
