@@ -32,6 +32,7 @@ type calibrationSource struct {
 	flag    string // that named the images, for errors
 	// lenient passes images over that cannot be used.
 	lenient bool
+	session ort.Options
 }
 
 // calibrate runs the model up to the cut on real images and returns the units
@@ -125,7 +126,7 @@ func (src calibrationSource) openPrefix() (*ort.Session, error) {
 	if err := onnx.Save(file, b.Mobile, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
-	session, err := ort.Open(file, ort.Options{})
+	session, err := ort.Open(file, src.session)
 	if refused := (*ort.ModelError)(nil); errors.As(err, &refused) {
 		return nil, unusablef("%s: %w", src.path, refused) // not the file that is gone
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/spf13/pflag"
 )
 
@@ -47,7 +48,7 @@ Examples:
 
 type evalOptions struct {
 	data, teacher, quality, codec, plot string
-	batch, limit                        int
+	batch, limit, threads               int
 	json                                bool
 	images                              imageFlags
 
@@ -63,6 +64,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.StringVar(&o.plot, "plot", "", "SVG file to write: accuracy against payload")
 	fs.IntVar(&o.batch, "batch", eval.DefaultBatch, "images of a run, where the model does not fix it")
 	fs.IntVar(&o.limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
+	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
 	o.images.declare(fs)
 	fs.BoolVar(&o.json, "json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
@@ -73,8 +75,8 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 		if o.data == "" {
 			return usagef("--data is missing: which images?")
 		}
-		if o.batch < 1 || o.limit < 0 {
-			return usagef("--batch %d, --limit %d: expected 1 or more, and 0 (all) or more", o.batch, o.limit)
+		if o.batch < 1 || o.limit < 0 || o.threads < 0 {
+			return usagef("--batch %d, --limit %d, --threads %d: expected 1 or more, and 0 or more", o.batch, o.limit, o.threads)
 		}
 		if o.codec != "" && o.codec != "jpeg" && o.codec != "png" {
 			return usagef("--input-codec %q: expected jpeg or png", o.codec)
@@ -133,7 +135,7 @@ type evalRow struct {
 }
 
 func evaluate(ctx context.Context, s streams, path string, o evalOptions) error {
-	subject, err := openSubject(path)
+	subject, err := openSubject(path, ort.Options{Threads: o.threads})
 	if err != nil {
 		return err
 	}
@@ -266,7 +268,7 @@ func teacherOf(s *subject, o evalOptions) (*subject, error) {
 		original.bypassed = true
 		return &original, nil
 	}
-	teacher, err := openSubject(o.teacher)
+	teacher, err := openSubject(o.teacher, s.session)
 	if err != nil {
 		return nil, fmt.Errorf("--teacher: %w", err)
 	}

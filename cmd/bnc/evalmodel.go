@@ -25,19 +25,21 @@ type subject struct {
 	// joined is the path of bottlenet.onnx, "" for whole models and plain pairs.
 	joined string
 	// pair is the bundle whose halves are run where there is no joined network.
-	pair *bundle.Bundle
+	pair    *bundle.Bundle
+	session ort.Options
 	// bypassed stands for the joined network without its bottleneck.
 	bypassed bool
 }
 
-// openSubject reads the heads of the files at path.
-func openSubject(path string) (*subject, error) {
+// openSubject reads the heads of the files at path. Session is how they are to be
+// run.
+func openSubject(path string, session ort.Options) (*subject, error) {
 	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if stat.IsDir() {
-		return openBundleSubject(path)
+		return openBundleSubject(path, session)
 	}
 	head, err := model.ReadFile(path)
 	if err != nil {
@@ -47,7 +49,7 @@ func openSubject(path string) (*subject, error) {
 	if err != nil {
 		return nil, unusablef("%s: %w", path, err)
 	}
-	s := &subject{path: path, meta: meta, inputs: head.Inputs}
+	s := &subject{path: path, meta: meta, inputs: head.Inputs, session: session}
 	switch meta.Part {
 	case "":
 	case bundle.PartJoined:
@@ -58,12 +60,12 @@ func openSubject(path string) (*subject, error) {
 	return s, nil
 }
 
-func openBundleSubject(dir string) (*subject, error) {
+func openBundleSubject(dir string, session ort.Options) (*subject, error) {
 	b, err := bundle.Open(dir)
 	if err != nil {
 		return nil, unusableError{err}
 	}
-	s := &subject{path: dir, meta: b.Meta, inputs: b.Mobile.Inputs, pair: b}
+	s := &subject{path: dir, meta: b.Meta, inputs: b.Mobile.Inputs, pair: b, session: session}
 	joined, err := b.Joined()
 	if b.Meta.Plain() || errors.Is(err, os.ErrNotExist) {
 		return s, nil
@@ -71,7 +73,7 @@ func openBundleSubject(dir string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := openSubject(joined)
+	own, err := openSubject(joined, session)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +92,7 @@ func (s *subject) bottleneck() bool { return s.joined != "" }
 // own.
 func (s *subject) open(quality int) (eval.Model, io.Closer, error) {
 	if s.pair != nil && s.joined == "" {
-		r, err := s.pair.OpenRunner(ort.Options{})
+		r, err := s.pair.OpenRunner(s.session)
 		if err != nil {
 			return nil, nil, openError(err)
 		}
@@ -107,7 +109,7 @@ func (s *subject) open(quality int) (eval.Model, io.Closer, error) {
 	case s.joined != "" && quality != 0 && quality != s.meta.Quality:
 		edit = func(m *ir.Model) error { return setQuality(m, quality) }
 	}
-	session, err := openEdited(path, edit)
+	session, err := openEdited(path, edit, s.session)
 	if err != nil {
 		return nil, nil, openError(err)
 	}
@@ -140,9 +142,9 @@ func setQuality(m *ir.Model, quality int) error {
 }
 
 // openEdited opens a session of the model at path, with edit of a changed copy.
-func openEdited(path string, edit func(*ir.Model) error) (*ort.Session, error) {
+func openEdited(path string, edit func(*ir.Model) error, o ort.Options) (*ort.Session, error) {
 	if edit == nil {
-		return ort.Open(path, ort.Options{})
+		return ort.Open(path, o)
 	}
 	m, err := onnx.Load(path)
 	if err != nil {
@@ -155,7 +157,7 @@ func openEdited(path string, edit func(*ir.Model) error) (*ort.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return ort.OpenBytes(path, b, ort.Options{})
+	return ort.OpenBytes(path, b, o)
 }
 
 // run evaluates the subject at a quality on what in prepares.

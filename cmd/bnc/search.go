@@ -74,7 +74,7 @@ type searchOptions struct {
 	maxLoss, margin      float64
 	seed                 uint64
 	exhaustive, partial  bool
-	jobs, index          int
+	jobs, index, threads int
 	cacheBytes           string
 	screenImages         int
 	asJSON               bool
@@ -92,6 +92,7 @@ func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.Float64Var(&o.margin, "margin", 50, "percentage points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
 	fs.IntVar(&o.jobs, "jobs", 1, "processes on this machine")
+	fs.IntVar(&o.threads, "threads", 0, "threads of a process, 0 for an equal share of the cores")
 	fs.IntVar(&o.index, "index", -1, "of run: the candidate")
 	fs.BoolVar(&o.partial, "partial", false, "of collect: take what is finished")
 	fs.StringVar(&o.cacheBytes, "cache-bytes", "4GB", "disk that the activations of a cut may take; fewer images are screened on where they are more")
@@ -178,8 +179,8 @@ func (o *searchOptions) check() (sizes []search.Size, cacheBytes uint64, err err
 	if !(o.maxLoss >= 0 && o.maxLoss <= 100) || !(o.margin >= 0 && o.margin <= 100) {
 		return nil, 0, usagef("--max-loss %v, --margin %v: expected percentage points from 0 to 100", o.maxLoss, o.margin)
 	}
-	if o.jobs < 1 || o.screenImages < 1 {
-		return nil, 0, usagef("--jobs %d, --screen-images %d: expected 1 or more", o.jobs, o.screenImages)
+	if o.jobs < 1 || o.screenImages < 1 || o.threads < 0 {
+		return nil, 0, usagef("--jobs %d, --screen-images %d, --threads %d: expected 1 or more, and 0 or more", o.jobs, o.screenImages, o.threads)
 	}
 	for _, c := range o.channels {
 		n, err := strconv.Atoi(c)

@@ -47,13 +47,13 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	o, err := parseTrain(t.settings.Train)
+	o, err := parseTrain(t.flags(t.settings.Train, c))
 	if err != nil {
 		return err
 	}
 	src := calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(t.settings.Model, o.inputs) },
-		path:    t.settings.Model, after: c.Tensor, set: t.sets.train, choose: t.sets.choose, flag: "--data",
+		path:    t.settings.Model, after: c.Tensor, set: t.sets.train, choose: t.sets.choose, flag: "--data", session: ort.Options{Threads: o.threads},
 	}
 	session, err := src.openPrefix()
 	if err != nil {

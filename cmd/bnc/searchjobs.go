@@ -23,6 +23,9 @@ func searchJobs(ctx context.Context, s streams, p *search.Plan, o *searchOptions
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if o.threads == 0 {
+		o.threads = max(1, runtime.NumCPU()/o.jobs)
+	}
 	places := make(chan []int, len(p.Places()))
 	for _, place := range p.Places() {
 		places <- place
@@ -50,7 +53,7 @@ func searchJobs(ctx context.Context, s streams, p *search.Plan, o *searchOptions
 // searchChild is bnc search run in a process of its own, which ends when this one
 // does.
 func searchChild(ctx context.Context, s streams, self string, index int, o *searchOptions) error {
-	args := []string{"search", "run", "-o", o.dir, fmt.Sprintf("--index=%d", index)}
+	args := []string{"search", "run", "-o", o.dir, fmt.Sprintf("--index=%d", index), fmt.Sprintf("--threads=%d", o.threads)}
 	if o.asJSON {
 		args = append(args, "--json")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/spf13/pflag"
@@ -32,7 +33,7 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	if !o.flags.Changed("epochs") {
 		settings.Train = append(settings.Train, "--epochs="+o.trainFlags.Lookup("epochs").DefValue)
 	}
-	options, err := parseTrain(append(settings.Train, fmt.Sprintf("--seed=%d", o.seed)))
+	options, err := parseTrain(append(settings.Train, fmt.Sprintf("--seed=%d", o.seed), fmt.Sprintf("--threads=%d", o.threads)))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	if sets.val == nil {
 		return nil, usagef("there are no images to judge by: give --val DATA, or a --val-split larger than 0")
 	}
-	if p.Baseline.Top1, err = wholeTop1(ctx, s, path, sets); err != nil {
+	if p.Baseline.Top1, err = wholeTop1(ctx, s, path, sets, ort.Options{Threads: o.threads}); err != nil {
 		return nil, err
 	}
 	if options.distill {
@@ -132,7 +133,7 @@ func parseTrain(args []string) (trainOptions, error) {
 
 // openSearchSets opens the images of a search, prepared for the model itself.
 func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, error) {
-	subject, err := openSubject(path)
+	subject, err := openSubject(path, ort.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -147,11 +148,11 @@ func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, erro
 }
 
 // wholeTop1 is the model's own accuracy, nil without labels.
-func wholeTop1(ctx context.Context, s streams, path string, sets *trainingSets) (*float64, error) {
+func wholeTop1(ctx context.Context, s streams, path string, sets *trainingSets, session ort.Options) (*float64, error) {
 	if !sets.val.Labelled() {
 		return nil, nil
 	}
-	subject, err := openSubject(path)
+	subject, err := openSubject(path, session)
 	if err != nil {
 		return nil, err
 	}

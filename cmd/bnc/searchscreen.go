@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -19,7 +18,7 @@ import (
 // where this is up to 12 more (2048 images of Fashion-MNIST, six sizes). After rb5
 // this is up to 50 more, in an order that is much like that of full training.
 func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Outcome, error) {
-	o, err := parseTrain(append(only(t.settings.Train, ofScreening), fmt.Sprintf("--seed=%d", c.Seed), "--epochs=1", "--freeze=backbone", "--checkpoint-every=0"))
+	o, err := parseTrain(append(t.flags(only(t.settings.Train, ofScreening), c), "--epochs=1", "--freeze=backbone", "--checkpoint-every=0"))
 	if err != nil {
 		return search.Outcome{}, err
 	}

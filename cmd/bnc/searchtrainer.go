@@ -17,6 +17,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -29,17 +30,18 @@ type searchTrainer struct {
 	dir      string
 	plan     *search.Plan
 	settings searchSettings
+	threads  int
 	sets     *trainingSets // as the model itself takes them
 	cached   *activations  // of the place that is screened, nil for none
 }
 
 // newSearch opens a plan's model and images. Closing frees what it took.
 func newSearch(s streams, p *search.Plan, o *searchOptions) (run *search.Search, closing func(), err error) {
-	t := &searchTrainer{streams: s, dir: o.dir, plan: p}
+	t := &searchTrainer{streams: s, dir: o.dir, plan: p, threads: o.threads}
 	if t.settings, err = settingsOf(p); err != nil {
 		return nil, nil, err
 	}
-	options, err := parseTrain(append(t.settings.Train, fmt.Sprintf("--seed=%d", p.Candidates[0].Seed)))
+	options, err := parseTrain(t.flags(t.settings.Train, p.Candidates[0]))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,6 +80,11 @@ func tellEvent(s streams, e search.Event, asJSON bool) {
 // quiet are the streams of steps whose own output is of no interest.
 var quiet = streams{io.Discard, io.Discard}
 
+// flags are those of a training of the candidate.
+func (t *searchTrainer) flags(args []string, c plan.Candidate) []string {
+	return append(slices.Clone(args), fmt.Sprintf("--seed=%d", c.Seed), fmt.Sprintf("--threads=%d", t.threads))
+}
+
 // folder is where a candidate's bundle begins its training.
 func (t *searchTrainer) folder(c plan.Candidate) string {
 	return filepath.Join(t.dir, "work", fmt.Sprintf("%04d", c.Index))
@@ -100,7 +107,7 @@ func (t *searchTrainer) split(ctx context.Context, c plan.Candidate, dir string)
 // Train trains a candidate in full.
 func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate) (search.Outcome, error) {
 	start, bundleDir := t.folder(c), filepath.Join("bundles", fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S))
-	o, err := parseTrain(append(t.settings.Train, fmt.Sprintf("--seed=%d", c.Seed)))
+	o, err := parseTrain(t.flags(t.settings.Train, c))
 	if err != nil {
 		return search.Outcome{}, err
 	}
@@ -118,7 +125,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 		}
 	}
 	if o.distill {
-		subject, err := openSubject(start)
+		subject, err := openSubject(start, ort.Options{})
 		if err != nil {
 			return search.Outcome{}, err
 		}

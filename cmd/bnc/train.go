@@ -45,7 +45,7 @@ Examples:
 type trainOptions struct {
 	data, val, teacher, freeze, out string
 	valSplit                        float64
-	epochs, batch, limit            int
+	epochs, batch, limit, threads   int
 	seed                            uint64
 	distill, naive, noCalib, resume bool
 	loss                            grad.Loss
@@ -73,6 +73,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.IntVar(&o.limit, "limit", 0, "train on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.epochs, "epochs", 10, "times that each image is trained on")
 	fs.IntVar(&o.batch, "batch", 0, "images a step (default 64; 16 for more than 64x64 pixels)")
+	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
 	fs.Uint64Var(&o.seed, "seed", 0, "seed of shuffling and augmentation")
 	fs.StringVar(&o.freeze, "freeze", "none", "what keeps its weights: none, backbone (all but the bottleneck), mobile or cloud (that half)")
 	fs.BoolVar(&o.distill, "distill", false, "learn from the original model's answers; labels, if any, only judge")
@@ -165,6 +166,8 @@ func (o *trainOptions) check() error {
 		}
 	}
 	switch {
+	case o.threads < 0:
+		return usagef("--threads %d: expected 0 or more", o.threads)
 	case o.limit < 0:
 		return usagef("--limit %d: expected 0 (all) or more", o.limit)
 	case o.epochs < 1:

@@ -85,7 +85,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := train.SessionOptions()
+	options := ort.Options{}
 	options.Threads = 1 // more only cost, at these sizes
 	session, err := ort.OpenBytes(c.name, b, options)
 	if err != nil {

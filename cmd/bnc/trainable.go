@@ -16,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/ort"
 )
 
 // trainable is a bundle or a model that is to be trained.
@@ -31,15 +32,19 @@ type trainable struct {
 	// calibrated tells that the quantiser's static range is that of real images.
 	calibrated bool
 	teacher    *ir.Model // of --distill
+	// session is how graphs run: with every optimisation, which gives layers whose
+	// weights are constants, frozen ones and the teacher's, a blocked layout.
+	session ort.Options
 }
 
 // openTrainable loads what is at path and, with --distill, its teacher.
 func openTrainable(path string, o trainOptions) (*trainable, error) {
-	subject, err := openSubject(path)
+	session := ort.Options{Threads: o.threads}
+	subject, err := openSubject(path, session)
 	if err != nil {
 		return nil, err
 	}
-	t := &trainable{path: path, meta: subject.meta, bottleneck: subject.joined != "", inputs: o.inputs}
+	t := &trainable{path: path, meta: subject.meta, bottleneck: subject.joined != "", inputs: o.inputs, session: session}
 	switch {
 	case subject.pair != nil && subject.joined == "":
 		return nil, usagef("%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
@@ -179,6 +184,7 @@ func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
 			lenient: true, // told when it is trained on
+			session: t.session,
 		}, settings.Geometry)
 		if err != nil {
 			return err

@@ -226,10 +226,10 @@ func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*tra
 		h.Write(ir.AppendFloat32s(nil, p.Initial[name]))
 	}
 	s.id = hex.EncodeToString(h.Sum(nil))
-	if s.session, err = ort.OpenBytes("training step", step, train.SessionOptions()); err != nil {
+	if s.session, err = ort.OpenBytes("training step", step, t.session); err != nil {
 		return nil, err
 	}
-	if s.evaluation, err = ort.OpenBytes("evaluation", evaluation, ort.Options{}); err != nil {
+	if s.evaluation, err = ort.OpenBytes("evaluation", evaluation, t.session); err != nil {
 		s.session.Close()
 		return nil, err
 	}
@@ -405,7 +405,7 @@ func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSe
 	if err != nil {
 		return err
 	}
-	session, err := ort.OpenBytes("teacher", b, ort.Options{})
+	session, err := ort.OpenBytes("teacher", b, t.session)
 	if err != nil {
 		return err
 	}
@@ -424,7 +424,7 @@ func (t *trainable) judge(ctx context.Context, sets *trainingSets) (train.Valida
 	if err != nil {
 		return train.Validation{}, err
 	}
-	session, err := ort.OpenBytes(t.path, b, ort.Options{})
+	session, err := ort.OpenBytes(t.path, b, t.session)
 	if err != nil {
 		return train.Validation{}, err
 	}
@@ -456,7 +456,7 @@ func (t *trainable) measureRange(ctx context.Context, s streams, trained *ir.Mod
 	if err != nil {
 		return 0, 0, err
 	}
-	session, err := ort.OpenBytes("reduction", b, ort.Options{})
+	session, err := ort.OpenBytes("reduction", b, t.session)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -11,11 +11,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// SessionOptions are those that are fastest for step graphs: with everything on,
-// layers whose weights are constants, frozen ones and the teacher's, get ONNX
-// Runtime's blocked layout, which halves a step's time; others stay as they are.
-func SessionOptions() ort.Options { return ort.Options{} }
-
 // Trainer holds the state of a training and does its steps. The state exists
 // twice: a step reads one and writes the other, and nothing is copied.
 type Trainer struct {

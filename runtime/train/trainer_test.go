@@ -20,7 +20,7 @@ import (
 func slopeTrainer(t *testing.T, w float32) *Trainer {
 	t.Helper()
 	rttest.Library(t)
-	session, err := ort.Open(rttest.Data("training_step.onnx"), SessionOptions())
+	session, err := ort.Open(rttest.Data("training_step.onnx"), ort.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if err != nil {
 		return nil, err
 	}
-	session, err := ort.OpenBytes(network, b, train.SessionOptions())
+	session, err := ort.OpenBytes(network, b, ort.Options{})
 	if err != nil {
 		return nil, err
 	}
