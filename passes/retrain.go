@@ -14,6 +14,7 @@ type Joined struct {
 	Decoded  *ir.Value // float32, what the restoration units read
 	Restored *ir.Value // stands for the cut tensor
 	Codec    *ir.Node
+	Tile     *ir.Value // float32, what is rounded to bytes and encoded
 }
 
 // Anatomy finds the bottleneck of a joined network. A model without exactly one
@@ -38,7 +39,10 @@ func Anatomy(m *ir.Model) (*Joined, error) {
 			j.Decoded = n.Output(0)
 		}
 	}
-	if j.Reduced == nil || j.Decoded == nil {
+	if cast := codec.Input(0).Producer(); cast != nil {
+		j.Tile = cast.Input(0)
+	}
+	if j.Reduced == nil || j.Decoded == nil || j.Tile == nil {
 		return nil, &UnsuitableError{codec.Label(), "its quantiser was not written by this version of bnc split: split the model again"}
 	}
 	return j, nil

@@ -60,7 +60,7 @@ Examples:
 // passedOn are the flags of other commands that a search takes and hands on.
 var (
 	passedToTrain = []string{"data", "val", "val-split", "limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
-		"feature-weight", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
+		"feature-weight", "rate-weight", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
 		"statistics", "layout", "checkpoint-every", "input", "color", "resize", "crop", "scale", "mean", "std"}
 	passedToSplit = []string{"bits", "quality", "codec-at", "restore-width"}
 	// ofScreening are those of training that say how a screening is, too.

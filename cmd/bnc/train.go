@@ -85,6 +85,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.Float64Var(&o.loss.LabelSmoothing, "label-smoothing", 0, "share of a label's weight that all classes get")
 	fs.Float64Var(&o.loss.Temperature, "temperature", 1, "of --distill")
 	fs.Float64Var(&o.loss.FeatureWeight, "feature-weight", 1, "of --distill: weight of matching the cut tensor")
+	fs.Float64Var(&o.loss.RateWeight, "rate-weight", 0, "weight of ln(payload) in the loss: fewer bytes for a little accuracy, e.g. 0.1")
 	fs.StringVar(&o.opt.Kind, "optimizer", "", "sgd, adam or adamw (default: see the README)")
 	fs.Float64Var(&o.lr, "lr", 0, "highest learning rate (default: see the README)")
 	fs.Float64Var(&o.opt.Momentum, "momentum", 0.9, "of sgd")
@@ -158,6 +159,7 @@ func (o *trainOptions) check() error {
 		low, below float64
 	}{
 		{"val-split", o.valSplit, 0, 1}, {"label-smoothing", o.loss.LabelSmoothing, 0, 1}, {"feature-weight", o.loss.FeatureWeight, 0, math.Inf(1)},
+		{"rate-weight", o.loss.RateWeight, 0, math.Inf(1)},
 		{"momentum", o.opt.Momentum, 0, 1}, {"weight-decay", o.opt.WeightDecay, 0, math.Inf(1)}, {"clip-norm", o.opt.ClipNorm, 0, math.Inf(1)},
 		{"ema", o.opt.EMA, 0, 1}, {"lr", o.lr, 0, math.Inf(1)},
 	} {
@@ -186,6 +188,8 @@ func (o *trainOptions) check() error {
 		return usagef("--checkpoint-every %v: expected 0 (only after epochs) or more", o.every)
 	case o.opt.Nesterov && o.opt.Momentum == 0:
 		return usagef("--nesterov needs a --momentum larger than 0")
+	case o.loss.RateWeight > 0 && o.naive:
+		return usagef("--rate-weight has no meaning with --naive, which trains without the codec")
 	case o.teacher != "" && !o.distill:
 		return usagef("--teacher has a meaning with --distill only")
 	}

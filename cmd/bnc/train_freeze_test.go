@@ -125,3 +125,20 @@ func TestTrainDistils(t *testing.T) {
 		t.Errorf("loss %v with --feature-weight 1, %v without", with, without)
 	}
 }
+
+// TestTrainRate: where the size of payloads counts, they become smaller.
+func TestTrainRate(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 64, 24)
+	start := splitAt(t, stripeNet(t), "--c", "2", "--s", "1", "--calib", set)
+	size := func(weight string) float64 {
+		r := trained(t, slices.Concat([]string{copyOf(t, start), "--data", set, "--keep-last", "--rate-weight", weight}, few)...)
+		return *r.PayloadBytes
+	}
+	if with, without := size("2"), size("0"); with >= without {
+		t.Errorf("%v bytes with --rate-weight 2, %v without", with, without)
+	}
+	if _, stderr, code := bnc(t, "train", start, "--data", set, "--naive", "--rate-weight", "1"); code != exitUsage || !strings.Contains(stderr, "--naive") {
+		t.Errorf("--rate-weight with --naive: exit code %d: %s", code, stderr)
+	}
+}

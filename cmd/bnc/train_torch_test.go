@@ -341,7 +341,7 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 	x := normal(rng, 8, 1, 28, 28)
 	classes := []int64{0, 4, 2, 9, 1, 3, 7, 7}
 	var all []*stepCase
-	for _, flags := range []string{"--c 2 --s 2 --calib " + set, "--c 3 --s 1 --restore-width 4", "--c full --s 2 --bits 5"} {
+	for _, flags := range []string{"--c 2 --s 2 --calib " + set, "--c 3 --s 1 --restore-width 4", "--c full --s 2 --bits 5", "--c 3 --s 1 --quality 35 --calib " + set} {
 		dir := splitAt(t, model, strings.Fields(flags)...)
 		m, err := onnx.Load(filepath.Join(dir, "bottlenet.onnx"))
 		if err != nil {
@@ -355,6 +355,13 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 				c := &stepCase{
 					name: fmt.Sprintf("%s, %s, frozen %s", flags, layout, frozen), Optimizer: grad.Optimizer{Kind: grad.SGD}, Rates: []float64{0.05},
 					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Scores: "y"},
+				}
+				if strings.Contains(flags, "--quality") {
+					anatomy, err := passes.Anatomy(m)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.Loss.RateWeight, c.Targets.Tile, c.Targets.Quality = 0.5, anatomy.Tile.Name(), 35
 				}
 				c.run(t, m, layout, x, classes, func(name string) bool {
 					return frozen == "backbone" && !strings.HasPrefix(name, passes.UnitName)

@@ -61,8 +61,8 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		return nil, usagef("which file is to be written? give -o FILE: a model is not changed in place")
 	case o.freeze != "none":
 		return nil, usagef("--freeze %s has a meaning for bundles only: %s has no bottleneck", o.freeze, path)
-	case o.naive, o.noCalib, o.quantRange != "":
-		return nil, usagef("--naive, --no-calib and --range have a meaning for bundles only: %s has no bottleneck", path)
+	case o.naive, o.noCalib, o.quantRange != "", o.loss.RateWeight > 0:
+		return nil, usagef("--naive, --no-calib, --range and --rate-weight have a meaning for bundles only: %s has no bottleneck", path)
 	case o.distill && o.teacher == "":
 		return nil, usagef("--distill of a whole model needs --teacher MODEL: its own answers teach it nothing")
 	}

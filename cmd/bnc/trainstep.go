@@ -88,6 +88,13 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 	if t.bottleneck && !o.naive {
 		options.Watch = "payload_bytes"
 	}
+	if o.loss.RateWeight > 0 {
+		anatomy, err := passes.Anatomy(m)
+		if err != nil {
+			return nil, err
+		}
+		options.Targets.Tile, options.Targets.Quality = anatomy.Tile.Name(), t.meta.Quality
+	}
 	if o.distill {
 		if err := t.graft(m, &options, o); err != nil {
 			return nil, err

@@ -21,6 +21,9 @@ type Loss struct {
 	// FeatureWeight weighs the mean squared difference of the restored and the
 	// cut tensor, relative to the mean square of the latter.
 	FeatureWeight float64
+	// RateWeight weighs the logarithm of what the codec takes for the tile, as
+	// estimated by rate.
+	RateWeight float64
 }
 
 // Targets names what a loss compares: tensors of the graph.
@@ -29,6 +32,10 @@ type Targets struct {
 	Teacher string // the teacher's, "" where labels teach
 	// Restored is what replaces the tensor Feature; "" where FeatureWeight is 0.
 	Restored, Feature string
+	// Tile is the tile [N,1,H,W] in float32 that is encoded at a quality; "" where
+	// RateWeight is 0.
+	Tile    string
+	Quality int
 }
 
 // lossGraph is what a loss adds to a graph.
@@ -113,6 +120,14 @@ func (l Loss) build(b *builder, t Targets) (*lossGraph, *ir.Value, error) {
 		ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
 		out.loss = b.add(out.loss, b.reshape(b.scale(ratio, l.FeatureWeight), 1))
 		out.seeds[r] = b.div(b.scale(diff, 2*l.FeatureWeight/float64(product(b.dims(f)))), power)
+	}
+	if l.RateWeight > 0 {
+		tile := b.g.Value(t.Tile)
+		if tile == nil {
+			return nil, nil, fmt.Errorf("there is no tensor %q whose size counts", t.Tile)
+		}
+		loss, seed := rate(b, tile, t.Quality, l.RateWeight)
+		out.loss, out.seeds[tile] = b.add(out.loss, loss), seed
 	}
 	if t.Teacher == "" {
 		return out, labels, nil
