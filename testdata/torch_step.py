@@ -71,12 +71,12 @@ def loss_of(values, case, labels):
         feature = values[targets["Feature"]].detach()
         loss = loss + o["FeatureWeight"] * functional.mse_loss(values[targets["Restored"]], feature) / feature.square().mean()
     if o["RateWeight"]:
-        loss = loss + o["RateWeight"] * rate_of(values[targets["Tile"]], targets["Quality"]).log()
+        loss = loss + o["RateWeight"] * rate_of(values[targets["Tile"]], targets["Quality"])
     return loss, int((scores.argmax(1) == right).sum())
 
 
 def rate_of(tile, quality):
-    """Estimates bits of JPEG: the mean over images of ln(1 + |coefficient / step|), without those of frequency 0.
+    """Estimates bits a cell of JPEG by log2(1 + |coefficient / step|), without those of frequency 0.
 
     The steps are read off a file that Pillow writes, the basis is evaluated function by function.
     """
@@ -84,6 +84,7 @@ def rate_of(tile, quality):
     Image.new("L", (8, 8)).save(file, "jpeg", quality=quality)
     steps = torch.tensor(Image.open(file).quantization[0], dtype=tile.dtype).view(8, 8)
     h, w = tile.shape[2:]
+    cells = tile.numel()
     tile = functional.pad(tile, (0, -w % 8, 0, -h % 8), mode="replicate")
     total = 0
     for v in range(8):
@@ -93,8 +94,8 @@ def rate_of(tile, quality):
             x = torch.arange(8, dtype=tile.dtype)
             rows, columns = (torch.cos((2 * x + 1) * k * math.pi / 16) * (0.5 if k else math.sqrt(0.125)) for k in (v, u))
             kernel = torch.outer(rows, columns).view(1, 1, 8, 8)
-            total = total + (1 + (functional.conv2d(tile, kernel, stride=8) / steps[v, u]).abs()).log().sum()
-    return total / len(tile)
+            total = total + (1 + (functional.conv2d(tile, kernel, stride=8) / steps[v, u]).abs()).log2().sum()
+    return total / cells
 
 
 def optimizer_of(o, weights):

@@ -85,7 +85,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.Float64Var(&o.loss.LabelSmoothing, "label-smoothing", 0, "share of a label's weight that all classes get")
 	fs.Float64Var(&o.loss.Temperature, "temperature", 1, "of --distill")
 	fs.Float64Var(&o.loss.FeatureWeight, "feature-weight", 1, "of --distill: weight of matching the cut tensor")
-	fs.Float64Var(&o.loss.RateWeight, "rate-weight", 0, "weight of ln(payload) in the loss: fewer bytes for a little accuracy, e.g. 0.1")
+	fs.Float64Var(&o.loss.RateWeight, "rate-weight", 0, "weight of the payload in the loss, as bits a cell of the tile: fewer bytes for a little accuracy")
 	fs.StringVar(&o.opt.Kind, "optimizer", "", "sgd, adam or adamw (default: see the README)")
 	fs.Float64Var(&o.lr, "lr", 0, "highest learning rate (default: see the README)")
 	fs.Float64Var(&o.opt.Momentum, "momentum", 0.9, "of sgd")

@@ -21,7 +21,7 @@ type Loss struct {
 	// FeatureWeight weighs the mean squared difference of the restored and the
 	// cut tensor, relative to the mean square of the latter.
 	FeatureWeight float64
-	// RateWeight weighs the logarithm of what the codec takes for the tile, as
+	// RateWeight weighs the bits that the codec takes for a cell of the tile, as
 	// estimated by rate.
 	RateWeight float64
 }

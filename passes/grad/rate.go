@@ -49,12 +49,12 @@ func transform(n int64) ([]float32, int64) {
 	return m, rows
 }
 
-// rate estimates how many bytes JPEG takes for tiles [N,1,H,W] of 0..255: with u the
-// coefficients of their blocks in units of the quantiser's steps, but for each
-// block's mean, R = sum ln(1 + |u|) an image. It returns weight ln(mean R), float32
-// [1], whose unit does not matter, and its gradient: with A and B the transforms of
-// rows and columns, u = Q (A x B'), that is A' (Q sign(u) / (1 + |u|)) B times
-// weight / sum R.
+// rate estimates how many bits a cell JPEG takes for tiles [N,1,H,W] of 0..255: the
+// mean of log2(1 + |u|), with u the coefficients of their blocks in units of the
+// quantiser's steps, but for each block's mean. It returns weight times that, float32
+// [1], and its gradient: with A and B the transforms of rows and columns, u = Q (A x
+// B'), that is A' (Q sign(u) / (1 + |u|)) B times a number. A linear weight, since
+// the gradient of a logarithm would grow as tiles become empty.
 func rate(b *builder, tile *ir.Value, quality int, weight float64) (loss, seed *ir.Value) {
 	d := b.dims(tile)
 	n, h, w := d[0], d[2], d[3]
@@ -72,9 +72,9 @@ func rate(b *builder, tile *ir.Value, quality int, weight float64) (loss, seed *
 	q := b.floats(steps, height, width)
 	u := b.mul(b.matmul(b.matmul(A, b.reshape(tile, n, h, w)), b.transpose(B, 1, 0)), q)
 	size := b.plus(b.unary("Abs", u), 1)
-	total := b.plus(b.sum(b.unary("Log", size), true, 0, 1, 2), 1e-6)
-	loss = b.reshape(b.scale(b.unary("Log", b.scale(total, 1/float64(n))), weight), 1)
+	weight /= math.Ln2 * float64(n*h*w)
+	loss = b.reshape(b.scale(b.sum(b.unary("Log", size), true, 0, 1, 2), weight), 1)
 	du := b.mul(b.div(b.unary("Sign", u), size), q)
 	dx := b.matmul(b.matmul(b.transpose(A, 1, 0), du), B)
-	return loss, b.reshape(b.mul(dx, b.div(b.scalar(weight), total)), d...)
+	return loss, b.reshape(b.scale(dx, weight), d...)
 }
