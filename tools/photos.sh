@@ -2,13 +2,17 @@
 # MobileNetV2 with real ImageNet weights, no labels: bottlenecks at several
 # blocks, distilled on unlabelled photographs and judged on others, beside the
 # photographs themselves as JPEG.
-# usage: [SHORT=1] photos.sh MODEL UNLABELLED VAL [FOLDER]     results go to FOLDER (default
-# build/photos); SHORT leaves out all but one bottleneck a block
+# usage: [SHORT=1] [JOBS=N] photos.sh MODEL UNLABELLED VAL [FOLDER]     results go to
+# FOLDER (default build/photos); SHORT leaves out all but one bottleneck a block; JOBS
+# trainings run at a time (default 1), which share the cores
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-[ $# -ge 3 ] || { sed -n 2,6p "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n 2,9p "$0" >&2; exit 2; }
 model=$1 unlabelled=$2 val=$3 out=${4:-$root/build/photos}
 bnc=${BNC:-$root/bin/bnc}
+jobs=${JOBS:-1}
+threads=$(($(nproc) / jobs))
+[ "$threads" -gt 0 ] || threads=1
 mkdir -p "$out"
 name=$(basename "$model" .onnx)
 # How the authors prepared the images: a float input takes (x - 128) / 127, an
@@ -27,11 +31,6 @@ keep() {
 	"$@" >"$file.tmp" && mv "$file.tmp" "$file"
 }
 
-# shellcheck disable=SC2086 # the flags are words
-keep "$out/$name.json" "$bnc" eval "$model" --data "$val" $prepare --json
-# shellcheck disable=SC2086
-keep "$out/$name-jpeg.json" "$bnc" eval "$model" --data "$val" $prepare --input-codec jpeg --quality 5,10,15,20,30,50,75,90 --json
-
 # pair CUT C S QUALITY EPOCHS [TRAIN FLAGS]
 pair() {
 	cut=$1 c=$2 s=$3 quality=$4 epochs=$5
@@ -39,27 +38,47 @@ pair() {
 	id=$out/$name-$cut-c$c-s$s-q$quality-e$epochs$(printf %s "$*" | tr ' ' _)
 	[ -s "$id.json" ] && return 0
 	if [ ! -s "$id.train.json" ]; then
-		# shellcheck disable=SC2086
+		# shellcheck disable=SC2086 # the flags are words
 		"$bnc" split "$model" --after "$cut" --c "$c" --s "$s" --quality "$quality" --restore-width 64 --calib "$unlabelled" $prepare -o "$id" >/dev/null
-		keep "$id.untrained.json" "$bnc" eval "$id" --data "$val" --json
-		keep "$id.train.json" "$bnc" train "$id" --data "$unlabelled" --val "$val" --distill --epochs "$epochs" --keep-last --json "$@"
+		keep "$id.untrained.json" "$bnc" eval "$id" --data "$val" --threads "$threads" --json
+		keep "$id.train.json" "$bnc" train "$id" --data "$unlabelled" --val "$val" --distill --epochs "$epochs" --keep-last --threads "$threads" --json "$@"
 	fi
-	keep "$id.json" "$bnc" eval "$id" --data "$val" --quality 5,10,20,35,50,75 --json
+	keep "$id.json" "$bnc" eval "$id" --data "$val" --quality 5,10,15,20,25,35,50,75 --threads "$threads" --json
 }
 
-# One a block first, then other sizes and qualities, then longer trainings.
-for cut in "rb3 16" "rb6 24" "rb9 24" "rb1 8"; do
-	# shellcheck disable=SC2086
-	pair $cut 1 35 5 --freeze backbone --batch 8
-done
-if [ -z "${SHORT:-}" ]; then
-	pair rb6 24 1 20 5 --freeze backbone --batch 8
-	pair rb3 16 1 20 5 --freeze backbone --batch 8
-	pair rb6 8 1 20 5 --freeze backbone --batch 8 --lr 2e-3
-	pair rb3 8 1 20 5 --freeze backbone --batch 8 --lr 2e-3
-	pair rb3 16 1 35 20 --freeze backbone --batch 8
-	pair rb6 24 1 20 20 --freeze backbone --batch 8
-	pair rb6 24 1 20 20 --lr 0.002
-	pair rb6 16 2 50 20 --freeze backbone --batch 8
+# Called by itself, below: one of the jobs.
+if [ $# -gt 4 ]; then
+	shift 4
+	"$@"
+	exit
 fi
+
+# shellcheck disable=SC2086 # the flags are words
+keep "$out/$name.json" "$bnc" eval "$model" --data "$val" $prepare --json
+# shellcheck disable=SC2086
+keep "$out/$name-jpeg.json" "$bnc" eval "$model" --data "$val" $prepare --input-codec jpeg --quality 5,10,15,20,30,50,75,90 --json
+
+
+frozen="--freeze backbone --batch 8"
+{
+	# One a block first, then those of a trial in PyTorch, then other sizes and
+	# longer trainings.
+	for size in "rb3 16 1 35" "rb6 24 1 35" "rb9 24 1 35" "rb1 8 1 35"; do
+		echo "pair $size 5 $frozen"
+	done
+	if [ -z "${SHORT:-}" ]; then
+		echo "pair rb6 32 1 20 5 $frozen"
+		echo "pair rb6 48 1 20 5 $frozen"
+		echo "pair rb6 24 1 20 5 $frozen"
+		echo "pair rb3 16 1 20 5 $frozen"
+		echo "pair rb3 8 1 20 5 $frozen --lr 2e-3"
+		echo "pair rb6 8 1 20 5 $frozen --lr 2e-3"
+		echo "pair rb6 64 1 20 5 $frozen"
+		echo "pair rb6 32 1 20 5 $frozen --rate-weight 0.2"
+		echo "pair rb3 16 1 35 15 $frozen"
+		echo "pair rb6 48 1 20 15 $frozen"
+		echo "pair rb6 48 2 50 5 $frozen"
+		echo "pair rb6 32 1 20 5 --batch 8 --lr 0.002"
+	fi
+} | xargs -P "$jobs" -L 1 sh "$root/tools/photos.sh" "$model" "$unlabelled" "$val" "$out"
 cd "$root" && go run ./tools/photos "$out" docs/photos

@@ -4,13 +4,17 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bottlenet/bnc/runtime/chart"
 )
 
 type evaluation struct {
@@ -32,7 +36,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: photos RESULTS-FOLDER DOCS-NAME")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1], os.Args[2]+".md"); err != nil {
+	if err := write(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "photos:", err)
 		os.Exit(1)
 	}
@@ -52,7 +56,7 @@ func read(path string) (*evaluation, error) {
 
 var pairName = regexp.MustCompile(`^(.+)-(rb\d+)-c(\w+)-s(\d)-q(\d+)-e(\d+)(.*)\.json$`)
 
-func write(dir, file string) error {
+func write(dir, doc string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -71,14 +75,14 @@ func write(dir, file string) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if err := writeModel(&b, dir, name, entries); err != nil {
+		if err := writeModel(&b, dir, doc, name, entries); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(file, []byte(b.String()), 0o644)
+	return os.WriteFile(doc+".md", []byte(b.String()), 0o644)
 }
 
-func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) error {
+func writeModel(b *strings.Builder, dir, doc, name string, entries []os.DirEntry) error {
 	whole, err := read(filepath.Join(dir, name+".json"))
 	if err != nil {
 		return err
@@ -88,6 +92,7 @@ func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) err
 		return err
 	}
 	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | quality | epochs | flags | bytes | untrained | trained | agreement | the image as JPEG at that accuracy | share |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
+	var rows []row
 	for _, e := range entries {
 		m := pairName.FindStringSubmatch(e.Name())
 		if m == nil || m[1] != name || strings.HasSuffix(m[7], "train") || strings.HasSuffix(m[7], "untrained") {
@@ -97,6 +102,7 @@ func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) err
 		if err != nil {
 			return err
 		}
+		rows = append(rows, row{fmt.Sprintf("%s, c=%s, s=%s, trained at quality %s, %s epochs %s", m[2], m[3], m[4], m[5], m[6], strings.TrimSpace(strings.ReplaceAll(m[7], "_", " "))), v})
 		before, err := read(filepath.Join(dir, strings.TrimSuffix(e.Name(), ".json")+".untrained.json"))
 		if err != nil {
 			return err
@@ -112,11 +118,57 @@ func writeModel(b *strings.Builder, dir, name string, entries []os.DirEntry) err
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], strings.ReplaceAll(m[7], "_", " "), v.Payload.Mean,
 			100*before.Top1, 100*v.Top1, agreement, image, share)
 	}
+	writeGoals(b, rows, jpeg)
+	if err := plot(fmt.Sprintf("%s-%s.svg", doc, name), name, rows, jpeg); err != nil {
+		return err
+	}
+	fmt.Fprintf(b, "\n![top-1 over payload](%s-%s.svg)\n", filepath.Base(doc), name)
 	b.WriteString("\n| the image as JPEG, quality | bytes | top-1 |\n|---|---|---|\n")
 	for _, p := range jpeg.Sweep {
 		fmt.Fprintf(b, "| %d | %.0f | %.1f%% |\n", p.Quality, p.Payload, 100*p.Top1)
 	}
 	return nil
+}
+
+// row is a trained bottleneck.
+type row struct {
+	name string
+	*evaluation
+}
+
+// writeGoals names the smallest payloads that reach an accuracy, at any quality.
+func writeGoals(b *strings.Builder, rows []row, jpeg *evaluation) {
+	b.WriteString("\n| top-1 of at least | smallest payload | of | the image as JPEG | share |\n|---|---|---|---|---|\n")
+	for _, goal := range []float64{0.62, 0.70, 0.75} {
+		best, of := math.Inf(1), ""
+		for _, r := range rows {
+			for _, p := range r.Sweep {
+				if p.Top1 >= goal && p.Payload < best {
+					best, of = p.Payload, fmt.Sprintf("%s, at quality %d", r.name, p.Quality)
+				}
+			}
+		}
+		if image := jpegAt(jpeg, goal); image > 0 && !math.IsInf(best, 1) {
+			fmt.Fprintf(b, "| %.0f%% | %.0f | %s | %.0f | %.2f |\n", 100*goal, best, of, image, best/image)
+		}
+	}
+}
+
+// plot draws accuracy over bytes, every bottleneck at every quality.
+func plot(file, model string, rows []row, jpeg *evaluation) error {
+	c := chart.Chart{Title: model + ", top-1 over payload, each line over JPEG qualities", X: "payload, bytes an image", Y: "top-1, %", LogX: true}
+	for _, r := range append(rows, row{"the image as JPEG", jpeg}) {
+		s := chart.Series{Name: r.name}
+		for _, p := range r.Sweep {
+			s.Points = append(s.Points, chart.Point{X: p.Payload, Y: 100 * p.Top1, Label: fmt.Sprintf("quality %d", p.Quality)})
+		}
+		c.Series = append(c.Series, s)
+	}
+	var svg bytes.Buffer
+	if err := c.WriteSVG(&svg); err != nil {
+		return err
+	}
+	return os.WriteFile(file, svg.Bytes(), 0o644)
 }
 
 // jpegAt interpolates the bytes at which the image as JPEG has an accuracy, 0
