@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,8 +25,8 @@ func planned(t *testing.T, dir string) {
 }
 
 // TestExportSlurm runs the script with a program in bnc's place, as Slurm does:
-// it is called with the task's index, and its exit code is the script's, also
-// where it is killed.
+// it is called with the task's index and cores, and its exit code is the script's,
+// also where it is killed.
 func TestExportSlurm(t *testing.T) {
 	t.Chdir(t.TempDir())
 	planned(t, "it's found")
@@ -34,17 +35,25 @@ func TestExportSlurm(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBnc(t, "export", "slurm", "it's found", "--bnc", "./fake bnc", "--cpus", "3", "--time", "1:00:00", "-o", "job/search.sbatch")
-	for index, want := range map[string]int{"0": 0, "1": 1, "3": 3, "5": 137} {
+	for _, task := range []struct {
+		index, cores, threads string
+		code                  int
+	}{
+		{"0", "", "0", 0},
+		{"1", "SLURM_CPUS_ON_NODE=2", "2", 1},
+		{"3", "SLURM_CPUS_ON_NODE=4 SLURM_CPUS_PER_TASK=3", "3", 3},
+		{"5", "SLURM_CPUS_ON_NODE=1", "1", 137},
+	} {
 		os.Remove("called")
 		c := exec.Command("bash", "job/search.sbatch")
-		c.Env = append(os.Environ(), "SLURM_ARRAY_TASK_ID="+index)
+		c.Env = slices.Concat(os.Environ(), []string{"SLURM_ARRAY_TASK_ID=" + task.index}, strings.Fields(task.cores))
 		out, err := c.CombinedOutput()
-		if code := c.ProcessState.ExitCode(); code != want {
-			t.Errorf("task %s: exit code %d, expected %d (%v)\n%s", index, code, want, err, out)
+		if code := c.ProcessState.ExitCode(); code != task.code {
+			t.Errorf("task %s: exit code %d, expected %d (%v)\n%s", task.index, code, task.code, err, out)
 		}
 		called, err := os.ReadFile("called")
-		if want := "search|run|-o|it's found|--index|" + index + "|"; string(called) != want {
-			t.Errorf("task %s: called with %q, expected %q (%v)", index, called, want, err)
+		if want := "search|run|-o|it's found|--threads|" + task.threads + "|--index|" + task.index + "|"; string(called) != want {
+			t.Errorf("task %s: called with %q, expected %q (%v)", task.index, called, want, err)
 		}
 	}
 	script, err := os.ReadFile("job/search.sbatch")
@@ -88,16 +97,16 @@ try:
 except kubernetes_validate.ValidationError:
     s = job["spec"]
     c = s["template"]["spec"]["containers"][0]
-    print(s["completions"], s["parallelism"], s["backoffLimitPerIndex"], s["completionMode"], c["command"][-1], c.get("resources"))
+    print(s["completions"], s["parallelism"], s["backoffLimitPerIndex"], s["completionMode"], " ".join(c["command"][5:]), c.get("resources"))
 `
 		out, err := exec.Command(cached(t, "BNC_ORACLE_PYTHON", "oracle/bin/python", "make deps-oracle"), "-c", check, manifest).CombinedOutput()
 		got := strings.TrimSpace(string(out))
 		if strings.HasPrefix(got, "missing") {
 			t.Skipf("%s: make deps-oracle", got)
 		}
-		want := "6 2 6 Indexed $(JOB_COMPLETION_INDEX) None"
+		want := "6 2 6 Indexed --index $(JOB_COMPLETION_INDEX) None"
 		if more != "" {
-			want = "6 3 2 Indexed $(JOB_COMPLETION_INDEX) {'requests': {'cpu': 4, 'memory': '4Gi'}}"
+			want = "6 3 2 Indexed --threads 4 --index $(JOB_COMPLETION_INDEX) {'requests': {'cpu': 4, 'memory': '4Gi'}}"
 		}
 		if err != nil || got != want {
 			t.Errorf("%q: found %q, expected %q (%v)", more, got, want, err)

@@ -188,13 +188,14 @@ func convGradInputCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		[]int64{0, x[2] + win.pads[0] - rows[0]*s[0], x[3] + win.pads[1] - rows[1]*s[1], 0})}
 }
 
-// stackedBelow bounds the channels up to which the shifted rows of a gradient
-// are put on top of each other for larger products.
+// stackedBelow bounds the channels up to which shifted copies are put on top of each
+// other for one larger product.
 const stackedBelow = 128 * 128
 
 // convGradWeightCHWN: dw[k,c,i,j] is the product of dy's and x's rows, x shifted
 // by the tap: matrix products over all H*W*N positions. With stride 1 the shift
-// along the rows is moved to dy, so that one shift of x serves a column of taps.
+// along the rows is moved to dy, so that one shift of x serves a column of taps;
+// where there are few channels all shifts are multiplied at once.
 func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	win, w := windowFrom(n), l.dims(n.Output(0))
 	if d, e := l.dims(n.Input(0)), l.dims(n.Input(1)); win.dense(w, d, e) {
@@ -210,6 +211,9 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	if win.strides != [2]int64{1, 1} {
 		return []*ir.Value{l.stridedGradWeight(x, dy, win, w)}
 	}
+	if w[0]*w[1] <= stackedBelow && w[2]*w[3] > 1 {
+		return []*ir.Value{l.stackedGradWeight(x, dy, win, w)}
+	}
 	shifted := make([]*ir.Value, w[2]) // dy by row of taps, as tall as x
 	for i := range shifted {
 		at := int64(i)*win.dilations[0] - win.pads[0]
@@ -220,20 +224,55 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	for j := range w[3] {
 		at := j*win.dilations[1] - win.pads[1]
 		columns := rows(l.pad(x, []int64{0, 0, -at, 0}, []int64{0, 0, e[2] - d[2] + at, 0}))
-		if w[0]*w[1] <= stackedBelow && w[2] > 1 {
-			if j == 0 {
-				shifted = []*ir.Value{l.concat(0, shifted...)}
-			}
-		}
-		for _, dy := range shifted {
-			p := l.gemm(rows(dy), columns, false, true)
-			products = append(products, l.reshape(p, product(l.dims(p))/(w[0]*w[1]), w[0]*w[1]))
-		}
-		for i := range w[2] {
-			order = append(order, i*w[3]+j)
+		for i, dy := range shifted {
+			products = append(products, l.reshape(l.gemm(rows(dy), columns, false, true), 1, w[0]*w[1]))
+			order = append(order, int64(i)*w[3]+j)
 		}
 	}
 	return []*ir.Value{l.collect(products, order, w)}
+}
+
+// stackedGradWeight is one matrix product, of dy shifted by each row of taps and x
+// shifted by each column of taps.
+func (l *relayout) stackedGradWeight(x, dy *ir.Value, win window, w []int64) *ir.Value {
+	d, e := l.dims(x), l.dims(dy)
+	rows := l.shifts(dy, 0, w[2], win.dilations[0], (w[2]-1)*win.dilations[0]-win.pads[0], d[1], true)
+	columns := l.shifts(x, 1, w[3], win.dilations[1], win.pads[1], e[2], false)
+	p := l.reshape(l.gemm(rows, columns, false, true), w[0], w[2], w[1], w[3])
+	return l.transpose(p, 0, 2, 1, 3)
+}
+
+// shifts stacks n copies of each plane of x [C,H,W,N], shifted along rows (axis 0)
+// or columns (1), as a matrix [C*n, H*W*N]: copy i begins before zeros less i steps
+// in front of x, or where they are reversed n-1-i steps, and is size long. It is a
+// convolution with kernels of a single 1: all copies in one operator, on all cores.
+func (l *relayout) shifts(x *ir.Value, axis int, n, step, before, size int64, reversed bool) *ir.Value {
+	d := l.dims(x)
+	after := size - (d[1+axis] + before - (n-1)*step)
+	if before < 0 || after < 0 {
+		var lo, hi [4]int64
+		lo[1+axis], hi[1+axis] = min(before, 0), min(after, 0)
+		x = l.pad(x, lo[:], hi[:])
+		before, after = max(before, 0), max(after, 0)
+	}
+	taps := make([]float32, d[0]*n*n)
+	for k := range d[0] * n {
+		i := k % n
+		if reversed {
+			i = n - 1 - i
+		}
+		taps[k*n+i] = 1
+	}
+	batch, kernel, dilations, pads := d[3], [2]int64{1, 1}, [2]int64{1, d[3]}, [4]int64{}
+	kernel[axis] = n
+	unit := [2]int64{1, batch}[axis]
+	dilations[axis], pads[axis], pads[2+axis] = step*unit, before*unit, after*unit
+	dims := []int64{d[1], d[2]}
+	dims[axis] = size
+	w := l.constant(fmt.Sprint("shifts", axis, d[0], n, reversed), "shifts", ir.Float32s(taps, d[0]*n, 1, kernel[0], kernel[1]), []int64{d[0] * n, 1, kernel[0], kernel[1]})
+	y := l.op("Conv", []int64{1, d[0] * n, dims[0], dims[1] * batch}, []*ir.Value{l.planes(x), w},
+		ir.IntsAttr("kernel_shape", kernel[:]...), ir.IntsAttr("dilations", dilations[:]...), ir.IntsAttr("pads", pads[:]...), ir.IntAttr("group", d[0]))
+	return l.reshape(y, d[0]*n, dims[0]*dims[1]*batch)
 }
 
 // collect makes the gradient of kernels w from rows of K*C elements, a row a tap.
