@@ -14,7 +14,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos bench-e2e bench-serve linkcheck dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-serve: build ## the server under load: throughput, 200 clients for 5 minut
 
 linkcheck: ## the emulated links beside the kernel's tbf (root, iproute2)
 	sh tools/linkcheck.sh
+
+slurm: build ## a small search as a Slurm array job, beside the same search in one process (root, Debian)
+	@sh tools/slurm.sh
 
 bench-train: build deps-oracle ## training steps beside PyTorch's
 	sh tools/bench/train.sh

@@ -92,7 +92,7 @@ func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.Float64Var(&o.margin, "margin", 50, "percentage points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
 	fs.IntVar(&o.jobs, "jobs", 1, "processes on this machine")
-	fs.IntVar(&o.threads, "threads", 0, "threads of a process, 0 for an equal share of the cores")
+	fs.IntVar(&o.threads, "threads", 0, "threads of a process, 0 for an equal share of the cores; results depend on it a little")
 	fs.IntVar(&o.index, "index", -1, "of run: the candidate")
 	fs.BoolVar(&o.partial, "partial", false, "of collect: take what is finished")
 	fs.StringVar(&o.cacheBytes, "cache-bytes", "4GB", "disk that the activations of a cut may take; fewer images are screened on where they are more")

@@ -68,13 +68,13 @@ func rate(b *builder, tile *ir.Value, quality int, weight float64) (loss, seed *
 			}
 		}
 	}
-	A, B := b.floats(rows, height, h), b.floats(columns, width, w)
+	down, across := b.floats(rows, height, h), b.floats(columns, width, w)
 	q := b.floats(steps, height, width)
-	u := b.mul(b.matmul(b.matmul(A, b.reshape(tile, n, h, w)), b.transpose(B, 1, 0)), q)
+	u := b.mul(b.matmul(b.matmul(down, b.reshape(tile, n, h, w)), b.transpose(across, 1, 0)), q)
 	size := b.plus(b.unary("Abs", u), 1)
 	weight /= math.Ln2 * float64(n*h*w)
 	loss = b.reshape(b.scale(b.sum(b.unary("Log", size), true, 0, 1, 2), weight), 1)
 	du := b.mul(b.div(b.unary("Sign", u), size), q)
-	dx := b.matmul(b.matmul(b.transpose(A, 1, 0), du), B)
+	dx := b.matmul(b.matmul(b.transpose(down, 1, 0), du), across)
 	return loss, b.reshape(b.scale(dx, weight), d...)
 }
