@@ -61,24 +61,22 @@ keep "$out/$name-jpeg.json" "$bnc" eval "$model" --data "$val" $prepare --input-
 
 frozen="--freeze backbone --batch 8"
 {
-	# One a block first, then those of a trial in PyTorch, then other sizes and
-	# longer trainings.
+	# One a block first, then all channels at a low quality, then those of a trial in
+	# PyTorch, then other ways.
 	for size in "rb3 16 1 35" "rb6 24 1 35" "rb9 24 1 35" "rb1 8 1 35"; do
 		echo "pair $size 5 $frozen"
 	done
 	if [ -z "${SHORT:-}" ]; then
-		echo "pair rb6 32 1 20 5 $frozen"
-		echo "pair rb6 48 1 20 5 $frozen"
-		echo "pair rb6 24 1 20 5 $frozen"
-		echo "pair rb3 16 1 20 5 $frozen"
-		echo "pair rb3 8 1 20 5 $frozen --lr 2e-3"
-		echo "pair rb6 8 1 20 5 $frozen --lr 2e-3"
-		echo "pair rb6 64 1 20 5 $frozen"
-		echo "pair rb6 32 1 20 5 $frozen --rate-weight 0.2"
-		echo "pair rb3 16 1 35 15 $frozen"
-		echo "pair rb6 48 1 20 15 $frozen"
-		echo "pair rb6 48 2 50 5 $frozen"
-		echo "pair rb6 32 1 20 5 --batch 8 --lr 0.002"
+		for size in "rb6 64 1 10" "rb9 160 1 10" "rb3 32 1 10" "rb6 64 1 5" "rb6 64 1 20" "rb6 48 1 20" "rb6 32 1 20" "rb6 24 1 20" "rb3 16 1 20"; do
+			echo "pair $size 5 $frozen"
+		done
+		for size in "rb3 8 1 20" "rb6 8 1 20"; do
+			echo "pair $size 5 $frozen --lr 2e-3"
+		done
+		echo "pair rb6 64 1 10 5 $frozen --rate-weight 0.2"
+		echo "pair rb6 64 1 10 15 $frozen"
+		echo "pair rb6 64 2 50 5 $frozen"
+		echo "pair rb6 64 1 10 5 --batch 8 --lr 0.002"
 	fi
 } | xargs -P "$jobs" -L 1 sh "$root/tools/photos.sh" "$model" "$unlabelled" "$val" "$out"
 cd "$root" && go run ./tools/photos "$out" docs/photos

@@ -25,16 +25,15 @@ job=
 
 # within SECONDS COMMAND...: waits until the command succeeds; 1 where it does not.
 within() {
-	tries=$(($1 * 10))
+	deadline=$(($(date +%s) + $1))
 	shift
 	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
+		[ "$(date +%s)" -lt "$deadline" ] || return 1
 		sleep 0.1
 	done
 }
 over() { [ -z "$(squeue --noheader --jobs "$job" 2>/dev/null)" ]; }
-gone() { ! kill -0 "$1" 2>/dev/null; }
+gone() { ! readlink "/proc/$1/exe" >/dev/null; } # no longer there, or only waited for
 
 # quietly COMMAND...: what it prints is shown where it fails.
 quietly() {
@@ -80,6 +79,7 @@ quietly "$bnc" models resnet20 -o net.onnx
 quietly "$bnc" train net.onnx --data images --epochs 2 --batch 16 --threads 1 -o base.onnx
 
 say "starting munged, slurmctld and slurmd"
+port=$((10000 + $$ % 10000 * 2))
 host=$(uname -n)
 host=${host%%.*}
 mkdir munge spool state
@@ -93,8 +93,8 @@ cat >slurm.conf <<END
 ClusterName=bnc
 SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
-SlurmctldPort=16817
-SlurmdPort=16818
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
 AuthInfo=socket=$work/munge/socket,cred_expire=5
@@ -127,7 +127,7 @@ END
 slurmctld -f slurm.conf
 slurmd -f slurm.conf
 idle() { [ "$(sinfo --noheader --format %T 2>/dev/null)" = idle ]; }
-within 30 idle || { tail -n 20 munge/log slurmctld.log slurmd.log >&2; fail "the node does not become idle"; }
+within 30 idle || { tail -n 20 munge/log slurmctld.log slurmd.log >&2; fail "the node does not become idle; are the ports $port and $((port + 1)) free?"; }
 
 # finished: the files of candidates that nothing more is to be done about.
 finished() { grep -lE '"status": "(trained|skipped|failed)"|"reason": "' "$mode"/array/candidates/*.json 2>/dev/null; }

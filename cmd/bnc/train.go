@@ -347,7 +347,7 @@ var trainDefaults = []trainDefault{
 	{bottleneck: false, normalised: true, optimizer: grad.SGD, lr: 0.1},
 	{bottleneck: false, normalised: false, optimizer: grad.SGD, lr: 0.01, clip: 1},
 	{bottleneck: true, normalised: true, optimizer: grad.SGD, lr: 0.02},
-	{bottleneck: true, normalised: false, optimizer: grad.SGD, lr: 0.005, clip: 1},
+	{bottleneck: true, normalised: false, optimizer: grad.SGD, lr: 0.02, clip: 1},
 	{bottleneck: true, backboneOnly: true, optimizer: grad.Adam, lr: 4e-3},
 }
 
