@@ -4,13 +4,14 @@
 # the images themselves as JPEG and PNG. Hours on two cores; what is done already
 # is not done again. The weights of the last epoch count, not of the one that the test
 # images like best.
-# usage: [EPOCHS=N] [JOBS=N] fashion.sh [FOLDER]     results go there (default
-# build/fashion); EPOCHS are those of the other sizes and blocks (default 4), JOBS
+# usage: [EPOCHS=N] [JOBS=N] fashion.sh [FOLDER]     results go there (default: the
+# cache folder's results/fashion); EPOCHS are those of the other sizes and blocks (default 4), JOBS
 # trainings run at a time (default 1), which share the cores
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-out=${1:-$root/build/fashion}
-data=${XDG_CACHE_HOME:-$HOME/.cache}/bnc/fashion-mnist
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bnc
+out=${1:-$cache/results/fashion}
+data=$cache/fashion-mnist
 bnc=${BNC:-$root/bin/bnc}
 jobs=${JOBS:-1}
 threads=$(($(nproc) / jobs))

@@ -3,12 +3,12 @@
 # blocks, distilled on unlabelled photographs and judged on others, beside the
 # photographs themselves as JPEG.
 # usage: [SHORT=1] [JOBS=N] photos.sh MODEL UNLABELLED VAL [FOLDER]     results go to
-# FOLDER (default build/photos); SHORT leaves out all but one bottleneck a block; JOBS
+# FOLDER (default: the cache folder's results/photos); SHORT leaves out all but one bottleneck a block; JOBS
 # trainings run at a time (default 1), which share the cores
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 3 ] || { sed -n 2,9p "$0" >&2; exit 2; }
-model=$1 unlabelled=$2 val=$3 out=${4:-$root/build/photos}
+model=$1 unlabelled=$2 val=$3 out=${4:-${XDG_CACHE_HOME:-$HOME/.cache}/bnc/results/photos}
 bnc=${BNC:-$root/bin/bnc}
 jobs=${JOBS:-1}
 threads=$(($(nproc) / jobs))
