@@ -7,7 +7,7 @@
 # trainings run at a time (default 1), which share the cores
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-[ $# -ge 3 ] || { sed -n 2,9p "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n 2,7p "$0" >&2; exit 2; }
 model=$1 unlabelled=$2 val=$3 out=${4:-${XDG_CACHE_HOME:-$HOME/.cache}/bnc/results/photos}
 bnc=${BNC:-$root/bin/bnc}
 jobs=${JOBS:-1}
