@@ -83,8 +83,8 @@ def initialise(model):
             nn.init.normal_(module.bias, std=0.1)
 
 
-def measure_statistics(model, size):
-    """Sets the mean and variance of every batch normalisation to those of random images."""
+def measure_statistics(model, size, draw):
+    """Sets the mean and variance of every batch normalisation to those of random inputs."""
     layers = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for layer in layers:
         layer.reset_running_stats()
@@ -92,19 +92,19 @@ def measure_statistics(model, size):
         layer.train()
     if layers:
         for _ in range(BATCHES):
-            model(images(BATCH, size))
+            model(draw(BATCH, size))
     model.eval()
 
 
-def centre_classes(model, size):
-    """Sets the last layer's bias such that each class has the mean 0 over a batch of random images."""
+def centre_classes(model, size, draw):
+    """Sets the last layer's bias such that each class has the mean 0 over a batch of random inputs."""
     last = [module for module in model.modules() if isinstance(module, (nn.Conv2d, nn.Linear))][-1]
 
     def shift(layer, _, output):
         layer.bias -= output.transpose(0, 1).flatten(1).mean(1)
 
     hook = last.register_forward_hook(shift)
-    model(images(BATCH, size))
+    model(draw(BATCH, size))
     hook.remove()
 
 
@@ -114,11 +114,12 @@ def difference(model, size):
     return float((first - second).norm() / first.norm())
 
 
-def build(export):
+def build(export, draw=images):
+    """Makes a network for inputs as draw(count, size) gives them."""
     model = getattr(torchvision.models, export.network)(weights=None, **export.arguments).eval()
     initialise(model)
-    measure_statistics(model, export.size)
-    centre_classes(model, export.size)
+    measure_statistics(model, export.size, draw)
+    centre_classes(model, export.size, draw)
     return model
 
 
