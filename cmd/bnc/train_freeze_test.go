@@ -126,6 +126,19 @@ func TestTrainDistils(t *testing.T) {
 	}
 }
 
+// TestTrainWorse: a calibrated bottleneck that training makes worse is told of.
+func TestTrainWorse(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 64, 24)
+	start := splitAt(t, stripeNet(t), "--c", "6", "--s", "1", "--calib", set)
+	for lr, worse := range map[string]bool{"1e-6": false, "3": true} {
+		_, stderr, code := bnc(t, slices.Concat([]string{"train", copyOf(t, start), "--data", set, "--distill", "--freeze", "backbone", "--feature-weight", "0"}, few, []string{"--lr", lr})...)
+		if code != exitDone || strings.Contains(stderr, "no epoch is as good as the start") != worse {
+			t.Errorf("--lr %s: exit code %d: %s", lr, code, stderr)
+		}
+	}
+}
+
 // TestTrainRate: where the size of payloads counts, they become smaller.
 func TestTrainRate(t *testing.T) {
 	plugin(t)

@@ -48,6 +48,9 @@ type Options struct {
 	Loader   *feed.Loader
 	// Validate judges the weights after every epoch; nil for never.
 	Validate func(ctx context.Context, weights ort.Feed) (Validation, error)
+	// JudgeStart judges the weights that the training begins with too, and gives
+	// notice where no epoch was better.
+	JudgeStart bool
 	// Patience is the number of epochs without a better score after which the
 	// training ends early, 0 for never.
 	Patience int
@@ -156,7 +159,18 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		}
 		defer r.log.Close()
 	}
+	var start *float64
+	if o.JudgeStart && o.Validate != nil && !o.Resume {
+		v, err := o.Validate(ctx, r.Weights())
+		if err != nil {
+			return nil, err
+		}
+		start = v.score()
+	}
 	err := r.epochs(ctx)
+	if err == nil && start != nil && r.p.Best > 0 && *start > r.p.Score {
+		r.o.Notice("no epoch is as good as the start, %.2f%% against %.2f%%: try a smaller --lr, or take the bundle as it was calibrated", 100*r.p.Score, 100**start)
+	}
 	h := &History{Epochs: r.p.Done, Early: len(r.p.Done) < o.Epochs}
 	if r.seconds > 0 {
 		h.ImagesPerSec = float64(r.images) / r.seconds
