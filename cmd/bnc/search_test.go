@@ -234,7 +234,7 @@ func TestSearchResidual(t *testing.T) {
 func TestSearchWarmStart(t *testing.T) {
 	net, set := striped(t)
 	from, start := splitAt(t, net, "--c", "1", "--s", "2"), splitAt(t, net, "--c", "3", "--s", "1")
-	mustBnc(t, "train", from, "--data", set, "--epochs", "1", "--batch", "16")
+	mustBnc(t, "train", from, "--data", set, "--epochs", "1", "--batch", "16", "--keep-last")
 	o, err := parseTrain([]string{"--data=" + set})
 	if err != nil {
 		t.Fatal(err)

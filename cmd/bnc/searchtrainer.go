@@ -149,7 +149,8 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if result.PayloadBytes != nil {
 		out.PayloadBytes = *result.PayloadBytes
 	}
-	if n := len(result.Epochs); n < o.epochs {
+	kept := train.Epoch{Top1: result.Top1, Agreement: result.Agreement}
+	if n := len(result.Epochs); n < o.epochs && slices.Max(t.scores([]train.Epoch{kept})) < t.plan.Goal() {
 		out.Hopeless = fmt.Sprintf("ended after epoch %d of %d: at %.2f%%, %.2f%% is out of reach", n, o.epochs, 100*slices.Max(t.scores(result.Epochs)), 100*t.plan.Goal())
 	}
 	return out, os.RemoveAll(start)

@@ -100,7 +100,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pad, "random-crop", "", "pixels of padding; none (default: 2 for images of the input's size)")
 	fs.StringVar(&o.flip, "flip", "", "on or off: mirror half of the images (default on)")
 	fs.IntVar(&o.patience, "patience", 0, "end after so many epochs without a better result, 0 for never")
-	fs.BoolVar(&o.keepLast, "keep-last", false, "end with the last epoch's weights instead of the best one's")
+	fs.BoolVar(&o.keepLast, "keep-last", false, "end with the last epoch's weights, not with the best: those of another epoch, or of the start")
 	fs.StringVar(&o.statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
 	fs.StringVar(&o.layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.DurationVar(&o.every, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
@@ -210,12 +210,13 @@ func (o *trainOptions) check() error {
 
 // trainResult is what bnc train --json prints.
 type trainResult struct {
-	Epochs       []train.Epoch `json:"epochs"`
-	Top1         *float64      `json:"top1"`
-	Agreement    *float64      `json:"agreement"`
-	PayloadBytes *float64      `json:"payload_bytes"`
-	ImagesPerSec float64       `json:"images_per_second"`
-	Kept         int           `json:"kept_epoch"`
+	Epochs       []train.Epoch     `json:"epochs"`
+	Start        *train.Validation `json:"start"` // nil with --keep-last, and where there is nothing to judge by
+	Top1         *float64          `json:"top1"`
+	Agreement    *float64          `json:"agreement"`
+	PayloadBytes *float64          `json:"payload_bytes"`
+	ImagesPerSec float64           `json:"images_per_second"`
+	Kept         int               `json:"kept_epoch"` // 0: the start
 }
 
 // trainPath is the command.
@@ -247,16 +248,13 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	if err != nil {
 		return err
 	}
-	result := trainResult{Epochs: history.Epochs, ImagesPerSec: history.ImagesPerSec, Kept: history.Best}
-	if n := len(history.Epochs); n > 0 {
-		last := history.Epochs[n-1]
-		if history.Best > 0 {
-			last = history.Epochs[history.Best-1]
-		}
-		result.Top1, result.Agreement, result.PayloadBytes = last.Top1, last.Agreement, last.PayloadBytes
-	}
-	if result.Kept == 0 {
-		result.Kept = len(history.Epochs)
+	result := trainResult{Epochs: history.Epochs, Start: history.Start, ImagesPerSec: history.ImagesPerSec, Kept: history.Kept}
+	switch {
+	case history.Kept > 0:
+		kept := history.Epochs[history.Kept-1]
+		result.Top1, result.Agreement, result.PayloadBytes = kept.Top1, kept.Agreement, kept.PayloadBytes
+	case history.Start != nil:
+		result.Top1, result.Agreement, result.PayloadBytes = history.Start.Top1, history.Start.Agreement, history.Start.PayloadBytes
 	}
 	changed, err := t.write(ctx, s, path, step.trainer.Params(), sets, o)
 	if err != nil {
@@ -295,7 +293,11 @@ func trainingFolder(destination string) string {
 }
 
 func (r trainResult) print(s streams, path, dir string) error {
-	fmt.Fprintf(s.out, "%s, epoch %d of %d\n", path, r.Kept, len(r.Epochs))
+	kept := fmt.Sprintf("epoch %d of %d", r.Kept, len(r.Epochs))
+	if r.Kept == 0 {
+		kept = "as at the start"
+	}
+	fmt.Fprintf(s.out, "%s, %s\n", path, kept)
 	for _, row := range []struct {
 		name string
 		text string

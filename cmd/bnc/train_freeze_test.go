@@ -126,15 +126,29 @@ func TestTrainDistils(t *testing.T) {
 	}
 }
 
-// TestTrainWorse: a calibrated bottleneck that training makes worse is told of.
+// TestTrainWorse: a calibrated bottleneck that training makes worse stays as it
+// was, but with --keep-last.
 func TestTrainWorse(t *testing.T) {
 	plugin(t)
 	set := stripes(t, 64, 24)
-	start := splitAt(t, stripeNet(t), "--c", "6", "--s", "1", "--calib", set)
-	for lr, worse := range map[string]bool{"1e-6": false, "3": true} {
-		_, stderr, code := bnc(t, slices.Concat([]string{"train", copyOf(t, start), "--data", set, "--distill", "--freeze", "backbone", "--feature-weight", "0"}, few, []string{"--lr", lr})...)
-		if code != exitDone || strings.Contains(stderr, "no epoch is as good as the start") != worse {
-			t.Errorf("--lr %s: exit code %d: %s", lr, code, stderr)
+	net := stripeNet(t)
+	wide, narrow := splitAt(t, net, "--c", "6", "--s", "1", "--calib", set), splitAt(t, net, "--c", "1", "--s", "1")
+	for _, c := range []struct {
+		start, flags string
+		stays        bool
+	}{
+		{wide, "--lr 3", true},
+		{wide, "--lr 3 --keep-last", false},
+		{narrow, "--lr 0.01 --no-calib", false},
+	} {
+		dir := copyOf(t, c.start)
+		before := document(t, "eval", dir, "--data", set, "--teacher", net)["agreement"].(float64)
+		out, stderr, code := bnc(t, slices.Concat([]string{"train", dir, "--data", set, "--distill", "--freeze", "backbone", "--feature-weight", "0", "--json"}, few, strings.Fields(c.flags))...)
+		if code != exitDone || strings.Contains(stderr, "no epoch is better than the start") != c.stays || strings.Contains(out, `"kept_epoch": 0`) != c.stays {
+			t.Errorf("%s: exit code %d: %s%s", c.flags, code, stderr, out)
+		}
+		if after := document(t, "eval", dir, "--data", set, "--teacher", net)["agreement"].(float64); (after == before) != c.stays {
+			t.Errorf("%s: agreement %v before, %v after", c.flags, before, after)
 		}
 	}
 }

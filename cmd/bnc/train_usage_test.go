@@ -120,11 +120,11 @@ func TestTrainJSON(t *testing.T) {
 		{[]string{net, "--data", set, "-o", out}, out, "agreement payload_bytes"},
 		{[]string{dir, "--data", set}, dir, "agreement"},
 		{[]string{dir, "--data", flat, "--distill", "--teacher", net}, dir, "top1"},
-		{[]string{dir, "--data", flat, "--distill", "--teacher", net, "--val-split", "0"}, dir, "agreement payload_bytes top1"},
+		{[]string{dir, "--data", flat, "--distill", "--teacher", net, "--val-split", "0"}, dir, "agreement payload_bytes start top1"},
 		{[]string{net, "--data", set, "-o", out, "--distill", "--teacher", net}, out, "payload_bytes"},
 	} {
 		d := document(t, slices.Concat([]string{"train"}, c.args, few)...)
-		hasKeys(t, "train", d, "agreement epochs images_per_second kept_epoch payload_bytes top1")
+		hasKeys(t, "train", d, "agreement epochs images_per_second kept_epoch payload_bytes start top1")
 		epochs := d["epochs"].([]any)
 		if len(epochs) != 2 {
 			t.Fatalf("%v", epochs)
@@ -141,6 +141,9 @@ func TestTrainJSON(t *testing.T) {
 					t.Errorf("%v: %s is %v and %v", c.args, name, e[name], d[name])
 				}
 			}
+		}
+		if null := slices.Contains(strings.Fields(c.nulls), "start"); (d["start"] == nil) != null {
+			t.Errorf("%v: start is %v", c.args, d["start"])
 		}
 		if d["images_per_second"].(float64) <= 0 {
 			t.Errorf("%v: %v images a second", c.args, d["images_per_second"])

@@ -319,7 +319,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 	options := train.Options{
 		Epochs:   o.epochs,
 		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(o.warmup * float64(steps))), Total: o.epochs * steps},
-		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast, JudgeStart: o.freeze == "backbone" && !o.noCalib,
+		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
 		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
 		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Epoch: bar.epoch,
 		Hopeless: o.hopeless,

@@ -28,9 +28,10 @@ type Epoch struct {
 
 // Validation is what the model made of the images that it is judged by.
 type Validation struct {
-	Top1, Agreement, PayloadBytes *float64
-	// Dead tells that all images gave the same tile.
-	Dead bool
+	Top1         *float64 `json:"top1"`
+	Agreement    *float64 `json:"agreement"`
+	PayloadBytes *float64 `json:"payload_bytes"`
+	Dead         bool     `json:"-"` // all images gave the same tile
 }
 
 // score is what the best epoch has the most of.
@@ -48,16 +49,14 @@ type Options struct {
 	Loader   *feed.Loader
 	// Validate judges the weights after every epoch; nil for never.
 	Validate func(ctx context.Context, weights ort.Feed) (Validation, error)
-	// JudgeStart judges the weights that the training begins with too, and gives
-	// notice where no epoch was better.
-	JudgeStart bool
 	// Patience is the number of epochs without a better score after which the
 	// training ends early, 0 for never.
 	Patience int
 	// Hopeless tells, after each epoch but the last, whether to end early; nil
 	// for never.
 	Hopeless func(done []Epoch) bool
-	// KeepBest ends with the weights of the best epoch instead of the last.
+	// KeepBest ends with the best weights instead of the last ones: those of an
+	// epoch, or those that the training began with.
 	KeepBest bool
 
 	Checkpoint string        // file; "" for none
@@ -84,24 +83,26 @@ type Status struct {
 
 // progress is what the loop has to know beside the state to go on.
 type progress struct {
-	Epoch   int     `json:"epoch"` // counted from 0
-	Step    int     `json:"step"`  // of the epoch, done
-	Good    int     `json:"good"`  // of these, those that were not left out
-	LossSum float64 `json:"loss_sum"`
-	Hits    int     `json:"hits"`
-	Seconds float64 `json:"seconds"` // of the epoch
-	Slower  int     `json:"slower"`  // how often the learning rate was halved
-	Best    int     `json:"best"`    // the epoch with the best score, counted from 1; 0 for none
-	Score   float64 `json:"score"`
-	Done    []Epoch `json:"done"`
-	Logged  int64   `json:"logged"` // bytes of the log
+	Epoch   int         `json:"epoch"` // counted from 0
+	Step    int         `json:"step"`  // of the epoch, done
+	Good    int         `json:"good"`  // of these, those that were not left out
+	LossSum float64     `json:"loss_sum"`
+	Hits    int         `json:"hits"`
+	Seconds float64     `json:"seconds"` // of the epoch
+	Slower  int         `json:"slower"`  // how often the learning rate was halved
+	Start   *Validation `json:"start"`   // before the first epoch, nil where it was not judged
+	Best    int         `json:"best"`    // the epoch with the best score, counted from 1; 0 for the start
+	Score   *float64    `json:"score"`   // the best one, nil for none
+	Done    []Epoch     `json:"done"`
+	Logged  int64       `json:"logged"` // bytes of the log
 }
 
 // History is what a training gave.
 type History struct {
 	Epochs       []Epoch
-	Best         int  // the epoch whose weights were kept, counted from 1; 0: the last
-	Early        bool // ended before its last epoch
+	Start        *Validation // before the first epoch, nil where it was not judged
+	Kept         int         // the epoch whose weights were kept, counted from 1; 0: the start
+	Early        bool        // ended before its last epoch
 	ImagesPerSec float64
 }
 
@@ -146,7 +147,7 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 			return nil, err
 		}
 		r.p = p
-		if o.KeepBest && p.Best > 0 {
+		if o.KeepBest && p.Score != nil {
 			if err := r.loadBest(); err != nil {
 				return nil, err
 			}
@@ -159,27 +160,24 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		}
 		defer r.log.Close()
 	}
-	var start *float64
-	if o.JudgeStart && o.Validate != nil && !o.Resume {
-		v, err := o.Validate(ctx, r.Weights())
-		if err != nil {
+	if o.KeepBest && o.Validate != nil && !o.Resume {
+		if err := r.judgeStart(ctx); err != nil {
 			return nil, err
 		}
-		start = v.score()
 	}
 	err := r.epochs(ctx)
-	if err == nil && start != nil && r.p.Best > 0 && *start > r.p.Score {
-		r.o.Notice("no epoch is as good as the start, %.2f%% against %.2f%%: try a smaller --lr, or take the bundle as it was calibrated", 100*r.p.Score, 100**start)
-	}
-	h := &History{Epochs: r.p.Done, Early: len(r.p.Done) < o.Epochs}
+	h := &History{Epochs: r.p.Done, Start: r.p.Start, Kept: len(r.p.Done), Early: len(r.p.Done) < o.Epochs}
 	if r.seconds > 0 {
 		h.ImagesPerSec = float64(r.images) / r.seconds
 	}
-	if err == nil && o.KeepBest && r.p.Best > 0 && r.p.Best != len(r.p.Done) {
-		h.Best = r.p.Best
+	if err == nil && o.KeepBest && r.p.Score != nil && r.p.Best != len(r.p.Done) {
+		h.Kept = r.p.Best
 		for name, x := range r.best {
 			copy(t.state[name].Data, x.Data)
 		}
+	}
+	if err == nil && h.Kept == 0 && len(h.Epochs) > 0 {
+		r.o.Notice("no epoch is better than the start, %.2f%%: its weights stay. Try a smaller --lr", 100**r.p.Score)
 	}
 	return h, err
 }
@@ -197,9 +195,32 @@ type run struct {
 	seconds float64
 }
 
+// judgeStart notes how good the weights are that the training begins with.
+func (r *run) judgeStart(ctx context.Context) error {
+	v, err := r.o.Validate(ctx, r.Weights())
+	if err != nil {
+		return err
+	}
+	r.p.Start = &v
+	return r.compare(v, 0)
+}
+
+// compare remembers the state after an epoch where none before was better.
+func (r *run) compare(v Validation, epoch int) error {
+	s := v.score()
+	if s == nil || r.p.Score != nil && *s <= *r.p.Score {
+		return nil
+	}
+	r.p.Best, r.p.Score = epoch, s
+	if !r.o.KeepBest {
+		return nil
+	}
+	return r.keepBest()
+}
+
 func (r *run) epochs(ctx context.Context) error {
 	for r.p.Epoch < r.o.Epochs {
-		if r.o.Patience > 0 && r.p.Best > 0 && len(r.p.Done)-r.p.Best >= r.o.Patience {
+		if r.o.Patience > 0 && r.p.Score != nil && len(r.p.Done)-r.p.Best >= r.o.Patience {
 			r.o.Notice("no better result in %d epochs: ending early", r.o.Patience)
 			return nil
 		}
@@ -285,13 +306,8 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		if v.Dead {
 			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without --no-calib), with --warmup, or with a smaller --lr", epoch.Epoch)
 		}
-		if s := v.score(); s != nil && (r.p.Best == 0 || *s > r.p.Score) {
-			r.p.Best, r.p.Score = epoch.Epoch, *s
-			if r.o.KeepBest {
-				if err := r.keepBest(); err != nil {
-					return err
-				}
-			}
+		if err := r.compare(v, epoch.Epoch); err != nil {
+			return err
 		}
 	}
 	if r.o.Validate == nil && r.bad != nil && epoch.Epoch == r.o.Epochs { // nothing else would tell
@@ -299,7 +315,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)
-	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done, Logged: r.p.Logged}
+	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done, Logged: r.p.Logged}
 	if r.o.Epoch != nil {
 		r.o.Epoch(epoch)
 	}
@@ -358,8 +374,8 @@ func (r *run) loadBest() error {
 	}
 	p, err := other.load(r.o.Checkpoint+".best", r.o.Settings)
 	if err != nil {
-		r.o.Notice("the weights of epoch %d, the best so far, are lost: %v", r.p.Best, err)
-		r.p.Best, r.p.Score = 0, 0
+		r.o.Notice("the best weights so far, of epoch %d, are lost: %v", r.p.Best, err)
+		r.p.Best, r.p.Score = 0, nil
 		return nil
 	}
 	r.best, r.p.Best, r.p.Score = other.state, p.Best, p.Score

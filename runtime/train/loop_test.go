@@ -43,15 +43,17 @@ func TestKeepBest(t *testing.T) {
 		patience int
 		scores   []float64
 		epochs   int // that are run
-		best     int // as told: 0 for the last
-	}{
-		{true, 0, []float64{0.1, 0.5, 0.3, 0.5, 0.2}, 5, 2},
-		{true, 0, []float64{0.1, 0.2, 0.3, 0.4, 0.5}, 5, 0},
-		{false, 0, []float64{0.5, 0.1, 0.1, 0.1, 0.1}, 5, 0},
-		{true, 2, []float64{0.1, 0.5, 0.4, 0.5, 0.9}, 4, 2},
-		{true, 1, []float64{0.5, 0.4, 0.9, 0.9, 0.9}, 2, 1},
-		{false, 2, []float64{0.3, 0.1, 0.2, 0.9, 0.9}, 3, 0},
-		{true, 2, []float64{0.1, 0.05, 0.2, 0.1, 0.3}, 5, 0},
+		kept     int
+	}{ // where the best is kept, the first score is that of the start
+		{true, 0, []float64{0, 0.1, 0.5, 0.3, 0.5, 0.2}, 5, 2},
+		{true, 0, []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5}, 5, 5},
+		{false, 0, []float64{0.5, 0.1, 0.1, 0.1, 0.1}, 5, 5},
+		{true, 2, []float64{0, 0.1, 0.5, 0.4, 0.5, 0.9}, 4, 2},
+		{true, 1, []float64{0, 0.5, 0.4, 0.9, 0.9, 0.9}, 2, 1},
+		{false, 2, []float64{0.3, 0.1, 0.2, 0.9, 0.9}, 3, 3},
+		{true, 2, []float64{0, 0.1, 0.05, 0.2, 0.1, 0.3}, 5, 5},
+		{true, 0, []float64{0.6, 0.1, 0.2, 0.3, 0.4, 0.6}, 5, 0},
+		{true, 2, []float64{0.6, 0.1, 0.2, 0.7, 0.4, 0.6}, 2, 0},
 	} {
 		tr, o := training(t, 5)
 		o.KeepBest, o.Patience = c.keep, c.patience
@@ -61,12 +63,15 @@ func TestKeepBest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(h.Epochs) != c.epochs || h.Best != c.best || h.Early != (c.epochs < 5) {
-			t.Errorf("%+v: %d epochs, best %d, early %v", c, len(h.Epochs), h.Best, h.Early)
+		if len(h.Epochs) != c.epochs || h.Kept != c.kept || h.Early != (c.epochs < 5) {
+			t.Errorf("%+v: %d epochs, kept %d, early %v", c, len(h.Epochs), h.Kept, h.Early)
+		}
+		if (h.Start != nil) != c.keep || c.keep && *h.Start.Top1 != c.scores[0] {
+			t.Errorf("%+v: the start is told as %+v", c, h.Start)
 		}
 		want := (*seen)[len(*seen)-1]
-		if c.best > 0 {
-			want = (*seen)[c.best-1]
+		if c.keep {
+			want = (*seen)[c.kept]
 		}
 		if string(tr.Weights()["w:"].Data) != want {
 			t.Errorf("%+v: other weights than those of the epoch", c)
@@ -84,9 +89,9 @@ func TestKeepBest(t *testing.T) {
 func TestRunTakenUpAgain(t *testing.T) {
 	outcome := func(dir string, stops map[int]bool, every int64) (string, []Epoch, int, string) {
 		tr, o := training(t, 5)
-		values := []float64{0.1, 0.5, 0.3, 0.4, 0.2}
+		values := []float64{0, 0.1, 0.5, 0.3, 0.4, 0.2}
 		o.Validate = func(_ context.Context, w ort.Feed) (Validation, error) {
-			return Validation{Top1: &values[tr.Steps()/2-1]}, nil
+			return Validation{Top1: &values[tr.Steps()/2]}, nil
 		}
 		o.KeepBest, o.Patience = true, 2
 		o.Checkpoint, o.Log, o.Settings = filepath.Join(dir, "checkpoint"), filepath.Join(dir, "log.jsonl"), "s"
@@ -124,7 +129,7 @@ func TestRunTakenUpAgain(t *testing.T) {
 				head, _, _ := strings.Cut(line, `"seconds"`)
 				text += head
 			}
-			return string(tr.state["w:"].Data) + string(tr.state["m:w:"].Data), h.Epochs, h.Best, text
+			return string(tr.state["w:"].Data) + string(tr.state["m:w:"].Data), h.Epochs, h.Kept, text
 		}
 	}
 	state, epochs, best, log := outcome(t.TempDir(), nil, 0)
