@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,6 +119,9 @@ func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		}
 		if o.dir == "" {
 			return usagef("-o is missing: the folder of the search")
+		}
+		if o.threads == 0 && o.jobs > 0 {
+			o.threads = max(1, runtime.NumCPU()/o.jobs)
 		}
 		return do(ctx, s, args, &o)
 	}

@@ -23,9 +23,6 @@ func searchJobs(ctx context.Context, s streams, p *search.Plan, o *searchOptions
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if o.threads == 0 {
-		o.threads = max(1, runtime.NumCPU()/o.jobs)
-	}
 	places := make(chan []int, len(p.Places()))
 	for _, place := range p.Places() {
 		places <- place

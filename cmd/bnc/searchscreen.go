@@ -54,10 +54,10 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
-	last := history.Epochs[len(history.Epochs)-1]
-	out := search.Outcome{Top1: last.Top1, Agreement: last.Agreement}
-	if last.PayloadBytes != nil {
-		out.PayloadBytes = *last.PayloadBytes
+	kept := history.Result()
+	out := search.Outcome{Top1: kept.Top1, Agreement: kept.Agreement, Settings: map[string]any{"threads": t.threads}}
+	if kept.PayloadBytes != nil {
+		out.PayloadBytes = *kept.PayloadBytes
 	}
 	return out, nil
 }

@@ -145,7 +145,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
-	out := search.Outcome{Top1: result.Top1, Agreement: result.Agreement, Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs)}}
+	out := search.Outcome{Top1: result.Top1, Agreement: result.Agreement, Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs), "threads": t.threads}}
 	if result.PayloadBytes != nil {
 		out.PayloadBytes = *result.PayloadBytes
 	}

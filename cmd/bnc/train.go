@@ -248,13 +248,10 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	if err != nil {
 		return err
 	}
-	result := trainResult{Epochs: history.Epochs, Start: history.Start, ImagesPerSec: history.ImagesPerSec, Kept: history.Kept}
-	switch {
-	case history.Kept > 0:
-		kept := history.Epochs[history.Kept-1]
-		result.Top1, result.Agreement, result.PayloadBytes = kept.Top1, kept.Agreement, kept.PayloadBytes
-	case history.Start != nil:
-		result.Top1, result.Agreement, result.PayloadBytes = history.Start.Top1, history.Start.Agreement, history.Start.PayloadBytes
+	kept := history.Result()
+	result := trainResult{
+		Epochs: history.Epochs, Start: history.Start, ImagesPerSec: history.ImagesPerSec, Kept: history.Kept,
+		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes,
 	}
 	changed, err := t.write(ctx, s, path, step.trainer.Params(), sets, o)
 	if err != nil {

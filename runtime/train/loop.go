@@ -106,6 +106,18 @@ type History struct {
 	ImagesPerSec float64
 }
 
+// Result is what is known of the weights that were kept.
+func (h *History) Result() Validation {
+	switch {
+	case h.Kept > 0:
+		e := h.Epochs[h.Kept-1]
+		return Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes}
+	case h.Start != nil:
+		return *h.Start
+	}
+	return Validation{}
+}
+
 // slowerAtMost is how often a step whose loss is no number is left out and the
 // learning rate halved, before the training ends.
 const slowerAtMost = 4
