@@ -46,6 +46,7 @@ type trainOptions struct {
 	data, val, teacher, freeze, out string
 	valSplit                        float64
 	epochs, batch, limit, threads   int
+	quality                         int // 0: the bundle's
 	seed                            uint64
 	distill, naive, noCalib, resume bool
 	loss                            grad.Loss
@@ -81,6 +82,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.naive, "naive", false, "leave quantiser and codec out of training (the paper's comparison)")
 	fs.BoolVar(&o.noCalib, "no-calib", false, "start from the bottleneck as it is, uncalibrated")
 	fs.StringVar(&o.quantRange, "range", "", "quantiser's range after training: static or dynamic (default: as the bundle was split, else static)")
+	fs.IntVar(&o.quality, "quality", 0, "the codec's quality from now on, 1 to 100; with --epochs 0 nothing else changes (default: the bundle's)")
 	fs.StringVar(&o.loss.Kind, "loss", "", "cross-entropy, mse, or with --distill: distill, mse")
 	fs.Float64Var(&o.loss.LabelSmoothing, "label-smoothing", 0, "share of a label's weight that all classes get")
 	fs.Float64Var(&o.loss.Temperature, "temperature", 1, "of --distill")
@@ -172,8 +174,10 @@ func (o *trainOptions) check() error {
 		return usagef("--threads %d: expected 0 or more", o.threads)
 	case o.limit < 0:
 		return usagef("--limit %d: expected 0 (all) or more", o.limit)
-	case o.epochs < 1:
-		return usagef("--epochs %d: expected 1 or more", o.epochs)
+	case o.quality < 0 || o.quality > 100:
+		return usagef("--quality %d: expected 1 to 100", o.quality)
+	case o.epochs < 0, o.epochs == 0 && o.quality == 0:
+		return usagef("--epochs %d: expected 1 or more, or 0 to change no more than the --quality", o.epochs)
 	case o.batch < 0 || o.flags.Changed("batch") && o.batch == 0:
 		return usagef("--batch %d: expected 1 or more", o.batch)
 	case o.flags.Changed("lr") && o.lr == 0:
@@ -201,6 +205,9 @@ func (o *trainOptions) check() error {
 		if o.distill {
 			o.loss.Kind = grad.Distill
 		}
+	}
+	if o.epochs == 0 {
+		o.freeze = "backbone"
 	}
 	if !o.distill {
 		o.loss.FeatureWeight = 0
@@ -267,8 +274,10 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		}
 		result.Top1, result.PayloadBytes = v.Top1, v.PayloadBytes
 	}
-	if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), history); err != nil {
-		return err
+	if o.epochs > 0 {
+		if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), history); err != nil {
+			return err
+		}
 	}
 	if o.asJSON {
 		return printJSON(s.out, result)
@@ -306,8 +315,10 @@ func (r trainResult) print(s streams, path, dir string) error {
 	if r.PayloadBytes != nil {
 		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)
 	}
-	fmt.Fprintf(s.out, "  %-14s %.0f images a second\n", "trained at", r.ImagesPerSec)
-	fmt.Fprintf(s.out, "  %-14s %s\n", "curves", filepath.Join(dir, "curves.html"))
+	if len(r.Epochs) > 0 {
+		fmt.Fprintf(s.out, "  %-14s %.0f images a second\n", "trained at", r.ImagesPerSec)
+		fmt.Fprintf(s.out, "  %-14s %s\n", "curves", filepath.Join(dir, "curves.html"))
+	}
 	return nil
 }
 

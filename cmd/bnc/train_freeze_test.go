@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/bundle"
 )
 
 // TestTrainFreezes: what is frozen keeps its bits in the joined network and in
@@ -149,6 +151,41 @@ func TestTrainWorse(t *testing.T) {
 		}
 		if after := document(t, "eval", dir, "--data", set, "--teacher", net)["agreement"].(float64); (after == before) != c.stays {
 			t.Errorf("%s: agreement %v before, %v after", c.flags, before, after)
+		}
+	}
+}
+
+// TestTrainQuality: a trained bundle's quality changes, and nothing else. The halves
+// then do what bnc eval said of that quality.
+func TestTrainQuality(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 64, 24)
+	dir := splitAt(t, stripeNet(t), "--c", "3", "--s", "1", "--calib", set)
+	trained(t, slices.Concat([]string{dir, "--data", set}, few)...)
+	sweep := evaluated(t, dir, "--data", set, "--quality", "20,1").Sweep
+	low := filepath.Join(t.TempDir(), "low")
+	r := trained(t, dir, "--data", set, "--quality", "1", "--epochs", "0", "-o", low)
+	if r.Kept != 0 || len(r.Epochs) != 0 || *r.PayloadBytes != sweep[1].PayloadBytes || *r.Top1 != *sweep[1].Top1 || sweep[1].PayloadBytes >= sweep[0].PayloadBytes {
+		t.Errorf("%+v, bnc eval says %+v", r, sweep)
+	}
+	before, after := metaOf(t, dir), metaOf(t, low)
+	if after.Quality != 1 || after.Pair == before.Pair || after.Backbone != before.Backbone {
+		t.Errorf("metadata %+v, before %+v", after, before)
+	}
+	if !maps.Equal(initsOf(t, filepath.Join(dir, bundle.JoinedFile)), initsOf(t, filepath.Join(low, bundle.JoinedFile))) {
+		t.Error("weights changed")
+	}
+	likeJoined(t, low, set, 1e-3) // as TestTrainBundle
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{dir, "--epochs", "0"}, "--quality"},
+		{[]string{dir, "--quality", "101"}, "1 to 100"},
+		{[]string{stripeNet(t), "--quality", "10", "-o", low + ".onnx"}, "no bottleneck"},
+	} {
+		if _, stderr, code := bnc(t, append([]string{"train", "--data", set}, c.args...)...); code != exitUsage || !strings.Contains(stderr, c.says) {
+			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
 		}
 	}
 }

@@ -61,13 +61,19 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		return nil, usagef("which file is to be written? give -o FILE: a model is not changed in place")
 	case o.freeze != "none":
 		return nil, usagef("--freeze %s has a meaning for bundles only: %s has no bottleneck", o.freeze, path)
-	case o.naive, o.noCalib, o.quantRange != "", o.loss.RateWeight > 0:
-		return nil, usagef("--naive, --no-calib, --range and --rate-weight have a meaning for bundles only: %s has no bottleneck", path)
+	case o.naive, o.noCalib, o.quantRange != "", o.quality > 0, o.loss.RateWeight > 0:
+		return nil, usagef("--naive, --no-calib, --range, --quality and --rate-weight have a meaning for bundles only: %s has no bottleneck", path)
 	case o.distill && o.teacher == "":
 		return nil, usagef("--distill of a whole model needs --teacher MODEL: its own answers teach it nothing")
 	}
 	if t.source, err = loadFixed(t.path, o.inputs); err != nil {
 		return nil, err
+	}
+	if o.quality > 0 {
+		t.meta.Quality = o.quality
+		if err := setQuality(t.source, o.quality); err != nil {
+			return nil, err
+		}
 	}
 	_, err = os.Stat(t.path + ".data")
 	t.external = err == nil
