@@ -39,7 +39,7 @@ type trainable struct {
 
 // openTrainable loads what is at path and, with --distill, its teacher.
 func openTrainable(path string, o trainOptions) (*trainable, error) {
-	session := ort.Options{Threads: o.threads}
+	session := ort.Options{Threads: o.threads, TensorByTensor: true}
 	subject, err := openSubject(path, session)
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if err != nil {
 		return nil, err
 	}
-	session, err := ort.OpenBytes(network, b, ort.Options{})
+	session, err := ort.OpenBytes(network, b, ort.Options{TensorByTensor: true}) // as bnc train does
 	if err != nil {
 		return nil, err
 	}
