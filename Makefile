@@ -14,7 +14,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,15 @@ gradients: build deps-oracle ## gradients of whole networks against PyTorch's (l
 
 fashion: build ## bottlenecks trained on Fashion-MNIST: tables and plots in docs/ (hours)
 	sh tools/fashion.sh
+
+search: build ## bnc search on make fashion's network: report in docs/ (an hour or two)
+	cache=$${XDG_CACHE_HOME:-$$HOME/.cache}/bnc; IMAGE_BYTES=305 sh tools/search.sh fashion "$$cache/results/fashion/base.onnx" "$$cache/fashion-mnist" \
+		--c 1,2,4 --s 1,2 --epochs 1 --cache-bytes 2GB
+
+search-photos: build ## bnc search of $(MODEL) without labels, judged on $(VAL): report in docs/ (an hour)
+	IMAGE_BYTES=10812 sh tools/search.sh photos $(MODEL) $(UNLABELLED) --val $(VAL) --distill --freeze backbone --batch 8 --lr 5e-4 --epochs 2 \
+		--quality 10 --restore-width 64 --c 24,32,64,96,160 --s 1 --max-loss 10 \
+		--resize 256 --crop 224x224 --scale 1 --mean 128,128,128 --std 127,127,127
 
 photos: build ## bottlenecks of $(MODEL) trained on $(UNLABELLED), judged on $(VAL) (an hour)
 	sh tools/photos.sh $(MODEL) $(UNLABELLED) $(VAL)
