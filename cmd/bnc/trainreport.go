@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/runtime/chart"
@@ -54,20 +55,33 @@ func (b *trainBar) step(s train.Status) {
 	}
 }
 
+// start prints what the weights are worth that the training begins with.
+func (b *trainBar) start(v train.Validation) {
+	if line := judgement(v); len(line) > 0 {
+		fmt.Fprintf(b.w, "start: %s\n", strings.Join(line, ", "))
+	}
+}
+
 // epoch prints the line of an epoch.
 func (b *trainBar) epoch(e train.Epoch) {
 	b.done()
-	line := fmt.Sprintf("epoch %d: loss %.4f, training top-1 %.1f%%", e.Epoch, e.Loss, 100*e.TrainTop1)
-	if e.Top1 != nil {
-		line += fmt.Sprintf(", top-1 %.2f%%", 100**e.Top1)
+	line := append([]string{fmt.Sprintf("loss %.4f, training top-1 %.1f%%", e.Loss, 100*e.TrainTop1)},
+		judgement(train.Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes})...)
+	fmt.Fprintf(b.w, "epoch %d: %s (%.0f s)\n", e.Epoch, strings.Join(line, ", "), e.Seconds)
+}
+
+// judgement says what is known of v.
+func judgement(v train.Validation) (parts []string) {
+	if v.Top1 != nil {
+		parts = append(parts, fmt.Sprintf("top-1 %.2f%%", 100**v.Top1))
 	}
-	if e.Agreement != nil {
-		line += fmt.Sprintf(", agreement %.2f%%", 100**e.Agreement)
+	if v.Agreement != nil {
+		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
 	}
-	if e.PayloadBytes != nil {
-		line += fmt.Sprintf(", %.1f bytes", *e.PayloadBytes)
+	if v.PayloadBytes != nil {
+		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
 	}
-	fmt.Fprintf(b.w, "%s (%.0f s)\n", line, e.Seconds)
+	return parts
 }
 
 func (b *trainBar) done() {
@@ -98,19 +112,20 @@ type curve struct {
 }
 
 type curveSeries struct {
-	name string
-	of   func(train.Epoch) *float64
+	name   string
+	of     func(train.Epoch) *float64
+	judged bool // known of the start too
 }
 
 var curves = []curve{
-	{"Loss", "mean of the epoch", []curveSeries{{"training", func(e train.Epoch) *float64 { return &e.Loss }}}},
+	{"Loss", "mean of the epoch", []curveSeries{{name: "training", of: func(e train.Epoch) *float64 { return &e.Loss }}}},
 	{"Accuracy", "images, %", []curveSeries{
-		{"training, top-1", func(e train.Epoch) *float64 { return inPercent(&e.TrainTop1) }},
-		{"top-1", func(e train.Epoch) *float64 { return inPercent(e.Top1) }},
-		{"agreement with the teacher", func(e train.Epoch) *float64 { return inPercent(e.Agreement) }},
+		{name: "training, top-1", of: func(e train.Epoch) *float64 { return inPercent(&e.TrainTop1) }},
+		{name: "top-1", of: func(e train.Epoch) *float64 { return inPercent(e.Top1) }, judged: true},
+		{name: "agreement with the teacher", of: func(e train.Epoch) *float64 { return inPercent(e.Agreement) }, judged: true},
 	}},
-	{"Payload", "bytes an image", []curveSeries{{"mean payload", func(e train.Epoch) *float64 { return e.PayloadBytes }}}},
-	{"Learning rate", "at the end of the epoch", []curveSeries{{"learning rate", func(e train.Epoch) *float64 { return &e.Rate }}}},
+	{"Payload", "bytes an image", []curveSeries{{name: "mean payload", of: func(e train.Epoch) *float64 { return e.PayloadBytes }, judged: true}}},
+	{"Learning rate", "at the end of the epoch", []curveSeries{{name: "learning rate", of: func(e train.Epoch) *float64 { return &e.Rate }}}},
 }
 
 func inPercent(v *float64) *float64 {
@@ -129,7 +144,11 @@ func writeCurves(path, name string, h *train.History) error {
 		drawn := chart.Chart{Title: c.title, X: "epoch", Y: c.y}
 		for _, s := range c.series {
 			line := chart.Series{Name: s.name}
-			for _, e := range h.Epochs {
+			epochs := h.Epochs
+			if s.judged && h.Start != nil {
+				epochs = append([]train.Epoch{{Top1: h.Start.Top1, Agreement: h.Start.Agreement, PayloadBytes: h.Start.PayloadBytes}}, epochs...)
+			}
+			for _, e := range epochs {
 				if v := s.of(e); v != nil {
 					line.Points = append(line.Points, chart.Point{X: float64(e.Epoch), Y: *v})
 				}

@@ -321,7 +321,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		Schedule: train.Schedule{Kind: o.schedule, Rate: o.lr, Warmup: int(math.Round(o.warmup * float64(steps))), Total: o.epochs * steps},
 		Loader:   loader, Patience: o.patience, KeepBest: !o.keepLast,
 		Checkpoint: checkpoint, Every: o.every, Settings: settings, Resume: o.resume,
-		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Epoch: bar.epoch,
+		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Start: bar.start, Epoch: bar.epoch,
 		Hopeless: o.hopeless,
 	}
 	if sets.val != nil {

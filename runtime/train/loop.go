@@ -68,6 +68,7 @@ type Options struct {
 	// It is written anew, or goes on where the checkpoint is; "" for none.
 	Log    string
 	Step   func(Status)                     // called after every step; may be nil
+	Start  func(Validation)                 // called where the start was judged; may be nil
 	Epoch  func(Epoch)                      // called after every epoch; may be nil
 	Notice func(format string, args ...any) // warnings
 }
@@ -214,6 +215,9 @@ func (r *run) judgeStart(ctx context.Context) error {
 		return err
 	}
 	r.p.Start = &v
+	if r.o.Start != nil {
+		r.o.Start(v)
+	}
 	return r.compare(v, 0)
 }
 
