@@ -94,7 +94,7 @@ search: build ## bnc search on make fashion's network: report in docs/ (an hour 
 
 search-photos: build ## bnc search of $(MODEL) without labels, judged on $(VAL): report in docs/ (an hour)
 	IMAGE_BYTES=10812 sh tools/search.sh photos $(MODEL) $(UNLABELLED) --val $(VAL) --distill --freeze backbone --batch 8 --lr 5e-4 --epochs 2 \
-		--quality 10 --restore-width 64 --c 24,32,64,96,160 --s 1 --max-loss 10 \
+		--quality 10 --restore-width 64 --c 24,32,64,96,160 --s 1 --max-loss 10 --margin 15 \
 		--resize 256 --crop 224x224 --scale 1 --mean 128,128,128 --std 127,127,127
 
 photos: build ## bottlenecks of $(MODEL) trained on $(UNLABELLED), judged on $(VAL) (an hour)

@@ -4,9 +4,10 @@
 # the images themselves as JPEG and PNG. Hours on two cores; what is done already
 # is not done again. The weights of the last epoch count, not of the one that the test
 # images like best.
-# usage: [EPOCHS=N] [JOBS=N] fashion.sh [FOLDER]     results go there (default: the
-# cache folder's results/fashion); EPOCHS are those of the other sizes and blocks (default 4), JOBS
-# trainings run at a time (default 1), which share the cores
+# usage: [EPOCHS=N] [LIMIT=N] [JOBS=N] fashion.sh [FOLDER]     results go there (default:
+# the cache folder's results/fashion); the other sizes and blocks are trained for EPOCHS
+# (default 4) on LIMIT images (default: all); JOBS trainings run at a time (default 1),
+# which share the cores
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bnc
@@ -78,7 +79,7 @@ both() {
 		both rb1 1 2 $seed 4 $some
 	done
 	for size in "rb1 2 2" "rb1 4 2" "rb1 1 1" "rb1 2 1" "rb1 4 1" "rb5 1 2" "rb5 4 2" "rb9 1 2" "rb9 4 2" "rb1 full 1"; do
-		both $size 0 "${EPOCHS:-4}" $some
+		both $size 0 "${EPOCHS:-4}" $some ${LIMIT:+--limit $LIMIT}
 	done
 	echo "pair base.onnx rb1-c1-s2-seed10 rb1 1 2 10 20 $whole" # more epochs
 } | xargs -P "$jobs" -L 1 sh "$root/tools/fashion.sh" "$out"

@@ -222,6 +222,7 @@ type trainResult struct {
 	Top1         *float64          `json:"top1"`
 	Agreement    *float64          `json:"agreement"`
 	PayloadBytes *float64          `json:"payload_bytes"`
+	Images       int               `json:"images"` // of an epoch
 	ImagesPerSec float64           `json:"images_per_second"`
 	Kept         int               `json:"kept_epoch"` // 0: the start
 }
@@ -257,7 +258,7 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	}
 	kept := history.Result()
 	result := trainResult{
-		Epochs: history.Epochs, Start: history.Start, ImagesPerSec: history.ImagesPerSec, Kept: history.Kept,
+		Epochs: history.Epochs, Start: history.Start, Images: sets.train.Len(), ImagesPerSec: history.ImagesPerSec, Kept: history.Kept,
 		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes,
 	}
 	changed, err := t.write(ctx, s, path, step.trainer.Params(), sets, o)

@@ -124,7 +124,7 @@ func TestTrainJSON(t *testing.T) {
 		{[]string{net, "--data", set, "-o", out, "--distill", "--teacher", net}, out, "payload_bytes"},
 	} {
 		d := document(t, slices.Concat([]string{"train"}, c.args, few)...)
-		hasKeys(t, "train", d, "agreement epochs images_per_second kept_epoch payload_bytes start top1")
+		hasKeys(t, "train", d, "agreement epochs images images_per_second kept_epoch payload_bytes start top1")
 		epochs := d["epochs"].([]any)
 		if len(epochs) != 2 {
 			t.Fatalf("%v", epochs)
@@ -141,6 +141,9 @@ func TestTrainJSON(t *testing.T) {
 					t.Errorf("%v: %s is %v and %v", c.args, name, e[name], d[name])
 				}
 			}
+		}
+		if n := d["images"].(float64); n != 32 && n != 34 && n != 40 { // the 40 of flat: 15% judge, or none
+			t.Errorf("%v: %v images", c.args, n)
 		}
 		if null := slices.Contains(strings.Fields(c.nulls), "start"); (d["start"] == nil) != null {
 			t.Errorf("%v: start is %v", c.args, d["start"])

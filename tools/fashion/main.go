@@ -44,14 +44,15 @@ type training struct {
 	Epochs []struct {
 		Seconds float64 `json:"seconds"`
 	} `json:"epochs"`
-	Top1 *float64 `json:"top1"`
+	Images int      `json:"images"` // of an epoch
+	Top1   *float64 `json:"top1"`
 }
 
 // row is a bottleneck, trained with some seed.
 type row struct {
 	cut, c, s, seed string
 	aware, naive    *evaluation
-	epochs          int
+	epochs          float64 // over all images
 }
 
 func main() {
@@ -155,7 +156,10 @@ func readRows(dir string) ([]*row, error) {
 			return nil, err
 		}
 		if t != nil {
-			r.epochs = len(t.Epochs)
+			r.epochs = float64(len(t.Epochs))
+			if t.Images > 0 {
+				r.epochs *= float64(t.Images) / 60000
+			}
 		}
 	}
 	slices.SortFunc(rows, func(a, b *row) int {
@@ -200,7 +204,7 @@ func writePairs(b *strings.Builder, rows []*row, whole float64) {
 		if r.naive != nil {
 			naive, size = rate(r.naive.Top1), fmt.Sprintf("%.1f", r.naive.Payload.Mean)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %d | %.1f | %s | %.2f | %s | %s | %s |\n", r.cut, r.c, r.s, r.epochs, r.aware.Payload.Mean,
+		fmt.Fprintf(b, "| %s | %s | %s | %g | %.1f | %s | %.2f | %s | %s | %s |\n", r.cut, r.c, r.s, r.epochs, r.aware.Payload.Mean,
 			rate(r.aware.Top1), 100*(whole-*r.aware.Top1), naive, size, rate(atBytes(r.naive, r.aware.Payload.Mean)))
 	}
 	b.WriteString("\nLoss is in points below the whole network. *Same bytes* is read off the naive\npair's own sweep of qualities; - is outside of it.\n\n")
@@ -336,7 +340,7 @@ func writeSweeps(b *strings.Builder, rows []*row, jpeg *evaluation, name string)
 		c.Series = append(c.Series, s)
 	}
 	for _, r := range rows {
-		label := fmt.Sprintf("%s, c=%s, s=%s, %d epochs", r.cut, r.c, r.s, r.epochs)
+		label := fmt.Sprintf("%s, c=%s, s=%s, %g epochs", r.cut, r.c, r.s, r.epochs)
 		add(label+", aware", r.aware)
 		add(label+", naive", r.naive)
 	}
@@ -356,7 +360,7 @@ func writeSweeps(b *strings.Builder, rows []*row, jpeg *evaluation, name string)
 		if r.aware == nil || len(r.aware.Sweep) < 10 {
 			continue
 		}
-		fmt.Fprintf(b, "%s, c=%s, s=%s, %d epochs:\n\n| quality | aware, bytes | top-1 | naive, bytes | top-1 |\n|---|---|---|---|---|\n", r.cut, r.c, r.s, r.epochs)
+		fmt.Fprintf(b, "%s, c=%s, s=%s, %g epochs:\n\n| quality | aware, bytes | top-1 | naive, bytes | top-1 |\n|---|---|---|---|---|\n", r.cut, r.c, r.s, r.epochs)
 		for i, p := range r.aware.Sweep {
 			size, top1 := "-", "-"
 			if r.naive != nil && i < len(r.naive.Sweep) {
