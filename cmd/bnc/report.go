@@ -46,6 +46,7 @@ type reportOptions struct {
 	profiles, networks, evals   []string
 	cloud, results, model       string
 	maxLoss, imageBytes         float64
+	limit                       *float64 // maxLoss, nil where it was not given
 	out, markdown, csv, heading string
 	asJSON                      bool
 }
@@ -58,7 +59,7 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringVar(&o.model, "model", "", "the model, for the sizes of its tensors")
 	fs.StringArrayVar(&o.evals, "eval", nil, "[NAME=]FILE, what bnc eval --json printed; may be repeated")
 	fs.StringArrayVar(&o.networks, "network", []string{"3g", "4g", "wifi"}, "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
-	fs.Float64Var(&o.maxLoss, "max-loss", 2, "with --results: accuracy that a choice may lose, percentage points")
+	fs.Float64Var(&o.maxLoss, "max-loss", 0, "with --results: accuracy that a choice may lose, percentage points (default: the search's)")
 	fs.Float64Var(&o.imageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
 	fs.StringVarP(&o.out, "output", "o", "", "HTML file to write")
 	fs.StringVar(&o.markdown, "markdown", "", "Markdown file with the same tables")
@@ -77,6 +78,9 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 			return usagef("--image-bytes %v: expected a number above 0", o.imageBytes)
 		case !(o.maxLoss >= 0 && o.maxLoss <= 100):
 			return usagef("--max-loss %v: expected percentage points from 0 to 100", o.maxLoss)
+		}
+		if fs.Changed("max-loss") {
+			o.limit = &o.maxLoss
 		}
 		return makeReport(s, o)
 	}
@@ -122,7 +126,9 @@ func (o *reportOptions) input() (report.Input, error) {
 		if in.Results, err = openFrom(o.results, os.ReadFile, plan.ParseResults); err != nil {
 			return in, unusablef("--results: %w", err)
 		}
-		in.Limits.LossPoints = &o.maxLoss
+		if in.Limits.LossPoints = o.limit; o.limit == nil {
+			in.Limits.LossPoints = new(in.Results.Value.MaxLoss())
+		}
 	}
 	for _, flag := range o.evals {
 		name, file, named := strings.Cut(flag, "=")

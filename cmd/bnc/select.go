@@ -74,7 +74,7 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		{"max-latency", "ms", &o.limits.LatencyMS, 0},
 		{"max-energy", "mJ", &o.limits.EnergyMJ, 0},
 		{"min-accuracy", "rate from 0 to 1; agreement where there are no labels", &o.limits.Accuracy, 0},
-		{"max-loss", "accuracy lost, percentage points (default 2 with --results)", &o.limits.LossPoints, 0},
+		{"max-loss", "accuracy lost, percentage points (default: the search's with --results)", &o.limits.LossPoints, 0},
 		{"max-bytes", "bytes of the payload", &o.limits.PayloadBytes, 0},
 		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.limits.MobileBytes, 0},
 	}
@@ -89,9 +89,6 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 			if fs.Changed(limits[i].name) {
 				*limits[i].limit = &limits[i].value
 			}
-		}
-		if o.results != "" && o.limits.LossPoints == nil {
-			o.limits.LossPoints = new(2.0)
 		}
 		if err := o.check(args); err != nil {
 			return err
@@ -174,6 +171,9 @@ func (o *selectOptions) request() (plan.Request, error) {
 	if o.results != "" {
 		if r.Results, err = plan.OpenResults(o.results); err != nil {
 			return r, unusablef("--results: %w", err)
+		}
+		if r.Limits.LossPoints == nil {
+			r.Limits.LossPoints = new(r.Results.MaxLoss())
 		}
 	}
 	return r, nil

@@ -77,6 +77,15 @@ func ParseResults(name string, data []byte) (*Results, error) {
 	return r, nil
 }
 
+// MaxLoss is the accuracy in percentage points that the search's bottlenecks may lose,
+// by its settings; the paper's 2 where they do not tell.
+func (r *Results) MaxLoss() float64 {
+	if v, ok := r.Settings["max_loss"].(float64); ok && v >= 0 {
+		return v
+	}
+	return 2
+}
+
 // Validate names the candidates that cannot be used.
 func (r *Results) Validate() error {
 	var bad check
