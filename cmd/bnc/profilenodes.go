@@ -71,7 +71,7 @@ func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err
 		bar.step()
 	}
 	p.notice("%s: its nodes", path)
-	parts, err := p.nodes(ctx, a, cuts, filepath.Join(dir, "nodes.onnx"), feeds)
+	parts, err := p.nodes(ctx, a, cuts, r.Whole, filepath.Join(dir, "nodes.onnx"), feeds)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,9 @@ type part struct {
 }
 
 // nodes profiles one session of the whole model and divides its nodes at every cut.
-func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, file string, feeds []ort.Feed) ([]part, error) {
+// They add up to whole, which was measured before: by now other work, or heat, may
+// have made the machine slower.
+func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, whole *plan.Timing, file string, feeds []ort.Feed) ([]part, error) {
 	before := p.sides(a, cuts)
 	if err := onnx.Save(file, a.Model, onnx.SaveOptions{}); err != nil { // with a name for every node
 		return nil, err
@@ -156,6 +158,7 @@ func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, 
 	if len(times.runs) == 0 {
 		return nil, fmt.Errorf("profile of %s: no runs in it", file)
 	}
+	times.scale *= whole.MedianMS / times.run.MedianMS
 	return times.divide(before, len(cuts)), nil
 }
 
