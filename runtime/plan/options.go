@@ -163,22 +163,22 @@ func samePlace(cut, tensor, otherCut, otherTensor string) bool {
 	return cut == otherCut
 }
 
-// locations returns the trained candidates of each place, in the order of the
-// results.
+// locations returns the trained candidates of each place that has any, in the order
+// in which the results first name a place.
 func (r Request) locations() [][]*Candidate {
+	var named []*Candidate
 	var all [][]*Candidate
 	for i := range r.Results.Candidates {
 		c := &r.Results.Candidates[i]
-		if c.Status != StatusTrained {
-			continue
-		}
-		at := slices.IndexFunc(all, func(l []*Candidate) bool { return samePlace(l[0].Cut, l[0].Tensor, c.Cut, c.Tensor) })
+		at := slices.IndexFunc(named, func(n *Candidate) bool { return samePlace(n.Cut, n.Tensor, c.Cut, c.Tensor) })
 		if at < 0 {
-			at, all = len(all), append(all, nil)
+			at, named, all = len(all), append(named, c), append(all, nil)
 		}
-		all[at] = append(all[at], c)
+		if c.Status == StatusTrained {
+			all[at] = append(all[at], c)
+		}
 	}
-	return all
+	return slices.DeleteFunc(all, func(l []*Candidate) bool { return len(l) == 0 })
 }
 
 // smallest returns the candidate of one place that keeps the limits with the
