@@ -25,7 +25,7 @@ done
 set -- --results found/results.json --profile device.json --cloud-profile server.json --image-bytes "${IMAGE_BYTES:-0}"
 "$bnc" select "$@" >select.txt
 "$bnc" report "$@" --model "$model" -o "$page.html" --markdown "$page.md" >/dev/null
-sed -i "s|$HOME|~|g" "$page.html" "$page.md"
+sed -i "s|$(dirname "$data")/||g; s|$HOME|~|g" "$page.html" "$page.md"
 if command -v chromium >/dev/null; then
 	for width in 1280 390; do
 		chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync \

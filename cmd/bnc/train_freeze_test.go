@@ -182,7 +182,8 @@ func TestTrainQuality(t *testing.T) {
 	}{
 		{[]string{dir, "--epochs", "0"}, "--quality"},
 		{[]string{dir, "--quality", "101"}, "1 to 100"},
-		{[]string{stripeNet(t), "--quality", "10", "-o", low + ".onnx"}, "no bottleneck"},
+		{[]string{stripeNet(t), "--quality", "10", "-o", low + ".onnx"}, "--quality"},
+		{[]string{stripeNet(t), "--quality", "10", "--epochs", "0", "-o", low + ".onnx"}, "--quality"},
 	} {
 		if _, stderr, code := bnc(t, append([]string{"train", "--data", set}, c.args...)...); code != exitUsage || !strings.Contains(stderr, c.says) {
 			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)

@@ -59,10 +59,10 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		}
 	case o.out == "":
 		return nil, usagef("which file is to be written? give -o FILE: a model is not changed in place")
-	case o.freeze != "none":
-		return nil, usagef("--freeze %s has a meaning for bundles only: %s has no bottleneck", o.freeze, path)
 	case o.naive, o.noCalib, o.quantRange != "", o.quality > 0, o.loss.RateWeight > 0:
 		return nil, usagef("--naive, --no-calib, --range, --quality and --rate-weight have a meaning for bundles only: %s has no bottleneck", path)
+	case o.freeze != "none":
+		return nil, usagef("--freeze %s has a meaning for bundles only: %s has no bottleneck", o.freeze, path)
 	case o.distill && o.teacher == "":
 		return nil, usagef("--distill of a whole model needs --teacher MODEL: its own answers teach it nothing")
 	}
