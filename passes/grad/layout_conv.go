@@ -102,7 +102,7 @@ func (l *relayout) conv(x, w, bias *ir.Value, win window, out []int64) *ir.Value
 	}
 	y := l.op("Conv", []int64{1, k[0], out[1], out[2] * batch}, in,
 		ir.IntsAttr("kernel_shape", k[2], k[3]), ir.IntsAttr("strides", win.strides[0], 1),
-		ir.IntsAttr("dilations", win.dilations[0], win.dilations[1]*batch), ir.IntsAttr("pads", p[0], p[1]*batch, p[2], p[3]*batch))
+		ir.IntsAttr("dilations", win.dilations[0], win.dilations[1]*batch), ir.IntsAttr("pads", p[0], p[1]*batch, p[2], p[3]*batch), ir.IntAttr("group", win.group))
 	return l.reshape(y, out...)
 }
 
@@ -147,6 +147,9 @@ func convGradInputCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	if win.strides == [2]int64{1, 1} {
 		for i := range 2 {
 			plain.pads[i] = win.extent(i) - 1 - win.pads[i]
+		}
+		if wide(l.dims(w), batch*product(x[2:])) {
+			return []*ir.Value{l.spreadCHWN(dy, w, win, permuted(x, toCHWN))}
 		}
 		return []*ir.Value{l.conv(dy, l.turned(w, 1), nil, plain, permuted(x, toCHWN))}
 	}
@@ -211,6 +214,9 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	if win.strides != [2]int64{1, 1} {
 		return []*ir.Value{l.stridedGradWeight(x, dy, win, w)}
 	}
+	if wide(w, product(l.dims(dy)[1:])) {
+		return []*ir.Value{l.reshape(l.gemm(rows(dy), l.windows(x, win, e), false, true), w...)}
+	}
 	if w[0]*w[1] <= stackedBelow && w[2]*w[3] > 1 {
 		return []*ir.Value{l.stackedGradWeight(x, dy, win, w)}
 	}
@@ -230,6 +236,36 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		}
 	}
 	return []*ir.Value{l.collect(products, order, w)}
+}
+
+// wide reports whether kernels of dimensions k have more output channels than there are positions:
+// it is cheaper to copy what each tap reads than to rearrange the kernels then.
+func wide(k []int64, positions int64) bool {
+	return k[2]*k[3] > 1 && positions < k[0]
+}
+
+// windows copies what each tap of a convolution of stride 1 from x [C,H,W,N] to maps
+// e [K,H,W,N] reads, as a matrix [C*kh*kw, H*W*N]: a convolution with kernels of a
+// single 1.
+func (l *relayout) windows(x *ir.Value, win window, e []int64) *ir.Value {
+	d, area := l.dims(x), win.kernel[0]*win.kernel[1]
+	taps := make([]float32, d[0]*area*area)
+	for i := range d[0] * area {
+		taps[i*area+i%area] = 1
+	}
+	w := l.constant(fmt.Sprint("windows", d[0], win.kernel), "windows", ir.Float32s(taps, d[0]*area, 1, win.kernel[0], win.kernel[1]), []int64{d[0] * area, 1, win.kernel[0], win.kernel[1]})
+	win.group = d[0]
+	y := l.conv(x, w, nil, win, []int64{d[0] * area, e[1], e[2], e[3]})
+	return l.reshape(y, d[0]*area, product(e[1:]))
+}
+
+// spreadCHWN is the transposed convolution of dy [K,H,W,N] with stride 1, of the
+// dimensions out [C,H,W,N].
+func (l *relayout) spreadCHWN(dy, w *ir.Value, win window, out []int64) *ir.Value {
+	batch := out[3]
+	win.dilations[1] *= batch
+	win.pads[1], win.pads[3] = win.pads[1]*batch, win.pads[3]*batch
+	return l.reshape(l.transposed(l.planes(dy), w, win, []int64{1, out[0], out[1], out[2] * batch}), out...)
 }
 
 // stackedGradWeight is one matrix product, of dy shifted by each row of taps and x
@@ -299,7 +335,8 @@ func (l *relayout) stridedGradWeight(x, dy *ir.Value, win window, w []int64) *ir
 		after[1+i] = (e[1+i]-1)*win.strides[i] + win.extent(i) - d[1+i] - win.pads[i]
 	}
 	x = l.pad(x, before[:], after[:])
-	y := l.reshape(dy, e[0], product(e[1:]))
+	y, positions := l.reshape(dy, e[0], product(e[1:])), product(e[1:])
+	stack := wide(w, positions)
 	var taps []*ir.Value
 	var order []int64
 	for i := range w[2] {
@@ -308,9 +345,16 @@ func (l *relayout) stridedGradWeight(x, dy *ir.Value, win window, w []int64) *ir
 		for j := range w[3] {
 			start := j * win.dilations[1]
 			tap := l.sliceStep(row, 2, start, start+(e[2]-1)*win.strides[1]+1, win.strides[1])
-			p := l.gemm(y, l.reshape(tap, d[0], product(e[1:])), false, true)
+			if stack {
+				taps = append(taps, l.reshape(tap, d[0], 1, positions))
+				continue
+			}
+			p := l.gemm(y, l.reshape(tap, d[0], positions), false, true)
 			taps, order = append(taps, l.reshape(p, 1, w[0]*w[1])), append(order, i*w[3]+j)
 		}
+	}
+	if stack {
+		return l.reshape(l.gemm(y, l.reshape(l.concat(1, taps...), d[0]*w[2]*w[3], positions), false, true), w...)
 	}
 	return l.collect(taps, order, w)
 }
