@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -324,7 +325,8 @@ func (r trainResult) print(s streams, path, dir string) error {
 }
 
 // defaults sets what the flags leave open by what is trained: see RATIONALE.md.
-func (o *trainOptions) defaults(bottleneck, normalised bool) {
+func (o *trainOptions) defaults(bottleneck bool, m *ir.Model) {
+	normalised := hasBatchNorm(m)
 	d := trainDefaults[slices.IndexFunc(trainDefaults, func(d trainDefault) bool {
 		return d.bottleneck == bottleneck && d.backboneOnly == (o.freeze == "backbone") && (d.normalised == normalised || d.backboneOnly)
 	})]
@@ -333,6 +335,9 @@ func (o *trainOptions) defaults(bottleneck, normalised bool) {
 	}
 	if o.lr == 0 {
 		o.lr = d.lr
+		if d.fanIn > 0 {
+			o.lr *= min(1, d.fanIn/float64(unitFanIn(m)))
+		}
 		if o.opt.Kind != d.optimizer {
 			o.lr = map[string]float64{grad.SGD: 0.02, grad.Adam: 1e-3, grad.AdamW: 1e-3}[o.opt.Kind]
 		}
@@ -352,6 +357,7 @@ type trainDefault struct {
 	normalised   bool // the network has batch normalisation
 	optimizer    string
 	lr, clip     float64
+	fanIn        float64 // of the bottleneck's units up to which lr is right, 0 for any
 }
 
 var trainDefaults = []trainDefault{
@@ -359,7 +365,7 @@ var trainDefaults = []trainDefault{
 	{bottleneck: false, normalised: false, optimizer: grad.SGD, lr: 0.01, clip: 1},
 	{bottleneck: true, normalised: true, optimizer: grad.SGD, lr: 0.02},
 	{bottleneck: true, normalised: false, optimizer: grad.SGD, lr: 0.02, clip: 1},
-	{bottleneck: true, backboneOnly: true, optimizer: grad.Adam, lr: 4e-3},
+	{bottleneck: true, backboneOnly: true, optimizer: grad.Adam, lr: 4e-3, fanIn: 64},
 }
 
 // openData opens DATA for a part.

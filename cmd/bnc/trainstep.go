@@ -71,7 +71,7 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 		}
 	}
 	input := m.Graph.Feeds()[0].Name()
-	o.defaults(t.bottleneck, hasBatchNorm(m))
+	o.defaults(t.bottleneck, m)
 	if o.batch == 0 {
 		o.batch = defaultBatch(m, sets.train.Len())
 	}
@@ -122,6 +122,18 @@ func hasBatchNorm(m *ir.Model) bool {
 	return slices.ContainsFunc(m.Graph.Nodes(), func(n *ir.Node) bool {
 		return n.Op == "BatchNormalization" && !strings.HasPrefix(n.Name, passes.UnitName)
 	})
+}
+
+// unitFanIn is how many elements an output of the bottleneck's widest reduction reads.
+func unitFanIn(m *ir.Model) int64 {
+	most := int64(1)
+	for _, unit := range []string{"reduce.channel", "reduce.spatial"} {
+		if v := m.Graph.Value(passes.UnitName + unit + ".weight"); v != nil && v.Init() != nil {
+			d := v.Init().Dims() // [out, in, k, k]
+			most = max(most, d[1]*d[2]*d[3])
+		}
+	}
+	return most
 }
 
 // defaultBatch is 64 for inputs of at most 64 x 64, 16 for larger ones, and not

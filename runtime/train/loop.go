@@ -177,6 +177,10 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		if err := r.judgeStart(ctx); err != nil {
 			return nil, err
 		}
+		// In place of what an older training has left, as its best state is now.
+		if err := r.checkpoint(); err != nil {
+			r.o.Notice("the checkpoint could not be written, the one before stays: %v", err)
+		}
 	}
 	err := r.epochs(ctx)
 	h := &History{Epochs: r.p.Done, Start: r.p.Start, Kept: len(r.p.Done), Early: len(r.p.Done) < o.Epochs}
