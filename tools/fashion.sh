@@ -81,6 +81,6 @@ both() {
 	for size in "rb1 2 2" "rb1 4 2" "rb1 1 1" "rb1 2 1" "rb1 4 1" "rb5 1 2" "rb5 4 2" "rb9 1 2" "rb9 4 2" "rb1 full 1"; do
 		both $size 0 "${EPOCHS:-4}" $some ${LIMIT:+--limit $LIMIT}
 	done
-	echo "pair base.onnx rb1-c1-s2-seed10 rb1 1 2 10 20 $whole" # more epochs
+	echo "pair base.onnx rb1-c1-s2-seed10 rb1 1 2 10 10 $whole" # more epochs
 } | xargs -P "$jobs" -L 1 sh "$root/tools/fashion.sh" "$out"
 cd "$root" && go run ./tools/fashion "$out" docs/fashion-mnist

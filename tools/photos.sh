@@ -74,9 +74,12 @@ frozen="--freeze backbone --batch 8"
 			echo "pair $size 5 $frozen --lr 2e-3"
 		done
 		echo "pair rb6 64 1 10 5 $frozen --rate-weight 0.2"
-		echo "pair rb6 64 1 10 15 $frozen"
+		echo "pair rb9 160 1 10 5 $frozen --lr 5e-4"
+		echo "pair rb9 160 1 10 15 $frozen --lr 5e-4"
+		echo "pair rb3 32 1 10 5 $frozen --lr 5e-4"
+		echo "pair rb6 64 1 10 5 $frozen --lr 1e-3"
 		echo "pair rb6 64 2 50 5 $frozen"
-		echo "pair rb6 64 1 10 5 --batch 8 --lr 0.002"
+		echo "pair rb6 64 1 10 2 --batch 8 --lr 0.002" # the whole network
 	fi
 } | xargs -P "$jobs" -L 1 sh "$root/tools/photos.sh" "$model" "$unlabelled" "$val" "$out"
 cd "$root" && go run ./tools/photos "$out" docs/photos
