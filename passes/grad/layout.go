@@ -30,7 +30,7 @@ const (
 // numbers are fits to networks of small and large maps.
 const (
 	costOfImage     = 2.5e6 // MACs
-	costOfShifts    = 1.5   // factor
+	costOfShifts    = 1.3   // factor
 	costOfTransport = 300   // MACs an element
 	// Weights that do not change let ONNX Runtime choose a layout of its own, in
 	// place of NCHW only.

@@ -83,7 +83,8 @@ func (l *relayout) conv(x, w, bias *ir.Value, win window, out []int64) *ir.Value
 		d = l.dims(x)
 	}
 	if s[1] > 1 {
-		x, w, win = l.phases(x, w, win, out)
+		w = l.kernelPhases(w, s[1], (win.kernel[1]+s[1]-1)/s[1])
+		x, win = l.phases(x, win, out[2])
 		d, k = l.dims(x), l.dims(w)
 	}
 	batch := d[3]
@@ -106,16 +107,24 @@ func (l *relayout) conv(x, w, bias *ir.Value, win window, out []int64) *ir.Value
 	return l.reshape(y, out...)
 }
 
-// phases turns a convolution of column stride s into one of column stride 1 over
-// x [C*s,H,W/s,N], with the kernel's columns sorted the same way and filled up
-// with zeros.
-func (l *relayout) phases(x, w *ir.Value, win window, out []int64) (*ir.Value, *ir.Value, window) {
-	s, d, k := win.strides[1], l.dims(x), l.dims(w)
-	columns := (k[3] + s - 1) / s
-	width := (out[2] + columns - 1) * s // of the padded rows that are read
-	x = l.pad(x, []int64{0, 0, win.pads[1], 0}, []int64{0, 0, width - d[2] - win.pads[1], 0})
-	x = l.reshape(x, d[0], d[1], width/s, s, d[3])
-	x = l.reshape(l.transpose(x, 0, 3, 1, 2, 4), d[0]*s, d[1], width/s, d[3])
+// phases sees x [C,H,W,N] as [C*s,H,W/s,N], columns of each phase (w mod s) as
+// channels of their own, and returns the window over them that takes the part of win,
+// of column stride 1: width columns of results.
+func (l *relayout) phases(x *ir.Value, win window, width int64) (*ir.Value, window) {
+	s, d := win.strides[1], l.dims(x)
+	columns := (win.kernel[1] + s - 1) / s
+	read := (width + columns - 1) * s // of the padded rows
+	x = l.pad(x, []int64{0, 0, win.pads[1], 0}, []int64{0, 0, read - d[2] - win.pads[1], 0})
+	x = l.reshape(x, d[0], d[1], read/s, s, d[3])
+	x = l.reshape(l.transpose(x, 0, 3, 1, 2, 4), d[0]*s, d[1], read/s, d[3])
+	win.kernel[1], win.strides[1], win.pads[1], win.pads[3] = columns, 1, 0, 0
+	return x, win
+}
+
+// kernelPhases gives kernels [K,C,kh,kw] the form [K,C*s,kh,columns] that [phases]
+// needs, filled up with zeros.
+func (l *relayout) kernelPhases(w *ir.Value, s, columns int64) *ir.Value {
+	k := l.dims(w)
 	w = l.taps(w, fmt.Sprint("columns", k[2:], s), s*k[2]*columns, func(i int64) int64 {
 		phase, row, column := i/(k[2]*columns), i/columns%k[2], i%columns
 		if column = column*s + phase; column >= k[3] {
@@ -123,9 +132,7 @@ func (l *relayout) phases(x, w *ir.Value, win window, out []int64) (*ir.Value, *
 		}
 		return row*k[3] + column
 	})
-	w = l.reshape(w, k[0], k[1]*s, k[2], columns)
-	win.kernel[1], win.strides[1], win.pads[1], win.pads[3] = columns, 1, 0, 0
-	return x, w, win
+	return l.reshape(w, k[0], k[1]*s, k[2], columns)
 }
 
 // convGradInputCHWN: with stride 1 a convolution with the kernel turned. With
@@ -212,6 +219,9 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	d, e := l.dims(x), l.dims(dy)
 	rows := func(v *ir.Value) *ir.Value { f := l.dims(v); return l.reshape(v, f[0], product(f[1:])) }
 	if win.strides != [2]int64{1, 1} {
+		if dw := l.phasedGradWeight(x, dy, win, w); dw != nil {
+			return []*ir.Value{dw}
+		}
 		return []*ir.Value{l.stridedGradWeight(x, dy, win, w)}
 	}
 	if wide(w, product(l.dims(dy)[1:])) {
@@ -238,14 +248,15 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	return []*ir.Value{l.collect(products, order, w)}
 }
 
-// wide reports whether kernels of dimensions k have more output channels than there are positions:
-// it is cheaper to copy what each tap reads than to rearrange the kernels then.
+// wide reports whether kernels of dimensions k have as many output channels as there are
+// positions, or more: it is cheaper to copy what each tap reads than to rearrange the
+// kernels then.
 func wide(k []int64, positions int64) bool {
-	return k[2]*k[3] > 1 && positions < k[0]
+	return k[2]*k[3] > 1 && positions <= k[0]
 }
 
-// windows copies what each tap of a convolution of stride 1 from x [C,H,W,N] to maps
-// e [K,H,W,N] reads, as a matrix [C*kh*kw, H*W*N]: a convolution with kernels of a
+// windows copies what each tap of a convolution of column stride 1 from x [C,H,W,N] to
+// maps e [K,H,W,N] reads, as a matrix [C*kh*kw, H*W*N]: a convolution with kernels of a
 // single 1.
 func (l *relayout) windows(x *ir.Value, win window, e []int64) *ir.Value {
 	d, area := l.dims(x), win.kernel[0]*win.kernel[1]
@@ -324,6 +335,26 @@ func (l *relayout) collect(rows []*ir.Value, order, w []int64) *ir.Value {
 	}
 	m := l.constant(fmt.Sprint("order", order), "order", ir.Float32s(place, n, n), []int64{n, n})
 	return l.reshape(l.gemm(l.concat(0, rows...), m, true, false), w...)
+}
+
+// copiesAtMost bounds what phasedGradWeight copies: as many times the size of dy.
+const copiesAtMost = 8
+
+// phasedGradWeight is one matrix product, of dy and what each tap reads, copied from the
+// phases of x: for few channels, of which each tap alone would make a small product. It
+// returns nil for others.
+func (l *relayout) phasedGradWeight(x, dy *ir.Value, win window, w []int64) *ir.Value {
+	s, e := win.strides[1], l.dims(dy)
+	columns := (w[3] + s - 1) / s
+	if win.dilations != [2]int64{1, 1} || s == 1 || w[2]*w[3] == 1 || w[0]*w[1] > stackedBelow || w[1]*s*w[2]*columns > copiesAtMost*w[0] {
+		return nil
+	}
+	x, win = l.phases(x, win, e[2])
+	p := l.gemm(l.reshape(dy, e[0], product(e[1:])), l.windows(x, win, e), false, true)
+	return l.reshape(l.taps(l.reshape(p, w[0], w[1], s*w[2], columns), fmt.Sprint("phased", w[2:], s), w[2]*w[3], func(i int64) int64 {
+		row, column := i/w[3], i%w[3]
+		return (column%s*w[2]+row)*columns + column/s
+	}), w...)
 }
 
 // stridedGradWeight takes the positions that each tap sees.
