@@ -177,6 +177,8 @@ func (o *trainOptions) check() error {
 		return usagef("--limit %d: expected 0 (all) or more", o.limit)
 	case o.quality < 0 || o.quality > 100:
 		return usagef("--quality %d: expected 1 to 100", o.quality)
+	case o.epochs == 0 && o.resume:
+		return usagef("--epochs 0 trains nothing that --resume could go on with")
 	case o.epochs < 0, o.epochs == 0 && o.quality == 0:
 		return usagef("--epochs %d: expected 1 or more, or 0 to change no more than the --quality", o.epochs)
 	case o.batch < 0 || o.flags.Changed("batch") && o.batch == 0:
@@ -266,9 +268,6 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	if err != nil {
 		return fmt.Errorf("%w; what was learnt is kept in %s: --resume writes it again", err, dir)
 	}
-	if err := removeCheckpoint(dir); err != nil {
-		return err
-	}
 	if changed && sets.val != nil { // the range is another than that of the last epoch
 		v, err := t.judge(ctx, sets)
 		if err != nil {
@@ -277,6 +276,9 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		result.Top1, result.PayloadBytes = v.Top1, v.PayloadBytes
 	}
 	if o.epochs > 0 {
+		if err := removeCheckpoint(dir); err != nil {
+			return err
+		}
 		if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), history); err != nil {
 			return err
 		}

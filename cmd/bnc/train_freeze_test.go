@@ -202,10 +202,18 @@ func TestTrainQuality(t *testing.T) {
 		t.Error("weights changed")
 	}
 	likeJoined(t, low, set, 1e-3) // as TestTrainBundle
+	// In place, with what another training has left.
+	write(t, filepath.Join(trainingFolder(dir), checkpointFile), []byte("of another training"))
+	left := tree(t, trainingFolder(dir))
+	trained(t, dir, "--data", set, "--quality", "1", "--epochs", "0")
+	if metaOf(t, dir).Quality != 1 || len(left) < 3 || !sameTree(left, tree(t, trainingFolder(dir))) {
+		t.Errorf("quality %d; the folder of the training had %d files, or they changed", metaOf(t, dir).Quality, len(left))
+	}
 	for _, c := range []struct {
 		args []string
 		says string
 	}{
+		{[]string{dir, "--epochs", "0", "--quality", "5", "--resume"}, "--resume"},
 		{[]string{dir, "--epochs", "0"}, "--quality"},
 		{[]string{dir, "--quality", "101"}, "1 to 100"},
 		{[]string{stripeNet(t), "--quality", "10", "-o", low + ".onnx"}, "--quality"},

@@ -336,13 +336,18 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		Log: filepath.Join(dir, "log.jsonl"), Step: bar.step, Notice: io.notice, Start: bar.start, Epoch: bar.epoch,
 		Hopeless: o.hopeless,
 	}
+	if o.epochs == 0 { // log and checkpoint of another training stay
+		options.Log, options.Checkpoint = "", ""
+	}
 	if sets.val != nil {
 		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {
 			return s.validate(ctx, sets, o.batch, weights)
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+	if options.Log != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
 	}
 	history, err := train.Run(ctx, s.trainer, options)
 	var unusable *train.DataError
