@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,29 +22,62 @@ type Scores struct {
 	// Softmax is the Softmax or LogSoftmax between the two, nil where there is
 	// none.
 	Softmax *ir.Node
+	// Sorted tells that Output are the values of a TopK, whose indices are another
+	// output: it does not rank the classes by itself.
+	Sorted bool
+}
+
+// Name returns the name of the output to judge by, "" where that takes several.
+func (s *Scores) Name() string {
+	if s.Sorted {
+		return ""
+	}
+	return s.Output.Name()
+}
+
+// Want says which scores are wanted where a model has several outputs.
+type Want struct {
+	Output  string // its name, "" for any
+	Classes int    // preferred, 0 for any number
 }
 
 // Logits returns the scores that a loss is to see: what is behind the final
-// Softmax, LogSoftmax, QuantizeLinear, DequantizeLinear, Cast, Identity, and
-// reshaping nodes of the first output for which these are float scores of the
-// image input. A final Sigmoid is none: its classes do not exclude each other.
-// Where no output has scores, the [UnsuitableError] tells what each is.
-func Logits(m *ir.Model) (*Scores, error) {
+// Softmax, LogSoftmax, TopK, QuantizeLinear, DequantizeLinear, Cast, Identity, and
+// reshaping nodes of an output for which these are float scores of the image
+// input: of those with the wanted number of classes, else of all, the first. A
+// final Sigmoid is none: its classes do not exclude each other. Where no output has
+// scores, the [UnsuitableError] tells what each is.
+func Logits(m *ir.Model, want Want) (*Scores, error) {
 	info, err := shape.Infer(m, shape.Options{})
 	if err != nil {
 		return nil, err
 	}
 	fed := fromImages(m, info)
+	var first *Scores
 	var found []string
 	for _, p := range m.Graph.Outputs() {
+		if want.Output != "" && p.Name() != want.Output {
+			found = append(found, fmt.Sprintf("output %q", p.Name()))
+			continue
+		}
 		s, reason := scoresOf(p.Value, info, m.Opset(""))
 		if reason == "" && !fed[s.Value] {
 			reason = "it does not depend on an image input"
 		}
-		if reason == "" {
+		if reason == "" && (want.Classes == 0 || s.Classes == int64(want.Classes)) {
 			return s, nil
 		}
+		if reason == "" {
+			first = cmp.Or(first, s)
+			continue
+		}
 		found = append(found, fmt.Sprintf("output %q: %s", p.Name(), reason))
+	}
+	if first != nil {
+		return first, nil
+	}
+	if want.Output != "" {
+		return nil, &UnsuitableError{"model", fmt.Sprintf("expected float scores [N,K] of classes in its output %q, found %s", want.Output, strings.Join(found, "; "))}
 	}
 	return nil, &UnsuitableError{"model", "expected an output with float scores [N,K] of classes, found " + strings.Join(found, "; ")}
 }
@@ -101,7 +135,10 @@ func scoresOf(out *ir.Value, info *shape.Info, opset int64) (s *Scores, reason s
 			if !ok || !overClasses(n, info.Of(x), opset) {
 				return nil, fmt.Sprintf("its %s is not over the classes of scores [N,K], but of %s", n.Label(), info.Of(x))
 			}
-			return &Scores{x, out, classes, n}, ""
+			return &Scores{x, out, classes, n, s.Sorted}, ""
+		case n.Op == "TopK":
+			s = &Scores{Output: out, Sorted: true}
+			continue
 		case slices.Contains(transparent, n.Op) && n.Input(0) != nil:
 			continue
 		}

@@ -1,10 +1,12 @@
 package passes
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // Joined is the anatomy of a joined network: bottlenet.onnx.
@@ -186,22 +188,37 @@ func anyTrained(n *ir.Node, trained func(name string) bool) bool {
 	return false
 }
 
-// SetWeights gives initializers, and constants that other nodes made of them,
-// new values by their names.
+// SetWeights gives new values to weights by their names: to initializers, to constants
+// of other nodes, and to what nodes compute of constants (exporters write Identity for
+// equal weights), which becomes an initializer.
 func SetWeights(m *ir.Model, weights map[string][]float32) error {
+	var info *shape.Info // of computed weights
 	for name, values := range weights {
 		v := m.Graph.Value(name)
 		if v == nil {
 			return fmt.Errorf("BUG: the model lost its weight %q", name)
 		}
-		old := v.Const()
-		if v.Init() != nil {
-			old = v.Init()
+		var dims []int64
+		known := true
+		if old := cmp.Or(v.Init(), v.Const()); old != nil {
+			dims = old.Dims()
+		} else {
+			if info == nil {
+				var err error
+				if info, err = shape.Infer(m, shape.Options{}); err != nil {
+					return err
+				}
+			}
+			dims, known = info.Of(v).Shape()
 		}
-		if old == nil || int(old.Len()) != len(values) {
-			return &UnsuitableError{fmt.Sprintf("tensor %q", name), "its value is computed in the file: run bnc split on a model whose weights are constants"}
+		n := int64(1)
+		for _, d := range dims {
+			n *= d
 		}
-		t := ir.Float32s(values, old.Dims()...)
+		if !known || n != int64(len(values)) {
+			return &UnsuitableError{fmt.Sprintf("tensor %q", name), fmt.Sprintf("expected %d elements, found shape %v that the file computes: run a constant folder over the model", len(values), dims)}
+		}
+		t := ir.Float32s(values, dims...)
 		if v.Init() != nil {
 			m.Graph.SetInit(v, t)
 		} else {

@@ -189,18 +189,18 @@ func TestFoldFrozenBatchNorm(t *testing.T) {
 	}
 }
 
-// TestSetWeights changes initializers and constants, and nothing where one does
-// not fit.
+// TestSetWeights changes initializers, constants and what is computed of them, and
+// nothing where one does not fit.
 func TestSetWeights(t *testing.T) {
 	m := parse(t, graftHead+`g (float[N,2] x) => (float[N,2] y) <float[2,2] w = {1,2,3,4}> {
-		b = Constant <value_floats = [1.0, 2.0]> () h = MatMul (x, w) s = Add (h, b) e = Neg (b) y = Mul (s, e) }`)
-	if err := passes.SetWeights(m, map[string][]float32{"w": {5, 6, 7, 8}, "b": {3, 4}}); err != nil {
+		b = Constant <value_floats = [1.0, 2.0]> () h = MatMul (x, w) c = Identity (b) s = Add (h, c) e = Neg (b) y = Mul (s, e) }`)
+	if err := passes.SetWeights(m, map[string][]float32{"w": {5, 6, 7, 8}, "b": {3, 4}, "c": {5, 6}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Verify(); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string][]float32{"w": {5, 6, 7, 8}, "b": {3, 4}} {
+	for name, want := range map[string][]float32{"w": {5, 6, 7, 8}, "b": {3, 4}, "c": {5, 6}} {
 		v := m.Graph.Value(name)
 		c := v.Const()
 		if v.Init() != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,10 +49,10 @@ Examples:
 }
 
 type evalOptions struct {
-	data, teacher, quality, codec, plot string
-	batch, limit, threads               int
-	json                                bool
-	images                              imageFlags
+	data, teacher, scores, quality, codec, plot string
+	batch, limit, threads                       int
+	json                                        bool
+	images                                      imageFlags
 
 	qualities []int
 }
@@ -58,6 +60,7 @@ type evalOptions struct {
 func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o evalOptions
 	fs.StringVar(&o.data, "data", "", "images to evaluate on")
+	fs.StringVar(&o.scores, "scores", "", "output with the scores of the classes (default: the first that has them, of as many classes as the data)")
 	fs.StringVar(&o.teacher, "teacher", "", "model (or bundle) whose classes are compared with")
 	fs.StringVar(&o.quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
 	fs.StringVar(&o.codec, "input-codec", "", "send the images themselves, as jpeg or png")
@@ -150,6 +153,16 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if err != nil {
 		return unusablef("--data: %w", err)
 	}
+	labels, err := o.images.readLabels()
+	if err != nil {
+		return fmt.Errorf("--labels: %w", err)
+	}
+	if labels == nil {
+		labels = subject.meta.Labels
+	}
+	if set, err = named(set, labels, "--data"); err != nil {
+		return err
+	}
 	set = limited(set, o.limit)
 
 	runs := slices.Clone(o.qualities)
@@ -162,6 +175,9 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	}
 	if o.plot != "" && subject.meta.Part == "" && o.codec == "" {
 		return usagef("--plot: nothing crosses in %s; --input-codec measures images sent as JPEG or PNG", path)
+	}
+	if _, err := os.Stat(filepath.Dir(o.plot)); o.plot != "" && err != nil {
+		return fmt.Errorf("--plot: %w", err)
 	}
 	if o.plot != "" && teacher == nil && !set.Labelled() {
 		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
@@ -323,7 +339,7 @@ func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught
 		return nil, err
 	}
 	options := s.options(o.batch)
-	options.Step = step
+	options.Step, options.Scores = step, o.scores
 	r, err := s.run(ctx, quality, in, options)
 	if err != nil {
 		return nil, err

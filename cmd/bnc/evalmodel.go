@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,24 @@ func (s *subject) options(n int) eval.Options {
 	return eval.BatchOf(s.inputs[0], n)
 }
 
+// scores names the output that training would take for the scores of that many classes,
+// "" where it would take none.
+func (s *subject) scores(classes int) string {
+	path := cmp.Or(s.joined, s.path)
+	if s.pair != nil && s.joined == "" {
+		path = filepath.Join(s.path, bundle.CloudFile)
+	}
+	m, err := onnx.Load(path)
+	if err != nil {
+		return ""
+	}
+	found, err := passes.Logits(m, passes.Want{Classes: classes})
+	if err != nil {
+		return ""
+	}
+	return found.Name()
+}
+
 // setQuality changes the quality of the joined network's codec: of the last one
 // where the model that was split had a bottleneck already, as bnc.quality is
 // that one's.
@@ -167,6 +186,9 @@ func (s *subject) run(ctx context.Context, quality int, in evalInput, o eval.Opt
 		return nil, err
 	}
 	defer closer.Close()
+	if o.Scores == "" {
+		o.Scores = s.scores(len(in.set.Classes()))
+	}
 	r, err := eval.Run(ctx, m, in.feeder, in.set, o)
 	var unusable *eval.UnusableError
 	var node *ort.NodeError

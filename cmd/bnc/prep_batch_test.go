@@ -198,7 +198,7 @@ func TestPrepareFoundModels(t *testing.T) {
 			}
 			prepared := m.Clone()
 			prepare(t, prepared, passes.SymbolicBatch, passes.Upgrade(17))
-			s, err := passes.Logits(prepared)
+			s, err := passes.Logits(prepared, passes.Want{})
 			if err != nil {
 				t.Fatal(err)
 			}

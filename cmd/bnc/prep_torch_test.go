@@ -63,7 +63,7 @@ func TestPrepareTorchExports(t *testing.T) {
 			if d := far(got, tensor.Of(e.OutputShape, e.Output)); d > torchTolerance {
 				t.Errorf("off by %g, tolerance %g", d, torchTolerance)
 			}
-			s, err := passes.Logits(m)
+			s, err := passes.Logits(m, passes.Want{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -45,7 +45,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 	if err := b.keepBehindCut(); err != nil {
 		return search.Outcome{}, own(err)
 	}
-	step, err := b.compile(&o, t.cached.sets)
+	step, err := b.compile(quiet, &o, t.cached.sets)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}

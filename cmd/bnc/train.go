@@ -60,6 +60,7 @@ type trainOptions struct {
 	keepLast, asJSON                bool
 	layout, dump, statistics        string
 	inputs                          []string
+	scores                          string
 	images                          imageFlags
 	flags                           *pflag.FlagSet
 	// hopeless tells whether the epochs so far leave no hope; nil for never.
@@ -104,6 +105,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.flip, "flip", "", "on or off: mirror half of the images (default on)")
 	fs.IntVar(&o.patience, "patience", 0, "end after so many epochs without a better result, 0 for never")
 	fs.BoolVar(&o.keepLast, "keep-last", false, "end with the last epoch's weights, not with the best: those of another epoch, or of the start")
+	fs.StringVar(&o.scores, "scores", "", "output with the scores of the classes (default: the first that has them, of as many classes as the data)")
 	fs.StringVar(&o.statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
 	fs.StringVar(&o.layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.DurationVar(&o.every, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
@@ -197,6 +199,8 @@ func (o *trainOptions) check() error {
 		return usagef("--nesterov needs a --momentum larger than 0")
 	case o.loss.RateWeight > 0 && o.naive:
 		return usagef("--rate-weight has no meaning with --naive, which trains without the codec")
+	case !o.distill && (o.flags.Changed("temperature") || o.flags.Changed("feature-weight")):
+		return usagef("--temperature and --feature-weight have a meaning with --distill only")
 	case o.teacher != "" && !o.distill:
 		return usagef("--teacher has a meaning with --distill only")
 	}
@@ -250,7 +254,7 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	if err := t.calibrate(ctx, s, sets, o); err != nil {
 		return err
 	}
-	step, err := t.compile(&o, sets)
+	step, err := t.compile(s, &o, sets)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,5 +167,41 @@ func TestTrainColours(t *testing.T) {
 		if r := evaluated(t, out, "--data", set); r.N != 48 {
 			t.Errorf("%+v: %+v", c, r)
 		}
+	}
+}
+
+// TestTrainSizes: images are resized where some have another size than the input, not
+// only where the first one has.
+func TestTrainSizes(t *testing.T) {
+	plugin(t)
+	set := t.TempDir()
+	stripeFolder(t, set, 8, false, nil)
+	for i := range 8 {
+		var b bytes.Buffer
+		if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 10+i, 9))); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(set, fmt.Sprintf("z%d.png", i)), b.Bytes())
+	}
+	dir := splitAt(t, stripeNet(t), "--c", "2", "--s", "2")
+	_, stderr, code := bnc(t, "train", dir, "--data", set, "--distill", "--freeze", "backbone", "--epochs", "1", "--batch", "4")
+	if p := metaOf(t, dir).Preprocess; code != exitDone || strings.Contains(stderr, "left out") || p == nil || p.Resize == 0 {
+		t.Errorf("exit code %d, preprocess %+v: %s", code, p, stderr)
+	}
+}
+
+// TestTrainTensorsKeepPreprocess: what is known of images stays known where tensors are
+// trained on.
+func TestTrainTensorsKeepPreprocess(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 32, 8)
+	dir := splitAt(t, stripeNet(t), "--c", "2", "--s", "2", "--calib", set, "--mean", "0.3", "--std", "0.2")
+	before := metaOf(t, dir).Preprocess
+	header := "{'descr': '<f4', 'fortran_order': False, 'shape': (32, 1, 12, 12), }"
+	file := filepath.Join(t.TempDir(), "x.npy")
+	write(t, file, slices.Concat([]byte("\x93NUMPY\x01\x00"), []byte{byte(len(header)), 0}, []byte(header), make([]byte, 4*32*stripeSize*stripeSize)))
+	trained(t, dir, "--data", file, "--distill", "--freeze", "backbone", "--epochs", "1", "--batch", "8")
+	if after := metaOf(t, dir).Preprocess; before == nil || asJSON(t, after) != asJSON(t, before) {
+		t.Errorf("preprocess %+v, before %+v", after, before)
 	}
 }

@@ -181,6 +181,24 @@ func TestTrainWorse(t *testing.T) {
 	}
 }
 
+// TestTrainTeacherPixels: teacher and student see the same pixels, prepared as the
+// teacher's file says.
+func TestTrainTeacherPixels(t *testing.T) {
+	plugin(t)
+	net, set := stripeNet(t), stripes(t, 64, 24)
+	dir := t.TempDir()
+	teacher, out := filepath.Join(dir, "teacher.onnx"), filepath.Join(dir, "o.onnx")
+	trained(t, slices.Concat([]string{net, "--data", set, "-o", teacher, "--mean", "0.9", "--std", "0.05"}, few)...)
+	args := slices.Concat([]string{net, "--data", set, "-o", out, "--distill", "--teacher", teacher}, few)
+	r := trained(t, args...)
+	if got := evaluated(t, out, "--data", set, "--teacher", teacher); *got.Agreement != *r.Agreement {
+		t.Errorf("agreement %v, bnc eval says %v", *r.Agreement, *got.Agreement)
+	}
+	if _, stderr, code := bnc(t, slices.Concat([]string{"train"}, args, []string{"--mean", "0.5", "--std", "0.2"})...); code != exitUsage || !strings.Contains(stderr, "mean [0.9]") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
 // TestTrainQuality: a trained bundle's quality changes, and nothing else. The halves
 // then do what bnc eval said of that quality.
 func TestTrainQuality(t *testing.T) {

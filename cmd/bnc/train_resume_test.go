@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,6 +191,62 @@ func TestTrainInterrupted(t *testing.T) {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, out.String(), stderr.String())
 	}
 	mustBnc(t, slices.Concat([]string{"train", dir, "--data", set, "--resume"}, long)...)
+}
+
+// TestTrainInterruptedEarly ends a training in its first epoch, long before a
+// checkpoint is due: it goes on from there all the same, to the bit.
+func TestTrainInterruptedEarly(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 4096, 24)
+	start := splitAt(t, stripeNet(t), "--c", "2", "--s", "2")
+	args := func(dir string, more ...string) []string {
+		return slices.Concat([]string{"train", dir, "--data", set}, strings.Fields("--epochs 2 --batch 8 --flip off --keep-last --json"), more)
+	}
+	whole, dir := copyOf(t, start), copyOf(t, start)
+	mustBnc(t, args(whole)...)
+	ctx, stop := context.WithCancel(t.Context())
+	var stderr bytes.Buffer
+	go func() {
+		for ctx.Err() == nil {
+			if log, err := os.ReadFile(dir + ".train/log.jsonl"); err == nil && bytes.Count(log, []byte("\n")) > 3 {
+				stop()
+			}
+		}
+	}()
+	code := run(ctx, args(dir), io.Discard, &stderr)
+	if code != exitFailed || !strings.Contains(stderr.String(), "--resume") || strings.Contains(stderr.String(), "epoch 1:") {
+		t.Fatalf("exit code %d, stderr %q", code, stderr.String())
+	}
+	mustBnc(t, args(dir, "--resume")...)
+	if got, want := trainedFiles(t, dir), trainedFiles(t, whole); !sameTree(got, want) {
+		t.Errorf("other %v", different(got, want))
+	}
+}
+
+// TestTrainResumeOtherImages: images of other names are another training.
+func TestTrainResumeOtherImages(t *testing.T) {
+	plugin(t)
+	set, other := t.TempDir(), t.TempDir()
+	for i, file := range stripeFolder(t, set, 48, false, nil) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(other, fmt.Sprintf("other%03d.png", i)), b)
+	}
+	dir := splitAt(t, stripeNet(t), "--c", "2", "--s", "2")
+	args := func(set string, more ...string) []string {
+		return slices.Concat([]string{"train", dir, "--data", set, "--distill"}, long, more)
+	}
+	if !killAt(t, dir, 12, bncProcess(t, args(set)...)) {
+		t.Fatal("the training ended too soon")
+	}
+	if _, stderr, code := bnc(t, args(other, "--resume")...); code != exitUsage || !strings.Contains(stderr, "--resume") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if _, stderr, code := bnc(t, args(set)...); code != exitDone || !strings.Contains(stderr, "--resume would have gone on from it") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 }
 
 type writerFunc func([]byte) (int, error)

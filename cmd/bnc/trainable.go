@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
 
@@ -32,6 +35,12 @@ type trainable struct {
 	// calibrated tells that the quantiser's static range is that of real images.
 	calibrated bool
 	teacher    *ir.Model // of --distill
+	// taught is how the teacher's own file prepares images, nil for unknown.
+	taught *imagein.Preprocess
+	labels []string // names of the classes, nil for unknown
+	// scores are the outputs to judge by, the model's and the teacher's, which
+	// compile chooses.
+	scores, taughtScores string
 	// session is how graphs run: with every optimisation, which gives layers whose
 	// weights are constants, frozen ones and the teacher's, a blocked layout.
 	session ort.Options
@@ -52,11 +61,6 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		return nil, usagef("%s is one file of a bundle, and all three change together: give the folder %s", path, filepath.Dir(path))
 	case t.bottleneck:
 		t.path = subject.joined
-		if o.out == "" { // before hours of work
-			if err := onlyBundle(path); err != nil {
-				return nil, err
-			}
-		}
 	case o.out == "":
 		return nil, usagef("which file is to be written? give -o FILE: a model is not changed in place")
 	case o.naive, o.noCalib, o.quantRange != "", o.quality > 0, o.loss.RateWeight > 0:
@@ -65,6 +69,15 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		return nil, usagef("--freeze %s has a meaning for bundles only: %s has no bottleneck", o.freeze, path)
 	case o.distill && o.teacher == "":
 		return nil, usagef("--distill of a whole model needs --teacher MODEL: its own answers teach it nothing")
+	}
+	if err := o.destinationFits(path, t.bottleneck); err != nil {
+		return nil, err
+	}
+	if t.labels, err = o.images.readLabels(); err != nil {
+		return nil, fmt.Errorf("--labels: %w", err)
+	}
+	if t.labels == nil {
+		t.labels = t.meta.Labels
 	}
 	if t.source, err = loadFixed(t.path, o.inputs); err != nil {
 		return nil, err
@@ -84,6 +97,21 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		}
 	}
 	return t, nil
+}
+
+// destinationFits tells before hours of work whether what is trained can be written.
+func (o *trainOptions) destinationFits(path string, bottleneck bool) error {
+	to := o.destination(path)
+	stat, err := os.Stat(to)
+	switch {
+	case bottleneck && errors.Is(err, os.ErrNotExist):
+		return nil
+	case bottleneck:
+		return onlyBundle(to)
+	case err == nil && stat.IsDir():
+		return usagef("-o %s is a folder: a file is to be written", to)
+	}
+	return nil
 }
 
 // loadFixed loads a model and gives inputs the shapes of --input.
@@ -108,6 +136,11 @@ func (t *trainable) openTeacher(o trainOptions) (*ir.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--teacher: %w", err)
 	}
+	subject, err := openSubject(o.teacher, t.session)
+	if err != nil {
+		return nil, fmt.Errorf("--teacher: %w", err)
+	}
+	t.taught = subject.meta.Preprocess
 	if t.bottleneck {
 		hash, err := onnx.Hash(o.teacher)
 		if err != nil {
@@ -239,6 +272,9 @@ func (t *trainable) write(ctx context.Context, s streams, path string, weights m
 	}
 	t.source = trained
 	if !t.bottleneck {
+		if _, err := passes.Run(trained, []passes.Pass{passes.DeadCode}, nil); err != nil { // of what weights were computed
+			return false, err
+		}
 		return false, t.writeModel(sets, o)
 	}
 	backbone := false
@@ -260,7 +296,7 @@ func (t *trainable) write(ctx context.Context, s streams, path string, weights m
 		return false, err
 	}
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
-	meta := t.newMeta(settings, sets)
+	meta := t.newMeta(settings, sets, o)
 	meta.Backbone = t.meta.Backbone && !backbone
 	if meta.Pair, err = passes.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
 		return false, err
@@ -275,7 +311,7 @@ func (t *trainable) write(ctx context.Context, s streams, path string, weights m
 }
 
 // newMeta is the metadata of the trained bundle.
-func (t *trainable) newMeta(settings passes.Settings, sets *trainingSets) passes.Meta {
+func (t *trainable) newMeta(settings passes.Settings, sets *trainingSets, o trainOptions) passes.Meta {
 	g := settings.Geometry
 	rows, cols := g.Grid()
 	meta := passes.Meta{
@@ -283,16 +319,35 @@ func (t *trainable) newMeta(settings passes.Settings, sets *trainingSets) passes
 		C: g.Reduced, S: g.Stride, Bits: settings.Quantiser.Bits, Range: bundle.RangeDynamic, Calibrated: true,
 		Codec: bundle.CodecJPEG, CodecAt: settings.CodecAt, Quality: settings.Quality,
 		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols},
-		SourceSHA256: t.meta.SourceSHA256, Labels: t.meta.Labels, FP16: settings.FP16, Target: t.meta.Target,
+		SourceSHA256: t.meta.SourceSHA256, Labels: t.namesOf(sets, o), FP16: settings.FP16, Target: t.meta.Target,
 	}
 	if !settings.Quantiser.Dynamic {
 		meta.Range = bundle.RangeStatic
 		meta.Lo, meta.Hi = &settings.Quantiser.Lo, &settings.Quantiser.Hi
 	}
-	if sets.preprocess != nil {
-		meta.Preprocess = sets.preprocess
-	}
+	meta.Preprocess = t.preprocess(sets)
 	return meta
+}
+
+// namesOf are the names of the classes: those that are known, or the folders' own where
+// they were learnt.
+func (t *trainable) namesOf(sets *trainingSets, o trainOptions) []string {
+	if t.labels == nil && !o.distill && sets.train.Labelled() && !data.Numbered(sets.train.Classes()) {
+		return sets.train.Classes()
+	}
+	return t.labels
+}
+
+// preprocess is how images become inputs: as in the training, or as it was known
+// before where tensors were trained on; nil for unknown.
+func (t *trainable) preprocess(sets *trainingSets) any {
+	switch {
+	case sets.preprocess != nil:
+		return sets.preprocess
+	case t.meta.Preprocess != nil:
+		return t.meta.Preprocess
+	}
+	return nil
 }
 
 // weightsID tells trained weights apart.
@@ -313,30 +368,9 @@ func weightsID(weights map[string][]float32) string {
 // writeModel writes a whole model with what it has learnt about its images.
 func (t *trainable) writeModel(sets *trainingSets, o trainOptions) error {
 	m := t.source
-	meta := passes.ModelMeta{Labels: t.meta.Labels}
-	if labels, err := o.images.readLabels(); err != nil {
-		return err
-	} else if labels != nil {
-		meta.Labels = labels
-	}
-	if meta.Labels == nil && sets.train.Labelled() && !numbered(sets.train.Classes()) {
-		meta.Labels = sets.train.Classes()
-	}
-	if sets.preprocess != nil {
-		meta.Preprocess = sets.preprocess
-	}
+	meta := passes.ModelMeta{Labels: t.namesOf(sets, o), Preprocess: t.preprocess(sets)}
 	if err := passes.DescribeModel(m, meta); err != nil {
 		return err
 	}
 	return onnx.Save(o.out, m, onnx.SaveOptions{External: t.external})
-}
-
-// numbered reports whether classes have no names but their numbers.
-func numbered(classes []string) bool {
-	for i, c := range classes {
-		if c != fmt.Sprint(i) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"image"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -48,6 +50,15 @@ func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, 
 	if err != nil {
 		return nil, err
 	}
+	if n := sets.train.Beside(); n > 0 {
+		notice("%d images in %s itself, beside its folders of classes, are left out", n, o.data)
+	}
+	if sets.train, err = named(sets.train, t.labels, "--data"); err != nil {
+		return nil, err
+	}
+	if sets.val, err = sameClasses(sets.val, sets.train); err != nil {
+		return nil, err
+	}
 	sets.train = limited(sets.train, o.limit)
 	if !sets.train.Labelled() && !o.distill {
 		return nil, unusablef("--data %s has no labels: expected one sub-folder a class, or labels beside the images; without labels the original model can teach: --distill", o.data)
@@ -60,6 +71,53 @@ func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, 
 		return nil, err
 	}
 	return sets, sets.prepare(port, t, o)
+}
+
+// named numbers the classes of folders as the model's labels do, where folders and
+// labels have the same names. Folders of which no name is a label stay in their order.
+func named(set *data.Set, labels []string, flag string) (*data.Set, error) {
+	known := slices.ContainsFunc(set.Classes(), func(name string) bool { return slices.Contains(labels, name) })
+	if !known || data.Numbered(set.Classes()) {
+		return set, nil
+	}
+	same, err := set.As(labels)
+	if err != nil {
+		return nil, unusablef("%s: %w: the model's labels have the names of other folders; rename it, or give --labels", flag, err)
+	}
+	return same, nil
+}
+
+// sameClasses numbers the classes of the images to judge by as the training images'.
+func sameClasses(val, train *data.Set) (*data.Set, error) {
+	if val == nil || !val.Labelled() || !train.Labelled() || data.Numbered(val.Classes()) || data.Numbered(train.Classes()) {
+		return val, nil
+	}
+	same, err := val.As(train.Classes())
+	if err != nil {
+		return nil, unusablef("images to judge by: %w: those that are trained on have no such folder", err)
+	}
+	return same, nil
+}
+
+// fit compares the classes of the data with the model's. Photographs in folders that
+// are no classes have no labels, where the original model teaches.
+func (sets *trainingSets) fit(output string, classes int, distilled bool, notice func(format string, args ...any)) error {
+	for _, set := range []**data.Set{&sets.train, &sets.val} {
+		if *set == nil {
+			continue
+		}
+		err := (*set).CheckClasses(classes)
+		switch {
+		case err != nil && distilled:
+			*set = (*set).Unlabelled()
+			if set == &sets.val {
+				notice("the folders of images are taken for no labels: %v", err)
+			}
+		case err != nil:
+			return unusablef("output %q: %w", output, err)
+		}
+	}
+	return nil
 }
 
 // readable leaves images to judge by out that cannot be read, with a notice, so
@@ -140,11 +198,17 @@ func (sets *trainingSets) prepare(port model.Port, t *trainable, o *trainOptions
 	if err != nil {
 		return unusableError{err}
 	}
-	p, err := o.images.resolve(layout, t.meta.Preprocess, first.Bounds().Size())
+	inherited := cmp.Or(t.meta.Preprocess, t.taught)
+	size := sets.sizeOf(first.Bounds().Size(), image.Pt(layout.Width, layout.Height))
+	p, err := o.images.resolve(layout, inherited, size)
 	if err != nil {
 		return err
 	}
-	if layout.Channels == 1 && layout.DType.IsFloat() && t.meta.Preprocess == nil && o.images.mean == nil && o.images.std == nil {
+	if t.taught != nil && !sameValues(p, *t.taught) {
+		return usagef("--teacher: its images have color %s, scale %v, mean %v, std %v, those of the training color %s, scale %v, mean %v, std %v, and both see the same: give the teacher's by --color, --scale, --mean and --std",
+			t.taught.Color, t.taught.Scale, t.taught.Mean, t.taught.Std, p.Color, p.Scale, p.Mean, p.Std)
+	}
+	if layout.Channels == 1 && layout.DType.IsFloat() && inherited == nil && o.images.mean == nil && o.images.std == nil {
 		mean, std, err := feed.Statistics(sets.train, statisticsOf)
 		if err != nil {
 			return unusablef("--data: %w", err)
@@ -152,6 +216,30 @@ func (sets *trainingSets) prepare(port model.Port, t *trainable, o *trainOptions
 		p.Mean, p.Std = mean, std
 	}
 	sets.preprocess, sets.choose = &p, feed.Always(&p)
-	sets.whole = first.Bounds().Size() != image.Pt(p.Crop[1], p.Crop[0])
+	sets.whole = size != image.Pt(p.Crop[1], p.Crop[0])
 	return nil
+}
+
+// sizeOf returns the first image's size or, where that is the input's, the size of one of
+// some spread over the training set that is not: then images are to be resized.
+func (sets *trainingSets) sizeOf(first, input image.Point) image.Point {
+	if first != input || sets.train.File(0) == "" { // all of one file have one size
+		return first
+	}
+	const looks = 16
+	for i := range looks {
+		item, err := sets.train.Item(i * (sets.train.Len() - 1) / (looks - 1))
+		if err != nil || item.Image == nil {
+			continue // told when it is trained on
+		}
+		if size := item.Image.Bounds().Size(); size != input {
+			return size
+		}
+	}
+	return first
+}
+
+// sameValues reports whether two preprocessings make the same numbers of a pixel.
+func sameValues(a, b imagein.Preprocess) bool {
+	return a.Color == b.Color && a.Scale == b.Scale && slices.Equal(a.Mean, b.Mean) && slices.Equal(a.Std, b.Std)
 }

@@ -43,6 +43,7 @@ type trainingStep struct {
 	trainer             *train.Trainer
 	feeder              *feed.Feeder
 	id                  string // of graph and first weights
+	scores              string // the output to judge by
 	taught              []int  // the teacher's classes of the images to judge by
 }
 
@@ -53,27 +54,32 @@ func (s *trainingStep) close() {
 
 // compile makes the step graph and opens the sessions. It completes o by
 // defaults that depend on the network.
-func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep, error) {
+func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*trainingStep, error) {
 	m := t.source.Clone()
 	if _, err := passes.Run(m, prepared, nil); err != nil {
 		return nil, err
 	}
-	scores, err := passes.Logits(m)
+	if n := inTrainingMode(m); n != nil {
+		return nil, unusablef("%s: %s is in training mode, in which answers depend on chance and on the other images: export the model for inference", t.path, n.Label())
+	}
+	scores, err := passes.Logits(m, passes.Want{Output: o.scores, Classes: len(sets.train.Classes())})
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []*data.Set{sets.train, sets.val} {
-		if set == nil || set == sets.train && o.distill {
-			continue // nothing is compared with its labels
-		}
-		if err := set.CheckClasses(int(scores.Classes)); err != nil {
-			return nil, unusableError{err}
-		}
+	t.scores = scores.Name()
+	if err := sets.fit(scores.Output.Name(), int(scores.Classes), o.distill, s.notice); err != nil {
+		return nil, err
+	}
+	if o.images.labels != "" && len(t.labels) != int(scores.Classes) {
+		return nil, unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(t.labels), scores.Output.Name(), scores.Classes)
 	}
 	input := m.Graph.Feeds()[0].Name()
 	o.defaults(t.bottleneck, m)
 	if o.batch == 0 {
 		o.batch = defaultBatch(m, sets.train.Len())
+	}
+	if fixed := grad.Fixed(m.Graph); len(fixed) > 0 && o.freeze != "backbone" {
+		s.notice("%d weights of convolutions and matrix products stay as they are, %q among them: the file computes them of other constants, or they are no float32; what learns are float32 initializers", len(fixed), fixed[0].Name())
 	}
 	trained, err := t.trained(m, o.freeze)
 	if err != nil {
@@ -96,7 +102,7 @@ func (t *trainable) compile(o *trainOptions, sets *trainingSets) (*trainingStep,
 		options.Targets.Tile, options.Targets.Quality = anatomy.Tile.Name(), t.meta.Quality
 	}
 	if o.distill {
-		if err := t.graft(m, &options, o); err != nil {
+		if err := t.graft(m, &options, o, int(scores.Classes)); err != nil {
 			return nil, err
 		}
 	}
@@ -134,6 +140,23 @@ func unitFanIn(m *ir.Model) int64 {
 		}
 	}
 	return most
+}
+
+// inTrainingMode returns a node that does at inference what is for training only, nil
+// for none.
+func inTrainingMode(m *ir.Model) *ir.Node {
+	for _, n := range m.Graph.Nodes() {
+		switch {
+		case n.Domain != "":
+		case n.Op == "BatchNormalization" && n.Int("training_mode", 0) != 0:
+			return n
+		case n.Op == "Dropout" && n.Input(2) != nil && n.Input(2).Const() != nil:
+			if on, err := n.Input(2).Const().Ints(); err == nil && slices.Contains(on, 1) {
+				return n
+			}
+		}
+	}
+	return nil
 }
 
 // defaultBatch is 64 for inputs of at most 64 x 64, 16 for larger ones, and not
@@ -174,7 +197,7 @@ func (t *trainable) trained(m *ir.Model, freeze string) (func(name string) bool,
 
 // graft puts the teacher beside the network. What both compute from weights
 // that do not change is computed once.
-func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions) error {
+func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions, classes int) error {
 	teacher := t.teacher.Clone()
 	if o.teacher == "" { // of the prepared network, so that names and constants are the same
 		teacher = m.Clone()
@@ -184,9 +207,17 @@ func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions) e
 	} else if _, err := passes.Run(teacher, prepared, nil); err != nil {
 		return fmt.Errorf("--teacher: %w", err)
 	}
-	scores, err := passes.Logits(teacher)
+	want := passes.Want{Classes: classes}
+	if o.teacher == "" { // the same network
+		want.Output = o.scores
+	}
+	scores, err := passes.Logits(teacher, want)
 	if err != nil {
 		return fmt.Errorf("--teacher: %w", err)
+	}
+	t.taughtScores = scores.Name()
+	if int(scores.Classes) != classes {
+		return unusablef("--teacher: its output %q is %d wide, the model's %d", scores.Output.Name(), scores.Classes, classes)
 	}
 	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != options.Input {
 		return unusablef("--teacher: its input is called %q, the model's %q", in[0].Name(), options.Input)
@@ -218,7 +249,7 @@ func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions) e
 
 // open makes the sessions of a program.
 func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*trainingStep, error) {
-	s := &trainingStep{}
+	s := &trainingStep{scores: t.scores}
 	step, err := onnx.Marshal(p.Step)
 	if err != nil {
 		return nil, err
@@ -228,6 +259,9 @@ func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*tra
 		return nil, err
 	}
 	if dump != "" {
+		if err := os.MkdirAll(dump, 0o755); err != nil {
+			return nil, err
+		}
 		for name, graph := range map[string][]byte{"step.onnx": step, "eval.onnx": evaluation} {
 			if err := os.WriteFile(filepath.Join(dump, name), graph, 0o644); err != nil {
 				return nil, err
@@ -344,6 +378,9 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 			return s.validate(ctx, sets, o.batch, weights)
 		}
 	}
+	if _, err := os.Stat(checkpoint); err == nil && options.Checkpoint != "" && !o.resume {
+		io.notice("the checkpoint of an interrupted training in %s is replaced: --resume would have gone on from it", dir)
+	}
 	if options.Log != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
@@ -357,6 +394,9 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 	case errors.As(err, &unusable):
 		return nil, unusablef("--data: %w", err)
 	case errors.Is(err, context.Canceled):
+		if _, err := os.Stat(checkpoint); err != nil {
+			return nil, fmt.Errorf("interrupted before there was a checkpoint: the same command begins again")
+		}
 		return nil, fmt.Errorf("interrupted; bnc train ... --resume goes on from the last checkpoint")
 	}
 	return history, err
@@ -375,7 +415,7 @@ func (o trainOptions) identity(id string, a feed.Augment, sets *trainingSets) (s
 		Preprocess        any
 		KeepLast          bool
 		Patience          int
-	}{id, labelsID(sets.train), labelsID(sets.val), o.seed, o.epochs, o.lr, o.warmup, o.schedule, a, sets.preprocess, o.keepLast, o.patience})
+	}{id, itemsID(sets.train), itemsID(sets.val), o.seed, o.epochs, o.lr, o.warmup, o.schedule, a, sets.preprocess, o.keepLast, o.patience})
 	if err != nil {
 		return "", err
 	}
@@ -383,21 +423,21 @@ func (o trainOptions) identity(id string, a feed.Augment, sets *trainingSets) (s
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// labelsID tells sets apart by their labels.
-func labelsID(set *data.Set) string {
+// itemsID tells sets apart by their items' names, wherever their folder is, and labels.
+func itemsID(set *data.Set) string {
 	if set == nil {
 		return ""
 	}
 	h := sha256.New()
 	for i := range set.Len() {
-		fmt.Fprintln(h, set.Label(i))
+		fmt.Fprintln(h, filepath.Base(set.Name(i)), set.Label(i))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
 // validate judges weights by the images that are kept for that.
 func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
-	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Extra: weights})
+	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Scores: s.scores, Extra: weights})
 	if unusable := (*eval.UnusableError)(nil); errors.As(err, &unusable) {
 		return train.Validation{}, unusablef("images to judge by: %w", err)
 	}
@@ -434,7 +474,7 @@ func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSe
 		return err
 	}
 	defer session.Close()
-	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, eval.Options{Batch: o.batch})
+	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, eval.Options{Batch: o.batch, Scores: t.taughtScores})
 	if err != nil {
 		return err
 	}
@@ -457,7 +497,7 @@ func (t *trainable) judge(ctx context.Context, sets *trainingSets) (train.Valida
 	if err != nil {
 		return train.Validation{}, err
 	}
-	s := &trainingStep{evaluation: session, feeder: feeder}
+	s := &trainingStep{evaluation: session, feeder: feeder, scores: t.scores}
 	return s.validate(ctx, sets, eval.DefaultBatch, nil)
 }
 

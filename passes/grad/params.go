@@ -1,6 +1,7 @@
 package grad
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -56,6 +57,33 @@ func Parameters(g *ir.Graph) []*ir.Value {
 	}
 	delete(depends, nil)
 	return params
+}
+
+// Fixed returns the weights of convolutions and matrix products that training cannot
+// change: constants that other nodes compute, as DequantizeLinear, or of other elements
+// than float32.
+func Fixed(g *ir.Graph) []*ir.Value {
+	learns, fed := map[*ir.Value]bool{}, map[*ir.Value]bool{}
+	for _, v := range Parameters(g) {
+		learns[v] = true
+	}
+	for _, v := range g.Feeds() {
+		fed[v] = true
+	}
+	var fixed []*ir.Value
+	for _, n := range g.Nodes() {
+		if n.Domain == "" && slices.Contains([]string{"Conv", "ConvTranspose", "Gemm", "MatMul"}, n.Op) {
+			if w := n.Input(1); w != nil && !learns[w] && !fed[w] {
+				fixed = append(fixed, w)
+			}
+		}
+		if slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return fed[v] }) {
+			for _, v := range n.Outputs() {
+				fed[v] = true
+			}
+		}
+	}
+	return fixed
 }
 
 // Param is a weight, or a running statistic, and where its numbers are.

@@ -72,7 +72,7 @@ func Compile(m, eval *ir.Model, o Options) (*Program, error) {
 		params = slices.DeleteFunc(params, func(v *ir.Value) bool { return !o.Train(v.Name()) })
 	}
 	if len(params) == 0 {
-		return nil, fmt.Errorf("no weights are left to train")
+		return nil, fmt.Errorf("no weights are left to train: float32 initializers learn, as far as --freeze leaves them")
 	}
 	trained := map[*ir.Value]bool{}
 	for _, v := range params {

@@ -25,6 +25,7 @@ type Class struct {
 //
 // The scores are taken from the first of these that the outputs have:
 //
+//  0. values and indices of a TopK: see [TopK];
 //  1. a floating-point or 8-bit tensor of shape [N K], axes of 1 behind them
 //     left out;
 //  2. a sequence of maps from class to score (ZipMap): the keys name the
@@ -40,6 +41,9 @@ type Class struct {
 func Top(outputs ort.Results, labels []string, k int) ([][]Class, error) {
 	if k < 1 {
 		return nil, fmt.Errorf("top %d: expected 1 or more", k)
+	}
+	if values, indices, ok := TopK(outputs); ok {
+		return fromTopK(values, indices, labels, k)
 	}
 	for _, read := range []func(ort.Value, []string) ([][]Class, error){
 		fromScores, fromMaps, fromNumbers, fromLabels, fromVector,
@@ -60,6 +64,71 @@ func Top(outputs ort.Results, labels []string, k int) ([][]Class, error) {
 		}
 	}
 	return nil, fmt.Errorf("none of the outputs %s looks like class scores: expected [batch classes]", describe(outputs))
+}
+
+// TopK returns what a TopK at the model's end gives: values, floating-point [N K] with
+// falling rows, and indices, int64 [N K].
+func TopK(outputs ort.Results) (values, indices *tensor.Tensor, ok bool) {
+	for _, v := range outputs {
+		n, k, matrix := Matrix(v.Tensor)
+		if !matrix || !v.Tensor.DType.IsFloat() || !falling(v.Tensor, k) {
+			continue
+		}
+		for _, i := range outputs {
+			if rows, columns, matrix := Matrix(i.Tensor); matrix && i.Tensor.DType == tensor.Int64 && rows == n && columns == k {
+				return v.Tensor, i.Tensor, true
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// falling reports whether no element of a row of k is larger than the one before.
+func falling(t *tensor.Tensor, k int) bool {
+	values, err := t.Floats()
+	if err != nil {
+		return false
+	}
+	for i := 1; i < len(values); i++ {
+		if i%k != 0 && values[i] > values[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// fromTopK takes the classes from the indices. Values that may be some of all
+// probabilities stay as they are.
+func fromTopK(values, indices *tensor.Tensor, labels []string, k int) ([][]Class, error) {
+	scores, err := values.Floats()
+	if err != nil {
+		return nil, err
+	}
+	n, width, _ := Matrix(indices)
+	classes := tensor.Slice[int64](indices)
+	rows := make([][]Class, n)
+	for i := range rows {
+		if rows[i], err = rank(scores[i*width:(i+1)*width], nil, partial); err != nil {
+			return nil, err
+		}
+		for j, class := range classes[i*width : (i+1)*width] {
+			rows[i][j].Class, rows[i][j].Label = int(class), label(labels, int(class))
+		}
+		rows[i] = rows[i][:min(k, width)]
+	}
+	return rows, nil
+}
+
+// partial is softmax for a row of the largest scores only.
+func partial(row []float64) {
+	sum := 0.0
+	for _, v := range row {
+		sum += v
+	}
+	if slices.Min(row) >= 0 && sum <= 1+1e-2 {
+		return
+	}
+	softmax(row)
 }
 
 // Matrix returns the sizes of a tensor [N K 1 1 ...] and whether it is one.

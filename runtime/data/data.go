@@ -29,6 +29,7 @@ import (
 	"image"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -51,8 +52,10 @@ type Set struct {
 	source  source
 	items   []int // indices into source, in order; nil for all
 	classes []string
+	places  []int    // of the source's labels in classes; nil where they are the same
 	empty   []string // class folders without images
-	part    Part     // "" where DATA is not divided
+	beside  int
+	part    Part // "" where DATA is not divided
 }
 
 // source is one way of storing items. Its methods may be called concurrently.
@@ -88,7 +91,13 @@ func (s *Set) at(i int) int {
 }
 
 // Label returns the class of item i, or NoLabel.
-func (s *Set) Label(i int) int { return s.source.label(s.at(i)) }
+func (s *Set) Label(i int) int {
+	label := s.source.label(s.at(i))
+	if s.places == nil || label < 0 {
+		return label
+	}
+	return s.places[label]
+}
 
 // Labelled tells whether the items have labels.
 func (s *Set) Labelled() bool { return s.classes != nil }
@@ -97,10 +106,64 @@ func (s *Set) Labelled() bool { return s.classes != nil }
 // labels. A class may have no items.
 func (s *Set) Classes() []string { return s.classes }
 
+// As returns the set with the given classes, in which its own ones, by their names,
+// have other places. The error names one that is not among them.
+func (s *Set) As(classes []string) (*Set, error) {
+	if slices.Equal(s.classes, classes) {
+		return s, nil
+	}
+	here := make([]int, len(s.classes))
+	for i, name := range s.classes {
+		if here[i] = slices.Index(classes, name); here[i] < 0 {
+			return nil, fmt.Errorf("class %q is not among the %d expected ones, %s", name, len(classes), enumerate(classes))
+		}
+	}
+	other := *s
+	other.classes, other.places = classes, here
+	if s.places != nil {
+		other.places = make([]int, len(s.places))
+		for i, at := range s.places {
+			other.places[i] = here[at]
+		}
+	}
+	return &other, nil
+}
+
+// enumerate lists the first few names.
+func enumerate(names []string) string {
+	const most = 5
+	text := strings.Join(names[:min(most, len(names))], ", ")
+	if len(names) > most {
+		text += ", ..."
+	}
+	return text
+}
+
+// Unlabelled returns the set without its labels.
+func (s *Set) Unlabelled() *Set {
+	other := *s
+	other.classes, other.empty = nil, nil
+	return &other
+}
+
+// Numbered tells whether classes have no names but their numbers.
+func Numbered(classes []string) bool {
+	for i, c := range classes {
+		if c != fmt.Sprint(i) {
+			return false
+		}
+	}
+	return true
+}
+
 // EmptyClasses returns the names of the class folders that hold no images, in
 // sorted order. Classes that a classes.txt names and that have no folder are
 // not among them.
 func (s *Set) EmptyClasses() []string { return s.empty }
+
+// Beside returns the number of images that lie beside the class folders, and are not
+// in the set.
+func (s *Set) Beside() int { return s.beside }
 
 // Part tells which part of a divided DATA this is, "" where it is not divided.
 func (s *Set) Part() Part { return s.part }

@@ -347,3 +347,31 @@ func TestRead(t *testing.T) {
 		t.Errorf("%v allocations for an image in memory", allocs)
 	}
 }
+
+// TestAs gives classes other places by their names.
+func TestAs(t *testing.T) {
+	set := open(t, tree(t, map[string][]byte{"b/0.png": picture(1), "d/0.png": picture(2), "d/1.png": picture(3), "x.png": picture(4)}), data.Train)
+	if set.Beside() != 1 || set.Len() != 3 {
+		t.Errorf("%d beside %d", set.Beside(), set.Len())
+	}
+	labels := func(s *data.Set) (list []int) {
+		for i := range s.Len() {
+			list = append(list, s.Label(i))
+		}
+		return list
+	}
+	four, err := set.As([]string{"d", "c", "b", "a"})
+	if err != nil || !slices.Equal(labels(four), []int{2, 0, 0}) || len(four.Classes()) != 4 || !slices.Equal(labels(set), []int{0, 1, 1}) {
+		t.Fatalf("%v, %v: %v", labels(four), four.Classes(), err)
+	}
+	again, err := four.Select([]int{2, 0}).As([]string{"a", "b", "c", "d", "e"})
+	if err != nil || !slices.Equal(labels(again), []int{3, 1}) {
+		t.Errorf("%v: %v", labels(again), err)
+	}
+	if _, err := set.As([]string{"a", "b"}); err == nil || !strings.Contains(err.Error(), `"d"`) {
+		t.Errorf("%v", err)
+	}
+	if none := set.Unlabelled(); none.Labelled() || none.Len() != 3 {
+		t.Errorf("%v", none.Classes())
+	}
+}

@@ -43,7 +43,14 @@ func openFolder(path string, entries []fs.DirEntry) (*Set, error) {
 		}
 	}
 	if len(folders) > 0 {
-		return openClasses(path, folders)
+		set, err := openClasses(path, folders)
+		if err != nil {
+			return nil, err
+		}
+		beside := &files{}
+		beside.add(entries, 0, NoLabel)
+		set.beside = len(beside.entries)
+		return set, nil
 	}
 	src := &files{root: path, folders: []string{""}}
 	src.add(entries, 0, NoLabel)

@@ -28,6 +28,8 @@ type Options struct {
 	// then it is filled up with copies, which are not counted.
 	Batch int
 	Fixed bool
+	// Scores names the output to judge by, "" for the first that looks like scores.
+	Scores string
 	// Extra is merged into each batch's feed: weights that are inputs.
 	Extra ort.Feed
 	// Step is called after each run with the number of images in it.
@@ -120,6 +122,13 @@ func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, 
 	}
 	if bytes != nil {
 		r.Bytes = append(r.Bytes, bytes[:n]...)
+	}
+	if o.Scores != "" {
+		scores, ok := outputs.Find(o.Scores)
+		if !ok {
+			return nil, &UnusableError{fmt.Errorf("there is no output %q to judge by", o.Scores)}
+		}
+		outputs = ort.Results{{Name: o.Scores, Value: scores}}
 	}
 	verdicts, width, err := judge(outputs, b.labels, set.Classes())
 	if err != nil {

@@ -23,7 +23,11 @@ const outside = 1 << 30
 // width is the number of classes, 0 where the outputs do not tell. The scores
 // are those that bundle.Top takes; plain matrices of them need no sorting.
 func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdict, width int, err error) {
+	_, _, sorted := bundle.TopK(outputs)
 	for _, out := range outputs {
+		if sorted {
+			break
+		}
 		n, k, ok := bundle.Matrix(out.Tensor)
 		if !ok {
 			continue

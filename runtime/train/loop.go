@@ -248,6 +248,9 @@ func (r *run) epochs(ctx context.Context) error {
 			return nil
 		}
 		if err := r.epoch(ctx); err != nil {
+			if ctx.Err() != nil && r.p.Step < r.o.Loader.Batches() {
+				err = errors.Join(err, r.checkpoint())
+			}
 			return err
 		}
 	}
@@ -312,6 +315,9 @@ func (r *run) epoch(ctx context.Context) error {
 // endEpoch validates, and writes log and checkpoint.
 func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	start := time.Now()
+	if r.p.Good == 0 && r.bad != nil {
+		return &DivergedError{r.p.Epoch + 1, r.p.Step, *r.bad, rate, r.p.Slower}
+	}
 	done := float64(max(r.p.Good, 1))
 	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
 	if r.o.Validate != nil {

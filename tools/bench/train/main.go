@@ -77,7 +77,7 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if _, err := passes.Run(m, recipe, nil); err != nil {
 		return nil, err
 	}
-	scores, err := passes.Logits(m)
+	scores, err := passes.Logits(m, passes.Want{})
 	if err != nil {
 		return nil, err
 	}
