@@ -23,22 +23,32 @@ var interfaceNames = []string{"payload", "tile", "range", "payload_bytes"}
 var ReserveNames = Pass{
 	Name: "reserve-names",
 	Doc:  "rename tensors that are called like what crosses",
-	Run: func(m *ir.Model) (int, error) {
-		renamed := 0
-		for _, name := range interfaceNames {
-			v := m.Graph.Value(name)
-			switch {
-			case v == nil:
-			case v.IsInput() || v.IsOutput():
-				return renamed, &UnsuitableError{fmt.Sprintf("tensor %q", name),
-					"an input or output of the model has the name of what a bottleneck sends; rename it, or use --plain"}
-			default:
-				m.Graph.Rename(v, m.Graph.FreeName("model."+name))
-				renamed++
+	Run:  func(m *ir.Model) (int, error) { return reserveNames(m.Graph) },
+}
+
+// reserveNames renames in a graph and in the bodies of its nodes.
+func reserveNames(g *ir.Graph) (renamed int, err error) {
+	for _, name := range interfaceNames {
+		v := g.Value(name)
+		switch {
+		case v == nil:
+		case v.IsInput() || v.IsOutput():
+			return renamed, &UnsuitableError{fmt.Sprintf("tensor %q", name),
+				"an input or output of the model, or of a body of one of its nodes, has the name of what a bottleneck sends; rename it, or use --plain"}
+		default:
+			g.Rename(v, g.FreeName("model."+name))
+			renamed++
+		}
+	}
+	for _, n := range g.Nodes() {
+		for _, body := range n.Bodies() {
+			more, err := reserveNames(body)
+			if renamed += more; err != nil {
+				return renamed, err
 			}
 		}
-		return renamed, nil
-	},
+	}
+	return renamed, nil
 }
 
 // EncodePayload ends a mobile graph whose first outputs are tile and, where the

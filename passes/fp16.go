@@ -55,8 +55,8 @@ func halfPrecision(m *ir.Model) (int, error) {
 			continue // float32 only, or in no runtime
 		}
 		converted = append(converted, n)
-		for _, v := range n.Outputs() {
-			if single(v) {
+		for i, v := range n.Outputs() {
+			if single(v) && (i == 0 || n.Op != "LayerNormalization") { // its statistics stay float32
 				half[v] = true
 			}
 		}

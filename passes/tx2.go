@@ -80,6 +80,9 @@ func (l lowering) lower(n *ir.Node, opset int64) (bool, error) {
 	if n.Domain != "" {
 		return refuse("domain %q", n.Domain)
 	}
+	if len(n.Bodies()) > 0 {
+		return refuse("its bodies are not converted")
+	}
 	now, ok := shape.SinceVersion("", n.Op, opset)
 	if !ok {
 		return refuse("%s is not known", n.Op)
@@ -252,6 +255,15 @@ func (l lowering) replace(n *ir.Node, op string, inputs ...*ir.Value) {
 	l.g.NewNode("", op, inputs, []*ir.Value{out}).SetName(l.prefix + out.Name())
 }
 
+// like is a number of the element type of x, float16 or float32.
+func (l lowering) like(x *ir.Value, name string, v float32) *ir.Value {
+	t := ir.Float32s([]float32{v})
+	if l.info.Of(x).DType == ir.Float16 {
+		t = halfTensor(t)
+	}
+	return l.g.Const(l.prefix+name, t)
+}
+
 // lowerHardSwish writes x * max(0, min(1, x/6 + 0.5)).
 func lowerHardSwish(l lowering, n *ir.Node) string {
 	x := n.Input(0)
@@ -266,9 +278,9 @@ func lowerGelu(l lowering, n *ir.Node) string {
 		return "it is the tanh approximation"
 	}
 	x := n.Input(0)
-	erf := l.unary("erf", "Erf", l.binary("scaled", "Mul", x, l.float("rsqrt2", 0.70710678)))
-	sum := l.binary("sum", "Add", erf, l.float("one", 1))
-	l.replace(n, "Mul", l.binary("half", "Mul", x, l.float("0.5", 0.5)), sum)
+	erf := l.unary("erf", "Erf", l.binary("scaled", "Mul", x, l.like(x, "rsqrt2", 0.70710678)))
+	sum := l.binary("sum", "Add", erf, l.like(x, "one", 1))
+	l.replace(n, "Mul", l.binary("half", "Mul", x, l.like(x, "0.5", 0.5)), sum)
 	return ""
 }
 
@@ -301,7 +313,7 @@ func lowerLayerNorm(l lowering, n *ir.Node) string {
 	}
 	d := l.binary("centred", "Sub", n.Input(0), mean("mean", n.Input(0)))
 	variance := mean("variance", l.binary("square", "Mul", d, d))
-	std := l.unary("std", "Sqrt", l.binary("eps", "Add", variance, l.float("epsilon", n.Float("epsilon", 1e-5))))
+	std := l.unary("std", "Sqrt", l.binary("eps", "Add", variance, l.like(n.Input(0), "epsilon", n.Float("epsilon", 1e-5))))
 	y := l.binary("normal", "Div", d, std)
 	if bias := n.Input(2); bias != nil {
 		l.replace(n, "Add", l.binary("scaled", "Mul", y, n.Input(1)), bias)
@@ -335,7 +347,25 @@ var constantInputs = map[string][]int{"ConvTranspose": {1}, "Clip": {1, 2}, "Spl
 // checkTensorRT names the first node that TensorRT 8 would not take. The Cast to
 // uint8 that ends a mobile graph stays with ONNX Runtime.
 func checkTensorRT(m *ir.Model) error {
-	for _, n := range m.Graph.Nodes() {
+	if err := checkTensorRTNodes(m.Graph); err != nil {
+		return err
+	}
+	for _, v := range m.Graph.Feeds() {
+		if d := v.DType(); d == ir.Uint8 || d == ir.Float64 || d == ir.String {
+			return &UnsuitableError{fmt.Sprintf("input %q", v.Name()), fmt.Sprintf("TensorRT 8 has no type %v; give the model a float32 input", d)}
+		}
+	}
+	return checkIntegers(m)
+}
+
+// checkTensorRTNodes checks a graph and the bodies of its nodes.
+func checkTensorRTNodes(g *ir.Graph) error {
+	for _, n := range g.Nodes() {
+		for _, body := range n.Bodies() {
+			if err := checkTensorRTNodes(body); err != nil {
+				return err
+			}
+		}
 		if n.Domain != "" || !slices.Contains(tensorRTOps, n.Op) {
 			return &UnsuitableError{n.Label(), "TensorRT 8 on a Jetson TX2 does not parse this operator; choose an earlier cut or --target default"}
 		}
@@ -350,10 +380,5 @@ func checkTensorRT(m *ir.Model) error {
 			return &UnsuitableError{n.Label(), fmt.Sprintf("TensorRT 8 has no type %v", to)}
 		}
 	}
-	for _, v := range m.Graph.Feeds() {
-		if d := v.DType(); d == ir.Uint8 || d == ir.Float64 || d == ir.String {
-			return &UnsuitableError{fmt.Sprintf("input %q", v.Name()), fmt.Sprintf("TensorRT 8 has no type %v; give the model a float32 input", d)}
-		}
-	}
-	return checkIntegers(m)
+	return nil
 }

@@ -86,7 +86,7 @@ func writeDepfile(file, dir, model string, used []string) error {
 
 // makeEscape quotes what make would take for more than a name.
 func makeEscape(path string) string {
-	return strings.NewReplacer(" ", `\ `, "#", `\#`, "$", "$$").Replace(path)
+	return strings.NewReplacer(" ", `\ `, "#", `\#`, "$", "$$", ":", `\:`).Replace(path)
 }
 
 // writeFile writes a file whole or not at all.

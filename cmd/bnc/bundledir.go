@@ -34,7 +34,12 @@ type partSize struct {
 // but a bundle it refuses: nothing of the user's is ever replaced.
 func openBundle(dir string) (*bundleWriter, error) {
 	dir = filepath.Clean(dir)
-	if _, err := os.Lstat(dir); err == nil {
+	if st, err := os.Lstat(dir); err == nil {
+		if st.Mode()&os.ModeSymlink != 0 { // what it leads to is replaced
+			if dir, err = filepath.EvalSymlinks(dir); err != nil {
+				return nil, err
+			}
+		}
 		if err := onlyBundle(dir); err != nil {
 			return nil, err
 		}
@@ -51,6 +56,23 @@ func openBundle(dir string) (*bundleWriter, error) {
 	return &bundleWriter{dir: dir, temp: temp}, os.Chmod(temp, 0o755)
 }
 
+// outside checks that a file that a flag names is not in the folder dir, which is
+// replaced as a whole.
+func outside(dir, flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	into, err1 := filepath.Abs(dir)
+	file, err2 := filepath.Abs(path)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if rest, err := filepath.Rel(into, file); err == nil && filepath.IsLocal(rest) {
+		return usagef("%s %s lies in the bundle %s, which is replaced as a whole: choose another place", flag, path, dir)
+	}
+	return nil
+}
+
 // onlyBundle checks that dir is a bundle and holds nothing else.
 func onlyBundle(dir string) error {
 	if !bundle.IsBundle(dir) {
@@ -61,8 +83,8 @@ func onlyBundle(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		part, _, _ := strings.Cut(e.Name(), ".")
-		if !slices.Contains(bundleParts, part) || !strings.Contains(e.Name(), ".onnx") {
+		part := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".data"), ".onnx")
+		if !slices.Contains(bundleParts, part) || !e.Type().IsRegular() || e.Name() == part {
 			return usagef("%s holds %s, which is not of a bundle; it is not replaced: move the file away or choose another -o", dir, e.Name())
 		}
 	}

@@ -48,6 +48,9 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 	if err != nil {
 		return nil, unusableError{err}
 	}
+	if in := session.Inputs()[0]; len(in.Shape) > 0 && in.Shape[0].Size > 1 {
+		return nil, unusablef("%s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by --input %s=1,...", src.flag, in.Shape[0].Size, in.Name, src.path, in.Name)
+	}
 	n := min(set.Len(), maxCalibration)
 	c := passes.NewCalibration(g)
 	bar := newProgress(s.err, "calibrating", n)

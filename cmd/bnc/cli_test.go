@@ -214,20 +214,22 @@ func TestSameBytes(t *testing.T) {
 }
 
 func TestDepfile(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "with space")
+	dir := filepath.Join(t.TempDir(), "with space: and colon")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	model := filepath.Join(dir, "net.onnx")
 	mustBnc(t, "models", "resnet20", "-o", model)
 	deps := filepath.Join(dir, "deps.d")
-	mustBnc(t, "split", model, "--after", "rb1", "-o", filepath.Join(dir, "b"), "--depfile", deps)
+	labels := filepath.Join(dir, "labels.txt")
+	write(t, labels, []byte(strings.Repeat("name\n", 10)))
+	mustBnc(t, "split", model, "--after", "rb1", "-o", filepath.Join(dir, "b"), "--depfile", deps, "--labels", labels)
 	text, err := os.ReadFile(deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	escaped := strings.ReplaceAll(dir, " ", `\ `)
-	for _, want := range []string{escaped + "/b/mobile.onnx " + escaped + "/b/cloud.onnx", escaped + "/net.onnx:\n"} {
+	escaped := strings.NewReplacer(" ", `\ `, ":", `\:`).Replace(dir)
+	for _, want := range []string{escaped + "/b/mobile.onnx " + escaped + "/b/cloud.onnx", escaped + "/net.onnx:\n", escaped + "/labels.txt:\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the dependency file lacks %q:\n%s", want, text)
 		}

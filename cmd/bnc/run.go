@@ -204,6 +204,9 @@ func classifyOne(ctx context.Context, c *classifier, feeder *feed.Feeder, labels
 	}
 	best := []bundle.Class{}
 	if rows, err := bundle.Top(out.Outputs, labels, top); err == nil { // else no classifier: nothing to rank
+		if len(rows) > 1 {
+			return runResult{}, unusablef("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(rows))
+		}
 		best = rows[0]
 	}
 	return runResult{

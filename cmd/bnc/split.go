@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -175,6 +176,19 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	if dir == "" {
 		dir = o.defaultName(path, c, settings)
 	}
+	for _, file := range []struct{ flag, path string }{{"the model", path}, {"--depfile", o.depfile}, {"--dump", o.dump}, {"--labels", o.images.labels}} {
+		if err := outside(dir, file.flag, file.path); err != nil {
+			return err
+		}
+	}
+	if o.depfile != "" {
+		if _, err := os.Stat(filepath.Dir(o.depfile)); err != nil {
+			return fmt.Errorf("--depfile %s: %w", o.depfile, err)
+		}
+	}
+	if opset := a.Model.Opset(""); !o.plain && opset < oldestOpset {
+		return unusablef("%s: a bottleneck needs operator set %d or newer, found %d: convert the model, or use --plain", path, oldestOpset, opset)
+	}
 	dest, err := openBundle(dir)
 	if err != nil {
 		return err
@@ -185,6 +199,12 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		return err
 	}
 	var used []string
+	if o.images.labels != "" {
+		used = []string{o.images.labels}
+		if scores, err := passes.Logits(a.Model, passes.Want{}); err == nil && int(scores.Classes) != len(labels) {
+			return unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(labels), scores.Output.Name(), scores.Classes)
+		}
+	}
 	if o.calib != "" {
 		set, err := data.Open(o.calib, data.Train)
 		if err != nil {
@@ -197,7 +217,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		if err != nil {
 			return err
 		}
-		settings.Units, used = cal.units, cal.files
+		settings.Units, used = cal.units, append(used, cal.files...)
 		if preprocess == nil {
 			preprocess = cal.preprocess
 		}
@@ -251,6 +271,10 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	}
 	return result.print(s, dest, settings, o)
 }
+
+// oldestOpset is the oldest operator set that a bottleneck is written in: before,
+// broadcasting had to be asked for, and ONNX Runtime does not run it.
+const oldestOpset = 7
 
 func outputNames(a *cut.Analysis) []string {
 	var names []string
