@@ -88,8 +88,8 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 			return usagef("--runs %d: expected %d or more", o.runs, fewestRun)
 		case !(o.precision >= 0):
 			return usagef("--confidence %v: expected percent from 0 on", o.precision)
-		case o.threads < 0:
-			return usagef("--threads %d: expected 0 or more", o.threads)
+		case o.threads < 0 || o.threads > 16*runtime.NumCPU():
+			return usagef("--threads %d: expected 0 to %d, of %d cores", o.threads, 16*runtime.NumCPU(), runtime.NumCPU())
 		}
 		o.after = "each" // of check, which wants one
 		if err := o.splitOptions.check(fs); err != nil {
@@ -114,6 +114,11 @@ type profiler struct {
 }
 
 func profile(ctx context.Context, s streams, paths []string, o profileOptions) error {
+	if file := o.splitOptions.out; file != "" { // before all the measuring
+		if _, err := os.Stat(filepath.Dir(file)); err != nil {
+			return fmt.Errorf("-o: %w", err)
+		}
+	}
 	p := &profiler{profileOptions: o, streams: s}
 	providers, err := ort.ParseProviders(o.ep)
 	if err != nil {
@@ -203,6 +208,9 @@ func (p *profiler) add(ctx context.Context, r *plan.Profile, path string) error 
 		}
 		if r.Power.Source != plan.PowerNone && r.Power.ComputeMW == 0 && entry.EnergyMJ != nil {
 			r.Power.ComputeMW = *entry.EnergyMJ / entry.Mobile.MeanMS * 1e3
+		}
+		if slices.ContainsFunc(r.Cuts, func(e plan.CutProfile) bool { return e.Method == plan.MethodPair && e.String() == entry.String() }) {
+			return usagef("%s is a second bundle of %s: a profile has one of each size; give it a profile of its own", path, entry)
 		}
 		put(r, entry)
 		return nil

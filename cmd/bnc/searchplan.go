@@ -71,7 +71,7 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	if sets.val == nil {
 		return nil, usagef("there are no images to judge by: give --val DATA, or a --val-split larger than 0")
 	}
-	if p.Baseline.Top1, err = wholeTop1(ctx, s, path, sets, ort.Options{Threads: o.threads}); err != nil {
+	if p.Baseline.Top1, err = wholeTop1(ctx, s, path, options.scores, sets, ort.Options{Threads: o.threads}); err != nil {
 		return nil, err
 	}
 	if options.distill {
@@ -148,7 +148,7 @@ func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, erro
 }
 
 // wholeTop1 is the model's own accuracy, nil without labels.
-func wholeTop1(ctx context.Context, s streams, path string, sets *trainingSets, session ort.Options) (*float64, error) {
+func wholeTop1(ctx context.Context, s streams, path, scores string, sets *trainingSets, session ort.Options) (*float64, error) {
 	if !sets.val.Labelled() {
 		return nil, nil
 	}
@@ -163,6 +163,7 @@ func wholeTop1(ctx context.Context, s streams, path string, sets *trainingSets, 
 	bar := newProgress(s.err, "evaluating the model", sets.val.Len())
 	defer bar.done()
 	options := subject.options(0)
+	options.Scores = scores
 	options.Step = func(n int) {
 		for range n {
 			bar.step()

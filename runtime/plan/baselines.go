@@ -79,7 +79,7 @@ func (r Request) baselines(n Network, plain []option, choice *Row) []Baseline {
 // cloudWhole returns the whole model's time on the server.
 func (r Request) cloudWhole() *Timing {
 	if r.Cloud != nil {
-		return r.Cloud.Whole
+		return first(r.Cloud.CloudWhole, r.Cloud.Whole)
 	}
 	return first(r.Mobile.CloudWhole, r.Mobile.Whole)
 }

@@ -55,7 +55,8 @@ var Networks = []Network{
 // Gbit, or B, kB, MB, GB for bytes; prefixes are powers of 1000; "/s" may follow,
 // and "bps" is "bit/s". DELAY is the propagation delay one way, as Go writes
 // durations (20ms): the network's RTT is twice that. A network given by its rate
-// is called as it was written and has no power model: Alpha and Beta are 0.
+// is called as it was written and has no power model: Alpha and Beta are 0. A delay
+// is a part of the name.
 func ParseNetwork(s string) (Network, error) {
 	first, delay, delayed := strings.Cut(strings.TrimSpace(s), ",")
 	n, known := named(first)
@@ -71,7 +72,9 @@ func ParseNetwork(s string) (Network, error) {
 		if err != nil || d < 0 || d > math.MaxInt64/2 {
 			return Network{}, fmt.Errorf("network %q: expected the delay one way behind the comma, such as 20ms, found %q", s, delay)
 		}
-		n.RTT = 2 * d
+		if n.RTT = 2 * d; d > 0 {
+			n.Name += "," + d.String()
+		}
 	}
 	return n, nil
 }

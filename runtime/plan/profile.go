@@ -90,6 +90,23 @@ type CutProfile struct {
 // Plain tells whether the cut tensor itself crosses.
 func (c CutProfile) Plain() bool { return c.S == 0 }
 
+// UnmarshalJSON demands a median: a misspelt one would be taken for no time at all.
+func (t *Timing) UnmarshalJSON(b []byte) error {
+	type fields Timing
+	found := struct {
+		*fields
+		MedianMS *float64 `json:"median_ms"`
+	}{fields: (*fields)(t)}
+	if err := json.Unmarshal(b, &found); err != nil {
+		return err
+	}
+	if found.MedianMS == nil {
+		return fmt.Errorf("median_ms is missing in %.80s", b)
+	}
+	t.MedianMS = *found.MedianMS
+	return nil
+}
+
 // Timing sums up measurements of one time, in milliseconds.
 type Timing struct {
 	MedianMS float64 `json:"median_ms"`

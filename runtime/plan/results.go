@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -112,6 +113,9 @@ func (r *Results) Validate() error {
 			if c.Loss != c.Loss || c.Loss < -100 || c.Loss > 100 {
 				bad.add("%s.loss is %v: expected percentage points from -100 to 100", at, c.Loss)
 			}
+			if want := r.loss(c); want != nil && math.Abs(c.Loss-*want) > 0.01 {
+				bad.add("%s.loss is %v: the baseline and its accuracy make it %.2f percentage points", at, c.Loss, *want)
+			}
 			if c.Top1 == nil && c.Agreement == nil {
 				bad.add("%s: neither top1 nor agreement", at)
 			}
@@ -124,6 +128,20 @@ func (r *Results) Validate() error {
 		bad.number(at+".seconds", c.Seconds)
 	}
 	return bad.err()
+}
+
+// loss returns what a candidate loses of the baseline in percentage points, nil where
+// one of the two is not known.
+func (r *Results) loss(c Candidate) *float64 {
+	base, found := r.Baseline.Top1, c.Top1
+	if base == nil {
+		base, found = r.Baseline.Agreement, c.Agreement
+	}
+	if base == nil || found == nil {
+		return nil
+	}
+	loss := 100 * (*base - *found)
+	return &loss
 }
 
 func (b *check) rates(at string, top1, agreement *float64) {

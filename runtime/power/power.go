@@ -127,7 +127,8 @@ func integrate(read func() (mw float64, err error)) (stop func() (float64, error
 	if err != nil {
 		return nil, err
 	}
-	at, sum := time.Now(), 0.0
+	start, sum := time.Now(), 0.0
+	at := start
 	sample := func() error {
 		mw, err := read()
 		now := time.Now()
@@ -153,8 +154,12 @@ func integrate(read func() (mw float64, err error)) (stop func() (float64, error
 		}
 	}()
 	return func() (float64, error) {
+		asked := time.Since(start)
 		close(end)
 		err := <-ended
+		if sampled := at.Sub(start); sampled > 0 { // the last sample ends later than what it is of
+			sum *= asked.Seconds() / sampled.Seconds()
+		}
 		return sum, err
 	}, nil
 }

@@ -131,6 +131,21 @@ func TestIntegrate(t *testing.T) {
 	})
 }
 
+// TestIntegrateSlowReads: the energy is that of the time until it is stopped, however
+// long the last reading takes.
+func TestIntegrateSlowReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop, err := integrate(func() (float64, error) { time.Sleep(300 * time.Millisecond); return 1000, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if mj, err := stop(); err != nil || math.Abs(mj-1000) > 1e-6 { // rounding
+			t.Errorf("%v mJ, %v", mj, err)
+		}
+	})
+}
+
 // TestRAPL: packages only, and a counter that goes round.
 func TestRAPL(t *testing.T) {
 	root := sysfs(t, map[string]string{

@@ -84,7 +84,7 @@ func (p *Plan) Places() [][]int {
 }
 
 // Goal returns the accuracy that a candidate must reach, from 0 to 1.
-func (p *Plan) Goal() float64 { return p.baseline() - p.MaxLoss/100 }
+func (p *Plan) Goal() float64 { return p.baseline() - p.MaxLoss/100 - 1e-11 } // as [Plan.judge] rounds
 
 func (p *Plan) baseline() float64 {
 	switch b := p.Baseline; {

@@ -144,7 +144,7 @@ func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 	c.Seconds += seconds
 	c.Top1, c.Agreement, c.PayloadBytes, c.Bundle = o.Top1, o.Agreement, o.PayloadBytes, o.Bundle
 	if a := p.accuracy(o.Top1, o.Agreement); a != nil {
-		c.Loss = 100 * (p.baseline() - *a)
+		c.Loss = math.Round(100*(p.baseline()-*a)*1e9) / 1e9 // so that a limit of 2 is not missed by 2e-15
 	}
 	settings := map[string]any{}
 	for name, v := range c.Settings {
