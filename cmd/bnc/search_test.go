@@ -305,3 +305,16 @@ func TestSearchUsage(t *testing.T) {
 		t.Errorf("left %v", names(left))
 	}
 }
+
+// TestSearchWrongFlags: nothing is planned with flags of a split or a training that
+// cannot be.
+func TestSearchWrongFlags(t *testing.T) {
+	net, set := striped(t)
+	for _, wrong := range []string{"--quality 0", "--bits 9", "--batch 1000", "--scores nix"} {
+		dir := filepath.Join(t.TempDir(), "s")
+		_, stderr, code := bnc(t, slices.Concat([]string{"search", "plan", net, "--data", set, "-o", dir}, strings.Fields(wrong))...)
+		if _, err := os.Stat(search.Dir(dir).PlanFile()); code == exitDone || err == nil || !strings.Contains(stderr, strings.Fields(wrong)[1]) {
+			t.Errorf("%s: exit code %d, planned %v: %s", wrong, code, err == nil, stderr)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -35,6 +36,9 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	}
 	options, err := parseTrain(append(settings.Train, fmt.Sprintf("--seed=%d", o.seed), fmt.Sprintf("--threads=%d", o.threads)))
 	if err != nil {
+		return nil, err
+	}
+	if err := checkSplit(settings.Split); err != nil {
 		return nil, err
 	}
 	hash := startHash(path)
@@ -68,6 +72,9 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	if err != nil {
 		return nil, err
 	}
+	if options.batch > sets.train.Len() {
+		return nil, usagef("--batch %d: there are %d images to train on", options.batch, sets.train.Len())
+	}
 	if sets.val == nil {
 		return nil, usagef("there are no images to judge by: give --val DATA, or a --val-split larger than 0")
 	}
@@ -80,6 +87,17 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	p.DataSHA256 = setsID(sets)
 	p.SourceSHA256, err = hash()
 	return p, err
+}
+
+// checkSplit finds wrong flags of bnc split before a plan with them is written.
+func checkSplit(args []string) error {
+	fs := pflag.NewFlagSet("split", pflag.ContinueOnError)
+	var o splitOptions
+	o.declare(fs)
+	if err := fs.Parse(append(slices.Clone(args), "--after=each")); err != nil {
+		return usageError{err}
+	}
+	return o.check(fs)
 }
 
 // chooseCuts returns the cuts of --cuts.

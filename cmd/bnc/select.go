@@ -199,6 +199,9 @@ func selectCut(s streams, o selectOptions) error {
 	if err != nil {
 		return unusableError{err}
 	}
+	if r.ImageBytes == 0 && r.Mobile.ImageBytes == 0 {
+		s.notice("cloud-only is left out: how many bytes an image takes is not known; give --image-bytes")
+	}
 	switch {
 	case o.asJSON:
 		err = printJSON(s.out, selectResult{o.target, found.Choices[0], found.Choices, found.Table, found.Baselines, found.Notes})

@@ -48,6 +48,21 @@ type splitOptions struct {
 
 func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o splitOptions
+	o.declare(fs)
+	return func(ctx context.Context, s streams, args []string) error {
+		path, err := oneArg(args, "model")
+		if err != nil {
+			return err
+		}
+		if err := o.check(fs); err != nil {
+			return err
+		}
+		return split(ctx, s, path, o)
+	}
+}
+
+// declare declares the flags.
+func (o *splitOptions) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.after, "after", "", "cut to split at: rbK, cutN or a tensor's name")
 	fs.StringVar(&o.channels, "c", "1", "channels that cross, or full: all of them, without channel units")
 	fs.Int64Var(&o.stride, "s", 0, "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
@@ -69,16 +84,6 @@ func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.StringVar(&o.depfile, "depfile", "", "make-style dependency file to write")
 	o.images.declare(fs)
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document")
-	return func(ctx context.Context, s streams, args []string) error {
-		path, err := oneArg(args, "model")
-		if err != nil {
-			return err
-		}
-		if err := o.check(fs); err != nil {
-			return err
-		}
-		return split(ctx, s, path, o)
-	}
 }
 
 // targetTX2 is the --target of a Jetson TX2.
