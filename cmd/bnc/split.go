@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
-	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -196,9 +194,6 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	if opset := a.Model.Opset(""); !o.plain && opset < oldestOpset {
 		return unusablef("%s: a bottleneck needs operator set %d or newer, found %d: convert the model, or use --plain", path, oldestOpset, opset)
 	}
-	if v := openHalf(a); v != nil && !o.plain {
-		s.notice("output %q is %v of an open shape: ONNX Runtime and its servers run such a pair, bnc run and bnc serve do not; cast it to float32 in the model", v.Name(), v.DType())
-	}
 	dest, err := openBundle(dir)
 	if err != nil {
 		return err
@@ -280,18 +275,6 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		return printJSON(s.out, result)
 	}
 	return result.print(s, dest, settings, o)
-}
-
-// openHalf returns an output of 16 bits whose shape the file leaves open, nil for none.
-func openHalf(a *cut.Analysis) *ir.Value {
-	for _, p := range a.Model.Graph.Outputs() {
-		dims, known := p.Value.Shape()
-		open := slices.ContainsFunc(dims, func(d ir.Dim) bool { return d.Symbol != "" })
-		if d := p.Value.DType(); (d == ir.Float16 || d == ir.BFloat16) && (open || !known) {
-			return p.Value
-		}
-	}
-	return nil
 }
 
 // oldestOpset is the oldest operator set that a bottleneck is written in: before,

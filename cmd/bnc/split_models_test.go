@@ -93,6 +93,19 @@ func TestSplitHalfModel(t *testing.T) {
 	mustBnc(t, "run", dir, stripeFolder(t, t.TempDir(), 1, false, nil)[0])
 }
 
+// TestSplitHalfOutputs: outputs of 16 bits, of as many rows as there are records.
+func TestSplitHalfOutputs(t *testing.T) {
+	plugin(t)
+	net := fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
+	net (float[batch,1,12,12] x) => (float16[batch,6] y) <`+initsFor("6,1,3,3 w 0 0.5")+`> {
+		a = Conv <strides = [2,2]> (x, w) r = Relu (a) p = GlobalAveragePool (r) f = Flatten (p) y = Cast <to = 10> (f)
+	}`, nil)
+	for _, flags := range []string{"", "--codec-at host"} {
+		dir := splitAt(t, net, append([]string{"--c", "2", "--s", "1"}, strings.Fields(flags)...)...)
+		likeJoined(t, dir, stripes(t, 8, 8), 1e-3) // float16 has 11 bits
+	}
+}
+
 // TestSplitKeepsFiles: nothing of the user's goes with a bundle that is replaced.
 func TestSplitKeepsFiles(t *testing.T) {
 	model := smallModel(t)

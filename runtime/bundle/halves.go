@@ -97,12 +97,37 @@ func (c *Cloud) Run(ctx context.Context, crossing *tensor.Tensor) (ort.Results, 
 			return nil, c.damaged(err)
 		}
 	}
-	results, err := c.session.Run(ctx, feed)
+	results, err := c.session.RunInto(ctx, feed, c.room(crossing))
 	var failed *ort.NodeError
 	if errors.As(err, &failed) && failed.Op == decodeOp {
 		return nil, c.damaged(errors.New(failed.Message))
 	}
 	return results, err
+}
+
+// room makes room for outputs of 16 bits, which the binding cannot hand over where the
+// inputs do not tell their shape: that of a payload does not, but how many records it
+// holds does, where only the batch is open.
+func (c *Cloud) room(crossing *tensor.Tensor) ort.Feed {
+	if c.meta.Plain() {
+		return nil
+	}
+	sizes, err := RecordSizes(crossing.Data)
+	if err != nil {
+		return nil // the run tells
+	}
+	room := ort.Feed{}
+	for _, out := range c.session.Outputs() {
+		if !out.Ranked || len(out.Shape) == 0 || out.Shape[0].Size >= 0 || out.DType != tensor.Float16 && out.DType != tensor.BFloat16 {
+			continue
+		}
+		shape := out.Sizes()
+		shape[0] = int64(len(sizes))
+		if t, err := tensor.New(out.DType, shape...); err == nil {
+			room[out.Name] = t
+		}
+	}
+	return room
 }
 
 // decodeOp is the operator that takes the payload where the codec is in the
