@@ -108,7 +108,8 @@ type classifier struct {
 	inputs []model.Port
 	run    func(context.Context, ort.Feed) (client.Result, error)
 	close  func() error
-	atOnce int // inputs that are under way at a time
+	atOnce int    // inputs that are under way at a time
+	scores string // the output that bnc eval judges by, "" for whatever looks like scores
 }
 
 // open loads the bundle or model at path.
@@ -129,7 +130,11 @@ func (o *runOptions) open(ctx context.Context, s streams, path string, opts ort.
 		r, err := runner.Run(ctx, feed)
 		return client.Result{Result: r}, err
 	}
-	return &classifier{meta: runner.Meta(), inputs: runner.Inputs(), run: run, close: runner.Close, atOnce: 1}, nil
+	c := &classifier{meta: runner.Meta(), inputs: runner.Inputs(), run: run, close: runner.Close, atOnce: 1}
+	if subject, err := openSubject(path, opts); err == nil {
+		c.scores = subject.scores(len(c.meta.Labels))
+	}
+	return c, nil
 }
 
 func classify(ctx context.Context, s streams, path string, args []string, o runOptions) error {
@@ -202,8 +207,11 @@ func classifyOne(ctx context.Context, c *classifier, feeder *feed.Feeder, labels
 	if err != nil {
 		return runResult{}, openError(err)
 	}
-	best := []bundle.Class{}
-	if rows, err := bundle.Top(out.Outputs, labels, top); err == nil { // else no classifier: nothing to rank
+	best, scores := []bundle.Class{}, out.Outputs
+	if v, ok := scores.Find(c.scores); ok {
+		scores = ort.Results{{Name: c.scores, Value: v}}
+	}
+	if rows, err := bundle.Top(scores, labels, top); err == nil { // else no classifier: nothing to rank
 		if len(rows) > 1 {
 			return runResult{}, unusablef("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(rows))
 		}

@@ -50,6 +50,16 @@ func TestTrainOutputs(t *testing.T) {
 			}
 		})
 	}
+	// bnc run shows the classes of that output, not of the gate before it.
+	gated := several(t, "float[batch,4] g, float[batch,4] y", "g0 = Slice (f, zero, four, one) g = Sigmoid (g0) y = Identity (s)")
+	picture := stripeFolder(t, t.TempDir(), 1, false, nil)[0]
+	plain := several(t, "float[batch,4] y", "y = Identity (s)")
+	top := func(net string) any {
+		return document(t, "run", net, picture)["results"].([]any)[0].(map[string]any)["top"]
+	}
+	if got, want := asJSON(t, top(gated)), asJSON(t, top(plain)); got != want {
+		t.Errorf("bnc run shows %s, without the gate %s", got, want)
+	}
 	two := several(t, "float[batch,6] e, float[batch,4] y", "e = Identity (f) y = Identity (s)")
 	for _, command := range [][]string{{"train", two, "-o", filepath.Join(t.TempDir(), "o.onnx")}, {"eval", two}} {
 		if _, stderr, code := bnc(t, append(command, "--data", set, "--scores", "nix")...); code != exitUnusable || !strings.Contains(stderr, `output "nix"`) {
