@@ -41,6 +41,14 @@ type Want struct {
 	Classes int    // preferred, 0 for any number
 }
 
+// In returns what is wanted of another model: no name that it does not have.
+func (w Want) In(m *ir.Model) Want {
+	if !slices.ContainsFunc(m.Graph.Outputs(), func(p ir.Port) bool { return p.Name() == w.Output }) {
+		w.Output = ""
+	}
+	return w
+}
+
 // Logits returns the scores that a loss is to see: what is behind the final
 // Softmax, LogSoftmax, TopK, QuantizeLinear, DequantizeLinear, Cast, Identity, and
 // reshaping nodes of an output for which these are float scores of the image

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -24,6 +23,9 @@ type bundleWriter struct {
 	dir, temp string
 	sizes     []partSize
 }
+
+// filesOf are the files that a part may take.
+func filesOf(part string) []string { return []string{part + ".onnx", part + ".onnx.data"} }
 
 type partSize struct {
 	name string
@@ -62,8 +64,8 @@ func outside(dir, flag, path string) error {
 	if path == "" {
 		return nil
 	}
-	into, err1 := filepath.Abs(dir)
-	file, err2 := filepath.Abs(path)
+	into, err1 := withoutLinks(dir)
+	file, err2 := withoutLinks(path)
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
@@ -71,6 +73,20 @@ func outside(dir, flag, path string) error {
 		return usagef("%s %s lies in the bundle %s, which is replaced as a whole: choose another place", flag, path, dir)
 	}
 	return nil
+}
+
+// withoutLinks is an absolute path without symbolic links, of a file that need not exist.
+func withoutLinks(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, os.ErrNotExist) || path == filepath.Dir(path) {
+		return real, err
+	}
+	parent, err := withoutLinks(filepath.Dir(path))
+	return filepath.Join(parent, filepath.Base(path)), err
 }
 
 // onlyBundle checks that dir is a bundle and holds nothing else.
@@ -83,8 +99,8 @@ func onlyBundle(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		part := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".data"), ".onnx")
-		if !slices.Contains(bundleParts, part) || !e.Type().IsRegular() || e.Name() == part {
+		own := slices.ContainsFunc(bundleParts, func(part string) bool { return slices.Contains(filesOf(part), e.Name()) })
+		if !own || !e.Type().IsRegular() {
 			return usagef("%s holds %s, which is not of a bundle; it is not replaced: move the file away or choose another -o", dir, e.Name())
 		}
 	}
@@ -120,7 +136,7 @@ func (w *bundleWriter) save(ctx context.Context, b *passes.Bundle, o onnx.SaveOp
 		return err
 	}
 	for _, part := range bundleParts {
-		for _, name := range []string{part + ".onnx", part + ".onnx.data"} {
+		for _, name := range filesOf(part) {
 			if st, err := os.Stat(filepath.Join(w.temp, name)); err == nil {
 				w.sizes = append(w.sizes, partSize{name, st.Size()})
 			}

@@ -176,11 +176,16 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if o.plot != "" && subject.meta.Part == "" && o.codec == "" {
 		return usagef("--plot: nothing crosses in %s; --input-codec measures images sent as JPEG or PNG", path)
 	}
-	if _, err := os.Stat(filepath.Dir(o.plot)); o.plot != "" && err != nil {
-		return fmt.Errorf("--plot: %w", err)
+	if o.plot != "" {
+		if _, err := os.Stat(filepath.Dir(o.plot)); err != nil {
+			return fmt.Errorf("--plot: %w", err)
+		}
 	}
 	if o.plot != "" && teacher == nil && !set.Labelled() {
 		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
+	}
+	if o.scores == "" {
+		o.scores = subject.scores(passes.Want{Classes: len(set.Classes())})
 	}
 	rows, err := measureAll(ctx, s, subject, teacher, runs, set, o)
 	if err != nil {
@@ -303,7 +308,7 @@ func teach(ctx context.Context, teacher, student *subject, set *data.Set, o eval
 		return nil, unusablef("--teacher: %w", err)
 	}
 	options := teacher.options(o.batch)
-	options.Step = step
+	options.Step, options.Scores = step, teacher.scores(passes.Want{Output: o.scores, Classes: len(set.Classes())})
 	r, err := teacher.run(ctx, 0, evalInput{set: set, feeder: feeder}, options)
 	if err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)

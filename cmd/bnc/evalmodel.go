@@ -125,9 +125,9 @@ func (s *subject) options(n int) eval.Options {
 	return eval.BatchOf(s.inputs[0], n)
 }
 
-// scores names the output that training would take for the scores of that many classes,
-// "" where it would take none.
-func (s *subject) scores(classes int) string {
+// scores names the output that training would take for the scores of the classes, ""
+// where it would take none.
+func (s *subject) scores(want passes.Want) string {
 	path := cmp.Or(s.joined, s.path)
 	if s.pair != nil && s.joined == "" {
 		path = filepath.Join(s.path, bundle.CloudFile)
@@ -136,7 +136,7 @@ func (s *subject) scores(classes int) string {
 	if err != nil {
 		return ""
 	}
-	found, err := passes.Logits(m, passes.Want{Classes: classes})
+	found, err := passes.Logits(m, want.In(m))
 	if err != nil {
 		return ""
 	}
@@ -186,9 +186,6 @@ func (s *subject) run(ctx context.Context, quality int, in evalInput, o eval.Opt
 		return nil, err
 	}
 	defer closer.Close()
-	if o.Scores == "" {
-		o.Scores = s.scores(len(in.set.Classes()))
-	}
 	r, err := eval.Run(ctx, m, in.feeder, in.set, o)
 	var unusable *eval.UnusableError
 	var node *ort.NodeError

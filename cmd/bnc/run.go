@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -132,7 +133,7 @@ func (o *runOptions) open(ctx context.Context, s streams, path string, opts ort.
 	}
 	c := &classifier{meta: runner.Meta(), inputs: runner.Inputs(), run: run, close: runner.Close, atOnce: 1}
 	if subject, err := openSubject(path, opts); err == nil {
-		c.scores = subject.scores(len(c.meta.Labels))
+		c.scores = subject.scores(passes.Want{Classes: len(c.meta.Labels)})
 	}
 	return c, nil
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -13,7 +11,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -84,7 +81,7 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	if options.distill {
 		p.Baseline.Agreement = new(1.0)
 	}
-	p.DataSHA256 = setsID(sets)
+	p.DataSHA256 = itemsID(sets.train, sets.val)
 	p.SourceSHA256, err = hash()
 	return p, err
 }
@@ -181,7 +178,9 @@ func wholeTop1(ctx context.Context, s streams, path, scores string, sets *traini
 	bar := newProgress(s.err, "evaluating the model", sets.val.Len())
 	defer bar.done()
 	options := subject.options(0)
-	options.Scores = scores
+	if options.Scores = scores; scores == "" {
+		options.Scores = subject.scores(passes.Want{Classes: len(sets.val.Classes())})
+	}
 	options.Step = func(n int) {
 		for range n {
 			bar.step()
@@ -194,18 +193,6 @@ func wholeTop1(ctx context.Context, s streams, path, scores string, sets *traini
 	return rate(r.Top1), nil
 }
 
-// setsID tells images apart by names and labels, wherever their folder is.
-func setsID(sets *trainingSets) string {
-	h := sha256.New()
-	for _, set := range []*data.Set{sets.train, sets.val} {
-		fmt.Fprintln(h, set.Len(), set.Classes())
-		for i := range set.Len() {
-			fmt.Fprintln(h, filepath.Base(set.Name(i)), set.Label(i))
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 // checkSearch makes sure that model and images are those of the plan.
 func checkSearch(p *search.Plan, settings searchSettings, sets *trainingSets) error {
 	hash, err := onnx.Hash(settings.Model)
@@ -215,7 +202,7 @@ func checkSearch(p *search.Plan, settings searchSettings, sets *trainingSets) er
 	if hash != p.SourceSHA256 {
 		return unusablef("%s: its SHA-256 is %.12s, the plan is for %.12s: give the model that was planned with, or plan anew", settings.Model, hash, p.SourceSHA256)
 	}
-	if id := setsID(sets); id != p.DataSHA256 {
+	if id := itemsID(sets.train, sets.val); id != p.DataSHA256 {
 		return unusablef("--data: names and labels of the images are others than those that were planned with: plan anew, into another folder")
 	}
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,15 +14,7 @@ import (
 // cut r [batch,6,5,5] and another cut q of the same size.
 func oddNet(t *testing.T, opset int, nodes string) string {
 	t.Helper()
-	return fromText(t, fmt.Sprintf(`<ir_version: 8, opset_import: ["" : %d]>
-	net (float[batch,1,12,12] x) => (float[batch,4] y) <%s, bool yes = {1}, int64 three = {3}> {
-		a = Conv <strides = [2,2]> (x, w)
-		r = Relu (a)
-		%s
-		p = GlobalAveragePool (q)
-		f = Flatten (p)
-		y = Gemm <transB = 1> (f, v, b)
-	}`, opset, initsFor("6,1,3,3 w 0 0.5; 4,6 v 0 0.4; 4 b 0 0.1; 5 g 1 0.1; 5 o 0 0.1"), nodes), nil)
+	return stripedNet(t, opset, "float[batch,4] y", nodes, "y = Identity (s)")
 }
 
 // TestSplitOddModels: what is written runs in ONNX Runtime.
@@ -115,6 +106,7 @@ func TestSplitKeepsFiles(t *testing.T) {
 	joined := filepath.Join(dir, "bottlenet.onnx")
 	for _, c := range []struct{ name, file, args, says string }{
 		{"a backup", "cloud.onnx.backup", model + " --after rb2", "cloud.onnx.backup"},
+		{"data of nothing", "cloud.data", model + " --after rb2", "cloud.data"},
 		{"an old half", "mobile.old.onnx", model + " --after rb2", "mobile.old.onnx"},
 		{"the model itself", "", joined + " --after rb2 --plain", "the model"},
 		{"a dependency file in it", "", model + " --after rb2 --depfile " + filepath.Join(dir, "d.d"), "--depfile"},
@@ -137,6 +129,10 @@ func TestSplitKeepsFiles(t *testing.T) {
 	link := filepath.Join(root, "current")
 	if err := os.Symlink("bundle", link); err != nil {
 		t.Fatal(err)
+	}
+	before := tree(t, root)
+	if _, stderr, code := bnc(t, "split", joined, "--after", "rb2", "--plain", "-o", link); code != exitUsage || !sameTree(before, tree(t, root)) {
+		t.Errorf("a bundle by a link, with the model in it: exit code %d: %s", code, stderr)
 	}
 	mustBnc(t, "split", model, "--after", "rb3", "-o", link)
 	if to, err := os.Readlink(link); err != nil || to != "bundle" || metaOf(t, dir).Cut != "rb3" {

@@ -10,19 +10,27 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 )
 
-// several writes a network for the striped pictures with the outputs that last makes
-// of 6 features f [batch,6] and scores s [batch,4].
-func several(t *testing.T, outputs, last string) string {
+// stripedNet writes a network for the striped pictures: nodes make q of the cut r
+// [batch,6,5,5], and last makes the outputs of its features f [batch,6] and their scores s
+// [batch,4].
+func stripedNet(t *testing.T, opset int, outputs, nodes, last string) string {
 	t.Helper()
-	return fromText(t, fmt.Sprintf(`<ir_version: 8, opset_import: ["" : 17]>
-	net (float[batch,1,12,12] x) => (%s) <%s, int64[1] two = {2}, int64[1] zero = {0}, int64[1] four = {4}, int64[1] one = {1}> {
+	return fromText(t, fmt.Sprintf(`<ir_version: 8, opset_import: ["" : %d]>
+	net (float[batch,1,12,12] x) => (%s) <%s, bool yes = {1}, int64 three = {3}, int64[1] two = {2}, int64[1] zero = {0}, int64[1] four = {4}, int64[1] one = {1}> {
 		a = Conv <strides = [2,2]> (x, w)
 		r = Relu (a)
-		p = GlobalAveragePool (r)
+		%s
+		p = GlobalAveragePool (q)
 		f = Flatten (p)
 		s = Gemm <transB = 1> (f, v, b)
 		%s
-	}`, outputs, initsFor("6,1,3,3 w 0 0.5; 4,6 v 0 0.4; 4 b 0 0.1"), last), nil)
+	}`, opset, outputs, initsFor("6,1,3,3 w 0 0.5; 4,6 v 0 0.4; 4 b 0 0.1; 5 g 1 0.1; 5 o 0 0.1"), nodes, last), nil)
+}
+
+// several writes a striped net of several outputs.
+func several(t *testing.T, outputs, last string) string {
+	t.Helper()
+	return stripedNet(t, 17, outputs, "q = Identity (r)", last)
 }
 
 // TestTrainOutputs: of several outputs, training, its judgement and bnc eval take the
@@ -35,10 +43,10 @@ func TestTrainOutputs(t *testing.T) {
 		name, outputs, last string
 		more                []string
 	}{
-		{"a gate before", "float[batch,4] g, float[batch,4] y", "g0 = Slice (f, zero, four, one) g = Sigmoid (g0) y = Identity (s)", nil},
+		{"a gate before", "float[batch,4] gate, float[batch,4] y", "g0 = Slice (f, zero, four, one) gate = Sigmoid (g0) y = Identity (s)", nil},
 		{"features before", "float[batch,6] e, float[batch,4] y", "e = Identity (f) y = Identity (s)", nil},
 		{"as many features as classes", "float[batch,4] e, float[batch,4] y", "e = Slice (f, zero, four, one) y = Identity (s)", []string{"--scores", "y"}},
-		{"TopK", "float[batch,2] top, int64[batch,2] i", "q = Softmax (s) top, i = TopK (q, two)", nil},
+		{"TopK", "float[batch,2] top, int64[batch,2] i", "rates = Softmax (s) top, i = TopK (rates, two)", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "o.onnx")
@@ -51,7 +59,7 @@ func TestTrainOutputs(t *testing.T) {
 		})
 	}
 	// bnc run shows the classes of that output, not of the gate before it.
-	gated := several(t, "float[batch,4] g, float[batch,4] y", "g0 = Slice (f, zero, four, one) g = Sigmoid (g0) y = Identity (s)")
+	gated := several(t, "float[batch,4] gate, float[batch,4] y", "g0 = Slice (f, zero, four, one) gate = Sigmoid (g0) y = Identity (s)")
 	picture := stripeFolder(t, t.TempDir(), 1, false, nil)[0]
 	plain := several(t, "float[batch,4] y", "y = Identity (s)")
 	top := func(net string) any {
@@ -59,6 +67,12 @@ func TestTrainOutputs(t *testing.T) {
 	}
 	if got, want := asJSON(t, top(gated)), asJSON(t, top(plain)); got != want {
 		t.Errorf("bnc run shows %s, without the gate %s", got, want)
+	}
+	// Model and teacher are compared by one output.
+	dir := splitAt(t, several(t, "float[batch,4] e, float[batch,4] y", "e = Slice (f, zero, four, one) y = Identity (s)"), "--c", "2", "--s", "1")
+	r := trained(t, slices.Concat([]string{dir, "--data", set, "--distill", "--freeze", "backbone", "--scores", "y"}, few)...)
+	if got := evaluated(t, dir, "--data", set, "--scores", "y"); got.Agreement == nil || *got.Agreement != *r.Agreement {
+		t.Errorf("agreement %v, bnc eval says %v", *r.Agreement, got.Agreement)
 	}
 	two := several(t, "float[batch,6] e, float[batch,4] y", "e = Identity (f) y = Identity (s)")
 	for _, command := range [][]string{{"train", two, "-o", filepath.Join(t.TempDir(), "o.onnx")}, {"eval", two}} {

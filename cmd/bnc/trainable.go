@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -341,11 +342,8 @@ func (t *trainable) namesOf(sets *trainingSets, o trainOptions) []string {
 // preprocess is how images become inputs: as in the training, or as it was known
 // before where tensors were trained on; nil for unknown.
 func (t *trainable) preprocess(sets *trainingSets) any {
-	switch {
-	case sets.preprocess != nil:
-		return sets.preprocess
-	case t.meta.Preprocess != nil:
-		return t.meta.Preprocess
+	if p := cmp.Or(sets.preprocess, t.meta.Preprocess); p != nil {
+		return p
 	}
 	return nil
 }

@@ -207,11 +207,7 @@ func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions, c
 	} else if _, err := passes.Run(teacher, prepared, nil); err != nil {
 		return fmt.Errorf("--teacher: %w", err)
 	}
-	want := passes.Want{Classes: classes}
-	if o.teacher == "" { // the same network
-		want.Output = o.scores
-	}
-	scores, err := passes.Logits(teacher, want)
+	scores, err := passes.Logits(teacher, passes.Want{Output: o.scores, Classes: classes}.In(teacher))
 	if err != nil {
 		return fmt.Errorf("--teacher: %w", err)
 	}
@@ -423,14 +419,18 @@ func (o trainOptions) identity(id string, a feed.Augment, sets *trainingSets) (s
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// itemsID tells sets apart by their items' names, wherever their folder is, and labels.
-func itemsID(set *data.Set) string {
-	if set == nil {
-		return ""
-	}
+// itemsID tells sets apart by their classes and the names and labels of their items,
+// wherever their folders are.
+func itemsID(sets ...*data.Set) string {
 	h := sha256.New()
-	for i := range set.Len() {
-		fmt.Fprintln(h, filepath.Base(set.Name(i)), set.Label(i))
+	for _, set := range sets {
+		if set == nil {
+			continue
+		}
+		fmt.Fprintln(h, set.Len(), set.Classes())
+		for i := range set.Len() {
+			fmt.Fprintln(h, filepath.Base(set.Name(i)), set.Label(i))
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -90,6 +90,17 @@ type CutProfile struct {
 // Plain tells whether the cut tensor itself crosses.
 func (c CutProfile) Plain() bool { return c.S == 0 }
 
+// Timing sums up measurements of one time, in milliseconds.
+type Timing struct {
+	MedianMS float64 `json:"median_ms"`
+	P5MS     float64 `json:"p5_ms"`
+	P95MS    float64 `json:"p95_ms"`
+	MeanMS   float64 `json:"mean_ms"`
+	Runs     int     `json:"runs"` // 0: not measured but derived
+	// HalfWidthMS is half the width of the 95% confidence interval of the median.
+	HalfWidthMS float64 `json:"half_width_ms"`
+}
+
 // UnmarshalJSON demands a median: a misspelt one would be taken for no time at all.
 func (t *Timing) UnmarshalJSON(b []byte) error {
 	type fields Timing
@@ -105,17 +116,6 @@ func (t *Timing) UnmarshalJSON(b []byte) error {
 	}
 	t.MedianMS = *found.MedianMS
 	return nil
-}
-
-// Timing sums up measurements of one time, in milliseconds.
-type Timing struct {
-	MedianMS float64 `json:"median_ms"`
-	P5MS     float64 `json:"p5_ms"`
-	P95MS    float64 `json:"p95_ms"`
-	MeanMS   float64 `json:"mean_ms"`
-	Runs     int     `json:"runs"` // 0: not measured but derived
-	// HalfWidthMS is half the width of the 95% confidence interval of the median.
-	HalfWidthMS float64 `json:"half_width_ms"`
 }
 
 // Published is what the source of a profile printed itself, to be shown beside
