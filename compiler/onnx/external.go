@@ -12,45 +12,83 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnxpb"
 )
 
-// external opens the files that hold tensors outside of the model file. Only
-// regular files inside the model's folder are opened: an absolute location, one
-// that leaves the folder by "..", and a symbolic link out of it are refused
-// (CVE-2022-25882, CVE-2024-27318, CVE-2024-5187).
+// external opens the files that hold tensors outside of the model file, by ONNX
+// Runtime's rule: with every link followed, such a file lies below the folder that
+// the model was opened in, or below that of the real file where the model is a link
+// itself, as in a cache whose snapshots are links to blobs. An absolute location, one
+// that leaves both folders by "..", a link out of them, and what is no regular file
+// are refused (CVE-2022-25882, CVE-2024-27318, CVE-2024-5187).
 type external struct {
-	dir   string
-	files map[string]*os.File // by location
+	model string // path of the model file
+	files map[string]opened
 }
 
+// opened is a file that external data is in; path leads to it without links.
+type opened struct {
+	*os.File
+	path string
+}
+
+// paths returns the files' paths in order of the locations that name them.
 func (e *external) paths() []string {
 	out := make([]string, 0, len(e.files))
-	for _, name := range slices.Sorted(maps.Keys(e.files)) {
-		out = append(out, filepath.Join(e.dir, name))
+	for _, location := range slices.Sorted(maps.Keys(e.files)) {
+		out = append(out, e.files[location].path)
 	}
 	return out
 }
 
 func (e *external) open(location string) (*os.File, error) {
-	if f := e.files[location]; f != nil {
+	if f, ok := e.files[location]; ok {
+		return f.File, nil
+	}
+	if filepath.IsAbs(location) {
+		return nil, fmt.Errorf("location %q: expected a path relative to the model's folder", location)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(e.model))
+	if err != nil {
+		return nil, err
+	}
+	// Not cleaned: ".." behind a link to a folder is that folder's parent.
+	path, err := filepath.EvalSymlinks(dir + string(filepath.Separator) + location)
+	if err != nil {
+		return nil, fmt.Errorf("location %q: %w", location, err)
+	}
+	model, err := filepath.EvalSymlinks(e.model)
+	if err != nil {
+		return nil, err
+	}
+	for _, folder := range []string{dir, filepath.Dir(model)} {
+		rel, err := filepath.Rel(folder, path)
+		if err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		f, err := openRegular(folder, rel)
+		if err != nil {
+			return nil, fmt.Errorf("location %q: %w", location, err)
+		}
+		e.files[location] = opened{f, path}
 		return f, nil
 	}
-	root, err := os.OpenRoot(e.dir)
+	return nil, fmt.Errorf("location %q leads to %s: it must be a file inside %s", location, path, dir)
+}
+
+// openRegular opens a regular file below folder, of which no part may become a link
+// that leads out of it meanwhile.
+func openRegular(folder, rel string) (*os.File, error) {
+	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	st, err := root.Stat(location) // before opening: a FIFO would block
+	st, err := root.Stat(rel) // before opening: a FIFO would block
 	if err != nil {
-		return nil, fmt.Errorf("location %q: %w (it must be a file inside %s)", location, err, e.dir)
+		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("location %q is no regular file", location)
+		return nil, fmt.Errorf("%s is no regular file", rel)
 	}
-	f, err := root.Open(location)
-	if err != nil {
-		return nil, fmt.Errorf("location %q: %w", location, err)
-	}
-	e.files[location] = f
-	return f, nil
+	return root.Open(rel)
 }
 
 // data returns the bytes that the external_data entries of t point to. Size is

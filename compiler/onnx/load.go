@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxpb"
@@ -50,7 +49,7 @@ func load(path string) (*ir.Model, *external, error) {
 	if st.Size() == 0 {
 		return nil, nil, fmt.Errorf("%s: %w: the file is empty", path, ErrFormat)
 	}
-	ext := &external{dir: filepath.Dir(path), files: map[string]*os.File{}}
+	ext := &external{model: path, files: map[string]opened{}}
 	mapped, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: mapping: %w", path, err)
