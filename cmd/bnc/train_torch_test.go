@@ -283,6 +283,9 @@ func buildStepNet(t *testing.T) *ir.Model {
 func TestStepIsPyTorchs(t *testing.T) {
 	labels, taught := grad.Targets{Scores: "y"}, grad.Targets{Scores: "y", Teacher: "ty"}
 	matched := grad.Targets{Scores: "y", Teacher: "ty", Restored: "q", Feature: "tr"}
+	linear, same := matched, matched
+	linear.Restored = "m"
+	same.Restored, same.Feature = "y", "ty"
 	entropy, distilled := grad.Loss{Kind: grad.CrossEntropy}, grad.Loss{Kind: grad.Distill}
 	one, five := []float64{0.05}, []float64{0.01, 0.02, 0.01, 0.005, 0.001}
 	cases := []stepCase{
@@ -304,6 +307,8 @@ func TestStepIsPyTorchs(t *testing.T) {
 		{name: "distillation", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: distilled, Targets: taught, Rates: one},
 		{name: "distillation at 4 degrees", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.Distill, Temperature: 4}, Targets: taught, Rates: one},
 		{name: "matching features", Optimizer: grad.Optimizer{Kind: grad.Adam}, Loss: grad.Loss{Kind: grad.Distill, Temperature: 2, FeatureWeight: 0.7}, Targets: matched, Rates: five},
+		{name: "matching features of a batch normalisation", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.Distill, FeatureWeight: 0.7}, Targets: linear, Rates: one},
+		{name: "matching the scores twice", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.Distill, FeatureWeight: 0.7}, Targets: same, Rates: one},
 		{name: "statistics kept", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: entropy, Targets: labels, Rates: one, keepStatistics: true},
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -313,7 +318,7 @@ func TestStepIsPyTorchs(t *testing.T) {
 	for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
 		for _, c := range cases {
 			// Optimisers know of no layout.
-			if layout == grad.CHWN && !slices.Contains([]string{"momentum", "matching features", "statistics kept"}, c.name) {
+			if layout == grad.CHWN && !slices.Contains([]string{"momentum", "matching features", "matching features of a batch normalisation", "statistics kept"}, c.name) {
 				continue
 			}
 			c.name = fmt.Sprintf("%s, %s", c.name, layout)

@@ -34,11 +34,10 @@ func trainBatchNorm(b *builder, trained map[*ir.Value]bool) []statistic {
 		c := ir.Fixed(d[1])
 		batchMean := b.g.Temp(y.Name()+".mean", ir.TensorType(ir.Float32, c))
 		batchVar := b.g.Temp(y.Name()+".variance", ir.TensorType(ir.Float32, c))
-		trainY := b.g.Temp(y.Name()+".train", ir.TensorType(ir.Float32, ir.Fixed(d...)))
-		b.g.NewNode(Domain, batchNormTrain, n.Inputs()[:3], []*ir.Value{trainY, batchMean, batchVar},
+		train := b.g.NewNode(Domain, batchNormTrain, n.Inputs()[:3], []*ir.Value{nil, batchMean, batchVar},
 			ir.FloatAttr("epsilon", n.Float("epsilon", 1e-5)))
-		y.ReplaceUses(trainY)
-		y.ReplaceReturns(trainY)
+		b.g.MoveOutput(y, train, 0) // it may be what a loss compares, or an output
+		b.g.SetType(y, ir.TensorType(ir.Float32, ir.Fixed(d...)))
 		b.g.Remove(n)
 		stats = append(stats,
 			statistic{mean, batchMean, blend, 1},

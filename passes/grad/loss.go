@@ -45,6 +45,14 @@ type lossGraph struct {
 	seeds map[*ir.Value]*ir.Value // gradient of the loss
 }
 
+// seed adds to the gradient of what may be compared in several ways.
+func (l *lossGraph) seed(b *builder, v, gradient *ir.Value) {
+	if old := l.seeds[v]; old != nil {
+		gradient = b.add(old, gradient)
+	}
+	l.seeds[v] = gradient
+}
+
 // build appends the loss and its gradient, which is short enough to be written
 // down: with p = softmax(scores) and target distribution q, that of cross-entropy
 // is (p - q)/N, and that of T^2 KL(q || p), both softened by T, T (p - q)/N.
@@ -103,7 +111,7 @@ func (l Loss) build(b *builder, t Targets) (*lossGraph, *ir.Value, error) {
 	default:
 		return nil, nil, fmt.Errorf("unknown loss %q", l.Kind)
 	}
-	out.seeds[scores] = b.reshape(seed, d...)
+	out.seed(b, scores, b.reshape(seed, d...))
 
 	first := b.emit("", "ArgMax", ir.Int64, []int64{n}, []*ir.Value{s}, ir.IntAttr("axis", 1), ir.IntAttr("keepdims", 0))
 	out.hits = b.sum(b.compare("Equal", first, labels), true, 0)
@@ -119,7 +127,7 @@ func (l Loss) build(b *builder, t Targets) (*lossGraph, *ir.Value, error) {
 		power := b.plus(b.reduce("ReduceMean", b.mul(f, f), true, axes...), 1e-12)
 		ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
 		out.loss = b.add(out.loss, b.reshape(b.scale(ratio, l.FeatureWeight), 1))
-		out.seeds[r] = b.div(b.scale(diff, 2*l.FeatureWeight/float64(product(b.dims(f)))), power)
+		out.seed(b, r, b.div(b.scale(diff, 2*l.FeatureWeight/float64(product(b.dims(f)))), power))
 	}
 	if l.RateWeight > 0 {
 		tile := b.g.Value(t.Tile)
@@ -127,7 +135,8 @@ func (l Loss) build(b *builder, t Targets) (*lossGraph, *ir.Value, error) {
 			return nil, nil, fmt.Errorf("there is no tensor %q whose size counts", t.Tile)
 		}
 		loss, seed := rate(b, tile, t.Quality, l.RateWeight)
-		out.loss, out.seeds[tile] = b.add(out.loss, loss), seed
+		out.loss = b.add(out.loss, loss)
+		out.seed(b, tile, seed)
 	}
 	if t.Teacher == "" {
 		return out, labels, nil
