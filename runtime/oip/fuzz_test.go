@@ -43,7 +43,7 @@ func FuzzDecodeREST(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%q", err, again)
 		}
-		sameTensors(t, second.Inputs, r.Inputs, false)
+		sameTensors(t, second.Inputs, r.Inputs)
 	})
 }
 
@@ -82,7 +82,7 @@ func FuzzRequestFromProto(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sameTensors(t, second.Inputs, r.Inputs, false)
+		sameTensors(t, second.Inputs, r.Inputs)
 		if len(r.Outputs) != len(second.Outputs) || len(r.Outputs) > 0 && !reflect.DeepEqual(outputNames(r), outputNames(second)) {
 			t.Errorf("outputs %v, want %v", second.Outputs, r.Outputs)
 		}

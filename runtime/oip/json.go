@@ -81,16 +81,7 @@ func floats[T float32 | float64](bits int) jsonForm {
 		}
 		v, err := strconv.ParseFloat(string(b), bits)
 		return T(v), err
-	}, func(out []byte, v T) []byte {
-		switch f := float64(v); {
-		case math.IsNaN(f):
-			return append(out, "NaN"...)
-		case math.IsInf(f, 0):
-			return append(out, map[bool]string{true: "Infinity", false: "-Infinity"}[f > 0]...)
-		default:
-			return strconv.AppendFloat(out, f, 'g', -1, bits)
-		}
-	})
+	}, func(out []byte, v T) []byte { return strconv.AppendFloat(out, float64(v), 'g', -1, bits) })
 }
 
 // nonFinite is what quoteNonFinite makes of numbers that JSON does not have.
@@ -153,6 +144,15 @@ func appendJSON(out []byte, what string, t *tensor.Tensor) ([]byte, error) {
 	for i, s := range t.Strings {
 		if !utf8.ValidString(s) {
 			return nil, Errorf(Invalid, "%s: element %d is no UTF-8, which JSON cannot hold: ask for it with parameter %s", what, i, paramBinary)
+		}
+	}
+	if t.DType.IsFloat() {
+		values, err := t.Floats()
+		if err != nil {
+			return nil, Errorf(Internal, "%s: %v", what, err)
+		}
+		if i := slices.IndexFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }); i >= 0 {
+			return nil, Errorf(Invalid, "%s: element %d is %v, which JSON cannot hold: ask for it with parameter %s", what, i, values[i], paramBinary)
 		}
 	}
 	return append(form.write(append(out, '['), t), ']'), nil

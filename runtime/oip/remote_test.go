@@ -50,7 +50,7 @@ func TestRemote(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.Params = without(got.Params, paramAllBinary)
-			sameResponse(t, got, want, false)
+			sameResponse(t, got, want)
 		}
 	})
 }

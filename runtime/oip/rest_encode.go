@@ -10,9 +10,8 @@ import (
 
 // EncodeREST returns the response to req as the body of a REST answer, and its
 // headers. An output is binary where req asks for it: parameter binary_data of
-// the output, else binary_data_output of the request. In JSON, NaN and the
-// infinities are NaN, Infinity and -Infinity as Python and Triton write them;
-// FP16, BF16 and BYTES that are no UTF-8 are an error (Invalid).
+// the output, else binary_data_output of the request. What JSON does not have is
+// an error (Invalid): NaN and infinities, FP16, BF16, BYTES that are no UTF-8.
 func EncodeREST(r *Response, req *Request) (header http.Header, body []byte, err error) {
 	all, _, err := req.Params.bool("request", paramAllBinary)
 	if err != nil {

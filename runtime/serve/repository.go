@@ -303,7 +303,7 @@ func (r *Repository) Metadata(context.Context) (*oip.ServerMetadata, error) {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
 	}
-	return &oip.ServerMetadata{Name: "bnc", Version: version, Extensions: []string{"binary_tensor_data"}}, nil
+	return &oip.ServerMetadata{Name: "bnc", Version: version, Extensions: []string{"binary_tensor_data", "classification"}}, nil
 }
 
 // ModelReady returns nil where the model is served.

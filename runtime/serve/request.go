@@ -40,6 +40,9 @@ func (j *job) place(i int) int {
 // infer checks a request, computes it in runs of as many images as the model
 // takes, and makes the response.
 func (m *served) infer(ctx context.Context, request *oip.Request) (*oip.Response, spent, error) {
+	if err := request.CheckParams(); err != nil {
+		return nil, spent{}, err
+	}
 	if err := m.checkPair(request.Params); err != nil {
 		return nil, spent{}, err
 	}
@@ -59,12 +62,15 @@ func (m *served) infer(ctx context.Context, request *oip.Request) (*oip.Response
 		oip.ParamQueue:   milliseconds(took.queue),
 		oip.ParamCompute: milliseconds(took.compute),
 	}}
-	for _, name := range wanted {
-		t, err := results.Tensor(name)
+	for _, out := range wanted {
+		t, err := results.Tensor(out.name)
+		if err == nil && out.classes > 0 {
+			t, err = classify(out.name, t, out.classes, m.meta.Labels)
+		}
 		if err != nil {
 			return nil, took, err
 		}
-		response.Outputs = append(response.Outputs, oip.Tensor{Name: name, Value: t})
+		response.Outputs = append(response.Outputs, oip.Tensor{Name: out.name, Value: t})
 	}
 	return response, took, nil
 }
@@ -106,10 +112,8 @@ func (m *served) checkPair(params oip.Params) error {
 	if !ok {
 		return nil
 	}
-	pair, ok := value.(string)
+	pair, _ := value.(string)
 	switch {
-	case !ok:
-		return oip.Errorf(oip.Invalid, "parameter %s: expected a string, found %v", oip.ParamPair, value)
 	case m.meta.Pair == "":
 		return oip.Errorf(oip.Mismatch, "model %q is a whole model, not the cloud half of a pair; the request comes from the mobile half of %.64q", m.name, pair)
 	case pair != m.meta.Pair:
@@ -119,25 +123,35 @@ func (m *served) checkPair(params oip.Params) error {
 	return nil
 }
 
-// wanted returns the names of the outputs that a request asks for.
-func (m *served) wanted(requested []oip.RequestedOutput) ([]string, error) {
-	var all, names []string
+// wantedOutput is an output that is asked for; classes is how many of its largest
+// elements are wanted, 0 for the tensor itself.
+type wantedOutput struct {
+	name    string
+	classes int64
+}
+
+// wanted returns the outputs that a request asks for.
+func (m *served) wanted(requested []oip.RequestedOutput) ([]wantedOutput, error) {
+	var names []string
+	var all, chosen []wantedOutput
 	for _, port := range m.session.Outputs() {
-		all = append(all, port.Name)
+		names = append(names, port.Name)
+		all = append(all, wantedOutput{name: port.Name})
 	}
 	if len(requested) == 0 {
 		return all, nil
 	}
 	for _, out := range requested {
 		switch {
-		case !slices.Contains(all, out.Name):
-			return nil, oip.Errorf(oip.Invalid, "model %q has no output %.100q; it has %s", m.name, out.Name, some(all))
-		case slices.Contains(names, out.Name):
+		case !slices.Contains(names, out.Name):
+			return nil, oip.Errorf(oip.Invalid, "model %q has no output %.100q; it has %s", m.name, out.Name, some(names))
+		case slices.ContainsFunc(chosen, func(w wantedOutput) bool { return w.name == out.Name }):
 			return nil, oip.Errorf(oip.Invalid, "output %q is asked for twice", out.Name)
 		}
-		names = append(names, out.Name)
+		classes, _ := out.Params[oip.ParamClassification].(int64)
+		chosen = append(chosen, wantedOutput{out.Name, classes})
 	}
-	return names, nil
+	return chosen, nil
 }
 
 // accept finds the entry that the inputs belong to and checks them. What does

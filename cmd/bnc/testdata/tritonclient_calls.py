@@ -29,6 +29,7 @@ def check(what, ok, found=""):
     checks += 1
     if not ok:
         problems.append(f"{what}: {found}")
+    return ok
 
 
 def session(path):
@@ -133,6 +134,30 @@ right = dict(zip([o.name for o in whole.get_outputs()], whole.run(None, {"input"
 same("http whole", http.infer(source, [make(httpclient, "input", x, "FP32")]), right)
 same("grpc whole", grpc.infer(source, [make(grpcclient, "input", x, "FP32")]), right)
 
+# The largest elements of an output by class_count: "VALUE:INDEX", and ":LABEL" where the file has labels.
+labels = json.loads(cloud.get_modelmeta().custom_metadata_map["bnc.labels"])
+both = answers(two)["logits"]
+for transport, module, client in (("http", httpclient, http), ("grpc", grpcclient, grpc)):
+    for form in ({"binary_data": True}, {"binary_data": False}) if client is http else ({},):
+        for served, inputs, scores, named in (
+            (name, [make(module, "payload", two, "UINT8")], both, labels),
+            (source, [make(module, "input", x, "FP32")], right["logits"], None),
+        ):
+            for count in (1, 3, 9):
+                what = f"{transport} {served} class_count={count} {form}"
+                result = client.infer(served, inputs, outputs=[module.InferRequestedOutput("logits", class_count=count, **form)])
+                got = result.as_numpy("logits")
+                order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+                if not check(what, got is not None and got.shape == order.shape, got):
+                    continue
+                for row, (texts, classes) in enumerate(zip(got, order)):
+                    for text, c in zip(texts, classes):
+                        text = text.decode() if isinstance(text, bytes) else text
+                        value, rest = text.split(":", 1)
+                        expected = f"{c}:{named[c]}" if named else str(c)
+                        check(what, rest == expected and np.isclose(float(value), scores[row, c], rtol=1e-5, atol=1e-6), f"{text} of {scores[row]}")
+    check(f"{transport}: extensions", "classification" in (client.get_server_metadata(**({} if client is http else {"as_json": True})))["extensions"])
+
 # Refusals: the status, and a word of the message that helps. After each the server answers as before.
 damaged = payload.copy()
 damaged[len(damaged) // 2 :] ^= 0xFF
@@ -146,6 +171,7 @@ refused = [
     ("truncated payload", dict(array=payload[:-3]), "400", "INVALID_ARGUMENT", "payload"),
     ("damaged payload", dict(array=damaged), "400", "INVALID_ARGUMENT", "payload"),
     ("empty payload", dict(array=payload[:0]), "400", "INVALID_ARGUMENT", "payload"),
+    ("parameter", dict(parameters={"no_such": "x"}), "400", "INVALID_ARGUMENT", "no_such"),
     ("pair", dict(parameters={"bnc_pair": "another"}), "409", "FAILED_PRECONDITION", "another"),
     ("time", dict(timeout=1), "504", "DEADLINE_EXCEEDED", ""),
     ("100 MB", dict(array=huge), "413", "RESOURCE_EXHAUSTED", str(64 << 20)),
