@@ -35,8 +35,9 @@ the one before in place.
 Without --tokens and --client-ca only programs of this machine get in: addresses
 must be loopback ones, unless --insecure is said. With them nothing but health
 (/v2/health/live, /v2/health/ready; ServerLive, ServerReady and grpc.health.v1's
-Check) answers without; where both are given, a client needs both. /metrics is
-for Prometheus. Changed tokens and certificates are noticed within a second of
+Check) answers without; where both are given, a client needs both. The server is
+live as soon as it listens, and ready when its models are loaded. /metrics is for
+Prometheus. Changed tokens and certificates are noticed within a second of
 being used; SIGHUP reads them at once.
 
 At SIGTERM or Ctrl-C the server takes no more requests, finishes those that it
@@ -152,6 +153,9 @@ type servingJSON struct {
 }
 
 func serveModels(ctx context.Context, s streams, log *slog.Logger, models map[string]string, o serveOptions) (err error) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	metrics := serve.NewMetrics()
 	o.server.Log, o.server.Metrics = log, metrics
 	server, err := serve.Listen(o.server) // before the models: what is wrong with flags is told at once
@@ -161,30 +165,16 @@ func serveModels(ctx context.Context, s streams, log *slog.Logger, models map[st
 	if err != nil {
 		return err
 	}
-	defer server.Close()
-
 	o.models.Log, o.models.Observe = log, metrics
 	repository := serve.NewRepository(o.models)
 	defer func() {
-		// Its requests are done, or broken off, unless a model failed to load.
+		// Its requests are done, or broken off.
 		done, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		err = errors.Join(err, repository.Close(done))
 	}()
-	for _, name := range slices.Sorted(maps.Keys(models)) {
-		if err := repository.Load(name, models[name]); err != nil {
-			return unusableError{err}
-		}
-	}
-	if o.watch != "" {
-		if err := repository.Watch(ctx, o.watch); err != nil {
-			return unusablef("--watch: %w", err)
-		}
-	}
-
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	go func() {
 		for {
 			select {
@@ -196,12 +186,40 @@ func serveModels(ctx context.Context, s streams, log *slog.Logger, models map[st
 		}
 	}()
 
-	serving := servingJSON{server.HTTPAddr(), server.GRPCAddr(), repository.Models()}
-	log.Info("serving", "http", serving.HTTP, "grpc", serving.GRPC, "models", serving.Models)
-	if o.json {
-		if err := printJSON(s.out, serving); err != nil {
-			return err
+	// It is alive at once, and ready when the models are there.
+	started := repository.Starting()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, repository) }()
+	serving := servingJSON{HTTP: server.HTTPAddr(), GRPC: server.GRPCAddr()}
+	log.Info("listening", "http", serving.HTTP, "grpc", serving.GRPC)
+	if err = loadModels(ctx, repository, models, o.watch); err == nil && ctx.Err() == nil {
+		started()
+		serving.Models = repository.Models()
+		log.Info("serving", "http", serving.HTTP, "grpc", serving.GRPC, "models", serving.Models)
+		if o.json {
+			err = printJSON(s.out, serving)
 		}
 	}
-	return server.Serve(ctx, repository)
+	if err != nil {
+		end()
+	}
+	return errors.Join(err, <-ended)
+}
+
+// loadModels loads all models, or those before ctx is done.
+func loadModels(ctx context.Context, repository *serve.Repository, models map[string]string, watch string) error {
+	for _, name := range slices.Sorted(maps.Keys(models)) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := repository.Load(name, models[name]); err != nil {
+			return unusableError{err}
+		}
+	}
+	if watch != "" {
+		if err := repository.Watch(ctx, watch); err != nil {
+			return unusablef("--watch: %w", err)
+		}
+	}
+	return nil
 }

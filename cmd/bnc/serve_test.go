@@ -3,14 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bottlenet/bnc/runtime/oip"
 )
 
 // serveProcess is bnc serve as a process of its own.
@@ -200,5 +204,83 @@ func TestServeReload(t *testing.T) {
 	}
 	if !strings.Contains(s.stderr.String(), filepath.Base(tokens)) {
 		t.Errorf("the log does not tell that tokens were read again: %s", s.stderr)
+	}
+}
+
+// While a model loads, here from a FIFO that nobody writes to yet, the server is
+// alive and not ready, and SIGHUP does not end it.
+func TestServeWhileLoading(t *testing.T) {
+	plugin(t)
+	bundle := filepath.Join(t.TempDir(), "bundle")
+	if err := os.CopyFS(bundle, os.DirFS(servedBundle)); err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(bundle, "mobile.onnx")
+	if err := errors.Join(os.Remove(fifo), syscall.Mkfifo(fifo, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c := bncProcess(t, "serve", servedWhole, bundle, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log-format", "json")
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := time.AfterFunc(time.Minute, func() { c.Process.Kill() })
+	defer kill.Stop()
+	log := json.NewDecoder(stderr)
+	// entry returns the next line of the log with that message.
+	entry := func(message string) (line struct{ Msg, HTTP, GRPC, Error string }) {
+		for line.Msg != message {
+			if err := log.Decode(&line); err != nil {
+				t.Fatalf("no line %q: %v", message, err)
+			}
+		}
+		return line
+	}
+	address := entry("listening")
+	check := func(when string) {
+		for path, want := range map[string]int{
+			"/v2/health/live": 200, "/v2/health/ready": 503, "/v2/models/bundle": 503, "/v2/models/bundle/ready": 503,
+		} {
+			response, err := http.Get("http://" + address.HTTP + path)
+			if err != nil {
+				t.Fatalf("%s: %v", when, err)
+			}
+			response.Body.Close()
+			if response.StatusCode != want {
+				t.Errorf("%s: %s: status %d, expected %d", when, path, response.StatusCode, want)
+			}
+		}
+		remote, err := oip.Dial("grpc://"+address.GRPC, oip.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer remote.Close()
+		if err := remote.Live(t.Context()); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		if err := remote.Ready(t.Context()); oip.CauseOf(err) != oip.Unavailable {
+			t.Errorf("%s: ready: %v", when, err)
+		}
+	}
+	check("at first")
+	if err := c.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	check("after SIGHUP")
+	writer, err := os.OpenFile(fifo, os.O_WRONLY, 0) // lets the model be read, which is none
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	rest, err := io.ReadAll(io.MultiReader(log.Buffered(), stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Wait()
+	if code := c.ProcessState.ExitCode(); code != exitUnusable || !strings.Contains(string(rest), "mobile.onnx") {
+		t.Errorf("exit code %d: %s", code, rest)
 	}
 }

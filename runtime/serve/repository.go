@@ -120,12 +120,16 @@ type Repository struct {
 	dropped  sync.WaitGroup // models that have left the map and are not freed yet
 	loading  sync.Mutex     // held by Load: of two for one name the later one stays
 
-	mu     sync.RWMutex
-	models map[string]*served
-	closed bool
+	mu       sync.RWMutex
+	models   map[string]*served
+	starting bool // others are going to be loaded
+	closed   bool
 }
 
 var _ oip.Service = (*Repository)(nil)
+
+// errStarting is the answer to what the models that are still loaded may change.
+var errStarting = oip.Errorf(oip.Unavailable, "the server is starting: models are still loaded; ask again later")
 
 // errEnding is why a run is stopped when Close has no time left, and what
 // requests get after Close.
@@ -138,6 +142,18 @@ func NewRepository(opts Options) *Repository {
 	r.closing, r.beginClose = context.WithCancel(context.Background())
 	r.cutoff, r.cutOff = context.WithCancel(context.Background())
 	return r
+}
+
+// Starting makes Ready say no, and requests for models that are not there yet
+// Unavailable instead of NotFound, until the function that it returns is called.
+func (r *Repository) Starting() (started func()) {
+	set := func(starting bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.starting = starting
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 // Load makes the model of that name the one at path: a bundle's folder, whose
@@ -261,6 +277,8 @@ func (r *Repository) use(name, version string) (*served, error) {
 	switch {
 	case r.closed:
 		return nil, errEnding
+	case m == nil && r.starting:
+		return nil, errStarting
 	case m == nil && len(r.models) == 0:
 		return nil, oip.Errorf(oip.NotFound, "there is no model %.100q: no model is loaded", name)
 	case m == nil:
@@ -287,12 +305,15 @@ func some(names []string) string {
 // Live returns nil: what answers is alive.
 func (r *Repository) Live(context.Context) error { return nil }
 
-// Ready returns nil until Close is called.
+// Ready returns nil unless the repository is Starting or closed.
 func (r *Repository) Ready(context.Context) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.closed {
+	switch {
+	case r.closed:
 		return errEnding
+	case r.starting:
+		return errStarting
 	}
 	return nil
 }
