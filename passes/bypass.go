@@ -92,13 +92,22 @@ func cutTensor(m *ir.Model, codec *ir.Node) (*ir.Value, error) {
 	if len(found) != 1 {
 		return nil, &UnsuitableError{codec.Label(), fmt.Sprintf("expected a bottleneck that reads one tensor, found %d", len(found))}
 	}
-	if text, ok := m.Meta(metaPrefix + "tensor"); ok {
-		var name string
-		if err := json.Unmarshal([]byte(text), &name); err != nil || name != found[0].Name() {
-			return nil, &UnsuitableError{codec.Label(), fmt.Sprintf("its bottleneck reads %q, and the metadata bnc.tensor is %s", found[0].Name(), text)}
-		}
+	if name, ok, err := cutName(m); err != nil || ok && name != found[0].Name() {
+		return nil, &UnsuitableError{codec.Label(), fmt.Sprintf("its bottleneck reads %q, and the metadata bnc.tensor is %q", found[0].Name(), name)}
 	}
 	return found[0], nil
+}
+
+// cutName returns the name of the cut tensor in the metadata, false for none.
+func cutName(m *ir.Model) (name string, ok bool, err error) {
+	text, ok := m.Meta(metaPrefix + "tensor")
+	if !ok {
+		return "", false, nil
+	}
+	if err := json.Unmarshal([]byte(text), &name); err != nil {
+		return "", false, &UnsuitableError{"metadata bnc.tensor", fmt.Sprintf("expected a name in quotes, found %s", text)}
+	}
+	return name, true, nil
 }
 
 // restoredTensor returns the value behind the bottleneck that others read.

@@ -4,14 +4,19 @@ import "github.com/bottlenet/bnc/compiler/ir"
 
 // Identities removes nodes that pass their input on: Identity, Dropout as
 // inference runs it, and Concat, Sum, Max, Min or Mean of a single input. A node
-// whose output is an output of the model stays, since that name must.
+// whose output is an output of the model, or the cut that the metadata names, stays,
+// since that name must.
 var Identities = Pass{
 	Name: "identities",
 	Doc:  "remove nodes that pass their input on",
 	Run: func(m *ir.Model) (int, error) {
+		cut, _, err := cutName(m)
+		if err != nil {
+			return 0, err
+		}
 		var dead []*ir.Node
 		for _, n := range m.Graph.Nodes() {
-			if out := n.Output(0); passesOn(n) && out != nil && !out.IsOutput() && n.Input(0) != nil {
+			if out := n.Output(0); passesOn(n) && out != nil && !out.IsOutput() && out.Name() != cut && n.Input(0) != nil {
 				out.ReplaceUses(n.Input(0))
 				dead = append(dead, n)
 			}

@@ -188,9 +188,9 @@ func anyTrained(n *ir.Node, trained func(name string) bool) bool {
 	return false
 }
 
-// SetWeights gives new values to weights by their names: to initializers, to constants
-// of other nodes, and to what nodes compute of constants (exporters write Identity for
-// equal weights), which becomes an initializer.
+// SetWeights gives new values to weights by their names, in the model's own element
+// types: to initializers, to constants of other nodes, and to what nodes compute of
+// constants (exporters write Identity for equal weights), which becomes an initializer.
 func SetWeights(m *ir.Model, weights map[string][]float32) error {
 	var info *shape.Info // of computed weights
 	for name, values := range weights {
@@ -199,9 +199,10 @@ func SetWeights(m *ir.Model, weights map[string][]float32) error {
 			return fmt.Errorf("BUG: the model lost its weight %q", name)
 		}
 		var dims []int64
+		var dtype ir.DType
 		known := true
 		if old := cmp.Or(v.Init(), v.Const()); old != nil {
-			dims = old.Dims()
+			dims, dtype = old.Dims(), old.DType()
 		} else {
 			if info == nil {
 				var err error
@@ -210,6 +211,7 @@ func SetWeights(m *ir.Model, weights map[string][]float32) error {
 				}
 			}
 			dims, known = info.Of(v).Shape()
+			dtype = info.Of(v).DType
 		}
 		n := int64(1)
 		for _, d := range dims {
@@ -218,7 +220,10 @@ func SetWeights(m *ir.Model, weights map[string][]float32) error {
 		if !known || n != int64(len(values)) {
 			return &UnsuitableError{fmt.Sprintf("tensor %q", name), fmt.Sprintf("expected %d elements, found shape %v that the file computes: run a constant folder over the model", len(values), dims)}
 		}
-		t := ir.Float32s(values, dims...)
+		t, err := ir.FloatsAs(dtype, values, dims...)
+		if err != nil {
+			return fmt.Errorf("weight %q: %w", name, err)
+		}
 		if v.Init() != nil {
 			m.Graph.SetInit(v, t)
 		} else {

@@ -23,6 +23,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/train"
 )
@@ -34,7 +35,8 @@ const stepOpset = 17
 // prepared are the passes that every network goes through before it is
 // differentiated.
 var prepared = []passes.Pass{
-	passes.Initializers, passes.Upgrade(stepOpset), passes.SymbolicBatch, passes.FoldConstants, passes.Identities, passes.DeadCode,
+	passes.Initializers, passes.Upgrade(stepOpset), passes.SinglePrecision, passes.SymbolicBatch, passes.FoldConstants, passes.Identities,
+	passes.DeadCode,
 }
 
 // trainingStep is a compiled step with its sessions.
@@ -73,7 +75,10 @@ func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*tr
 	if o.images.labels != "" && len(t.labels) != int(scores.Classes) {
 		return nil, unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(t.labels), scores.Output.Name(), scores.Classes)
 	}
-	input := m.Graph.Feeds()[0].Name()
+	port, err := inputPort(m)
+	if err != nil {
+		return nil, err
+	}
 	o.defaults(t.bottleneck, m)
 	if o.batch == 0 {
 		o.batch = defaultBatch(m, sets.train.Len())
@@ -86,7 +91,7 @@ func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*tr
 		return nil, err
 	}
 	options := grad.Options{
-		Batch: int64(o.batch), Input: input, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.statistics == "running" || o.statistics == "" && o.freeze == "backbone",
+		Batch: int64(o.batch), Input: port.Name, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.statistics == "running" || o.statistics == "" && o.freeze == "backbone",
 		Layout:  grad.Layout(o.layout),
 		Targets: grad.Targets{Scores: scores.Value.Name()},
 	}
@@ -120,7 +125,7 @@ func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*tr
 	if err != nil {
 		return nil, unusablef("%s: %w", t.path, err)
 	}
-	return t.open(program, sets, o.dump)
+	return t.open(program, port, sets, o.dump)
 }
 
 // hasBatchNorm reports whether the model's own layers are normalised.
@@ -243,8 +248,8 @@ func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions, c
 	return m.Graph.Sort()
 }
 
-// open makes the sessions of a program.
-func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*trainingStep, error) {
+// open makes the sessions of a program that reads images from input.
+func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, dump string) (*trainingStep, error) {
 	s := &trainingStep{scores: t.scores}
 	step, err := onnx.Marshal(p.Step)
 	if err != nil {
@@ -287,11 +292,7 @@ func (t *trainable) open(p *grad.Program, sets *trainingSets, dump string) (*tra
 		return nil, err
 	}
 	debug.FreeOSMemory() // what compiling took
-	port, err := inputPort(t.source)
-	if err == nil {
-		s.feeder, err = newFeeder(port, sets)
-	}
-	if err != nil {
+	if s.feeder, err = newFeeder(input, sets); err != nil {
 		s.close()
 		return nil, err
 	}

@@ -91,6 +91,41 @@ func Float32s(v []float32, dims ...int64) *Tensor {
 	return NewTensor(Float32, dims, Memory(AppendFloat32s(make([]byte, 0, 4*len(v)), v)))
 }
 
+// FloatsAs returns a tensor of floating-point type d with the elements of v, rounded
+// to the nearest. What is beyond float16's range becomes its largest number.
+func FloatsAs(d DType, v []float32, dims ...int64) (*Tensor, error) {
+	appendTo, ok := floatWriters[d]
+	if !ok {
+		return nil, fmt.Errorf("elements of type %v: expected float32, float64, float16 or bfloat16", d)
+	}
+	var b []byte
+	for _, x := range v {
+		b = appendTo(b, x)
+	}
+	return NewTensor(d, dims, Memory(b)), nil
+}
+
+var floatWriters = map[DType]func([]byte, float32) []byte{
+	Float32: func(b []byte, x float32) []byte { return binary.LittleEndian.AppendUint32(b, math.Float32bits(x)) },
+	Float64: func(b []byte, x float32) []byte {
+		return binary.LittleEndian.AppendUint64(b, math.Float64bits(float64(x)))
+	},
+	Float16: func(b []byte, x float32) []byte {
+		const largest = 65504
+		if x == x { // NaN stays NaN
+			x = min(max(x, -largest), largest)
+		}
+		return binary.LittleEndian.AppendUint16(b, float16.Fromfloat32(x).Bits())
+	},
+	BFloat16: func(b []byte, x float32) []byte {
+		n := math.Float32bits(x)
+		if x == x { // half of what goes, to even
+			n += 0x7fff + n>>16&1
+		}
+		return binary.LittleEndian.AppendUint16(b, uint16(n>>16))
+	},
+}
+
 // Int64s returns an int64 tensor of rank 1.
 func Int64s(v ...int64) *Tensor {
 	b := make([]byte, 0, 8*len(v))
@@ -218,7 +253,8 @@ var intReaders = map[DType]func([]byte) int64{
 	Bool:   func(b []byte) int64 { return int64(b[0]) },
 }
 
-// Floats returns the elements of a float32, float64 or float16 tensor as float32.
+// Floats returns the elements of a float32, float64, float16 or bfloat16 tensor as
+// float32.
 func (t *Tensor) Floats() ([]float32, error) {
 	read, ok := floatReaders[t.DType()]
 	if !ok {
@@ -240,6 +276,9 @@ var floatReaders = map[DType]func([]byte) float32{
 	Float32: func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) },
 	Float64: func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) },
 	Float16: func(b []byte) float32 { return float16.Frombits(binary.LittleEndian.Uint16(b)).Float32() },
+	BFloat16: func(b []byte) float32 {
+		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
+	},
 }
 
 // ErrNotConstant is wrapped by errors about a value that had to be a constant.
