@@ -50,6 +50,17 @@ func Anatomy(m *ir.Model) (*Joined, error) {
 	return j, nil
 }
 
+// Signed reports whether the bottleneck ends without a ReLU, as it does where the cut
+// tensor could be negative when it was inserted. That training may turn the sign of what
+// the cut tensor is computed of changes nothing about that.
+func (j *Joined) Signed() bool {
+	n := j.Restored.Producer()
+	if n.Op == "Cast" { // of a cut tensor that is no float32
+		n = n.Input(0).Producer()
+	}
+	return n.Op != "Relu"
+}
+
 // Uncoded takes quantiser and codec out of a joined network: the restoration
 // units read what the quantiser read. Byte counts go with them.
 var Uncoded = Pass{

@@ -177,6 +177,11 @@ func (t *trainable) settings(c *cut.Cut) (passes.Settings, error) {
 	if err != nil {
 		return passes.Settings{}, unusableError{err}
 	}
+	anatomy, err := passes.Anatomy(t.source)
+	if err != nil {
+		return passes.Settings{}, err
+	}
+	g.Signed = anatomy.Signed()
 	if w := t.source.Graph.Value("bnc.restore.residual.conv1.weight"); w != nil && w.Init() != nil {
 		g.Width = w.Init().Dims()[0]
 	}
