@@ -155,7 +155,7 @@ func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, erro
 	if subject.pair != nil || subject.joined != "" {
 		return nil, usagef("%s is of a bundle: a search begins with the whole model", path)
 	}
-	source, err := loadFixed(path, o.inputs)
+	source, err := loadLearnable(path, o.inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -17,11 +17,19 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
+
+// learnable are the passes that a network goes through before it is trained and that
+// what is written keeps: they give each weight a name of its own.
+var learnable = []passes.Pass{
+	passes.Initializers,
+	{Name: "own-weights", Doc: "give nodes that learn separately weights of their own", Run: grad.OwnWeights},
+}
 
 // trainable is a bundle or a model that is to be trained.
 type trainable struct {
@@ -80,7 +88,7 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 	if t.labels == nil {
 		t.labels = t.meta.Labels
 	}
-	if t.source, err = loadFixed(t.path, o.inputs); err != nil {
+	if t.source, err = loadLearnable(t.path, o.inputs); err != nil {
 		return nil, err
 	}
 	if o.quality > 0 {
@@ -115,11 +123,15 @@ func (o *trainOptions) destinationFits(path string, bottleneck bool) error {
 	return nil
 }
 
-// loadFixed loads a model and gives inputs the shapes of --input.
-func loadFixed(path string, fix []string) (*ir.Model, error) {
+// loadLearnable loads a model, gives inputs the shapes of --input and makes it
+// learnable.
+func loadLearnable(path string, fix []string) (*ir.Model, error) {
 	a, err := analyse(path, fix)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := passes.Run(a.Model, learnable, nil); err != nil {
+		return nil, unusablef("%s: %w", path, err)
 	}
 	return a.Model, nil
 }
@@ -133,7 +145,7 @@ func (t *trainable) openTeacher(o trainOptions) (*ir.Model, error) {
 		m := t.source.Clone()
 		return m, passes.Bypass(m)
 	}
-	m, err := loadFixed(o.teacher, o.inputs)
+	m, err := loadLearnable(o.teacher, o.inputs)
 	if err != nil {
 		return nil, fmt.Errorf("--teacher: %w", err)
 	}

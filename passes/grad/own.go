@@ -1,0 +1,90 @@
+package grad
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// OwnWeights gives readers of one constant that learn separately a copy each, and
+// returns how many copies it made. Exporters and optimisers merge constants that are
+// equal when the file is written: the ones and zeros with which normalisations begin
+// are one array for all of them, and it is scale and variance at once. Such an array
+// is told from a weight that several nodes share on purpose (the branches of a siamese
+// network, the steps of a recurrent one) by two rules:
+//
+//   - Readers in different roles never share: a kernel, a scale, a statistic, a
+//     constant that does not learn.
+//   - Readers in one role share what was drawn or learnt, which is never equal by
+//     chance, but not an array whose elements are all the same, which is.
+//
+// Where the second rule is wrong, the copies begin as they were and learn one by one.
+func OwnWeights(m *ir.Model) (int, error) {
+	g, copies := m.Graph, 0
+	type reader struct {
+		constant *ir.Value
+		role     string
+	}
+	own, kept := map[reader]*ir.Value{}, map[*ir.Value]bool{} // kept: a reader has the constant itself
+	for _, n := range g.Nodes() {
+		for i, v := range n.Inputs() {
+			if v == nil || v.Graph() != g || v.IsInput() || len(v.Uses()) < 2 && !v.IsOutput() {
+				continue
+			}
+			t, role := v.Const(), roleOf(n, i)
+			if t == nil || !t.DType().IsFloat() || role == "" {
+				continue
+			}
+			same, err := uniform(t)
+			if err != nil {
+				return copies, fmt.Errorf("tensor %q: %w", v.Name(), err)
+			}
+			if same {
+				role = fmt.Sprintf("%s %p %d", role, n, i)
+			}
+			r := reader{v, role}
+			switch {
+			case own[r] != nil:
+			case kept[v] || v.IsOutput() || slices.ContainsFunc(v.Uses(), func(u ir.Use) bool { return u.Node.Graph() != g || roleOf(u.Node, u.Index) == "" }):
+				own[r] = g.Const(v.Name()+".own", t)
+				copies++
+			default:
+				own[r], kept[v] = v, true
+			}
+			if own[r] != v {
+				n.SetInput(i, own[r])
+			}
+		}
+	}
+	return copies, nil
+}
+
+// roleOf says what a constant is to n as its input i, where it may be a weight or
+// follows one; "" elsewhere.
+func roleOf(n *ir.Node, i int) string {
+	switch {
+	case n.Domain != "" || strings.HasPrefix(n.Name, quantiserPrefix):
+		return ""
+	case slices.Contains(kernelInputs[n.Op], i):
+		return "kernel"
+	case slices.Contains(weightInputs[n.Op], i), n.Op == "BatchNormalization" && i > 2: // its statistics
+		return fmt.Sprint(n.Op, " ", i)
+	case slices.Contains(shiftInputs[n.Op], i):
+		return n.Op
+	}
+	return ""
+}
+
+// kernelInputs are those of weightInputs that hold kernels and matrices.
+var kernelInputs = map[string][]int{"Conv": {1}, "ConvTranspose": {1}, "Gemm": {1}, "MatMul": {0, 1}}
+
+// uniform reports whether all elements of t are the same.
+func uniform(t *ir.Tensor) (bool, error) {
+	f, err := t.Floats()
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(f, func(x float32) bool { return x != f[0] }), nil
+}
