@@ -3,10 +3,11 @@
     torch_step.py < CASES.json
 
 CASES.json is a list of {"model", "feeds", "values", "labels", "train", "statistics", "rates", "optimizer", "loss",
-"targets", "dir"}. Model, feeds and values are those of torch_oracle.py; labels an array or null; train names the
+"targets", "negated", "last_values", "dir"}. Model, feeds and values are those of torch_oracle.py; labels an array or null; train names the
 initializers that change, statistics those that are running means and variances; rates holds the learning rate of each
 step. DIR/after.I gets the I-th of train and then of statistics after the last step as raw float64, DIR/average.I the
-exponential average of the I-th of train. On stdout is a list of {"losses", "norms", "hits", "error"}.
+exponential average of the I-th of train. Statistics are the mean of
+those of batches under the last weights, or under their averages: see measure. On stdout is a list of {"losses", "norms", "hits", "error"}.
 """
 
 import io
@@ -36,8 +37,8 @@ class Network(Interpreter):
     def apply(self, node, inputs):
         if node.op == "BatchNormalization" and id(inputs[3]) in self.statistics:
             x, gamma, beta, mean, var = inputs
-            momentum, eps = (node.attributes.get(k, v) for k, v in (("momentum", 0.9), ("epsilon", 1e-5)))
-            return functional.batch_norm(x, mean, var, gamma, beta, training=True, momentum=1 - momentum, eps=eps)
+            # momentum 1: the running statistics become this batch's
+            return functional.batch_norm(x, mean, var, gamma, beta, training=True, momentum=1, eps=node.attributes.get("epsilon", 1e-5))
         return super().apply(node, inputs)
 
     def __call__(self):
@@ -107,6 +108,26 @@ def optimizer_of(o, weights):
     return kind(groups, lr=0, betas=(o["Beta1"] or 0.9, o["Beta2"] or 0.999), eps=o["Epsilon"] or 1e-8)
 
 
+def measure(net, case, weights):
+    """Sets the running statistics to the average over batches under these weights: the images and, for "negated", their
+    negatives. What last_values names is taken as given."""
+    names = case["statistics"] or []
+    trained, given = [w.detach().clone() for w in net.weights], {name: net.values[name] for name in case["feeds"]}
+    seen = []
+    net.given = {name: as_tensor(array(entry), torch.float64) for name, entry in (case["last_values"] or {}).items()}
+    with torch.no_grad():
+        for w, last in zip(net.weights, [w.detach().clone() for w in weights]):
+            w.copy_(last)
+        for sign in (1, -1) if case["negated"] else (1,):
+            net.values |= {name: sign * x for name, x in given.items()}
+            net()
+            seen.append([net.values[name].clone() for name in names])
+        for name, batches in zip(names, zip(*seen)):
+            net.values[name].copy_(sum(batches) / len(batches))
+        for w, last in zip(net.weights, trained):
+            w.copy_(last)
+
+
 def solve(case):
     model = onnx_wire.load(case["model"])
     net = Network(model, case)
@@ -127,6 +148,7 @@ def solve(case):
         hits.append(right)
         for average, w in zip(averages, net.weights):
             average.mul_(o["EMA"]).add_(w.detach(), alpha=1 - o["EMA"])
+    measure(net, case, averages if o["EMA"] else net.weights)
     after = net.weights + [net.values[name] for name in case["statistics"] or []]
     for kind, tensors in (("after", after), ("average", averages)):
         for i, w in enumerate(tensors):

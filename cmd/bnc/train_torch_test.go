@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os/exec"
@@ -36,6 +38,8 @@ type stepCase struct {
 	Loss       grad.Loss        `json:"loss"`
 	Targets    grad.Targets     `json:"targets"`
 	Dir        string           `json:"dir"`
+	Negated    bool             `json:"negated"`     // statistics are of the images and of their negatives
+	LastValues map[string]array `json:"last_values"` // Values under the last weights
 
 	before, after  map[string][]float32 // what ONNX Runtime began and ended with
 	averaged       bool                 // after holds averages of the weights
@@ -93,9 +97,22 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	}
 	defer session.Close()
 	if len(coded) > 0 {
-		c.takeAsGiven(t, session, p, x, labels, coded)
+		c.Values = c.takeAsGiven(t, session, p, nil, x, labels, coded)
 	}
-	trainer, err := train.NewTrainer(session, p.Initial)
+	var measuring *ort.Session
+	if p.Statistics != nil {
+		if _, err := passes.Run(p.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if b, err = onnx.Marshal(p.Statistics); err != nil {
+			t.Fatal(err)
+		}
+		if measuring, err = ort.OpenBytes(c.name+", statistics", b, options); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		defer measuring.Close()
+	}
+	trainer, err := train.NewTrainer(session, measuring, p.Initial)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +122,15 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		c.losses, c.norms, c.hits = append(c.losses, r.Loss), append(c.norms, r.Norm), append(c.hits, r.Hits)
+	}
+	measured := fewBatches{x}
+	if len(coded) > 0 { // whose results are known of x only
+		c.LastValues = c.takeAsGiven(t, session, p, trainer.Weights(), x, labels, coded)
+	} else {
+		measured, c.Negated = append(measured, negative(x)), true
+	}
+	if err := trainer.Measure(t.Context(), &measured); err != nil {
+		t.Fatalf("%s: %v", c.name, err)
 	}
 	c.after, c.averaged = trainer.Params(), len(p.Manifest.Averages) > 0
 	for _, q := range p.Manifest.Params {
@@ -116,8 +142,32 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	}
 }
 
-// takeAsGiven notes what the codec makes of the first batch.
-func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, x *tensor.Tensor, labels []int64, coded []*ir.Node) {
+// fewBatches is an epoch of these.
+type fewBatches []*tensor.Tensor
+
+func (f *fewBatches) Next() (*feed.Batch, error) {
+	if len(*f) == 0 {
+		return nil, io.EOF
+	}
+	x := (*f)[0]
+	*f = (*f)[1:]
+	return &feed.Batch{X: x}, nil
+}
+
+func (f *fewBatches) Recycle(*feed.Batch) {}
+
+// negative returns -x.
+func negative(x *tensor.Tensor) *tensor.Tensor {
+	values := slices.Clone(tensor.Slice[float32](x))
+	for i := range values {
+		values[i] = -values[i]
+	}
+	return tensor.Of(x.Shape, values)
+}
+
+// takeAsGiven returns what the codec makes of the batch under these weights, by default
+// the first ones.
+func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, weights ort.Feed, x *tensor.Tensor, labels []int64, coded []*ir.Node) map[string]array {
 	t.Helper()
 	in := ort.Feed{p.Manifest.Input: x}
 	if p.Manifest.Labels != "" {
@@ -132,20 +182,24 @@ func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, x 
 			t.Fatal(err)
 		}
 		copy(tensor.Slice[float32](v), p.Initial[state.Name])
-		in[state.Name] = v
+		in[state.Name] = cmp.Or(weights[state.Name], v)
 	}
 	out, err := s.Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Values = map[string]array{}
+	values, when := map[string]array{}, "first."
+	if weights != nil {
+		when = "last."
+	}
 	for _, n := range coded {
 		y, err := out.Tensor(n.Output(0).Name())
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Values[n.Output(0).Name()] = file(c.Dir, n.Output(0).Name(), y)
+		values[n.Output(0).Name()] = file(c.Dir, when+n.Output(0).Name(), y)
 	}
+	return values
 }
 
 // againstTorch does the same steps in PyTorch, in float64, and compares weights,

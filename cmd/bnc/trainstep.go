@@ -42,6 +42,7 @@ var prepared = []passes.Pass{
 // trainingStep is a compiled step with its sessions.
 type trainingStep struct {
 	session, evaluation *ort.Session
+	measuring           *ort.Session // of batch statistics, nil for none
 	trainer             *train.Trainer
 	feeder              *feed.Feeder
 	id                  string // of graph and first weights
@@ -50,8 +51,11 @@ type trainingStep struct {
 }
 
 func (s *trainingStep) close() {
-	s.session.Close()
-	s.evaluation.Close()
+	for _, session := range []*ort.Session{s.session, s.evaluation, s.measuring} {
+		if session != nil {
+			session.Close()
+		}
+	}
 }
 
 // compile makes the step graph and opens the sessions. It completes o by
@@ -259,11 +263,20 @@ func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, 
 	if err != nil {
 		return nil, err
 	}
+	graphs := map[string][]byte{"step.onnx": step, "eval.onnx": evaluation}
+	if p.Statistics != nil {
+		if _, err := passes.Run(p.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+			return nil, err
+		}
+		if graphs["statistics.onnx"], err = onnx.Marshal(p.Statistics); err != nil {
+			return nil, err
+		}
+	}
 	if dump != "" {
 		if err := os.MkdirAll(dump, 0o755); err != nil {
 			return nil, err
 		}
-		for name, graph := range map[string][]byte{"step.onnx": step, "eval.onnx": evaluation} {
+		for name, graph := range graphs {
 			if err := os.WriteFile(filepath.Join(dump, name), graph, 0o644); err != nil {
 				return nil, err
 			}
@@ -284,10 +297,16 @@ func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, 
 		return nil, err
 	}
 	if s.evaluation, err = ort.OpenBytes("evaluation", evaluation, t.session); err != nil {
-		s.session.Close()
+		s.close()
 		return nil, err
 	}
-	if s.trainer, err = train.NewTrainer(s.session, p.Initial); err != nil {
+	if graph := graphs["statistics.onnx"]; graph != nil {
+		if s.measuring, err = ort.OpenBytes("batch statistics", graph, t.session); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	if s.trainer, err = train.NewTrainer(s.session, s.measuring, p.Initial); err != nil {
 		s.close()
 		return nil, err
 	}

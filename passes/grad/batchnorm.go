@@ -4,13 +4,13 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // statistic is a running mean or variance and what a batch gives for it.
 type statistic struct {
 	running *ir.Value // the initializer
 	batch   *ir.Value // [C], of this batch
-	blend   float64   // how much of the batch's enters the running one
 	factor  float64   // of the batch's: n / (n - 1) for an unbiased variance
 }
 
@@ -28,7 +28,6 @@ func trainBatchNorm(b *builder, trained map[*ir.Value]bool) []statistic {
 			continue // shared by several: there is no one batch to follow
 		}
 		d := b.dims(n.Input(0))
-		blend := 1 - float64(n.Float("momentum", 0.9))
 		elements := float64(product(d) / d[1])
 		y := n.Output(0)
 		c := ir.Fixed(d[1])
@@ -40,24 +39,38 @@ func trainBatchNorm(b *builder, trained map[*ir.Value]bool) []statistic {
 		b.g.SetType(y, ir.TensorType(ir.Float32, ir.Fixed(d...)))
 		b.g.Remove(n)
 		stats = append(stats,
-			statistic{mean, batchMean, blend, 1},
-			statistic{variance, batchVar, blend, elements / max(elements-1, 1)})
+			statistic{mean, batchMean, 1},
+			statistic{variance, batchVar, elements / max(elements-1, 1)})
 	}
 	return stats
 }
 
-// follow appends the update of running statistics that are kept in one tensor:
-// r' = r + blend (factor batch - r).
-func follow(b *builder, running *ir.Value, stats []statistic) *ir.Value {
+// statisticsGraph returns the network of m as far as it computes what a batch gives for
+// the running statistics: its output, out's name with an apostrophe behind it, has them
+// one after another. It reads images and weights from the inputs that m has by now.
+func statisticsGraph(m *ir.Model, stats []statistic, out Tensor, layout Layout) (*ir.Model, error) {
+	m = m.Clone()
+	g := m.Graph
+	if err := g.Sort(); err != nil {
+		return nil, err
+	}
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(m, info)
+	b.prefix = "statistics."
 	var parts []*ir.Value
-	var blend, factor []float32
+	var factors []float32
 	for _, s := range stats {
-		parts = append(parts, s.batch)
-		for range b.dims(s.batch)[0] {
-			blend, factor = append(blend, float32(s.blend)), append(factor, float32(s.factor))
+		v := g.Value(s.batch.Name())
+		parts = append(parts, v)
+		for range b.dims(v)[0] {
+			factors = append(factors, float32(s.factor))
 		}
 	}
-	n := int64(len(blend))
-	batch := b.mul(b.concat(0, parts...), b.floats(factor, n))
-	return b.add(running, b.mul(b.sub(batch, running), b.floats(blend, n)))
+	all := b.mul(b.concat(0, parts...), b.floats(factors, int64(len(factors))))
+	g.Rename(all, out.Name+next)
+	g.SetOutputs(all)
+	return m, Lower(m, info, layout.resolve(b))
 }

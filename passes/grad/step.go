@@ -39,10 +39,13 @@ type Manifest struct {
 	State    []Tensor `json:"state"`
 	Params   []Param  `json:"params"`
 	Averages []Param  `json:"averages,omitempty"` // the averaged weights, with --ema
-	Loss     string   `json:"loss"`               // outputs, float32 [1] each
-	Hits     string   `json:"hits"`
-	Norm     string   `json:"norm"`
-	Watch    string   `json:"watch,omitempty"` // output, int64 [batch]
+	// Statistics are the running means and variances of batch normalisation that
+	// learns: no part of a step, and measured by Program.Statistics.
+	Statistics *Tensor `json:"statistics,omitempty"`
+	Loss       string  `json:"loss"` // outputs, float32 [1] each
+	Hits       string  `json:"hits"`
+	Norm       string  `json:"norm"`
+	Watch      string  `json:"watch,omitempty"` // output, int64 [batch]
 }
 
 // Program is a training step and what goes with it.
@@ -51,8 +54,12 @@ type Program struct {
 	Step *ir.Model
 	// Eval maps images of any number and the weights in the state to the
 	// outputs of the model.
-	Eval     *ir.Model
-	Manifest Manifest
+	Eval *ir.Model
+	// Statistics maps images and the weights in the state to what this batch gives for
+	// Manifest.Statistics; nil where there are none. It still has nodes that its output
+	// does not need.
+	Statistics *ir.Model
+	Manifest   Manifest
 	// Initial holds the first values of the tensors of state that do not begin
 	// with zeros.
 	Initial map[string][]float32
@@ -99,16 +106,14 @@ func Compile(m, eval *ir.Model, o Options) (*Program, error) {
 		return nil, err
 	}
 	inputs := readState(b, weights, weightTensors)
-	if len(stats) > 0 {
-		// Inference reads the running statistics, the step only updates them.
-		name := statTensors[0].Name
-		v := m.Graph.Temp(name, ir.TensorType(ir.Float32, ir.Fixed(statTensors[0].Dims...)))
-		m.Graph.AddInput(v, nil)
-		b.shapes[v] = statTensors[0].Dims
-		inputs[name] = v
-	}
 	p.Manifest = Manifest{Batch: o.Batch, Input: o.Input, Params: slices.Concat(weights, statistics)}
-	if err := p.finishStep(b, o, inputs, weights, weightTensors, statTensors, stats); err != nil {
+	if len(stats) > 0 {
+		p.Manifest.Statistics = &statTensors[0]
+		if p.Statistics, err = statisticsGraph(m, stats, statTensors[0], o.Layout); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.finishStep(b, o, inputs, weights, weightTensors); err != nil {
 		return nil, err
 	}
 	return p, p.finishEval(o, slices.Concat(weightTensors, statTensors))
@@ -157,7 +162,7 @@ func (p *Program) readInitial(g *ir.Graph, params []Param) error {
 }
 
 // finishStep appends loss, gradients and updates.
-func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value, weights []Param, weightTensors, statTensors []Tensor, stats []statistic) error {
+func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value, weights []Param, weightTensors []Tensor) error {
 	g, man := b.g, &p.Manifest
 	loss, labels, err := o.Loss.build(b, o.Targets)
 	if err != nil {
@@ -241,9 +246,6 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 			w.State = "e:" + w.State
 			man.Averages = append(man.Averages, w)
 		}
-	}
-	for _, t := range statTensors {
-		add(t, follow(b, inputs[t.Name], stats))
 	}
 	man.Loss, man.Hits, man.Norm = loss.loss.Name(), loss.hits.Name(), norm.Name()
 	g.SetOutputs(outputs...)

@@ -41,7 +41,7 @@ func (t *Trainer) save(path string, settings string, p progress) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	head, err := json.Marshal(header{settings, t.steps, t.man.State, p})
+	head, err := json.Marshal(header{settings, t.steps, t.man.kept(), p})
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,8 @@ func (t *Trainer) save(path string, settings string, p progress) (err error) {
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	w := io.MultiWriter(buffered, sum)
 	parts := [][]byte{[]byte(checkpointMagic), binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head}
-	for _, s := range t.man.State {
-		parts = append(parts, t.state[s.Name].Data)
+	for _, s := range t.man.kept() {
+		parts = append(parts, t.tensor(s.Name).Data)
 	}
 	for _, p := range parts {
 		if _, err := w.Write(p); err != nil {
@@ -87,7 +87,7 @@ func (t *Trainer) load(path string, settings string) (progress, error) {
 		return progress{}, fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	for _, s := range h.State {
-		numbers = numbers[copy(t.state[s.Name].Data, numbers):]
+		numbers = numbers[copy(t.tensor(s.Name).Data, numbers):]
 	}
 	t.steps = h.Steps
 	return h.Progress, nil
@@ -118,11 +118,11 @@ func parseCheckpoint(b []byte) (h header, numbers []byte, err error) {
 // bytes.
 func (t *Trainer) holds(state []stateTensor, bytes int) bool {
 	for _, s := range state {
-		x := t.state[s.Name]
+		x := t.tensor(s.Name)
 		if x == nil || x.Len() != int(param{Dims: s.Dims}.len()) {
 			return false
 		}
 		bytes -= len(x.Data)
 	}
-	return bytes == 0 && len(state) == len(t.state)
+	return bytes == 0 && len(state) == len(t.man.kept())
 }

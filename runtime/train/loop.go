@@ -190,7 +190,7 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 	if err == nil && o.KeepBest && r.p.Score != nil && r.p.Best != len(r.p.Done) {
 		h.Kept = r.p.Best
 		for name, x := range r.best {
-			copy(t.state[name].Data, x.Data)
+			copy(t.tensor(name).Data, x.Data)
 		}
 	}
 	if err == nil && h.Kept == 0 && len(h.Epochs) > 0 {
@@ -320,6 +320,11 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	done := float64(max(r.p.Good, 1))
 	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
+	if r.o.Validate != nil || epoch.Epoch == r.o.Epochs {
+		if err := r.measure(ctx); err != nil {
+			return err
+		}
+	}
 	if r.o.Validate != nil {
 		v, err := r.o.Validate(ctx, r.Weights())
 		if err != nil && ctx.Err() == nil && r.bad != nil { // its scores are no numbers either
@@ -357,6 +362,13 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	return nil
 }
 
+// measure measures the statistics of today's weights over images of this epoch.
+func (r *run) measure(ctx context.Context) error {
+	e := r.o.Loader.Epoch(ctx, r.p.Epoch, 0)
+	defer e.Close()
+	return r.Measure(ctx, e)
+}
+
 func (r *run) checkpoint() error {
 	if r.o.Checkpoint == "" {
 		return nil
@@ -367,15 +379,15 @@ func (r *run) checkpoint() error {
 
 // keepBest remembers the state, in a file too where there are checkpoints.
 func (r *run) keepBest() error {
-	for name, x := range r.state {
-		if r.best[name] == nil {
-			y, err := tensor.New(tensor.Float32, x.Shape...)
+	for _, s := range r.man.kept() {
+		if r.best[s.Name] == nil {
+			y, err := tensor.New(tensor.Float32, s.Dims...)
 			if err != nil {
 				return err
 			}
-			r.best[name] = y
+			r.best[s.Name] = y
 		}
-		copy(r.best[name].Data, x.Data)
+		copy(r.best[s.Name].Data, r.tensor(s.Name).Data)
 	}
 	if r.o.Checkpoint == "" {
 		return nil
@@ -391,12 +403,15 @@ func (r *run) keepBest() error {
 // the two could not be written: what it holds is the best that there is.
 func (r *run) loadBest() error {
 	other := &Trainer{man: r.man, state: ort.Feed{}}
-	for name, x := range r.state {
-		y, err := tensor.New(tensor.Float32, x.Shape...)
+	for _, s := range r.man.kept() {
+		y, err := tensor.New(tensor.Float32, s.Dims...)
 		if err != nil {
 			return err
 		}
-		other.state[name] = y
+		other.state[s.Name] = y
+	}
+	if s := r.man.Statistics; s != nil {
+		other.statistics = other.state[s.Name]
 	}
 	p, err := other.load(r.o.Checkpoint+".best", r.o.Settings)
 	if err != nil {

@@ -10,6 +10,7 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // manifestKey is the metadata property of a step graph that holds its manifest.
@@ -26,10 +27,13 @@ type manifest struct {
 	State    []stateTensor `json:"state"`
 	Params   []param       `json:"params"`
 	Averages []param       `json:"averages"`
-	Loss     string        `json:"loss"` // outputs, float32 [1] each
-	Hits     string        `json:"hits"`
-	Norm     string        `json:"norm"`
-	Watch    string        `json:"watch"` // output, int64 [batch], of which the mean is told
+	// Statistics are the running ones of batch normalisation that learns: held beside
+	// the state, in no step; nil for none.
+	Statistics *stateTensor `json:"statistics"`
+	Loss       string       `json:"loss"` // outputs, float32 [1] each
+	Hits       string       `json:"hits"`
+	Norm       string       `json:"norm"`
+	Watch      string       `json:"watch"` // output, int64 [batch], of which the mean is told
 }
 
 // stateTensor is a piece of state, float32: an input, and under the same name
@@ -58,6 +62,24 @@ func parseManifest(metadata map[string]string) (*manifest, error) {
 		return nil, fmt.Errorf("metadata %s: %w", manifestKey, err)
 	}
 	return m, nil
+}
+
+// statistics are the running means and variances, in pairs.
+func (m *manifest) statistics() (list []param) {
+	for _, p := range m.Params {
+		if m.Statistics != nil && p.State == m.Statistics.Name {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// kept are all tensors that say how far a training is.
+func (m *manifest) kept() []stateTensor {
+	if m.Statistics == nil {
+		return m.State
+	}
+	return append(slices.Clone(m.State), *m.Statistics)
 }
 
 func (p param) len() int64 {

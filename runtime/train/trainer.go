@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -14,39 +15,49 @@ import (
 // Trainer holds the state of a training and does its steps. The state exists
 // twice: a step reads one and writes the other, and nothing is copied.
 type Trainer struct {
-	session *ort.Session
-	man     *manifest
-	steps   int      // that were done
-	state   ort.Feed // by the name of the tensor
-	spare   ort.Feed
-	scalars ort.Feed
-	labels  *tensor.Tensor
-	out     ort.Feed // losses
+	session    *ort.Session
+	measuring  *ort.Session // maps a batch to its statistics, nil for none
+	man        *manifest
+	steps      int      // that were done
+	state      ort.Feed // by the name of the tensor
+	spare      ort.Feed
+	statistics *tensor.Tensor // running ones of batch normalisation, nil for none
+	scalars    ort.Feed
+	labels     *tensor.Tensor
+	out        ort.Feed // losses
 }
 
-// NewTrainer makes the trainer of a step graph. Initial holds the first values
-// of the tensors of state that do not begin with zeros.
-func NewTrainer(step *ort.Session, initial map[string][]float32) (*Trainer, error) {
+// NewTrainer makes the trainer of a step graph. Measuring is the graph that goes with it
+// where batch normalisation learns, else nil. Initial holds the first values of the
+// tensors of state that do not begin with zeros.
+func NewTrainer(step, measuring *ort.Session, initial map[string][]float32) (*Trainer, error) {
 	man, err := parseManifest(step.Metadata())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", step.Name(), err)
 	}
-	t := &Trainer{session: step, man: man, state: ort.Feed{}, spare: ort.Feed{}, scalars: ort.Feed{}, out: ort.Feed{}}
+	if (man.Statistics == nil) != (measuring == nil) {
+		return nil, fmt.Errorf("BUG: %s: statistics %v, and a graph that measures them: %v", step.Name(), man.Statistics, measuring != nil)
+	}
+	t := &Trainer{session: step, measuring: measuring, man: man, state: ort.Feed{}, spare: ort.Feed{}, scalars: ort.Feed{}, out: ort.Feed{}}
 	for _, s := range man.State {
 		for _, set := range []ort.Feed{t.state, t.spare} {
 			if set[s.Name], err = tensor.New(tensor.Float32, s.Dims...); err != nil {
 				return nil, fmt.Errorf("state %s: %w", s.Name, err)
 			}
 		}
-		from := s.Name
-		if s.From != "" {
-			from = s.From
+	}
+	if s := man.Statistics; s != nil {
+		if t.statistics, err = tensor.New(tensor.Float32, s.Dims...); err != nil {
+			return nil, fmt.Errorf("statistics %s: %w", s.Name, err)
 		}
-		if values, ok := initial[from]; ok {
-			if len(values) != t.state[s.Name].Len() {
-				return nil, fmt.Errorf("state %s: expected %d values, found %d", s.Name, t.state[s.Name].Len(), len(values))
+	}
+	for _, s := range man.kept() {
+		into := t.tensor(s.Name)
+		if values, ok := initial[cmp.Or(s.From, s.Name)]; ok {
+			if len(values) != into.Len() {
+				return nil, fmt.Errorf("state %s: expected %d values, found %d", s.Name, into.Len(), len(values))
 			}
-			copy(tensor.Slice[float32](t.state[s.Name]), values)
+			copy(tensor.Slice[float32](into), values)
 		}
 	}
 	for _, name := range man.Scalars {
@@ -57,6 +68,14 @@ func NewTrainer(step *ort.Session, initial map[string][]float32) (*Trainer, erro
 	}
 	t.labels = tensor.Of([]int64{int64(man.Batch)}, make([]int64, man.Batch))
 	return t, nil
+}
+
+// tensor returns a tensor of the state, or the statistics.
+func (t *Trainer) tensor(name string) *tensor.Tensor {
+	if t.man.Statistics != nil && name == t.man.Statistics.Name {
+		return t.statistics
+	}
+	return t.state[name]
 }
 
 // Batch is the number of images of a step.
@@ -134,7 +153,7 @@ func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResu
 func (t *Trainer) Weights() ort.Feed {
 	w := ort.Feed{}
 	for _, p := range t.man.Params {
-		w[p.State] = t.state[p.State]
+		w[p.State] = t.tensor(p.State)
 	}
 	for _, p := range t.man.Averages {
 		w[p.State[len("e:"):]] = t.state[p.State]

@@ -25,7 +25,7 @@ func slopeTrainer(t *testing.T, w float32) *Trainer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { session.Close() })
-	tr, err := NewTrainer(session, map[string][]float32{"w:": {w}})
+	tr, err := NewTrainer(session, nil, map[string][]float32{"w:": {w}})
 	if err != nil {
 		t.Fatal(err)
 	}

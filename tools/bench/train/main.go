@@ -98,7 +98,18 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 		return nil, err
 	}
 	defer session.Close()
-	trainer, err := train.NewTrainer(session, program.Initial)
+	if _, err := passes.Run(program.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+		return nil, err
+	}
+	if b, err = onnx.Marshal(program.Statistics); err != nil {
+		return nil, err
+	}
+	measuring, err := ort.OpenBytes(network+" statistics", b, ort.Options{TensorByTensor: true})
+	if err != nil {
+		return nil, err
+	}
+	defer measuring.Close()
+	trainer, err := train.NewTrainer(session, measuring, program.Initial)
 	if err != nil {
 		return nil, err
 	}
