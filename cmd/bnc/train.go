@@ -46,7 +46,8 @@ Examples:
 type trainOptions struct {
 	data, val, teacher, freeze, out string
 	valSplit                        float64
-	epochs, batch, limit, threads   int
+	epochs, batch, threads          int
+	limit, valLimit                 int
 	quality                         int // 0: the bundle's
 	seed                            uint64
 	distill, naive, noCalib, resume bool
@@ -74,6 +75,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.val, "val", "", "images to judge by (default: DATA's val/ or t10k-*, else a part of DATA)")
 	fs.Float64Var(&o.valSplit, "val-split", 0.15, "part of DATA that is kept for judging where it is not divided; 0 for none")
 	fs.IntVar(&o.limit, "limit", 0, "train on that many images, spread over the set (default: all)")
+	fs.IntVar(&o.valLimit, "val-limit", 0, "judge by that many images, spread over the set (default: all)")
 	fs.IntVar(&o.epochs, "epochs", 10, "times that each image is trained on")
 	fs.IntVar(&o.batch, "batch", 0, "images a step (default 64; 16 for more than 64x64 pixels)")
 	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
@@ -175,8 +177,8 @@ func (o *trainOptions) check() error {
 	switch {
 	case o.threads < 0:
 		return usagef("--threads %d: expected 0 or more", o.threads)
-	case o.limit < 0:
-		return usagef("--limit %d: expected 0 (all) or more", o.limit)
+	case o.limit < 0 || o.valLimit < 0:
+		return usagef("--limit %d, --val-limit %d: expected 0 (all) or more", o.limit, o.valLimit)
 	case o.quality < 0 || o.quality > 100:
 		return usagef("--quality %d: expected 1 to 100", o.quality)
 	case o.epochs == 0 && o.resume:

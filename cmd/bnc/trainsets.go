@@ -60,6 +60,10 @@ func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, 
 		return nil, err
 	}
 	sets.train = limited(sets.train, o.limit)
+	if sets.val != nil {
+		sets.val = limited(sets.val, o.valLimit)
+	}
+	sets.tell(notice)
 	if !sets.train.Labelled() && !o.distill {
 		return nil, unusablef("--data %s has no labels: expected one sub-folder a class, or labels beside the images; without labels the original model can teach: --distill", o.data)
 	}
@@ -71,6 +75,19 @@ func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, 
 		return nil, err
 	}
 	return sets, sets.prepare(port, t, o)
+}
+
+// tell says how many images train and judge.
+func (sets *trainingSets) tell(notice func(format string, args ...any)) {
+	train := sets.train.Len()
+	switch {
+	case sets.val == nil:
+		notice("%d images to train on, none to judge by", train)
+	case sets.val.Len() > train:
+		notice("%d images to train on, %d to judge by, which will take long: --val-limit takes fewer", train, sets.val.Len())
+	default:
+		notice("%d images to train on, %d to judge by", train, sets.val.Len())
+	}
 }
 
 // named numbers the classes of folders as the model's labels do, where folders and
