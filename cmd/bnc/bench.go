@@ -112,7 +112,7 @@ func benchmark(ctx context.Context, s streams, paths []string, o benchOptions) (
 			return err
 		}
 	}
-	photos, err := readPhotos(o.input, o.jpegBytes)
+	photos, err := readPhotos(o.input, o.jpegBytes, s.notice)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,12 @@ type photoSet struct {
 
 // readPhotos reads the images below path as they are, and where limit is above 0
 // also compresses them to at most so many bytes.
-func readPhotos(path string, limit int) (*photos, error) {
-	names, err := expand([]string{path})
+func readPhotos(path string, limit int, notice func(format string, args ...any)) (*photos, error) {
+	names, err := expand([]string{path}, notice)
 	if err != nil {
 		return nil, err
 	}
+	skipped := leftOut{notice: notice}
 	p := &photos{}
 	own, smaller := photoSet{name: "cloud-only"}, photoSet{name: fmt.Sprintf("cloud-only, JPEG of %d bytes", limit)}
 	for _, name := range names {
@@ -45,7 +46,8 @@ func readPhotos(path string, limit int) (*photos, error) {
 		}
 		img, err := imagein.Decode(file)
 		if err != nil {
-			return nil, unusablef("%s: %w", name, err)
+			skipped.add(name, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
 		p.items = append(p.items, data.Item{Image: img})
 		own.files = append(own.files, file)
@@ -58,7 +60,10 @@ func readPhotos(path string, limit int) (*photos, error) {
 		}
 	}
 	if len(p.items) == 0 {
-		return nil, unusablef("%s holds no JPEG or PNG file", path)
+		if skipped.first != nil {
+			return nil, unusablef("none of the images can be used: %w", skipped.first)
+		}
+		return nil, unusablef("%s holds no image (%s)", path, imagein.Extensions())
 	}
 	p.sets = append(p.sets, own)
 	if limit > 0 {

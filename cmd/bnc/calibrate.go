@@ -30,8 +30,8 @@ type calibrationSource struct {
 	set     *data.Set
 	choose  feed.Chooser
 	flag    string // that named the images, for errors
-	// lenient passes images over that cannot be used.
-	lenient bool
+	// onSkip is told of images that cannot be used and are left out.
+	onSkip  func(name string, err error)
 	session ort.Options
 }
 
@@ -57,6 +57,8 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 	defer bar.done()
 	var used []string
 	var prepared *imagein.Preprocess
+	var damage error // of the first image that was left out
+	good := 0
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -66,21 +68,21 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 			used = append(used, f)
 		}
 		item, err := set.Item(index)
-		if err != nil && src.lenient {
-			continue
+		var x *tensor.Tensor
+		if err == nil {
+			if x, err = feeder.One(item); err != nil {
+				err = fmt.Errorf("%s: %w", set.Name(index), err)
+			}
 		}
 		if err != nil {
-			return nil, unusablef("%s: %w", src.flag, err)
+			if damage == nil {
+				damage = err
+			}
+			src.onSkip(set.Name(index), err)
+			continue
 		}
 		if item.Image != nil && prepared == nil {
-			prepared = feeder.Preprocess(item.Image.Bounds().Size())
-		}
-		x, err := feeder.One(item)
-		if err != nil && src.lenient {
-			continue
-		}
-		if err != nil {
-			return nil, unusablef("%s: %s: %w", src.flag, set.Name(index), err)
+			prepared = feeder.Preprocess(item.Image)
 		}
 		results, err := session.Run(ctx, ort.Feed{feeder.Input(): x})
 		if err != nil {
@@ -93,7 +95,11 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 		if err := c.Add(activations); err != nil {
 			return nil, unusablef("%s: %w", set.Name(index), err)
 		}
+		good++
 		bar.step()
+	}
+	if good == 0 {
+		return nil, unusablef("%s: none of %d images can be used: %w", src.flag, n, damage)
 	}
 	u, err := c.Units()
 	return &calibration{u, prepared, used}, err

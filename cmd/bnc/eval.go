@@ -40,6 +40,9 @@ the images themselves are sent: a whole model gets each one, resized and cropped
 as the codec gives it back. Payload bytes are those that the receiver cannot know
 beforehand: no headers and no tables. File bytes are the same as a whole file.
 
+An image that cannot be used is told and left out: the results are those of the
+others, and the exit code is 3.
+
 Examples:
   bnc eval net-rb1 --data imagenette
   bnc eval net-rb1 --data photos --quality 1,5-95:10 --plot rates.svg
@@ -55,6 +58,7 @@ type evalOptions struct {
 	images                                      imageFlags
 
 	qualities []int
+	onSkip    func(name string, err error)
 }
 
 func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
@@ -149,13 +153,13 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if len(o.qualities) == 1 {
 		own = o.qualities[0]
 	}
-	set, err := data.Open(o.data, data.Val)
+	set, err := openData("--data", o.data, data.Val, s.notice)
 	if err != nil {
-		return unusablef("--data: %w", err)
+		return err
 	}
 	labels, err := o.images.readLabels()
 	if err != nil {
-		return fmt.Errorf("--labels: %w", err)
+		return err
 	}
 	if labels == nil {
 		labels = subject.meta.Labels
@@ -187,6 +191,8 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if o.scores == "" {
 		o.scores = subject.scores(passes.Want{Classes: len(set.Classes())})
 	}
+	skipped := leftOut{notice: s.notice}
+	o.onSkip = skipped.add
 	rows, err := measureAll(ctx, s, subject, teacher, runs, set, o)
 	if err != nil {
 		return err
@@ -196,7 +202,7 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 			return err
 		}
 	}
-	return reportEval(s, rows[own], o.sweep(rows), o)
+	return errors.Join(reportEval(s, rows[own], o.sweep(rows), o), skipped.err(set.Len()))
 }
 
 // measureAll runs the teacher, if there is one, and the subject at each quality.
@@ -308,6 +314,7 @@ func teach(ctx context.Context, teacher, student *subject, set *data.Set, o eval
 		return nil, unusablef("--teacher: %w", err)
 	}
 	options := teacher.options(o.batch)
+	options.OnSkip = o.onSkip
 	options.Step, options.Scores = step, teacher.scores(passes.Want{Output: o.scores, Classes: len(set.Classes())})
 	r, err := teacher.run(ctx, 0, evalInput{set: set, feeder: feeder}, options)
 	if err != nil {
@@ -344,7 +351,7 @@ func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught
 		return nil, err
 	}
 	options := s.options(o.batch)
-	options.Step, options.Scores = step, o.scores
+	options.Step, options.Scores, options.OnSkip = step, o.scores, o.onSkip
 	r, err := s.run(ctx, quality, in, options)
 	if err != nil {
 		return nil, err
@@ -352,7 +359,7 @@ func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught
 	row := &evalRow{quality: quality, result: r, payload: r.Bytes}
 	switch {
 	case in.sizes != nil:
-		row.payload, row.file = in.sizes.Payload, in.sizes.File
+		row.payload, row.file = judged(in.sizes.Payload, r.Classes), judged(in.sizes.File, r.Classes)
 	case r.Bytes != nil && !s.meta.Plain():
 		row.file = eval.JPEGFileBytes(r.Bytes, s.meta.Dynamic())
 	}
@@ -365,4 +372,14 @@ func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught
 	same := eval.Agreement(r.Classes, taught.Classes)
 	row.agreement = &same
 	return row, nil
+}
+
+// judged returns the sizes of the images that were not left out.
+func judged(sizes, classes []int) (out []int) {
+	for i, n := range sizes {
+		if classes[i] != eval.NoClass {
+			out = append(out, n)
+		}
+	}
+	return out
 }

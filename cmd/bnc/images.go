@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"image"
-	"os"
-	"strings"
+	"slices"
 
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -20,17 +19,22 @@ type imageFlags struct {
 	color  string
 	resize int
 	crop   string
+	orient bool
 	scale  float64
 	mean   []float64
 	std    []float64
 	labels string
 }
 
+// preparing are the flags that say how images are prepared.
+var preparing = []string{"color", "resize", "crop", "orient", "scale", "mean", "std"}
+
 func (f *imageFlags) declare(fs *pflag.FlagSet) {
 	f.flags = fs
 	fs.StringVar(&f.color, "color", "", "order of an image's channels: rgb, bgr or gray")
 	fs.IntVar(&f.resize, "resize", 0, "short side that images are resized to, 0 to keep their size")
 	fs.StringVar(&f.crop, "crop", "", "HxW cut out of the centre (default: the input's)")
+	fs.BoolVar(&f.orient, "orient", true, "turn images as their EXIF orientation says; what the model says goes before the default")
 	fs.Float64Var(&f.scale, "scale", 0, "a pixel becomes (pixel * scale - mean) / std")
 	fs.Float64SliceVar(&f.mean, "mean", nil, "mean of each channel, a,b,c")
 	fs.Float64SliceVar(&f.std, "std", nil, "standard deviation of each channel, a,b,c")
@@ -39,12 +43,7 @@ func (f *imageFlags) declare(fs *pflag.FlagSet) {
 
 // given reports whether any of the flags that prepare images was set.
 func (f *imageFlags) given() bool {
-	for _, name := range []string{"color", "resize", "crop", "scale", "mean", "std"} {
-		if f.flags.Changed(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(preparing, f.flags.Changed)
 }
 
 // resolve returns how images become an input of layout l: the flags, else what
@@ -72,6 +71,9 @@ func (f *imageFlags) resolve(l imagein.Layout, inherited *imagein.Preprocess, si
 	}
 	if f.flags.Changed("resize") {
 		p.Resize = f.resize
+	}
+	if f.flags.Changed("orient") {
+		p.Orient = f.orient
 	}
 	if f.flags.Changed("scale") {
 		p.Scale = f.scale
@@ -133,15 +135,9 @@ func (f *imageFlags) readLabels() ([]string, error) {
 	if f.labels == "" {
 		return nil, nil
 	}
-	file, err := os.Open(f.labels)
+	labels, err := data.ReadNames(f.labels)
 	if err != nil {
-		return nil, err
+		return nil, unusablef("--labels: %w", err)
 	}
-	defer file.Close()
-	var labels []string
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		labels = append(labels, strings.TrimSpace(lines.Text()))
-	}
-	return labels, lines.Err()
+	return labels, nil
 }

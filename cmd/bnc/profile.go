@@ -19,11 +19,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
-	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/spf13/pflag"
 )
 
@@ -260,21 +258,23 @@ func (p *profiler) readInputs() error {
 		p.items, p.drawn = []data.Item{{Image: drawing()}}, true
 		return nil
 	}
-	files, err := expand([]string{p.input})
+	files, err := expand([]string{p.input}, p.notice)
 	if err != nil {
 		return err
 	}
-	for _, f := range files[:min(len(files), mostInputs)] {
-		var item data.Item
-		if imagein.IsImage(f) {
-			item.Image, err = imagein.DecodeFile(f)
-		} else {
-			item.Tensor, err = tensor.ReadNPYFile(f)
-		}
+	skipped := leftOut{notice: p.notice}
+	for _, f := range files {
+		item, err := data.ReadItem(f)
 		if err != nil {
-			return unusablef("%s: %w", f, err)
+			skipped.add(f, err)
+			continue
 		}
-		p.items = append(p.items, item)
+		if p.items = append(p.items, item); len(p.items) == mostInputs {
+			return nil
+		}
+	}
+	if len(p.items) == 0 {
+		return unusablef("none of the inputs can be used: %w", skipped.first)
 	}
 	return nil
 }

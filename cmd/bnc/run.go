@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/ops"
@@ -28,8 +25,9 @@ var runCommand = command{
 	args:  "BUNDLE|FOLDER-OF-BUNDLES|MODEL INPUT... [FLAGS]",
 	short: "Classify images with a bundle, here or with a server, or with a whole model",
 	long: `
-INPUT is a JPEG or PNG image, a .npy tensor that is prepared already, or a folder
-of them. Results come in input order.
+INPUT is an image (JPEG, PNG, WebP, TIFF, BMP), a .npy tensor that is prepared
+already, or a folder of them. Results come in input order. An input that cannot be
+used is told and left out: the others have their results, and the exit code is 3.
 
 Without --cloud both halves of a bundle run in this process. With it the mobile
 half runs here and the rest on the server, which knows a bundle by its folder's
@@ -100,6 +98,7 @@ type runResult struct {
 	cloudResult
 
 	outputs ort.Results
+	damage  error // why there is no result
 }
 
 // classifier is what inputs are run through: a bundle.Runner, or a client of a
@@ -143,7 +142,7 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 	if err != nil {
 		return usageError{err}
 	}
-	inputs, err := expand(args)
+	inputs, err := expand(args, s.notice)
 	if err != nil {
 		return err
 	}
@@ -169,12 +168,21 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 	bar := newProgress(s.err, "running", len(inputs))
 	defer bar.done()
 	results := []runResult{}
+	skipped := leftOut{notice: s.notice}
 	one := func(ctx context.Context, input string) (runResult, error) {
-		return classifyOne(ctx, c, feeder, labels, input, o.top)
+		r, err := classifyOne(ctx, c, feeder, labels, input, o.top)
+		if fault := (inputFault{}); errors.As(err, &fault) {
+			return runResult{Input: input, damage: err}, nil
+		}
+		return r, err
 	}
 	err = inOrder(ctx, inputs, c.atOnce, one, func(r runResult) error {
 		bar.step()
 		switch {
+		case r.damage != nil && len(inputs) == 1:
+			return r.damage
+		case r.damage != nil:
+			skipped.add(r.Input, r.damage)
 		case o.jsonl:
 			line, err := json.Marshal(r)
 			if err != nil {
@@ -189,24 +197,34 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 		}
 		return nil
 	})
-	if err == nil && o.json {
-		return printJSON(s.out, map[string]any{"results": results})
+	if o.json && len(results) > 0 {
+		err = errors.Join(err, printJSON(s.out, map[string]any{"results": results}))
 	}
-	return err
+	return errors.Join(err, skipped.err(len(inputs)))
 }
 
+// inputFault marks an error that is about one input and leaves the others usable.
+type inputFault struct{ error }
+
+// Unwrap returns the error.
+func (e inputFault) Unwrap() error { return e.error }
+
+// classifyOne runs one input. Errors name it.
 func classifyOne(ctx context.Context, c *classifier, feeder *feed.Feeder, labels []string, input string, top int) (runResult, error) {
 	item, err := data.ReadItem(input)
 	if err != nil {
-		return runResult{}, unusableError{err}
+		return runResult{}, inputFault{unusableError{err}}
 	}
 	x, err := feeder.One(item)
 	if err != nil {
-		return runResult{}, unusableError{err}
+		return runResult{}, inputFault{unusablef("%s: %w", input, err)}
 	}
 	out, err := c.run(ctx, ort.Feed{feeder.Input(): x})
+	if unfit := (*ort.InputError)(nil); errors.As(err, &unfit) {
+		return runResult{}, inputFault{unusablef("%s: %w", input, err)}
+	}
 	if err != nil {
-		return runResult{}, openError(err)
+		return runResult{}, fmt.Errorf("%s: %w", input, openError(err))
 	}
 	best, scores := []bundle.Class{}, out.Outputs
 	if v, ok := scores.Find(c.scores); ok {
@@ -214,7 +232,7 @@ func classifyOne(ctx context.Context, c *classifier, feeder *feed.Feeder, labels
 	}
 	if rows, err := bundle.Top(scores, labels, top); err == nil { // else no classifier: nothing to rank
 		if len(rows) > 1 {
-			return runResult{}, unusablef("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(rows))
+			return runResult{}, inputFault{unusablef("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(rows))}
 		}
 		best = rows[0]
 	}
@@ -247,8 +265,9 @@ func (r runResult) print(s streams) {
 	}
 }
 
-// expand replaces folders by the images and tensors in them, in name order.
-func expand(args []string) ([]string, error) {
+// expand replaces folders by the images and tensors in them, in name order, and
+// tells what else they hold.
+func expand(args []string, notice func(format string, args ...any)) ([]string, error) {
 	var out []string
 	for _, arg := range args {
 		st, err := os.Stat(arg)
@@ -259,19 +278,17 @@ func expand(args []string) ([]string, error) {
 			out = append(out, arg)
 			continue
 		}
-		before := len(out)
-		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && (imagein.IsImage(path) || strings.EqualFold(filepath.Ext(path), ".npy")) {
-				out = append(out, path)
-			}
-			return err
-		})
+		files, passedOver, err := data.Files(arg)
 		if err != nil {
 			return nil, err
 		}
-		if len(out) == before {
-			return nil, unusablef("%s holds no JPEG, PNG or .npy file", arg)
+		if len(files) == 0 {
+			return nil, unusablef("%s holds no image (%s) and no .npy file", arg, imagein.Extensions())
 		}
+		for _, line := range passedOver {
+			notice("%s: %s", arg, line)
+		}
+		out = append(out, files...)
 	}
 	return out, nil
 }

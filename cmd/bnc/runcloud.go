@@ -211,9 +211,6 @@ func inOrder[T any](ctx context.Context, inputs []string, atOnce int, one func(c
 			}
 			running.Go(func() {
 				value, err := one(ctx, input)
-				if err != nil {
-					err = fmt.Errorf("%s: %w", input, err)
-				}
 				result <- outcome{value, err}
 			})
 		}

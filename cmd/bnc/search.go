@@ -60,12 +60,12 @@ Examples:
 
 // passedOn are the flags of other commands that a search takes and hands on.
 var (
-	passedToTrain = []string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
+	passedToTrain = slices.Concat([]string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
 		"feature-weight", "rate-weight", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
-		"statistics", "layout", "scores", "checkpoint-every", "input", "color", "resize", "crop", "scale", "mean", "std"}
+		"statistics", "layout", "scores", "checkpoint-every", "input"}, preparing)
 	passedToSplit = []string{"bits", "quality", "codec-at", "restore-width"}
 	// ofScreening are those of training that say how a screening is, too.
-	ofScreening = []string{"data", "val", "val-split", "limit", "val-limit", "batch", "distill", "scores", "input", "color", "resize", "crop", "scale", "mean", "std"}
+	ofScreening = slices.Concat([]string{"data", "val", "val-split", "limit", "val-limit", "batch", "distill", "scores", "input"}, preparing)
 )
 
 type searchOptions struct {

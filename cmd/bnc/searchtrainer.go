@@ -99,7 +99,7 @@ func (t *searchTrainer) split(ctx context.Context, c plan.Candidate, dir string)
 	if c.C > 0 {
 		channels = fmt.Sprint(c.C)
 	}
-	args := slices.Concat([]string{t.settings.Model}, t.settings.Split, only(t.settings.Train, []string{"input", "color", "resize", "crop", "scale", "mean", "std"}),
+	args := slices.Concat([]string{t.settings.Model}, t.settings.Split, only(t.settings.Train, append([]string{"input"}, preparing...)),
 		[]string{"--after=" + c.Tensor, "--c=" + channels, fmt.Sprintf("--s=%d", c.S), fmt.Sprintf("--seed=%d", c.Seed), "-o", dir})
 	return splitCommand.execute(ctx, quiet, args)
 }

@@ -211,13 +211,13 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		}
 	}
 	if o.calib != "" {
-		set, err := data.Open(o.calib, data.Train)
+		set, err := openData("--calib", o.calib, data.Train, s.notice)
 		if err != nil {
-			return unusablef("--calib: %w", err)
+			return err
 		}
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return analyse(path, o.inputs) },
-			path:    path, after: o.after, set: set, choose: o.images.chooser(preprocess), flag: "--calib",
+			path:    path, after: o.after, set: set, choose: o.images.chooser(preprocess), flag: "--calib", onSkip: (&leftOut{notice: s.notice}).add,
 		}, settings.Geometry)
 		if err != nil {
 			return err

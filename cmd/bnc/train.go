@@ -376,11 +376,14 @@ var trainDefaults = []trainDefault{
 	{bottleneck: true, backboneOnly: true, optimizer: grad.Adam, lr: 4e-3, fanIn: 64},
 }
 
-// openData opens DATA for a part.
-func openData(flag, path string, part data.Part) (*data.Set, error) {
+// openData opens DATA for a part and tells what of it is passed over.
+func openData(flag, path string, part data.Part, notice func(format string, args ...any)) (*data.Set, error) {
 	set, err := data.Open(path, part)
 	if err != nil {
 		return nil, unusablef("%s: %w", flag, err)
+	}
+	for _, line := range set.PassedOver() {
+		notice("%s: %s", flag, line)
 	}
 	return set, nil
 }

@@ -83,7 +83,7 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 		return nil, err
 	}
 	if t.labels, err = o.images.readLabels(); err != nil {
-		return nil, fmt.Errorf("--labels: %w", err)
+		return nil, err
 	}
 	if t.labels == nil {
 		t.labels = t.meta.Labels
@@ -240,7 +240,7 @@ func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
-			lenient: true, // told when it is trained on
+			onSkip:  func(string, error) {}, // told when it is trained on
 			session: t.session,
 		}, settings.Geometry)
 		if err != nil {

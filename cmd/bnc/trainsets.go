@@ -33,14 +33,14 @@ const statisticsOf = 10000
 func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, args ...any)) (*trainingSets, error) {
 	sets := &trainingSets{}
 	var err error
-	if sets.train, err = openData("--data", o.data, data.Train); err != nil {
+	if sets.train, err = openData("--data", o.data, data.Train, notice); err != nil {
 		return nil, err
 	}
 	switch {
 	case o.val != "":
-		sets.val, err = openData("--val", o.val, data.Val)
+		sets.val, err = openData("--val", o.val, data.Val, notice)
 	case sets.train.Part() == data.Train:
-		sets.val, err = openData("--data", o.data, data.Val)
+		sets.val, err = openData("--data", o.data, data.Val, notice)
 	case o.valSplit > 0:
 		sets.train, sets.val, err = sets.train.Divide(o.valSplit, o.seed)
 		if err != nil {
@@ -49,9 +49,6 @@ func openTrainingSets(t *trainable, o *trainOptions, notice func(format string, 
 	}
 	if err != nil {
 		return nil, err
-	}
-	if n := sets.train.Beside(); n > 0 {
-		notice("%d images in %s itself, beside its folders of classes, are left out", n, o.data)
 	}
 	if sets.train, err = named(sets.train, t.labels, "--data"); err != nil {
 		return nil, err

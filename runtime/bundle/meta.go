@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/runtime/imagein"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Format is the version of the metadata that this package reads.
@@ -93,6 +94,9 @@ func ParseMeta(props map[string]string) (Meta, error) {
 		if err := json.Unmarshal([]byte(text), field); err != nil {
 			return Meta{}, fmt.Errorf("metadata %s is %.80q: %w", key, text, err)
 		}
+	}
+	for i, label := range m.Labels { // as data.ReadNames and the classes of data are
+		m.Labels[i] = norm.NFC.String(label)
 	}
 	return m, m.validate()
 }

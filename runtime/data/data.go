@@ -5,7 +5,7 @@
 //
 //   - an image folder: one sub-folder a class, in sorted order or in that of a
 //     classes.txt in the folder or the one above, which may name folders that
-//     are not there;
+//     are not there; what lies deeper in a sub-folder is of its class;
 //   - a flat folder of images, or of .npy tensors, without labels;
 //   - a folder with MNIST-named IDX files (train-images-idx3-ubyte, ...),
 //     gzipped or not;
@@ -20,7 +20,8 @@
 //		use(item.Image, set.Label(i))
 //	}
 //
-// Folders are listed when they are opened; pictures are read when asked for.
+// Images are known by the endings of their names; hidden files are none. Folders
+// are listed when they are opened; pictures are read when asked for.
 // A Set may be used from many goroutines at once.
 package data
 
@@ -54,7 +55,7 @@ type Set struct {
 	classes []string
 	places  []int    // of the source's labels in classes; nil where they are the same
 	empty   []string // class folders without images
-	beside  int
+	passed  passed
 	part    Part // "" where DATA is not divided
 }
 
@@ -161,9 +162,10 @@ func Numbered(classes []string) bool {
 // not among them.
 func (s *Set) EmptyClasses() []string { return s.empty }
 
-// Beside returns the number of images that lie beside the class folders, and are not
-// in the set.
-func (s *Set) Beside() int { return s.beside }
+// PassedOver tells, a sentence each, what lies in the folders and is not in the set:
+// files that are no images by their names, and images beside class folders. Hidden
+// files are not counted.
+func (s *Set) PassedOver() []string { return s.passed.lines() }
 
 // Part tells which part of a divided DATA this is, "" where it is not divided.
 func (s *Set) Part() Part { return s.part }

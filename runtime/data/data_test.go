@@ -351,8 +351,8 @@ func TestRead(t *testing.T) {
 // TestAs gives classes other places by their names.
 func TestAs(t *testing.T) {
 	set := open(t, tree(t, map[string][]byte{"b/0.png": picture(1), "d/0.png": picture(2), "d/1.png": picture(3), "x.png": picture(4)}), data.Train)
-	if set.Beside() != 1 || set.Len() != 3 {
-		t.Errorf("%d beside %d", set.Beside(), set.Len())
+	if set.Len() != 3 {
+		t.Errorf("%d items", set.Len())
 	}
 	labels := func(s *data.Set) (list []int) {
 		for i := range s.Len() {

@@ -1,12 +1,12 @@
 package data
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -18,8 +18,9 @@ const classesFile = "classes.txt"
 // files is a source of one file an item: images, or .npy tensors.
 type files struct {
 	root    string
-	folders []string // sub-folders of root, "" for root itself
+	folders []string // below root, "" for root itself
 	entries []entry
+	passed  passed
 }
 
 // entry is one file: a name of its own and shared pieces, as there can be
@@ -38,7 +39,7 @@ func openFolder(path string, entries []fs.DirEntry) (*Set, error) {
 	}
 	var folders []string
 	for _, e := range entries {
-		if isFolder(path, e) && !strings.HasPrefix(e.Name(), ".") {
+		if isFolder(path, e) && !hidden(e) {
 			folders = append(folders, e.Name())
 		}
 	}
@@ -47,20 +48,24 @@ func openFolder(path string, entries []fs.DirEntry) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		beside := &files{}
-		beside.add(entries, 0, NoLabel)
-		set.beside = len(beside.entries)
+		for _, e := range entries {
+			if !isFolder(path, e) && isItem(e) {
+				set.passed.beside++
+			}
+		}
 		return set, nil
 	}
-	src := &files{root: path, folders: []string{""}}
-	src.add(entries, 0, NoLabel)
-	if len(src.entries) == 0 {
-		return nil, fmt.Errorf("%s: expected class folders, images (.jpg, .jpeg, .png), .npy tensors or IDX files, found none of them", path)
+	src := &files{root: path}
+	if err := src.add("", NoLabel, nil); err != nil {
+		return nil, err
 	}
-	return &Set{source: src}, nil
+	if len(src.entries) == 0 {
+		return nil, fmt.Errorf("%s: expected class folders, images (%s), .npy tensors or IDX files, found none of them", path, imagein.Extensions())
+	}
+	return &Set{source: src, passed: src.passed}, nil
 }
 
-// openClasses opens an image folder: folders are its sub-folders, sorted.
+// openClasses opens an image folder: folders are its sub-folders.
 func openClasses(path string, folders []string) (*Set, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -70,34 +75,44 @@ func openClasses(path string, folders []string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(folders, func(a, b string) int { return strings.Compare(className(a), className(b)) })
+	names := make([]string, len(folders))
+	for k, folder := range folders {
+		names[k] = className(folder)
+		if k > 0 && names[k] == names[k-1] {
+			return nil, fmt.Errorf("%s: two folders are called %s, once with composed and once with decomposed accents: put their images into one", path, names[k])
+		}
+	}
 	if classes == nil {
-		classes = folders
+		classes = names
 	}
 	index := make(map[string]int, len(classes))
 	for i, name := range classes {
 		index[name] = i
 	}
+	root, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
 	var empty []string
-	src := &files{root: path, folders: folders}
-	for k, name := range folders {
-		label, ok := index[name]
+	src := &files{root: path}
+	for k, folder := range folders {
+		label, ok := index[names[k]]
 		if !ok {
-			return nil, fmt.Errorf("%s: class folder %s is not listed in %s", path, name, file)
-		}
-		inside, err := os.ReadDir(filepath.Join(path, name))
-		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: class folder %s is not listed in %s", path, folder, file)
 		}
 		before := len(src.entries)
-		src.add(inside, k, label)
+		if err := src.add(folder, label, []fs.FileInfo{root}); err != nil {
+			return nil, err
+		}
 		if len(src.entries) == before {
-			empty = append(empty, name)
+			empty = append(empty, names[k])
 		}
 	}
 	if len(src.entries) == 0 {
-		return nil, fmt.Errorf("%s: none of its %d class folders holds images (.jpg, .jpeg, .png, .npy)", path, len(folders))
+		return nil, fmt.Errorf("%s: none of its %d class folders holds images (%s, .npy)", path, len(folders), imagein.Extensions())
 	}
-	return &Set{source: src, classes: classes, empty: empty}, nil
+	return &Set{source: src, classes: classes, empty: empty, passed: src.passed}, nil
 }
 
 // readClasses reads the classes.txt of the first of dirs that has one: one
@@ -105,18 +120,15 @@ func openClasses(path string, folders []string) (*Set, error) {
 func readClasses(dirs ...string) (classes []string, file string, err error) {
 	for _, dir := range dirs {
 		file = filepath.Join(dir, classesFile)
-		f, err := os.Open(file)
+		lines, err := ReadNames(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, "", err
 		}
-		defer f.Close()
 		seen := map[string]bool{}
-		lines := bufio.NewScanner(f)
-		for lines.Scan() {
-			name := strings.TrimSpace(lines.Text())
+		for _, name := range lines {
 			if name == "" {
 				continue
 			}
@@ -126,24 +138,64 @@ func readClasses(dirs ...string) (classes []string, file string, err error) {
 			seen[name] = true
 			classes = append(classes, name)
 		}
-		if err := lines.Err(); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", file, err)
-		}
-		if classes == nil {
-			return nil, "", fmt.Errorf("%s is empty: expected one class folder's name a line", file)
-		}
 		return classes, file, nil
 	}
 	return nil, "", nil
 }
 
-// add appends the images and tensors among entries.
-func (f *files) add(entries []fs.DirEntry, folder, label int) {
+// Files returns the paths of the images and tensors below a folder, in order of
+// their names, and what else is there: see Set.PassedOver.
+func Files(folder string) (paths, passedOver []string, err error) {
+	src := &files{root: folder}
+	if err := src.add("", NoLabel, nil); err != nil {
+		return nil, nil, err
+	}
+	for i := range src.entries {
+		paths = append(paths, src.name(i))
+	}
+	return paths, src.passed.lines(), nil
+}
+
+// add appends the images and tensors below a folder of root, in order of their
+// names. Hidden files and folders are none. Links to folders are followed, but
+// not back to one of the folders that they lie in, which above holds.
+func (f *files) add(folder string, label int, above []fs.FileInfo) error {
+	dir := filepath.Join(f.root, folder)
+	stat, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(above, func(other fs.FileInfo) bool { return os.SameFile(stat, other) }) {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	at := len(f.folders)
+	f.folders = append(f.folders, folder)
 	for _, e := range entries {
-		if !e.IsDir() && (imagein.IsImage(e.Name()) || isNPY(e.Name())) {
-			f.entries = append(f.entries, entry{e.Name(), int32(folder), int32(label)})
+		switch {
+		case hidden(e), e.Name() == classesFile:
+		case isFolder(dir, e):
+			if err := f.add(filepath.Join(folder, e.Name()), label, append(above, stat)); err != nil {
+				return err
+			}
+		case isItem(e):
+			f.entries = append(f.entries, entry{e.Name(), int32(at), int32(label)})
+		default:
+			f.passed.add(dir, e.Name())
 		}
 	}
+	return nil
+}
+
+// hidden tells whether an entry is none of the data's: .git, a Mac's ._1.jpg.
+func hidden(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }
+
+// isItem tells whether an entry that is no folder is an image or a tensor.
+func isItem(e fs.DirEntry) bool {
+	return !hidden(e) && (imagein.IsImage(e.Name()) || isNPY(e.Name()))
 }
 
 func (f *files) len() int        { return len(f.entries) }
@@ -157,7 +209,7 @@ func (f *files) name(i int) string {
 
 func (f *files) item(i int, r *Reader) (Item, error) { return r.read(f.name(i)) }
 
-// ReadItem reads a JPEG or PNG image, or a .npy tensor, which is taken as
+// ReadItem reads an image, or a .npy tensor, which is taken as
 // already prepared and as it is. Errors name the file.
 func ReadItem(path string) (Item, error) {
 	return new(Reader).read(path)

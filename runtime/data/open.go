@@ -154,7 +154,7 @@ func dividedBySubfolder(path string, entries []fs.DirEntry) (bool, error) {
 	onlyParts, candidates := true, []string{}
 	for _, e := range entries {
 		switch {
-		case !isFolder(path, e) || strings.HasPrefix(e.Name(), "."):
+		case !isFolder(path, e) || hidden(e):
 		case e.Name() == string(Train) || e.Name() == string(Val):
 			candidates = append(candidates, e.Name())
 		case !slices.Contains(parts, e.Name()):
@@ -170,7 +170,7 @@ func dividedBySubfolder(path string, entries []fs.DirEntry) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(inside, func(e fs.DirEntry) bool { return isFolder(sub, e) }) {
+		if slices.ContainsFunc(inside, func(e fs.DirEntry) bool { return isFolder(sub, e) && !hidden(e) }) {
 			return true, nil
 		}
 	}

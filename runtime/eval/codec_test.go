@@ -212,7 +212,7 @@ func TestRecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := plain.Preprocess(image.Pt(32, 32))
+			p := plain.Preprocess(item.Image)
 			pixels, err := cropped(item.Image, *p, layout)
 			if err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -34,6 +35,9 @@ type Options struct {
 	Extra ort.Feed
 	// Step is called after each run with the number of images in it.
 	Step func(images int)
+	// OnSkip is told, in order, of each item that cannot be read or prepared, and is
+	// left out. Without it the first one ends the run.
+	OnSkip func(name string, err error)
 }
 
 // BatchOf returns the options for batches of n images, 0 for the default, to a
@@ -47,12 +51,12 @@ func BatchOf(input model.Port, n int) Options {
 
 // Result is what a model made of a set.
 type Result struct {
-	N int
+	N int // images judged
 	// Top1 and Top5 are the shares of images, 0..1, whose label is the best class
 	// and among the five best; NaN for a set without labels.
 	Top1, Top5 float64
-	Classes    []int // the best class of each image, in the set's order
-	Bytes      []int // what crossed for each image, nil where nothing does
+	Classes    []int // the best class of each item of the set, NoClass of what was left out
+	Bytes      []int // what crossed for each image that was judged, nil where nothing does
 	Width      int   // the number of classes, 0 where the outputs do not tell
 }
 
@@ -65,8 +69,11 @@ func (e *UnusableError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *UnusableError) Unwrap() error { return e.Err }
 
+// NoClass stands for the class of an item that was left out.
+const NoClass = -1
+
 // Run runs every item of the set through the model, in order. Items are read
-// and prepared while the batch before is computed. Items that cannot be read,
+// and prepared while the batch before is computed. A set of which no item can be used,
 // outputs that are no class scores and a number of classes other than the set's
 // (*data.ClassCountError) give an *UnusableError.
 func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options) (*Result, error) {
@@ -75,18 +82,26 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &Result{N: set.Len()}
+	r := &Result{Classes: slices.Repeat([]int{NoClass}, set.Len())}
 	first, fifth := 0, 0
+	var damage error // of the first item that was left out
 	for b := range prefetch(ctx, f, set, o) {
 		if b.err != nil {
 			return nil, &UnusableError{b.err}
 		}
+		for _, s := range b.skipped {
+			if damage == nil {
+				damage = s.err
+			}
+			o.OnSkip(set.Name(s.item), s.err)
+		}
 		verdicts, err := r.add(ctx, m, f.Input(), set, b, o)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.name, err)
+			return nil, fmt.Errorf("%s to %s: %w", set.Name(b.items[0]), set.Name(b.items[len(b.items)-1]), err)
 		}
-		for _, v := range verdicts {
-			r.Classes = append(r.Classes, v.class)
+		r.N += len(verdicts)
+		for k, v := range verdicts {
+			r.Classes[b.items[k]] = v.class
 			if v.before < 1 {
 				first++
 			}
@@ -95,11 +110,14 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options)
 			}
 		}
 		if o.Step != nil {
-			o.Step(len(b.labels))
+			o.Step(len(b.items) + len(b.skipped))
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if r.N == 0 {
+		return nil, &UnusableError{fmt.Errorf("none of the %d items can be used: %w", set.Len(), damage)}
 	}
 	r.Top1, r.Top5 = float64(first)/float64(r.N), float64(fifth)/float64(r.N)
 	if !set.Labelled() {
@@ -110,13 +128,16 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options)
 
 // add runs a batch and returns what the model makes of each image.
 func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, b batch, o Options) ([]verdict, error) {
+	if b.x == nil {
+		return nil, nil
+	}
 	feed := ort.Feed{input: b.x}
 	maps.Copy(feed, o.Extra)
 	outputs, bytes, err := m(ctx, feed)
 	if err != nil {
 		return nil, err
 	}
-	n := len(b.labels)
+	n := len(b.items)
 	if bytes != nil && len(bytes) < n {
 		return nil, fmt.Errorf("%s: %d sizes for a batch of %d images", payloadBytes, len(bytes), n)
 	}
@@ -130,7 +151,11 @@ func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, 
 		}
 		outputs = ort.Results{{Name: o.Scores, Value: scores}}
 	}
-	verdicts, width, err := judge(outputs, b.labels, set.Classes())
+	labels := make([]int, n)
+	for k, i := range b.items {
+		labels[k] = set.Label(i)
+	}
+	verdicts, width, err := judge(outputs, labels, set.Classes())
 	if err != nil {
 		return nil, &UnusableError{err}
 	}
@@ -144,10 +169,16 @@ func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, 
 
 // batch is some consecutive items, prepared.
 type batch struct {
-	x      *tensor.Tensor
-	labels []int  // of the items; x may hold copies behind them
-	name   string // of the first and the last item, for errors
-	err    error
+	x       *tensor.Tensor // nil where all were left out
+	items   []int          // x may hold copies behind them
+	skipped []skip
+	err     error
+}
+
+// skip is an item that cannot be used.
+type skip struct {
+	item int
+	err  error
 }
 
 // prefetch prepares the set's batches in order, one ahead of what is taken,
@@ -177,11 +208,15 @@ func prepare(f *feed.Feeder, set *data.Set, from, to int, o Options) batch {
 	for k := range items {
 		items[k] = from + k
 	}
-	b := batch{name: fmt.Sprintf("%s to %s", set.Name(from), set.Name(to-1))}
-	if b.x, b.labels, b.err = f.Batch(set, items); b.err != nil {
+	b := batch{}
+	var pass func(int, error)
+	if o.OnSkip != nil {
+		pass = func(i int, err error) { b.skipped = append(b.skipped, skip{i, err}) }
+	}
+	if b.x, b.items, b.err = f.Usable(set, items, pass); b.err != nil {
 		return b
 	}
-	if o.Fixed && len(items) < o.Batch {
+	if b.x != nil && o.Fixed && len(b.items) < o.Batch {
 		b.x = fill(b.x, o.Batch)
 	}
 	return b

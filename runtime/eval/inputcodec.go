@@ -77,7 +77,7 @@ func Recode(set *data.Set, input model.Port, choose feed.Chooser, c Codec) (*dat
 		if item.Image == nil {
 			return data.Item{}, errors.New("found a tensor; an input codec needs images")
 		}
-		p := plain.Preprocess(item.Image.Bounds().Size())
+		p := plain.Preprocess(item.Image)
 		if p == nil {
 			_, err := plain.One(item) // tells why
 			return data.Item{}, err

@@ -26,16 +26,20 @@ func Summarise(bytes []int) *Summary {
 }
 
 // Agreement returns the share of images that two results give the same class,
-// 0..1. Both must be of the same images.
+// 0..1, of those that both judged. Both must be of the same set.
 func Agreement(a, b []int) float64 {
 	if len(a) != len(b) {
 		panic("BUG: results of different sets compared")
 	}
-	same := 0
+	same, both := 0, 0
 	for i := range a {
+		if a[i] == NoClass || b[i] == NoClass {
+			continue
+		}
+		both++
 		if a[i] == b[i] {
 			same++
 		}
 	}
-	return float64(same) / float64(len(a))
+	return float64(same) / float64(both)
 }

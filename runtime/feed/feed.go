@@ -86,14 +86,10 @@ func New(inputs []model.Port, choose Chooser) (*Feeder, error) {
 	return f, nil
 }
 
-// Preprocess returns how an image of the given size is prepared, nil where the
-// input takes no images.
-func (f *Feeder) Preprocess(size image.Point) *imagein.Preprocess {
-	prep := f.resized
-	if size == f.size {
-		prep = f.exact
-	}
-	if prep == nil {
+// Preprocess returns how an image is prepared, nil where the input takes no images.
+func (f *Feeder) Preprocess(img image.Image) *imagein.Preprocess {
+	prep, _, err := f.preparer(img)
+	if err != nil {
 		return nil
 	}
 	p := prep.Preprocess()
@@ -103,15 +99,15 @@ func (f *Feeder) Preprocess(size image.Point) *imagein.Preprocess {
 // Input returns the name of the input that is fed.
 func (f *Feeder) Input() string { return f.port.Name }
 
-// preparer returns what prepares an image.
-func (f *Feeder) preparer(img image.Image) (*imagein.Preparer, error) {
+// preparer returns what prepares an image, and the image upright.
+func (f *Feeder) preparer(img image.Image) (*imagein.Preparer, image.Image, error) {
 	if f.noImages != nil {
-		return nil, f.noImages
+		return nil, nil, f.noImages
 	}
-	if img.Bounds().Size() == f.size {
-		return f.exact, nil
+	if img = f.resized.Upright(img); img.Bounds().Size() == f.size {
+		return f.exact, img, nil
 	}
-	return f.resized, nil
+	return f.resized, img, nil
 }
 
 // One returns an item as a batch of one. A tensor is taken as prepared; a
@@ -120,22 +116,40 @@ func (f *Feeder) One(item data.Item) (*tensor.Tensor, error) {
 	if item.Tensor != nil {
 		return f.batched(item.Tensor)
 	}
-	p, err := f.preparer(item.Image)
+	p, img, err := f.preparer(item.Image)
 	if err != nil {
 		return nil, err
 	}
-	return p.One(item.Image)
+	return p.One(img)
 }
 
 // batched returns a prepared tensor with its batch axis.
 func (f *Feeder) batched(t *tensor.Tensor) (*tensor.Tensor, error) {
+	refuse := func(t *tensor.Tensor) error {
+		return fmt.Errorf("input %s: found a tensor %v", f.port, t)
+	}
 	if t.DType != f.port.DType {
-		return nil, fmt.Errorf("input %s: found a tensor %v; save it as %v", f.port, t, f.port.DType)
+		return nil, fmt.Errorf("%w; save it as %v", refuse(t), f.port.DType)
 	}
-	if f.port.Ranked && len(t.Shape)+1 == len(f.port.Shape) {
-		return t.Reshape(append([]int64{1}, t.Shape...)...)
+	if !f.port.Ranked {
+		return t, nil
 	}
-	return t, nil
+	x := t
+	if len(t.Shape)+1 == len(f.port.Shape) {
+		var err error
+		if x, err = t.Reshape(append([]int64{1}, t.Shape...)...); err != nil {
+			return nil, err
+		}
+	}
+	if len(x.Shape) != len(f.port.Shape) {
+		return nil, refuse(t)
+	}
+	for axis, d := range f.port.Shape {
+		if axis > 0 && d.Size > 0 && d.Size != x.Shape[axis] {
+			return nil, refuse(t)
+		}
+	}
+	return x, nil
 }
 
 // Batch reads and prepares the given items of a set, on every core, and
@@ -145,6 +159,19 @@ func (f *Feeder) Batch(set *data.Set, items []int) (x *tensor.Tensor, labels []i
 	if len(items) == 0 {
 		return nil, nil, errors.New("a batch of no items")
 	}
+	if x, _, err = f.Usable(set, items, nil); err != nil {
+		return nil, nil, err
+	}
+	for _, i := range items {
+		labels = append(labels, set.Label(i))
+	}
+	return x, labels, nil
+}
+
+// Usable is Batch without the items that cannot be read or prepared, of which skip
+// is told, in order; the others are used. X is nil where there are none. With skip
+// nil the first such item is an error.
+func (f *Feeder) Usable(set *data.Set, items []int, skip func(i int, err error)) (x *tensor.Tensor, used []int, err error) {
 	rows := make([]*tensor.Tensor, len(items))
 	errs := make([]error, len(items))
 	next := make(chan int)
@@ -156,23 +183,29 @@ func (f *Feeder) Batch(set *data.Set, items []int) (x *tensor.Tensor, labels []i
 			}
 		})
 	}
-	labels = make([]int, len(items))
-	for k, i := range items {
-		labels[k] = set.Label(i)
+	for k := range items {
 		next <- k
 	}
 	close(next)
 	workers.Wait()
-	for _, err := range errs {
-		if err != nil {
+	var good []*tensor.Tensor
+	for k, err := range errs {
+		switch {
+		case err == nil:
+			good, used = append(good, rows[k]), append(used, items[k])
+		case skip == nil:
 			return nil, nil, err
+		default:
+			skip(items[k], err)
 		}
 	}
-	x, err = join(rows)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s to %s: %w", set.Name(items[0]), set.Name(items[len(items)-1]), err)
+	if len(good) == 0 {
+		return nil, nil, nil
 	}
-	return x, labels, nil
+	if x, err = join(good); err != nil {
+		return nil, nil, fmt.Errorf("%s to %s: %w", set.Name(used[0]), set.Name(used[len(used)-1]), err)
+	}
+	return x, used, nil
 }
 
 // row reads and prepares one item.

@@ -48,11 +48,11 @@ func (w *worker) prepare(b *Batch, index, i int, item data.Item) error {
 	if item.Tensor != nil {
 		return w.fillTensor(b, index, item.Tensor)
 	}
-	prep, err := w.l.feeder.preparer(item.Image)
+	prep, img, err := w.l.feeder.preparer(item.Image)
 	if err != nil {
 		return err
 	}
-	pixels, err := w.l.o.Augment.pixels(prep, item.Image, w.rng, &w.scratch, &w.padded)
+	pixels, err := w.l.o.Augment.pixels(prep, img, w.rng, &w.scratch, &w.padded)
 	if err != nil {
 		return err
 	}

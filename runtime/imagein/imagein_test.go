@@ -237,7 +237,7 @@ func TestValidate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"color":"rgb","resize":9,"crop":[8,8],"scale":0.00392156862745098,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}`; string(text) != want {
+	if want := `{"color":"rgb","resize":9,"crop":[8,8],"orient":true,"scale":0.00392156862745098,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}`; string(text) != want {
 		t.Errorf("JSON %s, want %s", text, want)
 	}
 }

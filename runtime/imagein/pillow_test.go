@@ -123,7 +123,12 @@ func pictures() map[string]image.Image {
 	for i := range palette {
 		palette[i] = color.RGBA{uint8(rng.IntN(256)), uint8(rng.IntN(256)), uint8(i), 255}
 	}
-	indexed := image.NewPaletted(r, palette)
+	clear := make(color.Palette, len(palette)) // some entries are not, or not quite, to be seen
+	for i, c := range palette {
+		c := c.(color.RGBA)
+		clear[i] = color.NRGBA{c.R, c.G, c.B, uint8(i % 3 * 127)}
+	}
+	indexed, seeThrough := image.NewPaletted(r, palette), image.NewPaletted(r, clear)
 	for y := range h {
 		for x := range w {
 			n := func(v int) uint8 { return uint8(min(max(v+rng.IntN(60)-30, 0), 255)) }
@@ -133,7 +138,8 @@ func pictures() map[string]image.Image {
 			c.A = uint8(rng.IntN(256))
 			nrgba.SetNRGBA(x, y, c)
 			indexed.SetColorIndex(x, y, uint8(rng.IntN(len(palette))))
+			seeThrough.SetColorIndex(x, y, uint8(rng.IntN(len(palette))))
 		}
 	}
-	return map[string]image.Image{"gray": gray, "rgba": rgba, "alpha": nrgba, "palette": indexed}
+	return map[string]image.Image{"gray": gray, "rgba": rgba, "alpha": nrgba, "palette": indexed, "clear": seeThrough}
 }

@@ -28,6 +28,18 @@ func (s *Scratch) toRGB(src image.Image) {
 		}
 		makeOpaque(dst)
 		return
+	case *image.Paletted:
+		var table [256][4]uint8
+		for i, c := range src.Palette {
+			table[i] = opaque(c)
+		}
+		for y := range b.Dy() {
+			from := src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:b.Dx()]
+			for x, i := range from {
+				copy(dst.Pix[y*dst.Stride+4*x:], table[i][:])
+			}
+		}
+		return
 	case *image.RGBA:
 		if src.Opaque() {
 			draw.Draw(dst, dst.Bounds(), src, b.Min, draw.Src)
@@ -36,10 +48,20 @@ func (s *Scratch) toRGB(src image.Image) {
 	}
 	for y := range b.Dy() {
 		for x := range b.Dx() {
-			c := color.NRGBA64Model.Convert(src.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA64)
-			copy(dst.Pix[y*dst.Stride+4*x:], []uint8{uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8), 255})
+			c := opaque(src.At(b.Min.X+x, b.Min.Y+y))
+			copy(dst.Pix[y*dst.Stride+4*x:], c[:])
 		}
 	}
+}
+
+// opaque returns a colour's red, green and blue without its alpha, which, where it
+// is 0, a conversion by way of premultiplied colours would make black.
+func opaque(c color.Color) [4]uint8 {
+	if c, ok := c.(color.NRGBA); ok {
+		return [4]uint8{c.R, c.G, c.B, 255}
+	}
+	wide := color.NRGBA64Model.Convert(c).(color.NRGBA64)
+	return [4]uint8{uint8(wide.R >> 8), uint8(wide.G >> 8), uint8(wide.B >> 8), 255}
 }
 
 func makeOpaque(img *image.RGBA) {

@@ -30,6 +30,7 @@ type Preprocess struct {
 	Color  string    `json:"color"`
 	Resize int       `json:"resize"` // the short side in pixels; 0 keeps the size
 	Crop   [2]int    `json:"crop"`   // height and width, from the centre
+	Orient bool      `json:"orient"` // images are turned as their EXIF orientation says
 	Scale  float64   `json:"scale"`
 	Mean   []float64 `json:"mean"`
 	Std    []float64 `json:"std"`
@@ -45,12 +46,13 @@ var (
 // Default returns what is done to images where nothing else is said. The crop
 // is the layout's height and width (0 where the graph takes any size: set it
 // before use), the short side becomes 256/224 of its own, or stays where
-// images (their size; zero if not known) already have it. Floating-point
+// images (their size; zero if not known) already have it. EXIF orientations are
+// honoured. Floating-point
 // inputs of 3 channels get ImageNet's normalisation, those of 1 channel
 // pixel / 255, which a training set's own mean and deviation replace; int8
 // gets pixel - 128, other integers the raw pixel.
 func Default(l Layout, images image.Point) Preprocess {
-	p := Preprocess{Color: RGB, Crop: [2]int{l.Height, l.Width}, Scale: 1}
+	p := Preprocess{Color: RGB, Crop: [2]int{l.Height, l.Width}, Orient: true, Scale: 1}
 	if l.Channels == 1 {
 		p.Color = Gray
 	}

@@ -21,6 +21,7 @@ type Scratch struct {
 // used again.
 func (prep *Preparer) PixelsWith(s *Scratch, img image.Image) ([]uint8, error) {
 	p := prep.preprocess
+	img = prep.Upright(img)
 	size := img.Bounds().Size()
 	if size.X <= 0 || size.Y <= 0 {
 		return nil, fmt.Errorf("the image is empty (%v)", img.Bounds())
@@ -35,7 +36,7 @@ func (prep *Preparer) PixelsWith(s *Scratch, img image.Image) ([]uint8, error) {
 	return prep.render(s, img, w, h, image.Rect(left, top, left+p.Crop[1], top+p.Crop[0])), nil
 }
 
-// WindowWith returns the part of the image that lies in window, in the image's
+// WindowWith returns the part of an upright image that lies in window, in the image's
 // own coordinates, resized to the preprocessing's crop, as PixelsWith returns
 // pixels. The result is that of an image that ends where the window does.
 func (prep *Preparer) WindowWith(s *Scratch, img image.Image, window image.Rectangle) ([]uint8, error) {
@@ -98,8 +99,12 @@ func (p plane) crop(out []uint8, window image.Rectangle) {
 	}
 }
 
-// Gray returns the image's pixels as 8-bit grey, row by row, in memory of s.
+// Gray returns the pixels that the image's file holds as 8-bit grey, row by row, in
+// memory of s.
 func (s *Scratch) Gray(img image.Image) []uint8 {
+	if o, ok := img.(*Oriented); ok {
+		img = o.Raw
+	}
 	s.toGray(img)
 	return s.gray.Pix
 }
