@@ -12,8 +12,8 @@ import (
 // that m has under the same name with the same contents is shared where share
 // allows it, so that CommonSubexpressions finds what both compute; others are
 // copies, which keep their values whatever becomes of m's. The models must be of
-// the same operator set, and t's nodes have no bodies. It returns t's values in
-// m by their names in t.
+// the same operator set, without bodies and functions. It returns t's values in m by
+// their names in t.
 func Graft(m, t *ir.Model, prefix string, share func(name string) bool) (map[string]*ir.Value, error) {
 	if a, b := m.Opset(""), t.Opset(""); a != b {
 		return nil, &UnsuitableError{"model", fmt.Sprintf("operator set %d: a network of operator set %d cannot be computed beside it", a, b)}
@@ -35,8 +35,8 @@ func Graft(m, t *ir.Model, prefix string, share func(name string) bool) (map[str
 		}
 	}
 	for _, n := range t.Graph.Nodes() {
-		if len(n.Bodies()) > 0 || t.Function(n.Callee()) != nil {
-			return nil, &UnsuitableError{n.Label(), "control flow and functions cannot be computed beside another network"}
+		if len(n.Bodies()) > 0 {
+			return nil, &UnsuitableError{n.Label(), "control flow cannot be computed beside another network"}
 		}
 		var in, out []*ir.Value
 		for _, v := range n.Inputs() {

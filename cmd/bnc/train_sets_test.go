@@ -147,9 +147,12 @@ func stripeNet(t *testing.T) string {
 		p = GlobalAveragePool (q)
 		f = Flatten (p)
 		y = Gemm <transB = 1> (f, w3, b3)
-	}`, initsFor(`6,1,3,3 w1 0 0.5; 6 g1 1 0.05; 6 b1 0.2 0.05; 6 mean1 0 0.05; 6 var1 1 0.05;
-		8,6,3,3 w2 0 0.2; 8 g2 1 0.05; 8 b2 0.2 0.05; 8 mean2 0 0.05; 8 var2 1 0.05; 4,8 w3 0 0.4; 4 b3 0 0.05`)), nil)
+	}`, initsFor(stripeWeights)), nil)
 }
+
+// stripeWeights are stripeNet's.
+const stripeWeights = `6,1,3,3 w1 0 0.5; 6 g1 1 0.05; 6 b1 0.2 0.05; 6 mean1 0 0.05; 6 var1 1 0.05;
+	8,6,3,3 w2 0 0.2; 8 g2 1 0.05; 8 b2 0.2 0.05; 8 mean2 0 0.05; 8 var2 1 0.05; 4,8 w3 0 0.4; 4 b3 0 0.05`
 
 // trained is what bnc train --json prints.
 func trained(t *testing.T, args ...string) trainResult {

@@ -27,7 +27,7 @@ import (
 // learnable are the passes that a network goes through before it is trained and that
 // what is written keeps: they give each weight a name of its own.
 var learnable = []passes.Pass{
-	passes.Initializers,
+	passes.Initializers, passes.InlineFunctions,
 	{Name: "own-weights", Doc: "give nodes that learn separately weights of their own", Run: grad.OwnWeights},
 }
 

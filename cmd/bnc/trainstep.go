@@ -127,9 +127,21 @@ func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*tr
 	}
 	program, err := grad.Compile(m, whole, options)
 	if err != nil {
-		return nil, unusablef("%s: %w", t.path, err)
+		return nil, unusablef("%s: %w%s", t.path, err, t.around(err, o.freeze))
 	}
 	return t.open(program, port, sets, o.dump)
+}
+
+// around tells what trains in spite of a node without a gradient, as far as it was not
+// asked for already.
+func (t *trainable) around(err error, freeze string) string {
+	switch node := (*grad.Error)(nil); {
+	case !errors.As(err, &node) || !t.bottleneck:
+		return ""
+	case freeze == "none" || freeze == "cloud":
+		return "; where it is before the cut, --freeze mobile or --freeze backbone trains what is behind it; else split at a cut behind it"
+	}
+	return "; split at a cut behind it"
 }
 
 // hasBatchNorm reports whether the model's own layers are normalised.
@@ -207,29 +219,29 @@ func (t *trainable) trained(m *ir.Model, freeze string) (func(name string) bool,
 // graft puts the teacher beside the network. What both compute from weights
 // that do not change is computed once.
 func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions, classes int) error {
-	teacher := t.teacher.Clone()
+	teacher, whose := t.teacher.Clone(), "--teacher"
 	if o.teacher == "" { // of the prepared network, so that names and constants are the same
-		teacher = m.Clone()
+		teacher, whose = m.Clone(), "the network without its bottleneck, which teaches"
 		if err := passes.Bypass(teacher); err != nil {
 			return err
 		}
 	} else if _, err := passes.Run(teacher, prepared, nil); err != nil {
-		return fmt.Errorf("--teacher: %w", err)
+		return fmt.Errorf("%s: %w", whose, err)
 	}
 	scores, err := passes.Logits(teacher, passes.Want{Output: o.scores, Classes: classes}.In(teacher))
 	if err != nil {
-		return fmt.Errorf("--teacher: %w", err)
+		return fmt.Errorf("%s: %w", whose, err)
 	}
 	t.taughtScores = scores.Name()
 	if int(scores.Classes) != classes {
-		return unusablef("--teacher: its output %q is %d wide, the model's %d", scores.Output.Name(), scores.Classes, classes)
+		return unusablef("%s: its output %q is %d wide, the model's %d", whose, scores.Output.Name(), scores.Classes, classes)
 	}
 	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != options.Input {
-		return unusablef("--teacher: its input is called %q, the model's %q", in[0].Name(), options.Input)
+		return unusablef("%s: its input is called %q, the model's %q", whose, in[0].Name(), options.Input)
 	}
 	at, err := passes.Graft(m, teacher, "teacher.", func(name string) bool { return !options.Train(name) })
 	if err != nil {
-		return fmt.Errorf("--teacher: %w", err)
+		return fmt.Errorf("%s: %w", whose, err)
 	}
 	// As outputs they keep their names; the step has others.
 	options.Targets.Teacher = at[scores.Value.Name()].Name()

@@ -114,7 +114,7 @@ func (t *tape) visit(n *ir.Node) error {
 	}
 	r, ok := rules[key{n.Domain, n.Op}]
 	if !ok {
-		return c.errorf("there is no gradient rule for this operator; train only what is behind it (--freeze mobile or --freeze backbone), or choose another model")
+		return c.errorf("there is no gradient rule for this operator")
 	}
 	if r.reason != "" {
 		return c.errorf("not differentiable: %s", r.reason)
