@@ -156,5 +156,5 @@ func (n *net) classifier(path string, x *ir.Value, in, classes int, weight, bias
 // PyTorch keeps it.
 func (n *net) gemm(path string, x, y *ir.Value, in, out int, weight, bias filler) {
 	inputs := []*ir.Value{x, n.param(path+".weight", weight, out, in), n.param(path+".bias", bias, out)}
-	n.g.NewNode("", "Gemm", inputs, []*ir.Value{y}, ir.IntAttr("transB", 1)).Name = path
+	n.g.NewNode("", "Gemm", inputs, []*ir.Value{y}, ir.IntAttr("transB", 1)).SetName(path)
 }

@@ -32,8 +32,9 @@ const codecDomain = "bnc"
 // What it inserted is stored in done.
 func InsertBottleneck(v *ir.Value, batch ir.Dim, s Settings, u *Units, keep func(*ir.Node) bool, done *Inserted) Pass {
 	return Pass{
-		Name: "insert-bottleneck",
-		Doc:  "put reduction, quantiser, codec and restoration behind the cut",
+		Name:      "insert-bottleneck",
+		Doc:       "put reduction, quantiser, codec and restoration behind the cut",
+		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			b := inserter{emitter{m.Graph, m.Opset(""), "bnc."}, s.Geometry, u, s.Quantiser, batch}
 			uses := v.Uses()

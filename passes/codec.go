@@ -55,8 +55,9 @@ func reserveNames(g *ir.Graph) (renamed int, err error) {
 // range is dynamic, range with JpegEncode: then payload is its first output.
 func EncodePayload(dynamic bool, quality int) Pass {
 	return Pass{
-		Name: "encode-payload",
-		Doc:  "end the mobile graph with the encoder",
+		Name:      "encode-payload",
+		Doc:       "end the mobile graph with the encoder",
+		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			g := m.Graph
 			var outs []*ir.Value
@@ -84,8 +85,9 @@ func EncodePayload(dynamic bool, quality int) Pass {
 // of servers that add a batch dimension.
 func DecodePayload(g Geometry, dynamic bool, quality int) Pass {
 	return Pass{
-		Name: "decode-payload",
-		Doc:  "begin the cloud graph with the decoder",
+		Name:      "decode-payload",
+		Doc:       "begin the cloud graph with the decoder",
+		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			rows, cols := g.Grid()
 			ins := m.Graph.Feeds()
@@ -120,8 +122,9 @@ func DecodePayload(g Geometry, dynamic bool, quality int) Pass {
 // the mobile graph names its output.
 func TileInput() Pass {
 	return Pass{
-		Name: "tile-input",
-		Doc:  "take the tile itself",
+		Name:      "tile-input",
+		Doc:       "take the tile itself",
+		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			old := m.Graph.Feeds()[0]
 			tile := m.Graph.Temp("tile", old.Type())

@@ -82,7 +82,7 @@ var folders = map[string]func(n *ir.Node, dims []int64) (*ir.Tensor, error){
 
 func foldReshape(n *ir.Node, dims []int64) (*ir.Tensor, error) {
 	v := n.Input(0)
-	if v == nil || v.Init() == nil || v.Init().DType().Bits() < 8 {
+	if v == nil || v.Init() == nil || v.Overridable() || v.Init().DType().Bits() < 8 {
 		return nil, nil
 	}
 	t := v.Init()

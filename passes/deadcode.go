@@ -10,8 +10,8 @@ import (
 
 // DeadCode removes what no output needs: nodes, initializers, functions that no
 // node calls (calls inside of bodies and of other functions count), and
-// annotations of values that are gone. Inputs of the model stay: they are its
-// interface.
+// annotations of values that are gone. Inputs of the model stay, those with a
+// default too: they are its interface.
 var DeadCode = Pass{
 	Name: "dead-code",
 	Doc:  "remove nodes, constants and functions that no output needs",
@@ -57,7 +57,7 @@ func deadCode(m *ir.Model) (int, error) {
 	}
 	var constants []*ir.Value
 	for _, v := range append(g.Inits(), g.SparseInits()...) {
-		if !v.Used() && !parameters[v.Name()] {
+		if !v.Used() && !v.Overridable() && !parameters[v.Name()] {
 			constants = append(constants, v)
 		}
 	}

@@ -23,8 +23,9 @@ func keepOutputs(g *ir.Graph, crossing []*ir.Value, names []string) {
 // outputs, and the model's outputs that are named in early.
 func MobileSide(crossing, early []string) Pass {
 	return Pass{
-		Name: "mobile-side",
-		Doc:  "keep what is before the cut",
+		Name:      "mobile-side",
+		Doc:       "keep what is before the cut",
+		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			var vs []*ir.Value
 			for _, name := range crossing {
@@ -41,8 +42,9 @@ func MobileSide(crossing, early []string) Pass {
 // needed for that.
 func CloudSide(crossing, late []string) Pass {
 	return Pass{
-		Name: "cloud-side",
-		Doc:  "keep what is behind the cut",
+		Name:      "cloud-side",
+		Doc:       "keep what is behind the cut",
+		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			feeds := m.Graph.Feeds()
 			var vs []*ir.Value
@@ -72,8 +74,8 @@ func keepNeeded(m *ir.Model) (int, error) {
 	}
 	var unused []*ir.Value
 	for _, p := range m.Graph.Inputs() {
-		if !p.Value.Used() && p.Value.Init() == nil {
-			unused = append(unused, p.Value)
+		if v := p.Value; !v.Used() && (v.Init() == nil || v.Overridable()) {
+			unused = append(unused, v)
 		}
 	}
 	m.Graph.RemoveValues(unused...)

@@ -116,7 +116,7 @@ func (h halver) to(v *ir.Value, d ir.DType) *ir.Value {
 		return w
 	}
 	var w *ir.Value
-	if t := v.Init(); t != nil {
+	if t := v.Init(); t != nil && !v.Overridable() {
 		w = h.g.Const(h.prefix+v.Name(), halfTensor(t))
 	} else {
 		w = h.emitter.cast(v.Name(), v, d)

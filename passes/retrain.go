@@ -64,8 +64,9 @@ func (j *Joined) Signed() bool {
 // Uncoded takes quantiser and codec out of a joined network: the restoration
 // units read what the quantiser read. Byte counts go with them.
 var Uncoded = Pass{
-	Name: "uncoded",
-	Doc:  "take quantiser and codec out",
+	Name:      "uncoded",
+	Doc:       "take quantiser and codec out",
+	Interface: true,
 	Run: func(m *ir.Model) (int, error) {
 		j, err := Anatomy(m)
 		if err != nil {

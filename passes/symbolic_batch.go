@@ -17,9 +17,10 @@ import (
 // is an [UnsuitableError] that names the node; the model is of no use then. A
 // model with a symbolic batch is left alone.
 var SymbolicBatch = Pass{
-	Name: "symbolic-batch",
-	Doc:  "replace a batch size that is built in by a symbol",
-	Run:  symbolicBatch,
+	Name:      "symbolic-batch",
+	Doc:       "replace a batch size that is built in by a symbol",
+	Interface: true,
+	Run:       symbolicBatch,
 }
 
 func symbolicBatch(m *ir.Model) (int, error) {

@@ -99,9 +99,10 @@ func (e *exported) describe(m *ir.Model, o exportOptions) error {
 	payload := decode.Input(0).Name()
 	c.Lengths = []triton.Lengths{{Name: lengthsInput, Of: payload}, {Name: endsInput, Of: payload, Accumulated: true}}
 	_, err = passes.Run(m, []passes.Pass{{
-		Name: "guard-payload",
-		Doc:  "refuse batches in which a request brings anything but one record",
-		Run:  func(m *ir.Model) (int, error) { return 1, guardPayload(m, decode) },
+		Name:      "guard-payload",
+		Doc:       "refuse batches in which a request brings anything but one record",
+		Interface: true,
+		Run:       func(m *ir.Model) (int, error) { return 1, guardPayload(m, decode) },
 	}}, nil)
 	return err
 }

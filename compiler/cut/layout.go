@@ -101,7 +101,7 @@ func spread(n *ir.Node, v *ir.Value, l layout, set func(*ir.Value, layout)) {
 		return
 	}
 	for _, w := range append(n.Outputs(), n.Inputs()...) {
-		if w != nil && w != v && w.Const() == nil {
+		if w != nil && w != v && w.Init() == nil && w.Const() == nil {
 			set(w, l)
 		}
 	}

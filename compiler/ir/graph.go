@@ -16,7 +16,10 @@ type Graph struct {
 	// quantization annotations, unknown fields.
 	Proto *onnxpb.GraphProto
 
-	owner       *Node // the node that has this graph as a body
+	owner *Node // the node that has this graph as a body
+	// formal tells that the file's IR version, 3, demands that initializers are
+	// listed as inputs: no caller can override them then.
+	formal      bool
 	nodes       []*Node
 	inputs      []Port
 	outputs     []Port
@@ -25,11 +28,15 @@ type Graph struct {
 	sparse      []*Value
 	outputCount map[*Value]int // listings as output, of nested graphs too
 	values      map[string]*Value
+	names       *names // of the values of the whole model, or of the whole function
+	nodeNames   *names // nil until a node is named by SetName
 }
 
 // NewGraph returns an empty graph.
 func NewGraph(name string) *Graph {
-	return &Graph{Name: name, Proto: &onnxpb.GraphProto{}, values: map[string]*Value{}, outputCount: map[*Value]int{}}
+	return &Graph{
+		Name: name, Proto: &onnxpb.GraphProto{}, values: map[string]*Value{}, outputCount: map[*Value]int{}, names: newNames(),
+	}
 }
 
 // Nodes returns the nodes in topological order.
@@ -94,13 +101,6 @@ func (g *Graph) parent() *Graph {
 	return g.owner.graph
 }
 
-func (g *Graph) root() *Graph {
-	for g.parent() != nil {
-		g = g.parent()
-	}
-	return g
-}
-
 // within reports whether g is a body of n or nested in one.
 func (g *Graph) within(n *Node) bool {
 	for ; g != nil && g.owner != nil; g = g.owner.graph {
@@ -150,7 +150,7 @@ func (g *Graph) NewValue(name string, t *onnxpb.TypeProto) (*Value, error) {
 		return nil, fmt.Errorf("graph %q: value %q is defined twice", g.Name, name)
 	}
 	v := &Value{name: name, graph: g, typ: t}
-	g.values[name] = v
+	g.register(v)
 	return v, nil
 }
 
@@ -166,26 +166,16 @@ func (g *Graph) Temp(hint string, t *onnxpb.TypeProto) *Value {
 
 // FreeName returns hint, or hint with the first number that makes it a name that
 // no graph of the model uses yet.
-func (g *Graph) FreeName(hint string) string {
-	name := hint
-	for i := 1; g.taken(name); i++ {
-		name = fmt.Sprintf("%s_%d", hint, i)
-	}
-	return name
+func (g *Graph) FreeName(hint string) string { return g.names.free(hint) }
+
+func (g *Graph) register(v *Value) {
+	g.values[v.name] = v
+	g.names.add(v.name)
 }
 
-func (g *Graph) taken(name string) bool {
-	root := g.root()
-	if root.values[name] != nil {
-		return true
-	}
-	found := false
-	root.Walk(func(n *Node) {
-		for _, body := range n.Bodies() {
-			found = found || body.values[name] != nil
-		}
-	})
-	return found
+func (g *Graph) unregister(v *Value) {
+	delete(g.values, v.name)
+	g.names.drop(v.name)
 }
 
 // Const adds an initializer under a free name made from hint.
@@ -395,6 +385,9 @@ func (g *Graph) Remove(dead ...*Node) {
 				outs = append(outs, v)
 			}
 		}
+		if g.nodeNames != nil {
+			g.nodeNames.drop(n.Name)
+		}
 		n.graph = nil
 	}
 	g.RemoveValues(outs...)
@@ -411,7 +404,7 @@ func (g *Graph) RemoveValues(dead ...*Value) {
 	gone := make(map[*Value]bool, len(dead))
 	for _, v := range dead {
 		gone[v] = true
-		delete(g.values, v.name)
+		g.unregister(v)
 		v.graph = nil
 	}
 	isGone := func(v *Value) bool { return gone[v] }
@@ -426,7 +419,7 @@ func (g *Graph) RemoveValues(dead ...*Value) {
 // attribute of n.
 func (n *Node) NewBody(name string) *Graph {
 	g := NewGraph(name)
-	g.owner = n
+	g.owner, g.names = n, n.graph.names
 	return g
 }
 
@@ -434,6 +427,9 @@ func (n *Node) NewBody(name string) *Graph {
 func (g *Graph) adopt(n *Node) {
 	if g.owner != nil && g.owner != n {
 		panic(fmt.Sprintf("BUG: graph %q is a body of two nodes", g.Name))
+	}
+	if g.names != n.graph.names {
+		n.graph.names.join(g)
 	}
 	g.owner = n
 }
@@ -448,6 +444,7 @@ func (g *Graph) release() {
 			body.release()
 		}
 	}
+	g.leave()
 	g.owner = nil
 }
 
@@ -511,7 +508,7 @@ func (g *Graph) Freeze(v *Value, t *Tensor) {
 // Rename gives v, neither input nor output of the model, another name, which
 // must be free, where annotations mention it as well.
 func (g *Graph) Rename(v *Value, name string) {
-	if v.IsOutput() || v.IsInput() || g.taken(name) {
+	if v.IsOutput() || v.IsInput() || g.names.count[name] > 0 {
 		panic(fmt.Sprintf("BUG: %q cannot be renamed to %q", v.name, name))
 	}
 	renamed := func(s *string) *string {
@@ -528,7 +525,7 @@ func (g *Graph) Rename(v *Value, name string) {
 		}
 	}
 	g.Proto = p
-	delete(g.values, v.name)
-	g.values[name] = v
+	g.unregister(v)
 	v.name = name
+	g.register(v)
 }

@@ -1,7 +1,6 @@
 package ir
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/onnxpb"
@@ -48,13 +47,20 @@ func NormalDomain(d string) string {
 // NewModel returns an empty model of the given IR and ai.onnx operator set
 // version.
 func NewModel(irVersion, opset int64) *Model {
-	m := &Model{
-		Proto: &onnxpb.ModelProto{IrVersion: proto.Int64(irVersion), ProducerName: proto.String("bnc")},
-		Graph: NewGraph("main"),
-	}
+	m := ModelOf(&onnxpb.ModelProto{IrVersion: proto.Int64(irVersion), ProducerName: proto.String("bnc")}, "main")
 	m.SetOpset("", opset)
 	return m
 }
+
+// ModelOf returns a model with an empty graph of that name and all else as p says.
+func ModelOf(p *onnxpb.ModelProto, graph string) *Model {
+	m := &Model{Proto: p, Graph: NewGraph(graph)}
+	m.Graph.formal = m.formal()
+	return m
+}
+
+// formal reports whether initializers are listed as inputs as a matter of form.
+func (m *Model) formal() bool { return m.IRVersion() < 4 }
 
 // IRVersion returns the version of the file format.
 func (m *Model) IRVersion() int64 { return m.Proto.GetIrVersion() }
@@ -132,13 +138,16 @@ func (m *Model) Clone() *Model {
 
 func (g *Graph) clone(owner *Node, seen map[*Value]*Value) *Graph {
 	c := NewGraph(g.Name)
-	c.Proto, c.owner = g.Proto, owner
+	c.Proto, c.owner, c.formal = g.Proto, owner, g.formal
+	if owner != nil {
+		c.names = owner.graph.names
+	}
 	copyValue := func(v *Value) *Value {
 		if w := seen[v]; w != nil {
 			return w
 		}
 		w := &Value{name: v.name, graph: c, init: v.init, sparse: v.sparse, typ: v.typ}
-		c.values[v.name] = w
+		c.register(w)
 		seen[v] = w
 		return w
 	}
@@ -188,103 +197,11 @@ func (g *Graph) clone(owner *Node, seen map[*Value]*Value) *Graph {
 	return c
 }
 
-// Verify checks the invariants of the package and that every domain in use is
-// imported. It returns the first violation.
-func (m *Model) Verify() error {
-	if err := m.Graph.verify(map[*Value]bool{}); err != nil {
-		return err
-	}
-	var missing error
-	m.Graph.Walk(func(n *Node) {
-		if m.Opset(n.Domain) == 0 && m.Function(n.Callee()) == nil && missing == nil {
-			missing = fmt.Errorf("%s: domain %q is in no opset_import", n.Label(), n.Domain)
-		}
-	})
-	if missing != nil {
-		return missing
-	}
-	for _, f := range m.Functions {
-		if err := f.Body.verify(map[*Value]bool{}); err != nil {
-			return fmt.Errorf("function %q: %w", f.Proto.GetName(), err)
-		}
-	}
-	return nil
-}
-
-// verify checks g; defined holds what can be read from enclosing graphs.
-func (g *Graph) verify(defined map[*Value]bool) error {
-	own := func(v *Value) error {
-		if v.graph != g || g.values[v.name] != v {
-			return fmt.Errorf("graph %q: value %q is not registered", g.Name, v.name)
-		}
-		defined[v] = true
-		return nil
-	}
-	for _, p := range g.inputs {
-		if err := own(p.Value); err != nil {
-			return err
-		}
-	}
-	for _, v := range append(slices.Clone(g.inits), g.sparse...) {
-		if err := own(v); err != nil {
-			return err
-		}
-	}
-	for _, n := range g.nodes {
-		if n.graph != g {
-			return fmt.Errorf("graph %q: %s belongs to another graph", g.Name, n.Label())
-		}
-		for i, v := range n.inputs {
-			if v == nil {
-				continue
-			}
-			if !slices.Contains(v.uses, Use{n, i}) {
-				return fmt.Errorf("%s: input %q does not know this use", n.Label(), v.name)
-			}
-			if !defined[v] {
-				return fmt.Errorf("%s: input %q is not defined before it", n.Label(), v.name)
-			}
-		}
-		for _, body := range n.Bodies() {
-			if body.owner != n {
-				return fmt.Errorf("%s: body %q has another owner", n.Label(), body.Name)
-			}
-			if err := body.verify(defined); err != nil {
-				return fmt.Errorf("%s: %w", n.Label(), err)
-			}
-		}
-		for i, v := range n.outputs {
-			if v == nil {
-				continue
-			}
-			if v.producer != n || v.index != i {
-				return fmt.Errorf("%s: output %q has another producer", n.Label(), v.name)
-			}
-			if err := own(v); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range g.outputs {
-		if !defined[p.Value] {
-			return fmt.Errorf("graph %q: output %q is not defined", g.Name, p.Value.name)
-		}
-	}
-	for name, v := range g.values {
-		if !defined[v] {
-			return fmt.Errorf("graph %q: value %q is neither input, initializer nor output of a node", g.Name, name)
-		}
-		for _, u := range v.uses {
-			if u.Index >= len(u.Node.inputs) || u.Node.inputs[u.Index] != v || u.Node.graph == nil {
-				return fmt.Errorf("graph %q: value %q lists a use by %s that is none", g.Name, name, u.Node.Label())
-			}
-		}
-	}
-	return nil
-}
-
 // SetIRVersion sets the version of the file format.
-func (m *Model) SetIRVersion(v int64) { m.Proto.IrVersion = proto.Int64(v) }
+func (m *Model) SetIRVersion(v int64) {
+	m.Proto.IrVersion = proto.Int64(v)
+	m.Graph.formal = m.formal()
+}
 
 // DropOpset removes the import of a domain and returns how many there were.
 func (m *Model) DropOpset(domain string) int {

@@ -9,7 +9,7 @@ import (
 
 // Node is one application of an operator or of a model-local function.
 type Node struct {
-	// Name is the node's own name; it may be empty.
+	// Name is the node's own name; it may be empty. SetName changes it.
 	Name string
 	// Domain is "" for ai.onnx, whichever of its two spellings the file uses.
 	Domain string
@@ -29,13 +29,17 @@ type Node struct {
 // SetName names n: hint, or hint with the first free number. Runtimes refuse a
 // graph with two nodes of one name.
 func (n *Node) SetName(hint string) {
-	taken := func(name string) bool {
-		return slices.ContainsFunc(n.graph.nodes, func(m *Node) bool { return m != n && m.Name == name })
+	names := n.graph.nodeNames
+	if names == nil { // nodes of a file have their names without it
+		names = newNames()
+		for _, m := range n.graph.nodes {
+			names.add(m.Name)
+		}
+		n.graph.nodeNames = names
 	}
-	n.Name = hint
-	for i := 1; taken(n.Name); i++ {
-		n.Name = fmt.Sprintf("%s_%d", hint, i)
-	}
+	names.drop(n.Name)
+	n.Name = names.free(hint)
+	names.add(n.Name)
 }
 
 // Graph returns the graph n is in, nil once it was removed.
@@ -265,7 +269,9 @@ func (v *Value) ReplaceUsesIn(n *Node, w *Value) {
 
 // ReplaceReturns makes bodies that return v, captured, return w instead.
 func (v *Value) ReplaceReturns(w *Value) {
-	v.graph.Walk(func(n *Node) { n.replaceReturns(v, w) })
+	if v.IsOutput() { // else no body returns it
+		v.graph.Walk(func(n *Node) { n.replaceReturns(v, w) })
+	}
 }
 
 // replaceReturns makes n's own bodies that return v, captured, return w.

@@ -47,7 +47,8 @@ func (v *Value) Uses() []Use { return slices.Clone(v.uses) }
 // Used reports whether any node or graph output reads v.
 func (v *Value) Used() bool { return len(v.uses) > 0 || v.IsOutput() }
 
-// Init returns the constant that an initializer holds, nil for other values.
+// Init returns the constant that an initializer holds, a default (see
+// [Value.Overridable]) included, nil for other values.
 func (v *Value) Init() *Tensor { return v.init }
 
 // SparseInit returns the constant of a sparse initializer, else nil.
@@ -61,11 +62,17 @@ func (v *Value) IsInput() bool { return v.graph != nil && hasValue(v.graph.input
 // nested in it.
 func (v *Value) IsOutput() bool { return v.graph != nil && v.graph.outputCount[v] > 0 }
 
-// Const returns the constant that v is: its initializer, the default of one that
-// a caller may override included, or the value of the Constant node that
-// produces it.
+// Overridable reports whether v is an initializer that is only a default: from IR
+// 4 on a caller may give another value for one that the model's graph lists as an
+// input.
+func (v *Value) Overridable() bool {
+	return (v.init != nil || v.sparse != nil) && v.graph != nil && v.graph.owner == nil && !v.graph.formal && v.IsInput()
+}
+
+// Const returns the constant that v is: its initializer, unless a caller may
+// override it, or the value of the Constant node that produces it.
 func (v *Value) Const() *Tensor {
-	if v.init != nil {
+	if v.init != nil && !v.Overridable() {
 		return v.init
 	}
 	if v.producer != nil && v.producer.Op == "Constant" && v.producer.Domain == "" {
@@ -147,9 +154,10 @@ func TensorType(d DType, dims []Dim) *onnxpb.TypeProto {
 }
 
 // Shape returns the declared dimensions of a tensor and whether its rank is
-// known. Initializers have those of their constant.
+// known. Initializers have those of their constant, but where a caller may
+// override them those of the declaration.
 func (v *Value) Shape() ([]Dim, bool) {
-	if v.init != nil {
+	if v.init != nil && (v.typ == nil || !v.Overridable()) {
 		return Fixed(v.init.Dims()...), true
 	}
 	return DeclaredShape(v.typ)

@@ -31,7 +31,7 @@ func (d *decoder) model(pb *onnxpb.ModelProto) (*ir.Model, error) {
 	if err := d.restoreRaw(pb.ProtoReflect()); err != nil {
 		return nil, err
 	}
-	m := &ir.Model{Proto: pb, Graph: ir.NewGraph(graph.GetName())}
+	m := ir.ModelOf(pb, graph.GetName())
 	if err := d.graph(m.Graph, graph); err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (s *inferrer) fix(g *ir.Graph, given map[string][]int64) error {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		dims := given[name]
 		v := g.Value(name)
-		if v == nil || !v.IsInput() {
+		if v == nil || !slices.Contains(g.Feeds(), v) {
 			var names []string
 			for _, v := range g.Feeds() {
 				names = append(names, v.Name())
@@ -144,9 +144,14 @@ func (s *inferrer) fix(g *ir.Graph, given map[string][]int64) error {
 }
 
 // graph infers g: its initializers, its inputs where they have no type yet,
-// and its nodes.
+// and its nodes. Of an initializer that a caller may override only the
+// declaration counts, where there is one, and never the contents.
 func (s *inferrer) graph(g *ir.Graph) error {
 	for _, v := range g.Inits() {
+		if v.Overridable() {
+			s.types[v] = s.defaulted(v)
+			continue
+		}
 		t, err := constantType(v.Init())
 		if err != nil {
 			return fmt.Errorf("initializer %q: %w", v.Name(), err)
@@ -168,6 +173,14 @@ func (s *inferrer) graph(g *ir.Graph) error {
 		}
 	}
 	return nil
+}
+
+// defaulted returns the type of an initializer that a caller may override.
+func (s *inferrer) defaulted(v *ir.Value) Type {
+	if t := s.declared(v); t.Kind == Tensor && t.Ranked {
+		return s.named(v, t)
+	}
+	return TensorOf(v.Init().DType(), constDims(v.Init().Dims())...)
 }
 
 // typeOf returns the type of a value that a node reads, Unknown for nil.
@@ -224,7 +237,7 @@ func (s *inferrer) outputs(n *ir.Node) ([]Type, error) {
 	if op == nil {
 		return nil, nil
 	}
-	if err := c.checkUse(op); err != nil {
+	if err := op.fits(n, c.version); err != nil {
 		return nil, err
 	}
 	outs, err := op.infer(c)
@@ -244,27 +257,6 @@ func (s *inferrer) charge(n *ir.Node, d Dim) {
 		return
 	}
 	s.total = s.total.Add(d)
-}
-
-// checkUse checks version and number of inputs and outputs.
-func (c *call) checkUse(op *Op) error {
-	n := c.node
-	if first := op.Since[0]; n.Domain == "" && c.version != 0 && c.version < first {
-		return c.failf("expected opset %d or newer, which brought %s, found %d", first, op.Name, c.version)
-	}
-	given := func(count int, at func(int) *ir.Value) int {
-		for count > 0 && at(count-1) == nil {
-			count--
-		}
-		return count
-	}
-	if in := given(n.NumInputs(), n.Input); !op.In.allows(in) {
-		return c.failf("expected %v inputs, found %d", op.In, in)
-	}
-	if out := given(n.NumOutputs(), n.Output); !op.Out.allows(out) {
-		return c.failf("expected %v outputs, found %d", op.Out, out)
-	}
-	return nil
 }
 
 // settle joins what was computed for v with what the file declares.
@@ -404,14 +396,7 @@ func (s *inferrer) callFunction(c *call, f *ir.Function) ([]Type, error) {
 		shared: s.shared, ops: s.ops, functions: s.functions, outer: s, depth: s.depth + 1, total: Const(0),
 		types: map[*ir.Value]Type{},
 		bound: bound,
-		opset: func(domain string) int64 {
-			for _, o := range f.Proto.OpsetImport {
-				if ir.NormalDomain(o.GetDomain()) == domain {
-					return o.GetVersion()
-				}
-			}
-			return s.opset(domain)
-		},
+		opset: functionOpset(f, s.opset),
 	}
 	for i, p := range f.Body.Inputs() {
 		scope.types[p.Value] = c.arg(i)

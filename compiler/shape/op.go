@@ -23,8 +23,6 @@ type Arity struct {
 	Min, Max int // Max < 0: any number
 }
 
-func (a Arity) allows(n int) bool { return n >= a.Min && (a.Max < 0 || n <= a.Max) }
-
 // String returns for example 2, 1..3 or 1...
 func (a Arity) String() string {
 	switch {

@@ -178,7 +178,7 @@ func maxPoolGrad(l *builder, n *ir.Node) *ir.Value {
 		with := l.g.NewNode("", "MaxPool", pool.Inputs(), []*ir.Value{nil, idx}, pool.Attrs()...)
 		l.g.MoveOutput(y, with, 0)
 		l.g.Remove(pool)
-		with.Name = name
+		with.SetName(name)
 	}
 	d := l.dims(x)
 	zeros := l.zeros([]int64{product(d)})

@@ -3,6 +3,8 @@
     oracle.py schemas    prints the versions and arities of every operator schema
     oracle.py run        runs the models that the JSON list on standard input names and prints
                          the real element type and shape of every value
+    oracle.py verdicts   tells of the models that the JSON list on standard input holds in ONNX's text
+                         syntax whether onnx.checker and ONNX Runtime take them
 
 A request is {"model": path, "sizes": {symbol or input.axis: size}, "feeds": {input: path of a TensorProto}}.
 Inputs without a file are random; sizes that the request leaves open are 1.
@@ -83,6 +85,22 @@ def run(request):
     return {name: describe(v) for name, v in values.items()}
 
 
+def takes(f, *args):
+    try:
+        f(*args)
+        return True
+    except Exception:  # each library has its own
+        return False
+
+
+def verdict(text):
+    model = onnx.parser.parse_model(text)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return {"checker": takes(onnx.checker.check_model, model),
+            "runtime": takes(ort.InferenceSession, model.SerializeToString(), options)}
+
+
 def attempt(request):
     try:
         return {"values": run(request)}
@@ -93,6 +111,8 @@ def attempt(request):
 if __name__ == "__main__":
     if sys.argv[1] == "schemas":
         result = schemas()
+    elif sys.argv[1] == "verdicts":
+        result = [verdict(text) for text in json.load(sys.stdin)]
     else:
         result = [attempt(r) for r in json.load(sys.stdin)]
     json.dump(result, sys.stdout)
