@@ -103,6 +103,7 @@ type profiler struct {
 	streams
 	session ort.Options
 	meter   power.Meter // nil for none
+	pace    *pace       // nil until a whole model was measured
 	items   []data.Item
 	drawn   bool    // the image is no real one
 	call    float64 // what a run takes besides its nodes, ms
@@ -111,7 +112,7 @@ type profiler struct {
 	perNode float64
 }
 
-func profile(ctx context.Context, s streams, paths []string, o profileOptions) error {
+func profile(ctx context.Context, s streams, paths []string, o profileOptions) (err error) {
 	if file := o.splitOptions.out; file != "" { // before all the measuring
 		if _, err := os.Stat(filepath.Dir(file)); err != nil {
 			return fmt.Errorf("-o: %w", err)
@@ -132,9 +133,15 @@ func profile(ctx context.Context, s streams, paths []string, o profileOptions) e
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
-		if err := p.add(ctx, r, path); err != nil {
-			return err
+	defer func() { err = errors.Join(err, p.pace.close()) }()
+	for _, bundles := range []bool{false, true} { // the whole model first: it tells how fast the machine is
+		for _, path := range paths {
+			if bundle.IsBundle(path) != bundles {
+				continue
+			}
+			if err := p.add(ctx, r, path); err != nil {
+				return err
+			}
 		}
 	}
 	if err := r.Validate(); err != nil {
@@ -324,7 +331,7 @@ func (p *profiler) meanPower(do func() error) (float64, error) {
 // energy returns what each run of do's takes, in mJ, nil where nothing measures it;
 // a constant power is no measurement. Do returns how many runs it made.
 func (p *profiler) energy(do func() (runs int, err error)) (*float64, error) {
-	if p.meter == nil || p.meter.Source() == plan.PowerConstant {
+	if !p.measuresEnergy() {
 		_, err := do()
 		return nil, err
 	}
@@ -339,6 +346,11 @@ func (p *profiler) energy(do func() (runs int, err error)) (*float64, error) {
 	}
 	mj /= float64(runs)
 	return &mj, nil
+}
+
+// measuresEnergy tells whether there is more than a constant.
+func (p *profiler) measuresEnergy() bool {
+	return p.meter != nil && p.meter.Source() != plan.PowerConstant
 }
 
 // processor names this machine's processor.

@@ -59,6 +59,49 @@ func TestConfidence(t *testing.T) {
 	}
 }
 
+// TestTimedInTurns: a machine becomes slower while a whole model of 10 ms and then a part
+// of it of 4 ms are measured: in between, or on and on. What is told is what the part would
+// have taken when the whole was measured; measured one after the other it is not.
+func TestTimedInTurns(t *testing.T) {
+	for name, slowness := range map[string]func(run int) float64{
+		"as it was":            func(int) float64 { return 1 },
+		"slower from then on":  func(run int) float64 { return map[bool]float64{true: 1, false: 1.7}[run < 60] },
+		"slower half way":      func(run int) float64 { return map[bool]float64{true: 1, false: 2.5}[run < 110] },
+		"slower with each run": func(run int) float64 { return 1 + float64(max(0, run-60))/400 },
+	} {
+		runs := 0
+		taking := func(ms float64) func(int) (time.Duration, error) {
+			return func(int) (time.Duration, error) {
+				runs++
+				return time.Duration(ms * slowness(runs) * float64(time.Millisecond)), nil
+			}
+		}
+		p := &profiler{}
+		p.runs, p.precision = 50, -1 // never precise enough
+		whole, err := p.repeat(t.Context(), taking(10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.pace = &pace{run: taking(10), median: timingOf(whole).MedianMS}
+		part, err := p.timed(t.Context(), taking(4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A machine that is slower with each run is by a thirtieth from one block to the next.
+		if got := part[0].MedianMS; math.Abs(got/4-1) > 0.04 || part[0].Runs != 50 {
+			t.Errorf("%s: %.2f ms in %d runs, expected 4", name, got, part[0].Runs)
+		}
+		runs = 60
+		after, err := p.repeat(t.Context(), taking(4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := timingOf(after).MedianMS; (math.Abs(got/4-1) > 0.04) != (name != "as it was" && name != "slower half way") {
+			t.Errorf("%s: one after the other %.2f ms", name, got)
+		}
+	}
+}
+
 // TestDivide: nodes go to the side of the node or output whose name they carry,
 // others to that of their predecessor, profiling's own time is taken off, and the rest is scaled.
 func TestDivide(t *testing.T) {

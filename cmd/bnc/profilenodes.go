@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -38,13 +39,23 @@ func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err
 	if err != nil {
 		return openError(err)
 	}
-	feeds, err := p.modelFeeds(session)
-	if err == nil {
-		r.Whole, r.WholeEnergyMJ, err = p.whole(ctx, session, feeds)
-	}
-	if err := errors.Join(err, session.Close()); err != nil {
+	if err := p.pace.close(); err != nil { // of another model: told below
 		return err
 	}
+	p.pace = nil
+	feeds, err := p.modelFeeds(session)
+	if err != nil {
+		return errors.Join(err, session.Close())
+	}
+	run := func(i int) (time.Duration, error) {
+		start := time.Now()
+		_, err := session.Run(ctx, feeds[i%len(feeds)])
+		return time.Since(start), err
+	}
+	if r.Whole, r.WholeEnergyMJ, err = p.whole(ctx, run); err != nil {
+		return errors.Join(err, session.Close())
+	}
+	p.pace = &pace{run, r.Whole.MedianMS, session}
 	r.Provider = string(session.Provider())
 	if r.WholeEnergyMJ != nil {
 		r.Power.ComputeMW = *r.WholeEnergyMJ / r.Whole.MeanMS * 1e3
@@ -143,8 +154,7 @@ type part struct {
 }
 
 // nodes profiles one session of the whole model and divides its nodes at every cut.
-// They add up to whole, which was measured before: by now other work, or heat, may
-// have made the machine slower.
+// They add up to whole.
 func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, whole *plan.Timing, file string, feeds []ort.Feed) ([]part, error) {
 	before := p.sides(a, cuts)
 	if err := onnx.Save(file, a.Model, onnx.SaveOptions{}); err != nil { // with a name for every node

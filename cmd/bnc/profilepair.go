@@ -10,7 +10,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -42,40 +41,40 @@ func (p *profiler) pair(ctx context.Context, dir string) (_ plan.CutProfile, sou
 	if err != nil {
 		return entry, "", err
 	}
-	crossings := make([]*tensor.Tensor, len(feeds))
-	drawn, err := p.energy(func() (int, error) {
-		times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
-			at := i % len(feeds)
-			start := time.Now()
-			crossing, _, err := mobile.Run(ctx, feeds[at])
-			took := time.Since(start)
-			crossings[at] = crossing
-			return took, err
-		})
-		if err == nil {
-			entry.Mobile = timingOf(times)
-		}
-		return len(times) + warmUps, err
-	})
-	if err != nil {
-		return entry, "", err
-	}
-	entry.EnergyMJ = drawn
-	for _, c := range crossings {
-		entry.PayloadBytes += float64(len(c.Data)) / float64(len(crossings))
-	}
 	cloud, err := b.OpenCloud(p.session)
 	if err != nil {
 		return entry, "", openError(err)
 	}
 	defer func() { err = errors.Join(err, cloud.Close()) }()
-	times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
+	crossings := make([]*tensor.Tensor, len(feeds))
+	onDevice := func(i int) (time.Duration, error) {
+		at := i % len(feeds)
+		start := time.Now()
+		crossing, _, err := mobile.Run(ctx, feeds[at])
+		took := time.Since(start)
+		crossings[at] = crossing
+		return took, err
+	}
+	for i := range feeds {
+		if _, err := onDevice(i); err != nil {
+			return entry, "", err
+		}
+		entry.PayloadBytes += float64(len(crossings[i].Data)) / float64(len(feeds))
+	}
+	times, err := p.timed(ctx, onDevice, func(i int) (time.Duration, error) {
 		start := time.Now()
 		_, err := cloud.Run(ctx, crossings[i%len(crossings)])
 		return time.Since(start), err
 	})
-	if err == nil {
-		entry.Cloud = timingOf(times)
+	if err != nil {
+		return entry, "", err
+	}
+	entry.Mobile, entry.Cloud = times[0], times[1]
+	if p.measuresEnergy() {
+		entry.EnergyMJ, err = p.energy(func() (int, error) {
+			times, err := p.repeat(ctx, onDevice)
+			return len(times) + warmUps, err
+		})
 	}
 	return entry, b.Meta.SourceSHA256, err
 }
@@ -102,13 +101,9 @@ func weigh(entry *plan.CutProfile, file string) error {
 }
 
 // whole measures a model on this device.
-func (p *profiler) whole(ctx context.Context, session *ort.Session, feeds []ort.Feed) (t *plan.Timing, energy *float64, err error) {
+func (p *profiler) whole(ctx context.Context, run func(i int) (time.Duration, error)) (t *plan.Timing, energy *float64, err error) {
 	energy, err = p.energy(func() (int, error) {
-		times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
-			start := time.Now()
-			_, err := session.Run(ctx, feeds[i%len(feeds)])
-			return time.Since(start), err
-		})
+		times, err := p.repeat(ctx, run)
 		if err == nil {
 			t = timingOf(times)
 		}

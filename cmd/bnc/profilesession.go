@@ -49,17 +49,16 @@ func (t sessionTimes) all() float64 {
 	return middle(sums)
 }
 
-// inspectRuns measures a graph without ONNX Runtime's profile and then with it. Not
-// in turns: a session that alternates with another pays for waking its threads.
-// Open opens a session, prefix is the profile's.
+// inspectRuns measures a graph without ONNX Runtime's profile and then with it. Open
+// opens a session, prefix is the profile's.
 func (p *profiler) inspectRuns(ctx context.Context, open func(ort.Options) (*ort.Session, error), prefix string, feeds []ort.Feed) (t sessionTimes, err error) {
 	t.outputs = make([]*tensor.Tensor, len(feeds))
-	loop := func(o ort.Options) ([]float64, error) {
+	with := func(o ort.Options, do func(run func(i int) (time.Duration, error)) error) error {
 		session, err := open(o)
 		if err != nil {
-			return nil, openError(err)
+			return openError(err)
 		}
-		times, err := p.repeat(ctx, func(i int) (time.Duration, error) {
+		return errors.Join(do(func(i int) (time.Duration, error) {
 			at := i % len(feeds)
 			start := time.Now()
 			out, err := session.Run(ctx, feeds[at])
@@ -68,19 +67,25 @@ func (p *profiler) inspectRuns(ctx context.Context, open func(ort.Options) (*ort
 				t.outputs[at] = out[0].Tensor
 			}
 			return took, err
-		})
-		return times, errors.Join(err, session.Close())
+		}), session.Close())
 	}
-	times, err := loop(p.session)
-	if err != nil {
+	if err := with(p.session, func(run func(i int) (time.Duration, error)) error {
+		times, err := p.timed(ctx, run)
+		if err == nil {
+			t.run = times[0]
+		}
+		return err
+	}); err != nil {
 		return t, err
 	}
 	opts := p.session
 	opts.Profile = prefix
-	if _, err := loop(opts); err != nil {
+	if err := with(opts, func(run func(i int) (time.Duration, error)) error {
+		_, err := p.repeat(ctx, run)
+		return err
+	}); err != nil {
 		return t, err
 	}
-	t.run = timingOf(times)
 	if t.runs, err = ort.ReadProfile(prefix); err != nil {
 		return t, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"math"
 	"slices"
 	"time"
@@ -41,6 +42,77 @@ func (p sampling) repeat(ctx context.Context, run func(i int) (time.Duration, er
 				break
 			}
 		}
+	}
+	return all, nil
+}
+
+// blockRuns is how many runs of one thing follow each other in turns with others.
+const blockRuns = 10
+
+// inTurns is repeat for things that are compared: in blocks by turns, so that a machine
+// that becomes slower becomes so for all of them. Blocks begin with runs that do not
+// count, as a session that others interrupted pays for waking its threads.
+func (p sampling) inTurns(ctx context.Context, things ...func(i int) (time.Duration, error)) ([][]float64, error) {
+	all := make([][]float64, len(things))
+	for known := false; !known && len(all[0]) < p.runs; {
+		known = true
+		for k, run := range things {
+			for i := range warmUps + blockRuns {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				took, err := run(len(all[k]) + i)
+				if err != nil {
+					return nil, err
+				}
+				if i >= warmUps {
+					all[k] = append(all[k], millis(took))
+				}
+			}
+			t := timingOf(all[k])
+			known = known && len(all[k]) >= fewestRun && t.HalfWidthMS <= p.precision/100*t.MedianMS
+		}
+	}
+	return all, nil
+}
+
+// pace is how fast the machine is: a run of the whole model, and what it took when
+// that was measured, ms.
+type pace struct {
+	run     func(i int) (time.Duration, error)
+	median  float64
+	session io.Closer // that it runs; nil for none
+}
+
+// close closes the session.
+func (p *pace) close() error {
+	if p == nil || p.session == nil {
+		return nil
+	}
+	return p.session.Close()
+}
+
+// timed measures things in turns with the whole model, where there is one: their times
+// are those that they would have taken at the speed that the machine had then.
+func (p *profiler) timed(ctx context.Context, things ...func(i int) (time.Duration, error)) ([]*plan.Timing, error) {
+	if p.pace != nil {
+		things = append(things, p.pace.run)
+	}
+	times, err := p.inTurns(ctx, things...)
+	if err != nil {
+		return nil, err
+	}
+	factor := 1.0
+	if last := len(times) - 1; p.pace != nil {
+		factor = p.pace.median / timingOf(times[last]).MedianMS
+		times = times[:last]
+	}
+	var all []*plan.Timing
+	for _, t := range times {
+		for i := range t {
+			t[i] *= factor
+		}
+		all = append(all, timingOf(t))
 	}
 	return all, nil
 }

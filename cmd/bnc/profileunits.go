@@ -96,8 +96,8 @@ func unitModel(c *cut.Cut) (*cut.Analysis, *cut.Cut, error) {
 	return a, unit, err
 }
 
-// compare runs a pair for every cut and says how far the entries are from them. On
-// a machine that does something else meanwhile times drift; shares stay.
+// compare runs a pair for every cut, in turns with the whole model, and says how far the
+// entries are from them.
 func (p *profiler) compare(ctx context.Context, r *plan.Profile, path string, cuts []*cut.Cut, dir string) error {
 	rows := [][]string{{"cut", "mobile ms", "pair's", "off", "cloud ms", "pair's", "off"}}
 	var errs, shares []float64 // shares: of the mobile part, which no load of the machine changes
