@@ -40,3 +40,18 @@ func upgradeResize(u upgrading, n *ir.Node) string {
 	n.SetInput(2, scales)
 	return ""
 }
+
+// upgradeCoordinates: version 13 has no tf_half_pixel_for_nn, whose positions are
+// those of half_pixel and 0.5: rounded down, these are the latter's nearest ones.
+func upgradeCoordinates(_ upgrading, n *ir.Node) string {
+	if n.Str("coordinate_transformation_mode", "half_pixel") != "tf_half_pixel_for_nn" {
+		return ""
+	}
+	rounding := map[string]string{"floor": "round_prefer_ceil", "round_prefer_floor": "ceil"}[n.Str("nearest_mode", "round_prefer_floor")]
+	if n.Str("mode", "nearest") != "nearest" || rounding == "" {
+		return "there is no other spelling of tf_half_pixel_for_nn with its mode"
+	}
+	n.SetAttr(ir.StringAttr("coordinate_transformation_mode", "half_pixel"))
+	n.SetAttr(ir.StringAttr("nearest_mode", rounding))
+	return ""
+}

@@ -32,6 +32,7 @@ var upgrades = map[int64]map[string]func(u upgrading, n *ir.Node) string{
 		"Hardmax":    upgradeSoftmax,
 		"LogSoftmax": upgradeSoftmax,
 		"ReduceSum":  upgradeInts("axes", 1),
+		"Resize":     upgradeCoordinates,
 		"Softmax":    upgradeSoftmax,
 		"Split":      upgradeInts("split", 1),
 		"Squeeze":    upgradeInts("axes", 1),

@@ -22,6 +22,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		{"training", `g (float[1,1,2,2] x, float[1] s) => (float[1,1,2,2] y) { y, m, v, a, b = BatchNormalization (x, s, s, s, s) }`, 13, []string{"BatchNormalization", "training mode"}},
 		{"scales that are computed", `g (float[1,1,2,2] x, float[4] s) => (float[N,M,H,W] y) { y = Resize (x, s) }`, 10, []string{"Resize", "scales are computed"}},
 		{"larger and smaller", `g (float[1,1,2,2] x) => (float[1,1,1,4] y) <float[4] s = {1, 1, 0.5, 2}> { y = Resize (x, s) }`, 10, []string{"Resize", "shrinks another"}},
+		{"positions that went", `g (float[1,1,2,2] x) => (float[1,1,4,4] y) <float[4] s = {1, 1, 2, 2}> { y = Resize <mode = "linear", coordinate_transformation_mode = "tf_half_pixel_for_nn"> (x, s, s) }`, 12, []string{"Resize", "tf_half_pixel_for_nn"}},
 		{"an operator that went", `g (float[2] x) => (float[2] y) { y = Affine (x) }`, 9, []string{"Affine changed with version 10"}},
 		{"an operator that is not known", `g (float[2] x) => (float[2] y) { y = Nonsense (x) }`, 9, []string{"Nonsense is not known"}},
 		{"in a body", `g (float[2] x, bool k) => (float[2] y) { y = If (k) <then_branch = p () => (float[2] q) { q = Affine (x) }, else_branch = r () => (x) { }> }`, 9, []string{"Affine"}},
@@ -39,6 +40,16 @@ func TestUpgradeRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUpgradeCoordinates: no mode is left that operator set 13 does not have.
+func TestUpgradeCoordinates(t *testing.T) {
+	m := parse(t, `<ir_version: 4, opset_import: ["" : 11]>
+	g (float[1,1,2,2] x) => (float[1,1,4,4] y) <float[4] s = {1, 1, 2, 2}> { y = Resize <coordinate_transformation_mode = "tf_half_pixel_for_nn", nearest_mode = "floor"> (x, s, s) }`)
+	apply(t, m, passes.Upgrade(17))
+	if text := print(t, m); strings.Contains(text, "tf_half_pixel_for_nn") {
+		t.Error(text)
 	}
 }
 

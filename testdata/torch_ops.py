@@ -293,6 +293,7 @@ OPS = {
     "Transpose": lambda a, x: x.permute(a.get("perm", list(range(x.dim()))[::-1])),
     "Expand": lambda a, x, shape: x.expand(torch.broadcast_shapes(x.shape, ints(shape))),
     "Concat": lambda a, *xs: torch.cat(xs, a["axis"]), "Split": split, "Tile": lambda a, x, n: x.tile(ints(n)),
+    "Range": lambda a, s, e, d: s + d * torch.arange(math.ceil((float(e) - float(s)) / float(d))),
     "DepthToSpace": depth_to_space, "SpaceToDepth": space_to_depth,
     "CumSum": cumsum, "CastLike": lambda a, x, y: x, "Trilu": lambda a, x, k=None: (torch.triu if a.get("upper", 1)
         else torch.tril)(x, 0 if k is None else int(k)),

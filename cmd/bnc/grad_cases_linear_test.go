@@ -77,6 +77,9 @@ var deconvolutionCases = []ruleCase{
 	{name: "output_shape, SAME_LOWER", inputs: "float[2,3,5,4] x, float[3,4,4,4] w", body: `y = ConvTranspose <strides = [2, 2], output_shape = [9, 9], auto_pad = "SAME_LOWER"> (x, w)`},
 	{name: "SAME_UPPER", inputs: "float[2,3,5,4] x, float[3,4,3,4] w", body: `y = ConvTranspose <strides = [2, 2], auto_pad = "SAME_UPPER"> (x, w)`},
 	{name: "SAME_LOWER", inputs: "float[2,3,5,4] x, float[3,4,3,4] w", body: `y = ConvTranspose <strides = [2, 2], auto_pad = "SAME_LOWER"> (x, w)`},
+	{name: "SAME_UPPER, output_padding", inputs: "float[2,3,5,4] x, float[3,4,3,4] w", body: `h = ConvTranspose <strides = [2, 2], auto_pad = "SAME_UPPER", output_padding = [1, 1]> (x, w) y = Atan (h)`},
+	{name: "SAME_LOWER, output_padding", inputs: "float[2,3,5,4] x, float[3,4,4,3] w", body: `h = ConvTranspose <strides = [2, 3], auto_pad = "SAME_LOWER", output_padding = [1, 2]> (x, w) y = Atan (h)`},
+	{name: "output_shape, output_padding", inputs: "float[2,3,5,4] x, float[3,4,4,4] w", body: "y = ConvTranspose <strides = [2, 2], output_shape = [10, 9], output_padding = [1, 1]> (x, w)"},
 	{name: "5x5, stride 3, to an odd size", inputs: "float[2,2,4,4] x, float[2,2,5,5] w", body: "y = ConvTranspose <strides = [3, 3], pads = [2, 2, 2, 2], output_padding = [2, 1]> (x, w)"},
 }
 

@@ -15,9 +15,9 @@ func batchNormalised(name, x, rest string, draw map[string]func(*rand.Rand) floa
 
 // normCases are normalisations.
 var normCases = []ruleCase{
-	{name: "BatchNormalization", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
-	{name: "BatchNormalization, epsilon", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization <epsilon = 0.1> (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
-	{name: "BatchNormalization of rank 2", inputs: "float[3,4] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics, wrt: []string{"x", "g", "b"}}},
+	{name: "BatchNormalization", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics}},
+	{name: "BatchNormalization, epsilon", inputs: "float[3,4,5,6] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization <epsilon = 0.1> (x, g, b, m, v)", more: caseOptions{draw: statistics}},
+	{name: "BatchNormalization of rank 2", inputs: "float[3,4] x, float[4] g, float[4] b, float[4] m, float[4] v", body: "y = BatchNormalization (x, g, b, m, v)", more: caseOptions{draw: statistics}},
 	{name: "BatchNormalization, all spelt out", inputs: "float[3,4,5,6] x, float[4,1,1] g, float[4,1,1] b, float[4,1,1] m, float[4,1,1] v", body: "c = Sub (x, m) d = Sqrt (v) n = Div (c, d) s = Mul (n, g) y = Add (s, b)", more: caseOptions{draw: statistics}},
 	batchNormalised("4 channels", "float[3,4,5,6]", "h = BatchNormalization (x, g, b, m, v) y = Exp (h)", nil),
 	batchNormalised("epsilon", "float[3,4,5,6]", "h = BatchNormalization <epsilon = 0.3> (x, g, b, m, v) y = Exp (h)", nil),
@@ -62,6 +62,9 @@ var quantisedCases = []ruleCase{
 	{name: "uint16", inputs: plane, body: "q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)", more: caseOptions{opset: 21, inits: "float s = {0.0001}, uint16 z = {30000}"}},
 	{name: "weights and activations", inputs: "float[2,3,6,5] x, float[4,3,3,3] w", more: caseOptions{inits: "float s = {0.02}, uint8 z = {120}, float[4] t = {0.01, 0.02, 0.03, 0.04}, int8[4] o = {0, 0, 0, 0}"},
 		body: "a = QuantizeLinear (x, s, z) b = DequantizeLinear (a, s, z) c = QuantizeLinear <axis = 0> (w, t, o) d = DequantizeLinear <axis = 0> (c, t, o) y = Conv (b, d)"},
+	{name: "a scale that learns", inputs: plane + ", float s", body: "q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)", more: caseOptions{inits: "uint8 z = {120}", draw: drawn("s", between(0.005, 0.02)).draw}},
+	{name: "scales that learn, one a channel", inputs: plane + ", float[3] s, float[3] r", body: "q = QuantizeLinear <axis = 1> (x, s, z) y = DequantizeLinear <axis = 1> (q, r, z)",
+		more: caseOptions{inits: "int8[3] z = {0, 4, -3}", draw: map[string]func(*rand.Rand) float32{"s": between(0.005, 0.02), "r": positive}}},
 	{name: "Floor in a quantiser", inputs: plane, body: "[quantiser_floor] h = Floor (x) y = Mul (h, h)", more: xs(wide)},
 	{name: "Round in a quantiser", inputs: plane, body: "[quantiser_round] h = Round (x) y = Exp (h)"},
 	{name: "Clip in a quantiser", inputs: plane, body: "[quantiser_clip] h = Clip (x, lo, hi) y = Exp (h)", more: caseOptions{inits: "float lo = {0}, float hi = {2}", draw: xs(whole(4)).draw, kinks: true}},

@@ -34,6 +34,7 @@ var shapeCases = []ruleCase{
 	{name: "Slice backwards from beyond", inputs: "float[4,7] x", body: "h = Slice (x, s, e, a, t) y = Exp (h)", more: caseOptions{inits: "int64[1] s = {50}, int64[1] e = {1}, int64[1] a = {1}, int64[1] t = {-3}"}},
 	{name: "Pad", inputs: "float[2,3,4] x", body: "h = Pad (x, p) y = Exp (h)", more: caseOptions{inits: "int64[6] p = {0, 1, 2, 1, 0, 3}"}},
 	{name: "Pad with a value", inputs: "float[2,3] x", body: "h = Pad (x, p, v) y = Exp (h)", more: caseOptions{inits: "int64[4] p = {0, 1, 2, 0}, float v = {1.5}"}},
+	{name: "Range", inputs: "float[6] x", body: "r = Range (s, e, d) y = Mul (x, r)", more: caseOptions{inits: "float s = {1.5}, float e = {4.5}, float d = {0.5}", wrt: []string{"x", "s", "d"}}},
 	{name: "Pad, negative", inputs: "float[4,5] x", body: "h = Pad (x, p) y = Exp (h)", more: caseOptions{inits: "int64[4] p = {-1, 1, 2, -2}"}},
 	{name: "Pad, axes", inputs: "float[2,3,4] x", body: `h = Pad (x, p, "", a) y = Exp (h)`, more: caseOptions{opset: 18, inits: "int64[4] p = {1, 2, 0, 1}, int64[2] a = {-1, 0}"}},
 	{name: "Pad, reflect", inputs: "float[2,5,4] x", body: `h = Pad <mode = "reflect"> (x, p) y = Exp (h)`, more: caseOptions{inits: "int64[6] p = {0, 2, 1, 0, 3, 3}"}},

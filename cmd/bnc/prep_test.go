@@ -149,6 +149,10 @@ var upgraded = []struct {
 	{"Resize", []int64{10}, `s = Constant <value = float[4] {1, 1, 2.5, 1.7}> () y = Resize (x, s)`},
 	{"Resize down", []int64{10}, `s = Constant <value = float[4] {1, 1, 0.6, 0.7}> () y = Resize (x, s)`},
 	{"Resize, linear", []int64{10}, `s = Constant <value = float[4] {1, 1, 0.6, 1.7}> () y = Resize <mode = "linear"> (x, s)`},
+	{"Resize, tf_half_pixel_for_nn", []int64{11, 12}, `r = Constant <value = float[0] {}> () s = Constant <value = float[4] {1, 1, 2.5, 0.7}> ()
+		y = Resize <coordinate_transformation_mode = "tf_half_pixel_for_nn", nearest_mode = "floor"> (x, r, s)`},
+	{"Resize, tf_half_pixel_for_nn, by default", []int64{11, 12}, `r = Constant <value = float[0] {}> () s = Constant <value = float[4] {1, 1, 0.6, 3}> ()
+		y = Resize <coordinate_transformation_mode = "tf_half_pixel_for_nn"> (x, r, s)`},
 	{"RoiAlign", []int64{10, 15}, `r = Constant <value = float[1,4] {0, 0, 4, 3}> () b = Constant <value = int64[1] {1}> ()
 		y = RoiAlign <output_height = 2, output_width = 2> (x, r, b)`},
 	{"Scatter", []int64{9, 10}, `i = Constant <value = int64[1,1,1,1] {2}> () u = Constant <value = float[1,1,1,1] {9}> () y = Scatter <axis = 3> (x, i, u)`},

@@ -20,7 +20,7 @@ type statistic struct {
 func trainBatchNorm(b *builder, trained map[*ir.Value]bool) []statistic {
 	var stats []statistic
 	for _, n := range slices.Clone(b.g.Nodes()) {
-		if n.Op != "BatchNormalization" || n.Domain != "" || !trained[n.Input(1)] && !trained[n.Input(2)] {
+		if n.Op != "BatchNormalization" || n.Domain != "" || n.Int("training_mode", 0) != 0 || !trained[n.Input(1)] && !trained[n.Input(2)] {
 			continue
 		}
 		mean, variance := n.Input(3), n.Input(4)

@@ -21,6 +21,7 @@ type builder struct {
 	info   *shape.Info
 	shapes map[*ir.Value][]int64
 	consts map[string]*ir.Value
+	mixed  *ir.Value // an operand in another floating-point type than float32
 }
 
 func newBuilder(m *ir.Model, info *shape.Info) *builder {
@@ -29,18 +30,25 @@ func newBuilder(m *ir.Model, info *shape.Info) *builder {
 
 // dims returns the shape of v. That it is known was checked before.
 func (b *builder) dims(v *ir.Value) []int64 {
-	if d, ok := b.shapes[v]; ok {
-		return d
+	if !b.known(v) {
+		panic(fmt.Sprintf("BUG: the shape of tensor %q is not known as numbers: %v", v.Name(), b.info.Of(v)))
+	}
+	return b.shapes[v]
+}
+
+// known reports whether the shape of v is known as numbers.
+func (b *builder) known(v *ir.Value) bool {
+	if _, ok := b.shapes[v]; ok {
+		return true
 	}
 	d, ok := b.info.Of(v).Shape()
 	if !ok {
 		d, ok = declared(v)
 	}
-	if !ok {
-		panic(fmt.Sprintf("BUG: the shape of tensor %q is not known as numbers: %v", v.Name(), b.info.Of(v)))
+	if ok {
+		b.shapes[v] = d
 	}
-	b.shapes[v] = d
-	return d
+	return ok
 }
 
 // declared returns the shape that the graph itself states, as it does for all
@@ -64,6 +72,11 @@ func (b *builder) isFloat(v *ir.Value) bool {
 
 // emit appends a node with one output of the given type.
 func (b *builder) emit(domain, op string, d ir.DType, dims []int64, in []*ir.Value, attrs ...*ir.Attr) *ir.Value {
+	for _, v := range in {
+		if v != nil && op != "Cast" && b.typeOf(v).IsFloat() && b.typeOf(v) != ir.Float32 {
+			b.mixed = v
+		}
+	}
 	out := b.g.Temp(b.prefix+op, ir.TensorType(d, ir.Fixed(dims...)))
 	b.g.NewNode(domain, op, in, []*ir.Value{out}, attrs...)
 	b.shapes[out] = slices.Clone(dims)
@@ -174,32 +187,26 @@ func (b *builder) reduce(op string, x *ir.Value, keep bool, axes ...int64) *ir.V
 	return b.op(op, d, []*ir.Value{x, b.ints(axes...)}, ir.IntAttr("keepdims", flag(keep)))
 }
 
-// unbroadcast sums x, of a shape to which dims broadcasts, down to dims.
+// unbroadcast sums x, of a shape to which dims broadcast, down to dims. It leaves
+// x as it is where they do not.
 func (b *builder) unbroadcast(x *ir.Value, dims []int64) *ir.Value {
 	from := b.dims(x)
-	if slices.Equal(from, dims) {
+	lead := len(from) - len(dims)
+	if slices.Equal(from, dims) || lead < 0 {
 		return x
 	}
-	lead := len(from) - len(dims)
-	if lead < 0 { // x was never broadcast as far: it lacks leading ones
-		return b.reshape(b.expand(x, dims), dims...)
-	}
 	var axes []int64
-	target := slices.Clone(from)
-	for i := range from {
-		one := i < lead || dims[i-lead] == 1
-		if one && from[i] != 1 {
-			axes, target[i] = append(axes, int64(i)), 1
-		}
-		if !one && from[i] == 1 && dims[i-lead] != 1 { // constant along an axis: spread it
-			target[i] = dims[i-lead]
+	for i, n := range from {
+		switch {
+		case i >= lead && dims[i-lead] == n:
+		case i >= lead && dims[i-lead] != 1:
+			return x
+		case n != 1:
+			axes = append(axes, int64(i))
 		}
 	}
 	if len(axes) > 0 {
 		x = b.sum(x, true, axes...)
-	}
-	if !slices.Equal(b.dims(x), target) {
-		x = b.expand(x, target)
 	}
 	return b.reshape(x, dims...)
 }

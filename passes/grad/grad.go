@@ -48,7 +48,10 @@ func Backward(m *ir.Model, info *shape.Info, seeds map[*ir.Value]*ir.Value, wrt 
 	t := &tape{
 		builder: newBuilder(m, info), active: map[*ir.Value]bool{}, grads: map[*ir.Value][]*ir.Value{},
 	}
-	nodes := slices.Clone(m.Graph.Nodes())
+	if err := spellWindows(t.builder); err != nil {
+		return nil, err
+	}
+	nodes := m.Graph.Nodes()
 	for _, v := range wrt {
 		t.active[v] = true
 	}
@@ -105,7 +108,7 @@ func (t *tape) grad(v *ir.Value) *ir.Value {
 }
 
 func (t *tape) visit(n *ir.Node) error {
-	c := &call{tape: t, node: n}
+	c := &call{tape: t, node: n, given: map[int]*ir.Value{}}
 	if !slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && len(t.grads[v]) > 0 }) {
 		return nil
 	}
@@ -119,8 +122,24 @@ func (t *tape) visit(n *ir.Node) error {
 	if r.reason != "" {
 		return c.errorf("not differentiable: %s", r.reason)
 	}
-	t.prefix = "grad." + first(n) + "."
-	return r.vjp(c)
+	if r.vjp == nil {
+		return nil
+	}
+	for _, v := range slices.Concat(n.Inputs(), n.Outputs()) {
+		if v != nil && !t.known(v) {
+			return c.errorf("the shape of %q is not known as numbers, found %v; export the model for inputs of one shape", v.Name(), t.info.Of(v))
+		}
+	}
+	for i, v := range n.Outputs() {
+		if i > 0 && v != nil && len(t.grads[v]) > 0 && !r.outputs {
+			return c.errorf("only its first output has a gradient rule, and output %q is used", v.Name())
+		}
+	}
+	t.prefix, t.mixed = "grad."+first(n)+".", nil
+	if err := r.vjp(c); err != nil {
+		return err
+	}
+	return c.settle(r)
 }
 
 func first(n *ir.Node) string {
@@ -140,7 +159,8 @@ func reads(n *ir.Node) []*ir.Value {
 // call is the application of one node's rule.
 type call struct {
 	*tape
-	node *ir.Node
+	node  *ir.Node
+	given map[int]*ir.Value // by the rule, by input
 }
 
 func (c *call) in(i int) *ir.Value  { return c.node.Input(i) }
@@ -160,24 +180,50 @@ func (c *call) dy(i int) *ir.Value {
 	return c.grad(c.out(i))
 }
 
-// give contributes dx to the gradient of input i, summing over the axes along
-// which the input was broadcast.
-func (c *call) give(i int, dx *ir.Value) {
-	v := c.in(i)
-	c.grads[v] = append(c.grads[v], c.unbroadcast(dx, c.dims(v)))
-}
+// give contributes dx, of the input's own shape, to the gradient of input i.
+func (c *call) give(i int, dx *ir.Value) { c.given[i] = dx }
 
-func (c *call) errorf(format string, args ...any) error {
-	name := ""
-	for _, v := range c.node.Inputs() {
-		if v != nil && c.active[v] {
-			name = v.Name()
-			break
+// giveSum is give for an input that was broadcast to the shape of dx.
+func (c *call) giveSum(i int, dx *ir.Value) { c.give(i, c.unbroadcast(dx, c.inDims(i))) }
+
+// settle adds what the rule gave to the gradients of the inputs, after checking
+// that each input that wants one got one of its own shape and that no operand in
+// another floating-point type met gradients in float32.
+func (c *call) settle(r rule) error {
+	if v := c.mixed; v != nil {
+		return c.errorf("%q is %v, and gradients are computed in float32; give a model in float32", v.Name(), c.typeOf(v))
+	}
+	for i, v := range c.node.Inputs() {
+		dx := c.given[i]
+		switch {
+		case dx == nil && c.wants(i) && r.ignores[i] == "" && r.ignores[every] == "":
+			return c.errorAt(v, "there is no gradient rule for input %d of this operator; keep what it is computed from as it is (--freeze), or make it a constant", i)
+		case dx != nil && !slices.Equal(c.dims(dx), c.dims(v)):
+			return c.errorAt(v, "its gradient rule does not take these attributes: expected a gradient of shape %v for input %d, found %v", c.dims(v), i, c.dims(dx))
+		case dx != nil:
+			c.grads[v] = append(c.grads[v], dx)
 		}
 	}
-	op := c.node.Op
-	if c.node.Domain != "" {
-		op = c.node.Domain + "." + op
+	return nil
+}
+
+// errorf is errorAt for the first input that a gradient passes to.
+func (c *call) errorf(format string, args ...any) error {
+	for _, v := range c.node.Inputs() {
+		if v != nil && c.active[v] {
+			return c.errorAt(v, format, args...)
+		}
 	}
-	return &Error{Node: c.node.Name, Op: op, Tensor: name, Reason: fmt.Sprintf(format, args...)}
+	return c.errorAt(nil, format, args...)
+}
+
+func (c *call) errorAt(v *ir.Value, format string, args ...any) error {
+	e := &Error{Node: c.node.Name, Op: c.node.Op, Reason: fmt.Sprintf(format, args...)}
+	if c.node.Domain != "" {
+		e.Op = c.node.Domain + "." + e.Op
+	}
+	if v != nil {
+		e.Tensor = v.Name()
+	}
+	return e
 }

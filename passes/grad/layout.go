@@ -294,7 +294,7 @@ func (l *relayout) normalised(x *ir.Value, parameters []*ir.Value, attrs []*ir.A
 }
 
 func batchNormCHWN(l *relayout, n *ir.Node) []*ir.Value {
-	if len(l.dims(n.Input(0))) != 4 {
+	if len(l.dims(n.Input(0))) != 4 || n.Int("training_mode", 0) != 0 {
 		return nil
 	}
 	return []*ir.Value{l.normalised(l.form(n.Input(0)), n.Inputs()[1:5], []*ir.Attr{ir.FloatAttr("epsilon", n.Float("epsilon", 1e-5))})}

@@ -171,14 +171,18 @@ func maxPoolGrad(l *builder, n *ir.Node) *ir.Value {
 	x, y, dy := n.Input(0), n.Input(1), n.Input(2)
 	pool := y.Producer()
 	idx := pool.Output(1)
-	if idx == nil { // the same pooling, with its indices
+	if idx == nil || pool.Int("storage_order", 0) != 0 { // its positions, row by row
 		idx = l.g.Temp(l.prefix+"indices", ir.TensorType(ir.Int64, ir.Fixed(l.dims(y)...)))
 		l.shapes[idx] = l.dims(y)
-		name := pool.Name
-		with := l.g.NewNode("", "MaxPool", pool.Inputs(), []*ir.Value{nil, idx}, pool.Attrs()...)
-		l.g.MoveOutput(y, with, 0)
-		l.g.Remove(pool)
-		with.SetName(name)
+		rows := l.g.NewNode("", "MaxPool", pool.Inputs(), []*ir.Value{nil, idx}, pool.Attrs()...)
+		rows.DelAttr("storage_order")
+		if pool.Output(1) == nil { // one pooling for both
+			l.g.MoveOutput(y, rows, 0)
+			l.g.Remove(pool)
+			rows.SetName(pool.Name)
+		} else {
+			rows.SetOutput(0, l.g.Temp(l.prefix+"again", ir.TensorType(ir.Float32, ir.Fixed(l.dims(y)...))))
+		}
 	}
 	d := l.dims(x)
 	zeros := l.zeros([]int64{product(d)})

@@ -3,19 +3,19 @@ package grad
 import "github.com/bottlenet/bnc/compiler/ir"
 
 // binaryRules are those of operators with several operands that broadcast
-// (numpy's rules). [call.give] sums a contribution down to its operand's shape.
+// (numpy's rules): [call.giveSum] sums a contribution down to its operand's shape.
 var binaryRules = map[string]rule{
 	"Add": {vjp: func(c *call) error {
 		for i := range 2 {
 			if c.wants(i) {
-				c.give(i, c.dy(0))
+				c.giveSum(i, c.dy(0))
 			}
 		}
 		return nil
 	}},
 	"Sub": {vjp: func(c *call) error {
 		if c.wants(0) {
-			c.give(0, c.dy(0))
+			c.giveSum(0, c.dy(0))
 		}
 		if c.wants(1) {
 			c.give(1, c.neg(c.unbroadcast(c.dy(0), c.inDims(1))))
@@ -26,7 +26,7 @@ var binaryRules = map[string]rule{
 	"Mul": {vjp: func(c *call) error {
 		for i := range 2 {
 			if c.wants(i) {
-				c.give(i, c.mul(c.dy(0), c.in(1-i)))
+				c.giveSum(i, c.mul(c.dy(0), c.in(1-i)))
 			}
 		}
 		return nil
@@ -38,7 +38,7 @@ var binaryRules = map[string]rule{
 		}
 		q := c.div(c.dy(0), c.in(1))
 		if c.wants(0) {
-			c.give(0, q)
+			c.giveSum(0, q)
 		}
 		if c.wants(1) {
 			c.give(1, c.neg(c.unbroadcast(c.mul(q, c.out(0)), c.inDims(1))))
@@ -50,7 +50,7 @@ var binaryRules = map[string]rule{
 	"Sum": {vjp: func(c *call) error {
 		for i := range c.node.Inputs() {
 			if c.wants(i) {
-				c.give(i, c.dy(0))
+				c.giveSum(i, c.dy(0))
 			}
 		}
 		return nil
@@ -59,7 +59,7 @@ var binaryRules = map[string]rule{
 		dy := c.scale(c.dy(0), 1/float64(c.node.NumInputs()))
 		for i := range c.node.Inputs() {
 			if c.wants(i) {
-				c.give(i, dy)
+				c.giveSum(i, dy)
 			}
 		}
 		return nil
@@ -70,10 +70,10 @@ var binaryRules = map[string]rule{
 	"Where": {vjp: func(c *call) error {
 		zero := c.scalar(0)
 		if c.wants(1) {
-			c.give(1, c.where(c.in(0), c.dy(0), zero))
+			c.giveSum(1, c.where(c.in(0), c.dy(0), zero))
 		}
 		if c.wants(2) {
-			c.give(2, c.where(c.in(0), zero, c.dy(0)))
+			c.giveSum(2, c.where(c.in(0), zero, c.dy(0)))
 		}
 		return nil
 	}},
@@ -83,10 +83,10 @@ var binaryRules = map[string]rule{
 		p := c.positive(x)
 		below := c.sub(c.scalar(1), p)
 		if c.wants(0) {
-			c.give(0, c.mul(dy, c.add(p, c.mul(below, c.in(1)))))
+			c.giveSum(0, c.mul(dy, c.add(p, c.mul(below, c.in(1)))))
 		}
 		if c.wants(1) {
-			c.give(1, c.mul(dy, c.mul(below, x)))
+			c.giveSum(1, c.mul(dy, c.mul(below, x)))
 		}
 		return nil
 	}},
@@ -108,7 +108,7 @@ func extremum(c *call) error {
 	share := c.div(c.dy(0), total)
 	for i := range masks {
 		if c.wants(i) {
-			c.give(i, c.mul(share, masks[i]))
+			c.giveSum(i, c.mul(share, masks[i]))
 		}
 	}
 	return nil
@@ -119,14 +119,15 @@ func extremum(c *call) error {
 func powRule(c *call) error {
 	x, e, y, dy := c.in(0), c.in(1), c.out(0), c.dy(0)
 	if n, ok := number(e); ok && !c.wants(1) {
-		if !c.wants(0) || n == 0 {
-			return nil
+		switch {
+		case !c.wants(0):
+		case n == 0:
+			c.give(0, c.zeros(c.dims(x)))
+		case n == 2:
+			c.giveSum(0, c.mul(dy, c.scale(x, n)))
+		default:
+			c.giveSum(0, c.mul(dy, c.scale(c.binary("Pow", x, c.scalar(n-1)), n)))
 		}
-		slope := x
-		if n != 2 {
-			slope = c.binary("Pow", x, c.scalar(n-1))
-		}
-		c.give(0, c.mul(dy, c.scale(slope, n)))
 		return nil
 	}
 	if c.info.Of(e).DType != ir.Float32 {
@@ -135,13 +136,13 @@ func powRule(c *call) error {
 	if c.wants(0) {
 		zero := c.emit("", "Equal", ir.Bool, c.dims(e), []*ir.Value{e, c.scalar(0)})
 		slope := c.where(zero, c.scalar(0), c.mul(e, c.binary("Pow", x, c.plus(e, -1))))
-		c.give(0, c.mul(dy, slope))
+		c.giveSum(0, c.mul(dy, slope))
 	}
 	if c.wants(1) {
 		// log of x where x > 0, else 0
 		p := c.compare("Greater", x, c.scalar(0))
 		log := c.mul(p, c.unary("Log", c.binary("Max", x, c.scalar(1e-37))))
-		c.give(1, c.mul(c.mul(dy, y), log))
+		c.giveSum(1, c.mul(c.mul(dy, y), log))
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ var elementwiseRules = map[string]rule{
 	"Reciprocal": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.neg(c.mul(dy, c.mul(y, y))) })},
 	// Dropout in inference, the only mode there is in a graph that is trained
 	// here, is the identity.
-	"Dropout": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return dy })},
+	"Dropout": {vjp: dropoutRule, ignores: map[int]string{1: "the ratio matters in training mode only"}},
 	// softmax: dx = y (dy - sum(dy y)) along the axis
 	"Softmax": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
 		g := c.mul(dy, y)
@@ -109,14 +109,41 @@ var elementwiseRules = map[string]rule{
 	})},
 	// Between floating-point types a cast is the identity, and from there to
 	// integers and back it is a rounding, which is passed straight through.
-	"Cast":     {vjp: throughInts(func(c *call, dy *ir.Value) *ir.Value { return dy })},
-	"CastLike": {vjp: throughInts(func(c *call, dy *ir.Value) *ir.Value { return dy })},
+	"Cast":     {vjp: castRule, ignores: toBool},
+	"CastLike": {vjp: castRule, ignores: map[int]string{0: toBool[0], 1: "only its type counts"}},
+}
+
+var toBool = map[int]string{0: "true and false do not change with small changes"}
+
+func castRule(c *call) error {
+	if c.typeOf(c.in(0)) != ir.Bool && c.typeOf(c.out(0)) != ir.Bool {
+		c.give(0, c.dy(0))
+	}
+	return nil
+}
+
+func dropoutRule(c *call) error {
+	if mode := c.in(2); mode != nil {
+		if t := mode.Const(); t == nil || !isFalse(t) {
+			return c.errorf("it is in training mode, or may be; export the model for inference")
+		}
+	}
+	if c.wants(0) {
+		c.give(0, c.dy(0))
+	}
+	return nil
+}
+
+// isFalse reports whether a bool tensor of one element is known to be false.
+func isFalse(t *ir.Tensor) bool {
+	b, err := t.Bytes()
+	return err == nil && len(b) == 1 && b[0] == 0
 }
 
 // derivative is the rule of an operator that only its first input goes through.
 func derivative(dx func(c *call, x, y, dy *ir.Value) *ir.Value) func(*call) error {
 	return func(c *call) error {
-		if c.wants(0) && c.dy(0) != nil {
+		if c.wants(0) {
 			c.give(0, dx(c, c.in(0), c.out(0), c.dy(0)))
 		}
 		return nil
@@ -135,21 +162,36 @@ func fromFront(axis, rank int64) int64 {
 	return axis
 }
 
+// clipRule: what a bound cut off is the bound's, the upper one's where both are
+// reached.
 func clipRule(c *call) error {
-	dy := c.dy(0)
-	if dy == nil || !c.wants(0) {
-		return nil
+	x, y, dy := c.in(0), c.out(0), c.dy(0)
+	if c.wants(0) {
+		c.give(0, c.clipped(x, y, dy))
 	}
-	x, y := c.in(0), c.out(0)
+	one, above := c.scalar(1), c.scalar(0)
+	if hi := c.in(2); hi != nil && (c.wants(1) || c.wants(2)) {
+		above = c.sub(one, c.positive(c.sub(hi, y)))
+		if c.wants(2) {
+			c.give(2, c.reshape(c.sumAll(c.mul(dy, above)), c.inDims(2)...))
+		}
+	}
+	if c.wants(1) {
+		below := c.mul(c.sub(one, above), c.sub(one, c.positive(c.sub(y, c.in(1)))))
+		c.give(1, c.reshape(c.sumAll(c.mul(dy, below)), c.inDims(1)...))
+	}
+	return nil
+}
+
+// clipped is the gradient of a Clip's x.
+func (c *call) clipped(x, y, dy *ir.Value) *ir.Value {
 	if c.inQuantiser() { // the lowest and the highest level are inside
-		c.give(0, c.mul(dy, c.compare("Equal", x, y)))
-		return nil
+		return c.mul(dy, c.compare("Equal", x, y))
 	}
 	if mid, half, ok := c.between(); ok { // |y - mid| < half
 		away := c.unary("Abs", c.plus(y, -mid))
 		inside := c.unary("HardSigmoid", away, ir.FloatAttr("alpha", -steep), ir.FloatAttr("beta", float32(half*steep)))
-		c.give(0, c.mul(dy, inside))
-		return nil
+		return c.mul(dy, inside)
 	}
 	if lo := c.in(1); lo != nil {
 		dy = c.mul(dy, c.positive(c.sub(y, lo)))
@@ -157,8 +199,19 @@ func clipRule(c *call) error {
 	if hi := c.in(2); hi != nil {
 		dy = c.mul(dy, c.positive(c.sub(hi, y)))
 	}
-	c.give(0, dy)
-	return nil
+	return dy
+}
+
+// sumAll adds up all elements: a scalar.
+func (b *builder) sumAll(x *ir.Value) *ir.Value {
+	axes := make([]int64, len(b.dims(x)))
+	for i := range axes {
+		axes[i] = int64(i)
+	}
+	if len(axes) == 0 {
+		return x
+	}
+	return b.sum(x, false, axes...)
 }
 
 // between returns middle and half width of a Clip's interval where both bounds are

@@ -40,11 +40,15 @@ func windowOf(n *ir.Node, kernel []int64, large, small []int64) window {
 	copy(w.kernel[:], kernel)
 	copy(w.strides[:], n.Ints("strides"))
 	copy(w.dilations[:], n.Ints("dilations"))
-	copy(w.pads[:], n.Ints("pads"))
 	auto := n.Str("auto_pad", "NOTSET")
+	if auto == "NOTSET" { // pads beside any other mode count for nothing
+		copy(w.pads[:], n.Ints("pads"))
+	}
+	var more [2]int64
+	copy(more[:], n.Ints("output_padding"))
 	if auto == "SAME_UPPER" || auto == "SAME_LOWER" || n.Op == "ConvTranspose" && n.Ints("output_shape") != nil {
 		for i := range 2 {
-			total := max((small[2+i]-1)*w.strides[i]+w.extent(i)-large[2+i], 0)
+			total := max((small[2+i]-1)*w.strides[i]+w.extent(i)+more[i]-large[2+i], 0)
 			w.pads[i], w.pads[2+i] = total/2, total-total/2
 			if auto == "SAME_LOWER" || n.Op == "ConvTranspose" && auto != "SAME_UPPER" {
 				w.pads[i], w.pads[2+i] = total-total/2, total/2

@@ -21,10 +21,14 @@ var normRules = map[string]rule{
 }
 
 // batchNormRule, with given statistics: y = (x - m) r gamma + beta with
-// r = 1/sqrt(v + eps). dx = dy gamma r, dgamma = sum dy (x - m) r, dbeta = sum dy.
+// r = 1/sqrt(v + eps). dx = dy gamma r, dgamma = sum dy (x - m) r, dbeta = sum dy,
+// dm = -gamma r sum dy, dv = -gamma r^3 / 2 sum dy (x - m).
 // The statistics of inference are constants. Those of a training batch are
 // another operator: see [TrainBatchNorm].
 func batchNormRule(c *call) error {
+	if c.node.Int("training_mode", 0) != 0 {
+		return c.errorf("it is in training mode; export the model for inference")
+	}
 	x, gamma, mean, variance, dy := c.in(0), c.in(1), c.in(3), c.in(4), c.dy(0)
 	axes, ch := channelAxes(c.dims(x))
 	eps := float64(c.node.Float("epsilon", 1e-5))
@@ -32,12 +36,23 @@ func batchNormRule(c *call) error {
 	if c.wants(0) {
 		c.give(0, c.mul(dy, c.reshape(c.mul(gamma, r), ch...)))
 	}
-	if c.wants(1) {
-		centred := c.sub(x, c.reshape(mean, ch...))
-		c.give(1, c.mul(c.sum(c.mul(dy, centred), false, axes...), r))
+	if c.wants(1) || c.wants(4) {
+		along := c.sum(c.mul(dy, c.sub(x, c.reshape(mean, ch...))), false, axes...)
+		if c.wants(1) {
+			c.give(1, c.mul(along, r))
+		}
+		if c.wants(4) {
+			c.give(4, c.mul(c.scale(along, -0.5), c.mul(gamma, c.mul(r, c.mul(r, r)))))
+		}
 	}
-	if c.wants(2) {
-		c.give(2, c.sum(dy, false, axes...))
+	if c.wants(2) || c.wants(3) {
+		total := c.sum(dy, false, axes...)
+		if c.wants(2) {
+			c.give(2, total)
+		}
+		if c.wants(3) {
+			c.give(3, c.neg(c.mul(total, c.mul(gamma, r))))
+		}
 	}
 	return nil
 }
@@ -85,18 +100,15 @@ func instanceNormRule(c *call) error {
 func layerNormRule(c *call) error {
 	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
 	axes := c.axesFrom(c.axis("axis", -1))
-	if dy == nil || c.dy(1) != nil || c.dy(2) != nil {
-		return c.errorf("only its first output has a gradient rule")
-	}
 	z, r := c.standardise(x, float64(c.node.Float("epsilon", 1e-5)), axes...)
 	if c.wants(0) {
 		c.give(0, c.normalise(z, r, c.mul(dy, gamma), axes...))
 	}
 	if c.wants(1) {
-		c.give(1, c.mul(dy, z))
+		c.giveSum(1, c.mul(dy, z))
 	}
 	if c.wants(2) {
-		c.give(2, dy)
+		c.giveSum(2, dy)
 	}
 	return nil
 }
@@ -141,9 +153,6 @@ const batchNormTrain = "BatchNormTrain"
 func batchNormTrainRule(c *call) error {
 	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
 	mean, variance := c.out(1), c.out(2)
-	if c.dy(1) != nil || c.dy(2) != nil {
-		return c.errorf("only its first output has a gradient rule")
-	}
 	dims := c.dims(x)
 	axes, ch := channelAxes(dims)
 	m := float64(product(dims) / dims[1])
@@ -211,9 +220,6 @@ func groupNormRule(c *call) error {
 // axis on: dx = r (dz - z mean(dz z)).
 func rmsNormRule(c *call) error {
 	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
-	if dy == nil || c.dy(1) != nil {
-		return c.errorf("only its first output has a gradient rule")
-	}
 	axes := c.axesFrom(c.axis("axis", -1))
 	square := c.reduce("ReduceMean", c.mul(x, x), true, axes...)
 	r := c.unary("Reciprocal", c.sqrt(c.plus(square, float64(c.node.Float("epsilon", 1e-5)))))
@@ -224,7 +230,7 @@ func rmsNormRule(c *call) error {
 		c.give(0, c.mul(r, c.sub(dz, c.mul(z, along))))
 	}
 	if c.wants(1) {
-		c.give(1, c.mul(dy, z))
+		c.giveSum(1, c.mul(dy, z))
 	}
 	return nil
 }

@@ -41,9 +41,6 @@ func maxPoolRule(c *call) error {
 	if len(c.inDims(0)) != 4 {
 		return c.errorf("only pooling over rows and columns has a gradient rule")
 	}
-	if c.out(1) != nil && c.dy(1) != nil {
-		return c.errorf("its indices are not differentiable")
-	}
 	if c.wants(0) {
 		w := c.poolWindow()
 		c.give(0, c.special("MaxPoolGrad", c.inDims(0), []*ir.Value{c.in(0), c.out(0), c.dy(0)}, w.attrs()...))

@@ -15,25 +15,19 @@ const quantiserPrefix = "bnc.quantiser."
 // it is the identity on the way back (straight-through estimator; paper, section
 // 2.2, "we treat this pair as an identity function during backpropagation").
 var quantiserRules = map[string]rule{
-	"bnc:JpegRoundTrip": {vjp: throughInts(func(c *call, dy *ir.Value) *ir.Value { return dy })},
-	"Floor":             {vjp: rounding},
-	"Ceil":              {vjp: rounding},
-	"Round":             {vjp: rounding},
-	"Sign":              {vjp: rounding},
-	"QuantizeLinear":    {vjp: throughInts(quantizeLinear)},
-	"DequantizeLinear":  {vjp: throughInts(dequantizeLinear)},
+	"bnc:JpegRoundTrip": {
+		vjp:     func(c *call) error { c.give(0, c.dy(0)); return nil },
+		ignores: map[int]string{1: "the range is measured, and the codec passed straight through"},
+	},
+	"Floor":            {vjp: rounding, ignores: flat},
+	"Ceil":             {vjp: rounding, ignores: flat},
+	"Round":            {vjp: rounding, ignores: flat},
+	"Sign":             {vjp: rounding, ignores: flat},
+	"QuantizeLinear":   {vjp: quantizeLinear},
+	"DequantizeLinear": {vjp: dequantizeLinear},
 }
 
-// throughInts is the rule of an operator whose input or output may be integers
-// that stand for numbers.
-func throughInts(dx func(c *call, dy *ir.Value) *ir.Value) func(*call) error {
-	return func(c *call) error {
-		if c.active[c.in(0)] && c.dy(0) != nil {
-			c.give(0, dx(c, c.dy(0)))
-		}
-		return nil
-	}
-}
+var flat = map[int]string{0: "the derivative is 0 outside of a quantiser"}
 
 // inQuantiser reports whether the node is one of the bottleneck's quantiser.
 func (c *call) inQuantiser() bool { return strings.HasPrefix(c.node.Name, quantiserPrefix) }
@@ -42,48 +36,75 @@ func rounding(c *call) error {
 	if c.inQuantiser() && c.wants(0) {
 		c.give(0, c.dy(0))
 	}
-	return nil // elsewhere the derivative is 0
+	return nil
 }
 
-// perChannel shapes a scale or zero point of a (de)quantisation so that it
-// broadcasts.
-func (c *call) perChannel(v *ir.Value) *ir.Value {
-	d := c.dims(v)
-	if len(d) == 0 || product(d) == 1 {
-		return c.reshape(v)
+// perChannel returns the shape in which the scale of a (de)quantisation
+// broadcasts, and false where it is one number a block.
+func (c *call) perChannel() ([]int64, bool) {
+	d, shape := c.inDims(1), []int64{}
+	if product(d) == 1 {
+		return shape, true
 	}
-	shape := make([]int64, len(c.inDims(0)))
-	for i := range shape {
-		shape[i] = 1
+	for range c.inDims(0) {
+		shape = append(shape, 1)
 	}
-	shape[c.axis("axis", 1)] = d[0]
-	return c.reshape(v, shape...)
+	axis := c.axis("axis", 1)
+	if len(d) != 1 || d[0] != c.inDims(0)[axis] {
+		return nil, false
+	}
+	shape[axis] = d[0]
+	return shape, true
+}
+
+// levels are the smallest and the largest number of the types that a tensor is
+// quantised to.
+var levels = map[ir.DType][2]float64{
+	ir.Uint8: {0, 255}, ir.Int8: {-128, 127}, ir.Uint16: {0, 65535}, ir.Int16: {-32768, 32767},
 }
 
 // quantizeLinear: y = saturate(round(x / s) + z); on the way back x / s, and 0
-// where it saturates.
-func quantizeLinear(c *call, dy *ir.Value) *ir.Value {
-	s := c.perChannel(c.in(1))
+// where it saturates: dx = dy / s, ds = -dy x / s^2.
+func quantizeLinear(c *call) error {
+	shape, ok := c.perChannel()
+	to := c.typeOf(c.out(0))
+	span, known := levels[to]
+	if !ok || !known {
+		return c.errorf("only one scale in all or one a channel, to 8 or 16 bits, has a gradient rule; found scales %v for %v, to %v", c.inDims(1), c.inDims(0), to)
+	}
+	s := c.reshape(c.in(1), shape...)
 	u := c.div(c.in(0), s)
+	shifted := u
 	if c.in(2) != nil {
-		u = c.add(u, c.perChannel(c.cast(c.in(2))))
+		shifted = c.add(u, c.reshape(c.cast(c.in(2)), shape...))
 	}
-	lo, hi := 0.0, 255.0
-	if c.in(2) != nil {
-		switch c.info.Of(c.in(2)).DType {
-		case ir.Int8:
-			lo, hi = -128, 127
-		case ir.Uint16:
-			hi = 65535
-		case ir.Int16:
-			lo, hi = -32768, 32767
-		}
+	inside := c.mul(c.positive(c.plus(shifted, 0.5-span[0])), c.positive(c.sub(c.scalar(span[1]+0.5), shifted)))
+	dx := c.div(c.mul(c.dy(0), inside), s)
+	if c.wants(0) {
+		c.give(0, dx)
 	}
-	inside := c.mul(c.positive(c.plus(u, 0.5-lo)), c.positive(c.sub(c.scalar(hi+0.5), u)))
-	return c.div(c.mul(dy, inside), s)
+	if c.wants(1) {
+		c.give(1, c.reshape(c.neg(c.unbroadcast(c.mul(dx, u), shape)), c.inDims(1)...))
+	}
+	return nil
 }
 
-// dequantizeLinear: y = (x - z) s.
-func dequantizeLinear(c *call, dy *ir.Value) *ir.Value {
-	return c.mul(dy, c.perChannel(c.in(1)))
+// dequantizeLinear: y = (x - z) s: dx = dy s, ds = dy (x - z). X is integers, which
+// stand for numbers.
+func dequantizeLinear(c *call) error {
+	shape, ok := c.perChannel()
+	if !ok {
+		return c.errorf("only one scale in all or one a channel has a gradient rule; found scales %v for %v", c.inDims(1), c.inDims(0))
+	}
+	if c.active[c.in(0)] {
+		c.give(0, c.mul(c.dy(0), c.reshape(c.in(1), shape...)))
+	}
+	if c.wants(1) {
+		x := c.cast(c.in(0))
+		if c.in(2) != nil {
+			x = c.sub(x, c.reshape(c.cast(c.in(2)), shape...))
+		}
+		c.give(1, c.reshape(c.unbroadcast(c.mul(c.dy(0), x), shape), c.inDims(1)...))
+	}
+	return nil
 }

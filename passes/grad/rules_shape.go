@@ -14,9 +14,10 @@ var shapeRules = map[string]rule{
 	"Squeeze":      {vjp: reshapeBack},
 	"Unsqueeze":    {vjp: reshapeBack},
 	"Transpose":    {vjp: transposeRule},
-	"Expand":       {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return dy })}, // give sums
+	"Expand":       {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value { return c.unbroadcast(dy, c.dims(x)) })},
+	"Range":        {vjp: rangeRule, ignores: map[int]string{1: "the end decides the number of elements only"}},
 	"Concat":       {vjp: concatRule},
-	"Split":        {vjp: splitRule},
+	"Split":        {vjp: splitRule, outputs: true},
 	"Slice":        {vjp: sliceRule},
 	"Pad":          {vjp: padRule},
 	"Gather":       {vjp: gatherRule},
@@ -69,7 +70,7 @@ func concatRule(c *call) error {
 	axis, start := c.axis("axis", 0), int64(0)
 	for i := range c.node.Inputs() {
 		end := start + c.inDims(i)[axis]
-		if c.wants(i) && end > start {
+		if c.wants(i) {
 			c.give(i, c.slice(c.dy(0), axis, start, end))
 		}
 		start = end
@@ -143,6 +144,7 @@ func sliceRule(c *call) error {
 	}
 	dy := c.dy(0)
 	if product(y) == 0 {
+		c.give(0, c.zeros(x))
 		return nil
 	}
 	for i, axis := range axes {
@@ -187,12 +189,25 @@ func (b *builder) spread(x *ir.Value, axis, step int64) *ir.Value {
 	return b.slice(b.reshape(x, flat...), axis, 0, flat[axis]-step+1)
 }
 
-// padRule crops. Modes that repeat elements add their gradients up where they
-// were taken from.
-func padRule(c *call) error {
-	if !c.wants(0) {
-		return nil
+// rangeRule: y = start + i delta.
+func rangeRule(c *call) error {
+	if c.wants(0) {
+		c.give(0, c.reshape(c.sumAll(c.dy(0)), c.inDims(0)...))
 	}
+	if c.wants(2) {
+		steps := make([]float32, c.dims(c.dy(0))[0])
+		for i := range steps {
+			steps[i] = float32(i)
+		}
+		total := c.sumAll(c.mul(c.dy(0), c.floats(steps, int64(len(steps)))))
+		c.give(2, c.reshape(total, c.inDims(2)...))
+	}
+	return nil
+}
+
+// padRule crops; what was cropped is the value's. Modes that repeat elements add
+// their gradients up where they were taken from.
+func padRule(c *call) error {
 	pads, ok := c.ints1(1)
 	if !ok {
 		return c.errorf("its pads are not constant")
@@ -226,7 +241,14 @@ func padRule(c *call) error {
 		}
 		dy = c.putBack(dy, axis, x[axis], from)
 	}
-	c.give(0, c.pad(dy, before, after))
+	dx := c.pad(dy, before, after)
+	if c.wants(0) {
+		c.give(0, dx)
+	}
+	if c.wants(2) {
+		value := c.sub(c.sumAll(c.dy(0)), c.sumAll(dx)) // 0 where elements are repeated
+		c.give(2, c.reshape(value, c.inDims(2)...))
+	}
 	return nil
 }
 

@@ -12,7 +12,16 @@ type rule struct {
 	vjp func(c *call) error
 	// reason says why the operator is not differentiable.
 	reason string
+	// ignores says why inputs get no gradient, by index, or by [every]. Where vjp
+	// gives none and nothing is said here, the node is refused.
+	ignores map[int]string
+	// outputs is set where vjp reads the gradients of all outputs; otherwise only
+	// the first output's may be asked for.
+	outputs bool
 }
+
+// every input, in rule.ignores.
+const every = -1
 
 // rules has a row for every operator that gradients pass through, and one for
 // those they cannot. Operators whose outputs hold no floating-point numbers need
