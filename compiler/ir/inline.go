@@ -153,9 +153,9 @@ func defaultAttr(p *onnxpb.AttributeProto) *Attr {
 func (g *Graph) rename(prefix string) {
 	for _, name := range slices.Sorted(maps.Keys(g.values)) {
 		v := g.values[name]
-		delete(g.values, name)
+		g.unregister(v)
 		v.name = g.FreeName(prefix + name)
-		g.values[v.name] = v
+		g.register(v)
 	}
 	for _, n := range g.nodes {
 		for _, body := range n.Bodies() {
