@@ -124,7 +124,7 @@ func TestOutputsAreTorchvisions(t *testing.T) {
 	for _, c := range cases {
 		randomise(c.model)
 		path := filepath.Join(dir, c.name)
-		if err := onnx.Save(path+".onnx", c.model, onnx.SaveOptions{}); err != nil {
+		if err := onnx.Save(t.Context(), path+".onnx", c.model, onnx.SaveOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		models, pairs = append(models, path+".onnx"), append(pairs, c.network, path+".npz")
@@ -190,7 +190,7 @@ func TestUntrainedNetworksTellImagesApart(t *testing.T) {
 		}
 		path := filepath.Join(dir, c.name+".onnx")
 		m := build(t, c.name, Options{Seed: 1, Input: [3]int{info.Input[0], c.size, c.size}})
-		if err := onnx.Save(path, m, onnx.SaveOptions{}); err != nil {
+		if err := onnx.Save(t.Context(), path, m, onnx.SaveOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		names, models = append(names, c.name), append(models, path)

@@ -29,7 +29,7 @@ func splitAt(t *testing.T, m *ir.Model, name string, s passes.Settings) *ir.Mode
 	if s.Geometry, err = passes.CutGeometry(c, s.Geometry.Reduced, s.Geometry.Stride); err != nil {
 		t.Fatal(err)
 	}
-	b, _, err := passes.Split(a, c, s, nil)
+	b, _, err := passes.Split(t.Context(), a, c, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

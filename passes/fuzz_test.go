@@ -92,7 +92,7 @@ func throughCompiler(t *testing.T, b []byte) {
 	}
 	for _, i := range []int{0, len(a.Cuts) - 1} {
 		a := analyse()
-		bundle, _, err := passes.Split(a, &a.Cuts[i], passes.Settings{Plain: true}, nil)
+		bundle, _, err := passes.Split(t.Context(), a, &a.Cuts[i], passes.Settings{Plain: true}, nil)
 		if err != nil {
 			continue
 		}

@@ -82,7 +82,7 @@ func TestDefaultsCanBeOverridden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _, err := passes.Split(a, c, passes.Settings{Plain: true}, nil)
+	b, _, err := passes.Split(t.Context(), a, c, passes.Settings{Plain: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
 // Package passes changes models. A pass is a plain value with a name and a
-// function; a recipe is a literal list of passes that anyone can read; [Run]
+// function; a recipe is a literal list of passes that anyone can read; [RunContext]
 // applies a recipe and verifies the model after every pass.
 //
 // Passes never touch files and never run a model: what they need to know from
@@ -7,6 +7,7 @@
 package passes
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -37,12 +38,20 @@ type Report struct {
 // Dumper receives the model after each pass; index counts from 1.
 type Dumper func(index int, pass string, m *ir.Model) error
 
-// Run applies the recipe to m in order. After each pass it verifies m; a pass
-// that leaves it broken, or with another interface than it declares, is a bug of
-// the pass, and the panic says which one.
+// Run is RunContext without a context.
 func Run(m *ir.Model, recipe []Pass, dump Dumper) ([]Report, error) {
+	return RunContext(context.Background(), m, recipe, dump)
+}
+
+// RunContext applies the recipe to m in order, as far as ctx lasts. After each pass it
+// verifies m; a pass that leaves it broken, or with another interface than it declares,
+// is a bug of the pass, and the panic says which one.
+func RunContext(ctx context.Context, m *ir.Model, recipe []Pass, dump Dumper) ([]Report, error) {
 	var reports []Report
 	for i, p := range recipe {
+		if err := context.Cause(ctx); err != nil {
+			return reports, err
+		}
 		start := time.Now()
 		before := interfaceOf(m)
 		changed, err := p.Run(m)

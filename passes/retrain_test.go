@@ -123,7 +123,7 @@ func TestUnitsOf(t *testing.T) {
 		}
 		s := small
 		s.Geometry, s.Units, s.Quality = g, given, 20
-		b, _, err := passes.Split(a, c, s, nil)
+		b, _, err := passes.Split(t.Context(), a, c, s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

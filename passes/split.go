@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -71,9 +72,10 @@ func CutGeometry(c *cut.Cut, channels, stride int64) (Geometry, error) {
 }
 
 // Split divides the analysed model at c. It takes the model over: where there is
-// a bottleneck, the model becomes the joined network. Dump may be nil.
-func Split(a *cut.Analysis, c *cut.Cut, s Settings, dump Dumper) (*Bundle, []Report, error) {
-	run := recipes{dump: dump}
+// a bottleneck, the model becomes the joined network. Dump may be nil. Split ends
+// early with ctx.
+func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump Dumper) (*Bundle, []Report, error) {
+	run := recipes{ctx: ctx, dump: dump}
 	var early, late []string
 	for _, p := range a.Model.Graph.Outputs() {
 		if a.Late(c.Value, p.Value) {
@@ -90,6 +92,7 @@ func Split(a *cut.Analysis, c *cut.Cut, s Settings, dump Dumper) (*Bundle, []Rep
 
 // recipes runs recipes one after another, numbering their passes through.
 type recipes struct {
+	ctx     context.Context
 	dump    Dumper
 	reports []Report
 	err     error
@@ -104,7 +107,7 @@ func (r *recipes) run(m *ir.Model, recipe ...Pass) {
 	if r.dump != nil {
 		dump = func(i int, name string, m *ir.Model) error { return r.dump(done+i, name, m) }
 	}
-	reports, err := Run(m, recipe, dump)
+	reports, err := RunContext(r.ctx, m, recipe, dump)
 	r.reports, r.err = append(r.reports, reports...), err
 }
 

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,12 +12,13 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 )
 
 // startHash hashes the source model in the background; the function it returns
-// waits for the result.
-func startHash(path string) func() (string, error) {
+// waits for the result, or for the end of ctx.
+func startHash(ctx context.Context, path string) func() (string, error) {
 	type result struct {
 		hash string
 		err  error
@@ -27,16 +28,23 @@ func startHash(path string) func() (string, error) {
 		h, err := onnx.Hash(path)
 		done <- result{h, err}
 	}()
-	return sync.OnceValues(func() (string, error) { r := <-done; return r.hash, r.err })
+	return sync.OnceValues(func() (string, error) {
+		select {
+		case r := <-done:
+			return r.hash, r.err
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	})
 }
 
 // dumper writes the model after each pass to dir, as ONNX and, without weights,
 // as text; nil where dir is empty.
-func dumper(dir string) (passes.Dumper, error) {
+func dumper(ctx context.Context, dir string) (passes.Dumper, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
 	return func(index int, pass string, m *ir.Model) error {
@@ -45,10 +53,10 @@ func dumper(dir string) (passes.Dumper, error) {
 		if err := (onnxtext.Printer{MaxElements: 16}).Print(&text, m); err != nil {
 			return fmt.Errorf("--dump: %w", err)
 		}
-		if err := os.WriteFile(name+".txt", text.Bytes(), 0o644); err != nil {
+		if err := files.Write(name+".txt", text.Bytes()); err != nil {
 			return err
 		}
-		return onnx.Save(name+".onnx", m, onnx.SaveOptions{})
+		return onnx.Save(ctx, name+".onnx", m, onnx.SaveOptions{})
 	}, nil
 }
 
@@ -81,24 +89,10 @@ func writeDepfile(file, dir, model string, used []string) error {
 	for _, in := range inputs {
 		b.WriteString("\n" + makeEscape(in) + ":\n")
 	}
-	return writeFile(file, []byte(b.String()))
+	return files.Write(file, []byte(b.String()))
 }
 
 // makeEscape quotes what make would take for more than a name.
 func makeEscape(path string) string {
 	return strings.NewReplacer(" ", `\ `, "#", `\#`, "$", "$$", ":", `\:`).Replace(path)
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
 }

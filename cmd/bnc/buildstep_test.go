@@ -125,8 +125,8 @@ func TestInterruptedInCalibration(t *testing.T) {
 	if err := errors.Join(err, w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if code := <-done; code != exitFailed || out.Len() > 0 {
-		t.Errorf("exit code %d, expected %d; stdout %q", code, exitFailed, out.String())
+	if code := <-done; code != exitInterrupted || out.Len() > 0 {
+		t.Errorf("exit code %d, expected %d; stdout %q", code, exitInterrupted, out.String())
 	}
 	if after := tree(t, dir); !sameTree(before, after) {
 		t.Errorf("before %v, after the interrupted split %v", names(before), names(after))

@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"golang.org/x/sys/unix"
 )
 
 // bundleParts are the files of a bundle in the order in which they are listed.
@@ -20,8 +19,8 @@ var bundleParts = []string{"mobile", "cloud", "bottlenet"}
 
 // bundleWriter writes a bundle beside its destination and swaps it in whole.
 type bundleWriter struct {
-	dir, temp string
-	sizes     []partSize
+	dir   *files.Dir
+	sizes []partSize
 }
 
 // filesOf are the files that a part may take.
@@ -36,26 +35,23 @@ type partSize struct {
 // but a bundle it refuses: nothing of the user's is ever replaced.
 func openBundle(dir string) (*bundleWriter, error) {
 	dir = filepath.Clean(dir)
-	if st, err := os.Lstat(dir); err == nil {
-		if st.Mode()&os.ModeSymlink != 0 { // what it leads to is replaced
-			if dir, err = filepath.EvalSymlinks(dir); err != nil {
-				return nil, err
-			}
-		}
-		if err := onlyBundle(dir); err != nil {
+	switch _, err := os.Stat(dir); {
+	case err == nil:
+		err = onlyBundle(dir)
+		if err != nil {
 			return nil, err
 		}
-	} else if !errors.Is(err, os.ErrNotExist) {
+	case !errors.Is(err, os.ErrNotExist):
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return nil, err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".*.tmp")
+	d, err := files.CreateDir(dir, "")
 	if err != nil {
 		return nil, err
 	}
-	return &bundleWriter{dir: dir, temp: temp}, os.Chmod(temp, 0o755)
+	return &bundleWriter{dir: d}, nil
 }
 
 // outside checks that a file that a flag names is not in the folder dir, which is
@@ -129,7 +125,7 @@ func (w *bundleWriter) save(ctx context.Context, b *passes.Bundle, o onnx.SaveOp
 			meta.Part = part
 			return passes.Describe(m, meta)
 		}
-		group.Go(func() { errs[i] = onnx.Save(filepath.Join(w.temp, part+".onnx"), m, saving) })
+		group.Go(func() { errs[i] = onnx.Save(ctx, filepath.Join(w.dir.Temp, part+".onnx"), m, saving) })
 	}
 	group.Wait()
 	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
@@ -137,49 +133,13 @@ func (w *bundleWriter) save(ctx context.Context, b *passes.Bundle, o onnx.SaveOp
 	}
 	for _, part := range bundleParts {
 		for _, name := range filesOf(part) {
-			if st, err := os.Stat(filepath.Join(w.temp, name)); err == nil {
+			if st, err := os.Stat(filepath.Join(w.dir.Temp, name)); err == nil {
 				w.sizes = append(w.sizes, partSize{name, st.Size()})
 			}
 		}
 	}
-	return w.commit()
+	return w.dir.Commit()
 }
 
-// commit puts the new folder into place. Where there was one, the two change
-// places in one step, so that there is a whole bundle at any moment.
-func (w *bundleWriter) commit() error {
-	if _, err := os.Lstat(w.dir); errors.Is(err, os.ErrNotExist) {
-		if err := os.Rename(w.temp, w.dir); err != nil {
-			return err
-		}
-		w.temp = ""
-		return nil
-	}
-	if err := exchange(w.temp, w.dir); err != nil {
-		return fmt.Errorf("replacing %s: %w", w.dir, err)
-	}
-	return nil // the old bundle is in temp now, for discard
-}
-
-// exchange swaps two folders.
-func exchange(a, b string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
-	if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
-		return err
-	}
-	aside := a + ".old" // a file system without it: three steps, the old one kept until the end
-	if err := os.Rename(b, aside); err != nil {
-		return err
-	}
-	if err := os.Rename(a, b); err != nil {
-		return errors.Join(err, os.Rename(aside, b))
-	}
-	return os.Rename(aside, a)
-}
-
-// discard removes what is left of the temporary folder.
-func (w *bundleWriter) discard() {
-	if w.temp != "" {
-		os.RemoveAll(w.temp)
-	}
-}
+// discard removes what was not committed, or the bundle that was replaced.
+func (w *bundleWriter) discard() { w.dir.Discard() }

@@ -39,7 +39,7 @@ type calibrationSource struct {
 // that fit what the cut tensor holds there.
 func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.Geometry) (*calibration, error) {
 	set := src.set
-	session, err := src.openPrefix()
+	session, err := src.openPrefix(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ type calibration struct {
 }
 
 // openPrefix opens a session of what is before the cut.
-func (src calibrationSource) openPrefix() (*ort.Session, error) {
+func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, error) {
 	a, err := src.analyse()
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (src calibrationSource) openPrefix() (*ort.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := passes.Split(a, c, passes.Settings{Plain: true}, nil)
+	b, _, err := passes.Split(ctx, a, c, passes.Settings{Plain: true}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (src calibrationSource) openPrefix() (*ort.Session, error) {
 	}
 	defer os.RemoveAll(dir) // ONNX Runtime has read the file by then
 	file := filepath.Join(dir, "prefix.onnx")
-	if err := onnx.Save(file, b.Mobile, onnx.SaveOptions{}); err != nil {
+	if err := onnx.Save(ctx, file, b.Mobile, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
 	session, err := ort.Open(file, src.session)

@@ -83,7 +83,7 @@ func spread(cuts []inspectCut, n int) []inspectCut {
 func TestCorpus(t *testing.T) {
 	for _, file := range corpusFiles(t) {
 		t.Run(stem(file), func(t *testing.T) {
-			a, err := analyse(file, nil)
+			a, err := analyse(t.Context(), file, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

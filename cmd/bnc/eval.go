@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,10 +178,8 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if o.plot != "" && subject.meta.Part == "" && o.codec == "" {
 		return usagef("--plot: nothing crosses in %s; --input-codec measures images sent as JPEG or PNG", path)
 	}
-	if o.plot != "" {
-		if _, err := os.Stat(filepath.Dir(o.plot)); err != nil {
-			return fmt.Errorf("--plot: %w", err)
-		}
+	if err := fits("--plot", o.plot); err != nil {
+		return err
 	}
 	if o.plot != "" && teacher == nil && !set.Labelled() {
 		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
@@ -198,7 +194,7 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 		return err
 	}
 	if o.plot != "" {
-		if err := plotRows(o.plot, path, slices.Collect(maps.Values(rows))); err != nil {
+		if err := plotRows(s, o.plot, path, slices.Collect(maps.Values(rows))); err != nil {
 			return err
 		}
 	}

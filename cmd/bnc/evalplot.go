@@ -12,7 +12,7 @@ import (
 )
 
 // plotRows draws the subject's accuracy and agreement against its mean payload.
-func plotRows(file, subject string, rows []*evalRow) error {
+func plotRows(s streams, file, subject string, rows []*evalRow) error {
 	slices.SortFunc(rows, func(a, b *evalRow) int { return cmp.Compare(a.quality, b.quality) })
 	accuracy, agreement := chart.Series{Name: "top-1"}, chart.Series{Name: "agreement with the teacher"}
 	for _, row := range rows {
@@ -37,5 +37,5 @@ func plotRows(file, subject string, rows []*evalRow) error {
 	if err := c.WriteSVG(&b); err != nil {
 		return err
 	}
-	return writeFile(file, b.Bytes())
+	return s.writeFile(file, b.Bytes())
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/triton"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
@@ -87,6 +88,9 @@ func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		if o.repository == "" {
 			return usagef("-o is missing: the folder of the model repository")
 		}
+		if err := noStdout(o.repository, "a folder"); err != nil {
+			return err
+		}
 		if o.maxBatch < 1 || o.instances < 1 || o.maxDelay < 0 {
 			return usagef("--max-batch %d, --instances %d, --max-delay %v: expected 1 or more, 1 or more, 0 or more", o.maxBatch, o.instances, o.maxDelay)
 		}
@@ -118,7 +122,7 @@ func exportTriton(ctx context.Context, s streams, paths []string, o exportOption
 	byName := map[string]string{}
 	var models []*exported
 	for _, path := range paths {
-		e, err := prepareExport(path, o)
+		e, err := prepareExport(ctx, path, o)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +138,7 @@ func exportTriton(ctx context.Context, s streams, paths []string, o exportOption
 		}
 		models = append(models, e)
 	}
-	if err := os.MkdirAll(repository, 0o755); err != nil {
+	if err := os.MkdirAll(repository, 0o777); err != nil {
 		return nil, err
 	}
 	var rows []exportRow
@@ -208,7 +212,7 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o644)
+	return os.WriteFile(to, data, 0o666)
 }
 
 // replaceable checks that dir is not there or of an earlier export.
@@ -224,30 +228,16 @@ func replaceable(dir string) error {
 
 // install writes m into a folder of its own, which then changes places with the
 // one of the repository.
-func install(repository string, m triton.Model) (err error) {
-	dir := filepath.Join(repository, m.Config.Name)
-	temp, err := os.MkdirTemp(besideRepository(repository), ".bnc-export.*.tmp")
+func install(repository string, m triton.Model) error {
+	d, err := files.CreateDir(filepath.Join(repository, m.Config.Name), besideRepository(repository))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	if err := os.Chmod(temp, 0o755); err != nil {
+	defer d.Discard()
+	if err := m.Write(d.Temp); err != nil {
 		return err
 	}
-	fresh := filepath.Join(temp, m.Config.Name)
-	if err := os.Mkdir(fresh, 0o755); err != nil {
-		return err
-	}
-	if err := m.Write(fresh); err != nil {
-		return err
-	}
-	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
-		return os.Rename(fresh, dir)
-	}
-	if err := exchange(fresh, dir); err != nil {
-		return fmt.Errorf("replacing %s: %w", dir, err)
-	}
-	return nil
+	return d.Commit()
 }
 
 // besideRepository returns where to put a model together. A server that polls

@@ -116,14 +116,14 @@ func exportJob(s streams, scheduler string, args []string, out string, o jobOpti
 	if err := jobTemplates[scheduler].Execute(&text, j); err != nil {
 		return err
 	}
-	if out == "" {
+	if out == "" || out == standardOutput {
 		_, err := s.out.Write(text.Bytes())
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 		return err
 	}
-	if err := writeFile(out, text.Bytes()); err != nil {
+	if err := s.writeFile(out, text.Bytes()); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.out, out)

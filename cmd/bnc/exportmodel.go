@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -27,7 +28,7 @@ type exported struct {
 }
 
 // prepareExport makes a model of a bundle's cloud half, or of a whole model.
-func prepareExport(path string, o exportOptions) (*exported, error) {
+func prepareExport(ctx context.Context, path string, o exportOptions) (*exported, error) {
 	file, name := path, bundle.Name(path)
 	if bundle.IsBundle(path) {
 		if _, err := bundle.Open(path); err != nil {
@@ -50,7 +51,7 @@ func prepareExport(path string, o exportOptions) (*exported, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	e.Files = map[string]func(string) error{
-		triton.Version + "/" + triton.ModelFile: func(to string) error { return onnx.Save(to, m, onnx.SaveOptions{}) },
+		triton.Version + "/" + triton.ModelFile: func(to string) error { return onnx.Save(ctx, to, m, onnx.SaveOptions{}) },
 	}
 	if err := e.addPlugin(m, o); err != nil {
 		return nil, err

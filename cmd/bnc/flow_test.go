@@ -171,7 +171,7 @@ func TestRandomNodesStayOnOneSide(t *testing.T) {
 		c = Exp (b)
 		y = Add (c, noise)
 	}`, nil)
-	a, err := analyse(path, nil)
+	a, err := analyse(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func runGradient(name, dir string, m *ir.Model, batchNorm bool, feeds ort.Feed, 
 		Model: filepath.Join(dir, "forward.onnx"), Dir: dir, Wrt: wrt, BatchNorm: batchNorm,
 		Feeds: map[string]array{}, Seeds: map[string]array{}, Values: map[string]array{},
 	}}
-	if err := onnx.Save(c.Model, m, onnx.SaveOptions{}); err != nil {
+	if err := onnx.Save(context.Background(), c.Model, m, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
 	for _, p := range m.Graph.Outputs() {

@@ -32,7 +32,7 @@ Examples:
 			if err != nil {
 				return err
 			}
-			a, err := analyse(path, *inputs)
+			a, err := analyse(ctx, path, *inputs)
 			if err != nil {
 				return err
 			}

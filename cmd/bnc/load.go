@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,8 +12,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 )
 
-// analyse loads a model and finds its cuts. Fix holds the --input flags.
-func analyse(path string, fix []string) (*cut.Analysis, error) {
+// analyse loads a model and finds its cuts, as far as ctx lasts. Fix holds the --input
+// flags.
+func analyse(ctx context.Context, path string, fix []string) (*cut.Analysis, error) {
 	shapes, err := parseInputs(fix)
 	if err != nil {
 		return nil, err
@@ -21,9 +23,15 @@ func analyse(path string, fix []string) (*cut.Analysis, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	info, err := shape.Infer(m, shape.Options{Fix: shapes})
 	if err != nil {
 		return nil, unusablef("%s: %w", path, err)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
 	}
 	for name, dims := range shapes {
 		v := m.Graph.Value(name)

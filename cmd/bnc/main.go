@@ -18,22 +18,24 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/spf13/pflag"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // Exit codes of every command.
 const (
-	exitDone     = 0
-	exitFailed   = 1
-	exitUsage    = 2
-	exitUnusable = 3 // the model or the data is not usable
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnusable    = 3   // the model or the data is not usable
+	exitInterrupted = 130 // by Ctrl-C or SIGTERM, as shells say it
 )
 
 // command is one bnc command.
@@ -60,6 +62,8 @@ var commands = []command{
 // usageError is a wrong use of a command: exit code 2.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // unusableError marks models and data that cannot be used: exit code 3.
@@ -73,12 +77,13 @@ func unusablef(format string, args ...any) error { return unusableError{fmt.Erro
 func exitCode(err error) int {
 	var usage usageError
 	var unusable unusableError
+	var unfit *files.UnfitError
 	var noCut *cut.Error
 	var unsuitable *passes.UnsuitableError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &unfit):
 		return exitUsage
 	case errors.As(err, &unusable), errors.As(err, &noCut), errors.As(err, &unsuitable), errors.Is(err, onnx.ErrFormat),
 		errors.Is(err, fs.ErrNotExist):
@@ -92,6 +97,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := dispatch(ctx, s, args)
 	if err != nil {
 		fmt.Fprintln(stderr, "bnc:", err)
+	}
+	if err != nil && ctx.Err() != nil {
+		return exitInterrupted
 	}
 	return exitCode(err)
 }
@@ -141,7 +149,7 @@ Usage: bnc COMMAND [FLAGS]
 	}
 	fmt.Fprint(w, `
 'bnc COMMAND --help' tells more, with examples. Exit codes: 0 done, 1 failed,
-2 wrong usage, 3 the model or the data is not usable.
+2 wrong usage, 3 the model or the data is not usable, 130 interrupted.
 `)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/models"
 	"github.com/spf13/pflag"
@@ -22,7 +23,7 @@ Examples:
   bnc models resnet50 -o resnet50.onnx
   bnc models resnet20 --classes 10 --input 1x28x28 --seed 1 -o resnet20.onnx`,
 	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-		out := fs.StringP("output", "o", "", "file to write (default NAME.onnx)")
+		out := fs.StringP("output", "o", "", "file to write, - for standard output (default NAME.onnx)")
 		classes := fs.Int("classes", 0, "number of classes (default: as published)")
 		input := fs.String("input", "", "input CxHxW (default: as published)")
 		seed := fs.Uint64("seed", 0, "seed of the weights")
@@ -32,6 +33,17 @@ Examples:
 				return listModels(s, *asJSON)
 			}
 			name, err := oneArg(args, "network")
+			if err != nil {
+				return err
+			}
+			path := *out
+			if path == "" {
+				path = name + ".onnx"
+			}
+			if err := fits("-o", path); err != nil {
+				return err
+			}
+			said, err := s.beside(path, *asJSON)
 			if err != nil {
 				return err
 			}
@@ -47,21 +59,29 @@ Examples:
 			if err != nil {
 				return usageError{err}
 			}
-			path := *out
-			if path == "" {
-				path = name + ".onnx"
-			}
-			if err := onnx.Save(path, m, onnx.SaveOptions{}); err != nil {
+			if err := s.writeModel(ctx, path, m); err != nil {
 				return err
 			}
 			params := parameters(m)
 			if *asJSON {
-				return printJSON(s.out, map[string]any{"file": path, "params": params})
+				return printJSON(said.out, map[string]any{"file": path, "params": params})
 			}
-			fmt.Fprintf(s.out, "%s: %d parameters\n", path, params)
+			fmt.Fprintf(said.out, "%s: %d parameters\n", path, params)
 			return nil
 		}
 	},
+}
+
+// writeModel writes a model to a file or to standard output.
+func (s streams) writeModel(ctx context.Context, path string, m *ir.Model) error {
+	if path != standardOutput {
+		return onnx.Save(ctx, path, m, onnx.SaveOptions{})
+	}
+	b, err := onnx.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return s.writeFile(path, b)
 }
 
 func listModels(s streams, asJSON bool) error {

@@ -115,7 +115,7 @@ func TestUncalibratedTells(t *testing.T) {
 		t.Logf("without %s", trained)
 	}
 	for _, file := range files {
-		a, err := analyse(file, nil)
+		a, err := analyse(t.Context(), file, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,12 +41,12 @@ func TestBypassComputesTheModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, _, err := passes.Split(a, at, passes.Settings{Geometry: g, Quantiser: passes.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
+			b, _, err := passes.Split(t.Context(), a, at, passes.Settings{Geometry: g, Quantiser: passes.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join(t.TempDir(), "bottlenet.onnx")
-			if err := onnx.Save(path, b.Bottlenet, onnx.SaveOptions{}); err != nil {
+			if err := onnx.Save(t.Context(), path, b.Bottlenet, onnx.SaveOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			joined, err := onnx.Load(path)

@@ -118,7 +118,7 @@ func TestTrainFunctions(t *testing.T) {
 		t.Fatalf("the two networks differ by %g", d)
 	}
 	functions := filepath.Join(t.TempDir(), "functions.onnx")
-	if err := onnx.Save(functions, called, onnx.SaveOptions{}); err != nil {
+	if err := onnx.Save(t.Context(), functions, called, onnx.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var inits [2]map[string]string

@@ -113,10 +113,11 @@ type profiler struct {
 }
 
 func profile(ctx context.Context, s streams, paths []string, o profileOptions) (err error) {
-	if file := o.splitOptions.out; file != "" { // before all the measuring
-		if _, err := os.Stat(filepath.Dir(file)); err != nil {
-			return fmt.Errorf("-o: %w", err)
-		}
+	if err := fits("-o", o.splitOptions.out); err != nil {
+		return err
+	}
+	if o.splitOptions.out == standardOutput { // where it goes without -o
+		o.splitOptions.out = ""
 	}
 	p := &profiler{profileOptions: o, streams: s}
 	providers, err := ort.ParseProviders(o.ep)
@@ -153,7 +154,7 @@ func profile(ctx context.Context, s streams, paths []string, o profileOptions) (
 	}
 	text = append(text, '\n')
 	if o.out != "" {
-		if err := writeFile(o.out, text); err != nil {
+		if err := s.writeFile(o.out, text); err != nil {
 			return err
 		}
 	}
@@ -220,7 +221,7 @@ func (p *profiler) add(ctx context.Context, r *plan.Profile, path string) error 
 		put(r, entry)
 		return nil
 	}
-	hash := startHash(path)
+	hash := startHash(ctx, path)
 	if err := p.model(ctx, r, path); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 
 // model measures a whole model and, from its nodes, all its cuts.
 func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err error) {
-	a, err := analyse(path, nil)
+	a, err := analyse(ctx, path, nil)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ type part struct {
 // They add up to whole.
 func (p *profiler) nodes(ctx context.Context, a *cut.Analysis, cuts []*cut.Cut, whole *plan.Timing, file string, feeds []ort.Feed) ([]part, error) {
 	before := p.sides(a, cuts)
-	if err := onnx.Save(file, a.Model, onnx.SaveOptions{}); err != nil { // with a name for every node
+	if err := onnx.Save(ctx, file, a.Model, onnx.SaveOptions{}); err != nil { // with a name for every node
 		return nil, err
 	}
 	open := func(o ort.Options) (*ort.Session, error) { return ort.Open(file, o) }
@@ -245,7 +245,7 @@ func (p *profiler) activations(ctx context.Context, path string, cuts []*cut.Cut
 		values = append(values, m.Graph.Value(c.Value.Name()))
 	}
 	m.Graph.SetOutputs(values...)
-	if err := onnx.Save(file, m, onnx.SaveOptions{}); err != nil {
+	if err := onnx.Save(ctx, file, m, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
 	session, err := ort.Open(file, p.session)

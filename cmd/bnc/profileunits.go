@@ -39,7 +39,7 @@ func (p *profiler) units(ctx context.Context, c *cut.Cut, activations []*tensor.
 	if err != nil {
 		return u, err
 	}
-	b, _, err := passes.Split(a, unit, settings, nil)
+	b, _, err := passes.Split(ctx, a, unit, settings, nil)
 	if err != nil {
 		return u, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringArrayVar(&o.networks, "network", []string{"3g", "4g", "wifi"}, "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
 	fs.Float64Var(&o.maxLoss, "max-loss", 0, "with --results: accuracy that a choice may lose, percentage points (default: the search's)")
 	fs.Float64Var(&o.imageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
-	fs.StringVarP(&o.out, "output", "o", "", "HTML file to write")
+	fs.StringVarP(&o.out, "output", "o", "", "HTML file to write, - for standard output")
 	fs.StringVar(&o.markdown, "markdown", "", "Markdown file with the same tables")
 	fs.StringVar(&o.csv, "csv", "", "folder for the same tables as CSV, all digits of the numbers in them")
 	fs.StringVar(&o.heading, "title", "", "title of the page (default: made of the model's name)")
@@ -82,12 +83,19 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		if fs.Changed("max-loss") {
 			o.limit = &o.maxLoss
 		}
-		return makeReport(s, o)
+		return makeReport(ctx, s, o)
 	}
 }
 
-func makeReport(s streams, o reportOptions) error {
-	in, err := o.input()
+func makeReport(ctx context.Context, s streams, o reportOptions) error {
+	if err := errors.Join(fits("-o", o.out), fits("--markdown", o.markdown)); err != nil {
+		return err
+	}
+	said, err := s.beside(o.out, o.asJSON)
+	if err != nil {
+		return err
+	}
+	in, err := o.input(ctx)
 	if err != nil {
 		return err
 	}
@@ -95,19 +103,19 @@ func makeReport(s streams, o reportOptions) error {
 	if err != nil {
 		return unusableError{err}
 	}
-	written, err := o.write(r)
+	written, err := o.write(s, r)
 	if err != nil {
 		return err
 	}
 	if o.asJSON {
-		return printJSON(s.out, map[string][]string{"files": written})
+		return printJSON(said.out, map[string][]string{"files": written})
 	}
-	fmt.Fprintln(s.out, strings.Join(written, "\n"))
+	fmt.Fprintln(said.out, strings.Join(written, "\n"))
 	return nil
 }
 
 // input reads the files that the flags name.
-func (o *reportOptions) input() (report.Input, error) {
+func (o *reportOptions) input(ctx context.Context) (report.Input, error) {
 	in := report.Input{Title: o.heading, ImageBytes: o.imageBytes}
 	for _, name := range o.profiles {
 		p, err := openFrom(name, plan.ReadProfile, plan.ParseProfile)
@@ -149,7 +157,7 @@ func (o *reportOptions) input() (report.Input, error) {
 		in.Networks = append(in.Networks, n)
 	}
 	if o.model != "" {
-		if in.Model, err = modelSizes(o.model); err != nil {
+		if in.Model, err = modelSizes(ctx, o.model); err != nil {
 			return in, fmt.Errorf("--model: %w", err)
 		}
 	}
@@ -184,9 +192,9 @@ func openNetwork(name string) (report.From[plan.Network], error) {
 }
 
 // modelSizes returns the sizes of a model's inputs and cut tensors.
-func modelSizes(path string) (*report.From[*report.Model], error) {
-	hash := startHash(path)
-	a, err := analyse(path, nil)
+func modelSizes(ctx context.Context, path string) (*report.From[*report.Model], error) {
+	hash := startHash(ctx, path)
+	a, err := analyse(ctx, path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -213,12 +221,12 @@ func modelSizes(path string) (*report.From[*report.Model], error) {
 }
 
 // write writes the page and what else was asked for, and returns the names.
-func (o *reportOptions) write(r *report.Report) ([]string, error) {
+func (o *reportOptions) write(s streams, r *report.Report) ([]string, error) {
 	var written []string
 	var b bytes.Buffer
 	put := func(name string, err error) error {
 		if err == nil {
-			err = writeFile(name, b.Bytes())
+			err = s.writeFile(name, b.Bytes())
 		}
 		b.Reset()
 		written = append(written, name)
@@ -235,7 +243,7 @@ func (o *reportOptions) write(r *report.Report) ([]string, error) {
 	if o.csv == "" {
 		return written, nil
 	}
-	if err := os.MkdirAll(o.csv, 0o755); err != nil {
+	if err := os.MkdirAll(o.csv, 0o777); err != nil {
 		return nil, err
 	}
 	for _, t := range r.Tables() {

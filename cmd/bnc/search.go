@@ -120,6 +120,9 @@ func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		if o.dir == "" {
 			return usagef("-o is missing: the folder of the search")
 		}
+		if err := noStdout(o.dir, "a folder"); err != nil {
+			return err
+		}
 		if o.threads == 0 && o.jobs > 0 {
 			o.threads = max(1, runtime.NumCPU()/o.jobs)
 		}
@@ -253,7 +256,7 @@ func searchRun(ctx context.Context, s streams, args []string, o *searchOptions) 
 	if o.index < 0 || o.index >= len(p.Candidates) {
 		return usagef("--index %d: the plan has candidates 0 to %d", o.index, len(p.Candidates)-1)
 	}
-	run, closing, err := newSearch(s, p, o)
+	run, closing, err := newSearch(ctx, s, p, o)
 	if err != nil {
 		return err
 	}
@@ -288,7 +291,7 @@ func searchWhole(ctx context.Context, s streams, args []string, o *searchOptions
 	} else {
 		var run *search.Search
 		var closing func()
-		if run, closing, err = newSearch(s, p, o); err == nil {
+		if run, closing, err = newSearch(ctx, s, p, o); err == nil {
 			err = run.All(ctx)
 			closing()
 		}
@@ -326,10 +329,32 @@ func collectSearch(s streams, p *search.Plan, o *searchOptions) error {
 		return fmt.Errorf("%d of %d candidates are not finished: run them, or take what there is with --partial", missing, len(p.Candidates))
 	}
 	if o.asJSON {
-		return printJSON(s.out, r)
+		err = printJSON(s.out, r)
+	} else {
+		fmt.Fprintf(s.out, "%s\n", filepath.Clean(dir.ResultsFile()))
+		err = printSearch(s, p, r)
 	}
-	fmt.Fprintf(s.out, "%s\n", filepath.Clean(dir.ResultsFile()))
-	return printSearch(s, p, r)
+	return errors.Join(err, inVain(r))
+}
+
+// inVain is the error of a search in which whatever was trained failed, nil for others.
+func inVain(r *plan.Results) error {
+	failed := 0
+	var first plan.Candidate
+	for _, c := range r.Candidates {
+		switch c.Status {
+		case plan.StatusTrained:
+			return nil
+		case plan.StatusFailed:
+			if failed++; failed == 1 {
+				first = c
+			}
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("all %d candidates that were trained failed; %s: %s", failed, first, first.Reason)
 }
 
 // printSearch prints what was found at each cut.
@@ -340,7 +365,7 @@ func printSearch(s streams, p *search.Plan, r *plan.Results) error {
 		}
 		return c.Agreement
 	}
-	rows := [][]string{{"cut", "smallest", "bytes", "accuracy", "loss", "trained", "screened out", "skipped"}}
+	rows := [][]string{{"cut", "smallest", "bytes", "accuracy", "loss", "trained", "failed", "screened out", "skipped"}}
 	for _, place := range p.Places() {
 		cut := p.Candidates[place[0]].Cut
 		row := []string{cut, "none", "-", "-", "-"}
@@ -358,7 +383,7 @@ func printSearch(s streams, p *search.Plan, r *plan.Results) error {
 		if best != nil {
 			row = []string{cut, best.String(), fmt.Sprintf("%.1f", best.PayloadBytes), rateText(accuracy(*best)), fmt.Sprintf("%.2f", best.Loss)}
 		}
-		rows = append(rows, append(row, fmt.Sprint(count[plan.StatusTrained]+count[plan.StatusFailed]), fmt.Sprint(count[plan.StatusScreened]), fmt.Sprint(count[plan.StatusSkipped])))
+		rows = append(rows, append(row, fmt.Sprint(count[plan.StatusTrained]), fmt.Sprint(count[plan.StatusFailed]), fmt.Sprint(count[plan.StatusScreened]), fmt.Sprint(count[plan.StatusSkipped])))
 	}
 	return writeTable(s.out, rows, 2, false)
 }

@@ -241,7 +241,7 @@ func TestSearchWarmStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &searchTrainer{streams: quiet}
-	if s.sets, err = openSearchSets(net, o, quiet); err != nil {
+	if s.sets, err = openSearchSets(t.Context(), net, o, quiet); err != nil {
 		t.Fatal(err)
 	}
 	weights := func(dir string) map[string]string {

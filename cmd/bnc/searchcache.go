@@ -44,7 +44,7 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 	if err := os.RemoveAll(dir); err != nil { // of a process that was killed
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	o, err := parseTrain(t.flags(t.settings.Train, c))
@@ -52,10 +52,10 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 		return err
 	}
 	src := calibrationSource{
-		analyse: func() (*cut.Analysis, error) { return analyse(t.settings.Model, o.inputs) },
+		analyse: func() (*cut.Analysis, error) { return analyse(ctx, t.settings.Model, o.inputs) },
 		path:    t.settings.Model, after: c.Tensor, set: t.sets.train, choose: t.sets.choose, flag: "--data", session: ort.Options{Threads: o.threads},
 	}
-	session, err := src.openPrefix()
+	session, err := src.openPrefix(ctx)
 	if err != nil {
 		return err
 	}

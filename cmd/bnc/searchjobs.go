@@ -56,7 +56,9 @@ func searchChild(ctx context.Context, s streams, self string, index int, o *sear
 	}
 	c := exec.CommandContext(ctx, self, args...)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// In a group of its own, a terminal's Ctrl-C does not reach it beside that signal,
+	// whose second one would end it before it has written a checkpoint.
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	c.Stderr = struct{ io.Writer }{s.err} // no terminal: bars of several processes would overwrite one another
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("candidate %d: bnc search run: %w", index, err)

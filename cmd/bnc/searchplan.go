@@ -38,8 +38,8 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 	if err := checkSplit(settings.Split); err != nil {
 		return nil, err
 	}
-	hash := startHash(path)
-	a, err := analyse(path, options.inputs)
+	hash := startHash(ctx, path)
+	a, err := analyse(ctx, path, options.inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 			p.Candidates[i].Reason = err.Error()
 		}
 	}
-	sets, err := openSearchSets(path, options, s)
+	sets, err := openSearchSets(ctx, path, options, s)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func parseTrain(args []string) (trainOptions, error) {
 }
 
 // openSearchSets opens the images of a search, prepared for the model itself.
-func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, error) {
+func openSearchSets(ctx context.Context, path string, o trainOptions, s streams) (*trainingSets, error) {
 	subject, err := openSubject(path, ort.Options{})
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func openSearchSets(path string, o trainOptions, s streams) (*trainingSets, erro
 	if subject.pair != nil || subject.joined != "" {
 		return nil, usagef("%s is of a bundle: a search begins with the whole model", path)
 	}
-	source, err := loadLearnable(path, o.inputs)
+	source, err := loadLearnable(ctx, path, o.inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 			os.RemoveAll(old)
 		}
 	}()
-	b, err := openTrainable(dir, o)
+	b, err := openTrainable(ctx, dir, o)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
@@ -42,10 +42,10 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 	if err := t.cache(ctx, c); err != nil {
 		return search.Outcome{}, err
 	}
-	if err := b.keepBehindCut(); err != nil {
+	if err := b.keepBehindCut(ctx); err != nil {
 		return search.Outcome{}, own(err)
 	}
-	step, err := b.compile(quiet, &o, t.cached.sets)
+	step, err := b.compile(ctx, quiet, &o, t.cached.sets)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
@@ -64,14 +64,14 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 
 // keepBehindCut makes the trainable what is behind the cut of a joined network,
 // bottleneck included: a network whose input is the cut tensor.
-func (t *trainable) keepBehindCut() error {
+func (t *trainable) keepBehindCut(ctx context.Context) error {
 	m := t.source.Clone()
 	anatomy, err := passes.Anatomy(m)
 	if err != nil {
 		return err
 	}
 	recipe := []passes.Pass{passes.Initializers, passes.CloudSide([]string{anatomy.Cut.Name()}, outputsBehind(anatomy.Cut)), passes.DropUnusedDomains}
-	if _, err := passes.Run(m, recipe, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, recipe, nil); err != nil {
 		return err
 	}
 	t.source = m

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +37,7 @@ type searchTrainer struct {
 }
 
 // newSearch opens a plan's model and images. Closing frees what it took.
-func newSearch(s streams, p *search.Plan, o *searchOptions) (run *search.Search, closing func(), err error) {
+func newSearch(ctx context.Context, s streams, p *search.Plan, o *searchOptions) (run *search.Search, closing func(), err error) {
 	t := &searchTrainer{streams: s, dir: o.dir, plan: p, threads: o.threads}
 	if t.settings, err = settingsOf(p); err != nil {
 		return nil, nil, err
@@ -45,7 +46,7 @@ func newSearch(s streams, p *search.Plan, o *searchOptions) (run *search.Search,
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.sets, err = openSearchSets(t.settings.Model, options, s); err != nil {
+	if t.sets, err = openSearchSets(ctx, t.settings.Model, options, s); err != nil {
 		return nil, nil, err
 	}
 	if err := checkSearch(p, t.settings, t.sets); err != nil {
@@ -104,22 +105,31 @@ func (t *searchTrainer) split(ctx context.Context, c plan.Candidate, dir string)
 	return splitCommand.execute(ctx, quiet, args)
 }
 
-// Train trains a candidate in full.
+// bundle is where a candidate's trained bundle is, relative to the search's folder.
+func (t *searchTrainer) bundle(c plan.Candidate) string {
+	return filepath.Join("bundles", fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S))
+}
+
+// Train trains a candidate in full, or goes on where an earlier process ended. What that
+// one learnt is given up only where it is of another training, or damaged.
 func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate) (search.Outcome, error) {
-	start, bundleDir := t.folder(c), filepath.Join("bundles", fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S))
+	start, bundleDir := t.folder(c), t.bundle(c)
 	o, err := parseTrain(t.flags(t.settings.Train, c))
 	if err != nil {
 		return search.Outcome{}, err
 	}
-	o.out, o.asJSON = filepath.Join(t.dir, bundleDir), true
-	_, noCheckpoint := os.Stat(filepath.Join(trainingFolder(o.out), checkpointFile))
-	o.resume = noCheckpoint == nil && bundle.IsBundle(start)
+	o.out, o.asJSON, o.keepCheckpoint = filepath.Join(t.dir, bundleDir), true, true
+	_, err = os.Stat(filepath.Join(trainingFolder(o.out), checkpointFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return search.Outcome{}, err
+	}
+	o.resume = err == nil
 	if !t.plan.Exhaustive {
 		o.hopeless = func(done []train.Epoch) bool {
 			return search.Hopeless(t.scores(done), t.plan.Goal(), nearGoal, o.epochs)
 		}
 	}
-	if !o.resume {
+	if !o.resume || !bundle.IsBundle(start) {
 		if err := t.begin(ctx, c, start, warmFrom, o); err != nil {
 			return search.Outcome{}, own(err)
 		}
@@ -134,7 +144,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 		}
 	}
 	result, err := t.run(ctx, start, o)
-	if o.resume && err != nil && ctx.Err() == nil {
+	if o.resume && (errors.Is(err, train.ErrOtherTraining) || errors.Is(err, train.ErrDamaged)) {
 		t.notice("%s: its checkpoint is of no use, it begins anew: %v", c, err)
 		o.resume = false
 		if err := t.begin(ctx, c, start, warmFrom, o); err != nil {
@@ -153,7 +163,16 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if n := len(result.Epochs); n < o.epochs && slices.Max(t.scores([]train.Epoch{kept})) < t.plan.Goal() {
 		out.Hopeless = fmt.Sprintf("ended after epoch %d of %d: at %.2f%%, %.2f%% is out of reach", n, o.epochs, 100*slices.Max(t.scores(result.Epochs)), 100*t.plan.Goal())
 	}
-	return out, os.RemoveAll(start)
+	return out, nil
+}
+
+// Finished removes the checkpoint of a training whose result is written, and what the
+// training began with.
+func (t *searchTrainer) Finished(c plan.Candidate) error {
+	if err := removeCheckpoint(trainingFolder(filepath.Join(t.dir, t.bundle(c)))); err != nil {
+		return err
+	}
+	return os.RemoveAll(t.folder(c))
 }
 
 // nearGoal is how much a last epoch is trusted to gain in any case: the learning
@@ -176,11 +195,6 @@ func (t *searchTrainer) scores(done []train.Epoch) []float64 {
 
 // begin makes the bundle that a training starts from.
 func (t *searchTrainer) begin(ctx context.Context, c plan.Candidate, start string, warmFrom *plan.Candidate, o trainOptions) error {
-	for _, old := range []string{o.out, trainingFolder(o.out)} {
-		if err := os.RemoveAll(old); err != nil {
-			return err
-		}
-	}
 	if err := t.split(ctx, c, start); err != nil || warmFrom == nil || warmFrom.Bundle == "" {
 		return err
 	}
@@ -201,7 +215,7 @@ func (t *searchTrainer) run(ctx context.Context, start string, o trainOptions) (
 // bundle at start, and calibrates its bottleneck for them.
 func (t *searchTrainer) warm(ctx context.Context, start, from string, o trainOptions) error {
 	o.out, o.distill = start, false
-	b, err := openTrainable(start, o)
+	b, err := openTrainable(ctx, start, o)
 	if err != nil {
 		return err
 	}
@@ -236,8 +250,7 @@ func (t *searchTrainer) warm(ctx context.Context, start, from string, o trainOpt
 	if err := b.calibrate(ctx, quiet, t.sets, o); err != nil {
 		return err
 	}
-	_, err = b.write(ctx, quiet, start, weights, t.sets, o)
-	return err
+	return b.write(ctx, quiet, start, weights, t.sets, o, nil)
 }
 
 // own marks errors that are the candidate's own.

@@ -102,7 +102,7 @@ func TestMaxLoss(t *testing.T) {
 				t.Errorf("select, %s: %v, %v", settings, request.Limits.LossPoints, err)
 			}
 			r := reportOptions{profiles: []string{"paper"}, results: results, limit: limit}
-			input, err := r.input()
+			input, err := r.input(t.Context())
 			if err != nil || *input.Limits.LossPoints != want {
 				t.Errorf("report, %s: %v, %v", settings, input.Limits.LossPoints, err)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -91,6 +90,9 @@ const targetTX2 = "tx2"
 
 // check finds wrong usage before any work.
 func (o *splitOptions) check(fs *pflag.FlagSet) error {
+	if err := noStdout(o.out, "a folder"); err != nil {
+		return err
+	}
 	if o.after == "" {
 		return usagef("which cut? give --after CUT (bnc inspect lists them)")
 	}
@@ -164,8 +166,8 @@ type splitResult struct {
 }
 
 func split(ctx context.Context, s streams, path string, o splitOptions) error {
-	hash := startHash(path)
-	a, err := analyse(path, o.inputs)
+	hash := startHash(ctx, path)
+	a, err := analyse(ctx, path, o.inputs)
 	if err != nil {
 		return err
 	}
@@ -186,10 +188,8 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 			return err
 		}
 	}
-	if o.depfile != "" {
-		if _, err := os.Stat(filepath.Dir(o.depfile)); err != nil {
-			return fmt.Errorf("--depfile %s: %w", o.depfile, err)
-		}
+	if err := fits("--depfile", o.depfile); err != nil {
+		return err
 	}
 	if opset := a.Model.Opset(""); !o.plain && opset < oldestOpset {
 		return unusablef("%s: a bottleneck needs operator set %d or newer, found %d: convert the model, or use --plain", path, oldestOpset, opset)
@@ -216,7 +216,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 			return err
 		}
 		cal, err := calibrate(ctx, s, calibrationSource{
-			analyse: func() (*cut.Analysis, error) { return analyse(path, o.inputs) },
+			analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.inputs) },
 			path:    path, after: o.after, set: set, choose: o.images.chooser(preprocess), flag: "--calib", onSkip: (&leftOut{notice: s.notice}).add,
 		}, settings.Geometry)
 		if err != nil {
@@ -228,7 +228,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		}
 		settings.Quantiser.Lo, settings.Quantiser.Hi = settings.Units.Lo, settings.Units.Hi
 	}
-	dump, err := dumper(o.dump)
+	dump, err := dumper(ctx, o.dump)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		}
 		describeBottleneck(&meta, &result, settings)
 	}
-	b, reports, err := passes.Split(a, c, settings, dump)
+	b, reports, err := passes.Split(ctx, a, c, settings, dump)
 	if err != nil {
 		return err
 	}

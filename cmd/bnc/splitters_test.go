@@ -58,7 +58,7 @@ func plainPairs(t *testing.T, path string) []string {
 // plainPairsOf is plainPairs with another file of the same model to compare with.
 func plainPairsOf(t *testing.T, path, reference string) []string {
 	t.Helper()
-	a, err := analyse(path, nil)
+	a, err := analyse(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

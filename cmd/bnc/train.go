@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -66,6 +67,8 @@ type trainOptions struct {
 	flags                           *pflag.FlagSet
 	// hopeless tells whether the epochs so far leave no hope; nil for never.
 	hopeless func([]train.Epoch) bool
+	// keepCheckpoint leaves the checkpoint of a training that is done to the caller.
+	keepCheckpoint bool
 }
 
 // declare declares the flags.
@@ -224,28 +227,22 @@ func (o *trainOptions) check() error {
 	return nil
 }
 
-// trainResult is what bnc train --json prints.
-type trainResult struct {
-	Epochs       []train.Epoch     `json:"epochs"`
-	Start        *train.Validation `json:"start"` // nil with --keep-last, and where there is nothing to judge by
-	Top1         *float64          `json:"top1"`
-	Agreement    *float64          `json:"agreement"`
-	PayloadBytes *float64          `json:"payload_bytes"`
-	Images       int               `json:"images"` // of an epoch
-	ImagesPerSec float64           `json:"images_per_second"`
-	Kept         int               `json:"kept_epoch"` // 0: the start
-}
-
 // trainPath is the command.
 func trainPath(ctx context.Context, s streams, path string, o trainOptions) error {
-	t, err := openTrainable(path, o)
+	t, err := openTrainable(ctx, path, o)
 	if err != nil {
 		return err
 	}
 	dir := trainingFolder(o.destination(path))
-	if _, err := os.Stat(filepath.Join(dir, checkpointFile)); err != nil && o.resume {
+	_, err = os.Stat(filepath.Join(dir, checkpointFile))
+	if errors.Is(err, os.ErrNotExist) && o.resume {
 		return usagef("--resume: there is no checkpoint in %s: start without --resume", dir)
 	}
+	unlock, err := lockTraining(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	sets, err := openTrainingSets(t, &o, s.notice)
 	if err != nil {
 		return err
@@ -253,28 +250,24 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	for _, name := range sets.train.EmptyClasses() {
 		s.notice("class %q has no images to train on", name)
 	}
-	if err := t.calibrate(ctx, s, sets, o); err != nil {
-		return err
+	var done *written
+	switch {
+	case o.resume && t.bottleneck && o.inPlace(path):
+		if done, err = readWritten(dir, t.meta.Pair); err != nil {
+			return err
+		}
+	case !o.resume && o.epochs > 0:
+		if err := os.Remove(filepath.Join(dir, writtenFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
-	step, err := t.compile(s, &o, sets)
-	if err != nil {
-		return err
+	if done == nil {
+		if done, err = t.train(ctx, s, path, dir, sets, &o); err != nil {
+			return err
+		}
 	}
-	defer step.close()
-	history, err := step.run(ctx, s, dir, t, sets, o)
-	if err != nil {
-		return err
-	}
-	kept := history.Result()
-	result := trainResult{
-		Epochs: history.Epochs, Start: history.Start, Images: sets.train.Len(), ImagesPerSec: history.ImagesPerSec, Kept: history.Kept,
-		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes,
-	}
-	changed, err := t.write(ctx, s, path, step.trainer.Params(), sets, o)
-	if err != nil {
-		return fmt.Errorf("%w; what was learnt is kept in %s: --resume writes it again", err, dir)
-	}
-	if changed && sets.val != nil { // the range is another than that of the last epoch
+	result := newTrainResult(done.History, sets)
+	if done.Requantised && sets.val != nil { // the range is another than that of the last epoch
 		v, err := t.judge(ctx, sets)
 		if err != nil {
 			return err
@@ -282,17 +275,47 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		result.Top1, result.PayloadBytes = v.Top1, v.PayloadBytes
 	}
 	if o.epochs > 0 {
-		if err := removeCheckpoint(dir); err != nil {
+		if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), done.History); err != nil {
 			return err
 		}
-		if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), history); err != nil {
-			return err
+		if !o.keepCheckpoint {
+			if err := removeCheckpoint(dir); err != nil {
+				return err
+			}
 		}
 	}
 	if o.asJSON {
 		return printJSON(s.out, result)
 	}
 	return result.print(s, o.destination(path), dir)
+}
+
+// train trains and writes what was learnt.
+func (t *trainable) train(ctx context.Context, s streams, path, dir string, sets *trainingSets, o *trainOptions) (*written, error) {
+	if err := t.calibrate(ctx, s, sets, *o); err != nil {
+		return nil, err
+	}
+	step, err := t.compile(ctx, s, o, sets)
+	if err != nil {
+		return nil, err
+	}
+	defer step.close()
+	history, err := step.run(ctx, s, dir, t, sets, *o)
+	if err != nil {
+		return nil, err
+	}
+	done := &written{History: history}
+	err = t.write(ctx, s, path, step.trainer.Params(), sets, *o, func(pair string, requantised bool) error {
+		done.Pair, done.Requantised = pair, requantised
+		if o.epochs == 0 || !o.inPlace(path) {
+			return nil
+		}
+		return done.note(dir)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; what was learnt is kept in %s: --resume writes it again", err, dir)
+	}
+	return done, nil
 }
 
 // destination is what is written.
@@ -303,33 +326,12 @@ func (o trainOptions) destination(path string) string {
 	return filepath.Clean(path)
 }
 
+// inPlace tells whether what is read is replaced.
+func (o trainOptions) inPlace(path string) bool { return o.destination(path) == filepath.Clean(path) }
+
 // trainingFolder returns the folder for log, curves and checkpoint.
 func trainingFolder(destination string) string {
 	return strings.TrimSuffix(destination, ".onnx") + ".train"
-}
-
-func (r trainResult) print(s streams, path, dir string) error {
-	kept := fmt.Sprintf("epoch %d of %d", r.Kept, len(r.Epochs))
-	if r.Kept == 0 {
-		kept = "as at the start"
-	}
-	fmt.Fprintf(s.out, "%s, %s\n", path, kept)
-	for _, row := range []struct {
-		name string
-		text string
-	}{{"top-1", rateText(r.Top1)}, {"agreement", rateText(r.Agreement)}} {
-		if row.text != "-" {
-			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
-		}
-	}
-	if r.PayloadBytes != nil {
-		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)
-	}
-	if len(r.Epochs) > 0 {
-		fmt.Fprintf(s.out, "  %-14s %.0f images a second\n", "trained at", r.ImagesPerSec)
-		fmt.Fprintf(s.out, "  %-14s %s\n", "curves", filepath.Join(dir, "curves.html"))
-	}
-	return nil
 }
 
 // defaults sets what the flags leave open by what is trained: see RATIONALE.md.

@@ -222,7 +222,7 @@ func TestTrainKeepsTheNetwork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := openTrainable(dir, o)
+			b, err := openTrainable(t.Context(), dir, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,7 +249,7 @@ func TestTrainKeepsTheNetwork(t *testing.T) {
 				v := learnt.Graph.Value(name)
 				learnt.Graph.SetInit(v, ir.Float32s(values, v.Init().Dims()...))
 			}
-			if _, err := b.write(t.Context(), quiet, dir, weights, sets, o); err != nil {
+			if err := b.write(t.Context(), quiet, dir, weights, sets, o, nil); err != nil {
 				t.Fatal(err)
 			}
 			want, err := onnx.Marshal(learnt)

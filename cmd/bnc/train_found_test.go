@@ -143,7 +143,7 @@ func TestTrainFolded(t *testing.T) {
 			t.Fatalf("%s is left", n.Label())
 		}
 	}
-	if err := onnx.Save(folded, m, onnx.SaveOptions{}); err != nil {
+	if err := onnx.Save(t.Context(), folded, m, onnx.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "o.onnx")

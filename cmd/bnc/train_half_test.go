@@ -77,7 +77,7 @@ func halfStripeNets(t *testing.T) map[string]string {
 			}
 		}
 		files[form] = filepath.Join(t.TempDir(), strings.ReplaceAll(form, " ", "-")+".onnx")
-		if err := onnx.Save(files[form], m, onnx.SaveOptions{}); err != nil {
+		if err := onnx.Save(t.Context(), files[form], m, onnx.SaveOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -59,7 +59,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 		a := file(c.Dir, "labels", tensor.Of([]int64{int64(len(labels))}, labels))
 		c.Labels = &a
 	}
-	if err := onnx.Save(c.Model, m, onnx.SaveOptions{}); err != nil {
+	if err := onnx.Save(t.Context(), c.Model, m, onnx.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var coded []*ir.Node
@@ -75,7 +75,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 			c.before[v.Name()] = values
 		}
 	}
-	p, err := grad.Compile(step, m.Clone(), grad.Options{
+	p, err := grad.Compile(t.Context(), step, m.Clone(), grad.Options{
 		Batch: x.Shape[0], Input: input, Targets: c.Targets, Loss: c.Loss, Opt: c.Optimizer, Layout: layout,
 		Train: func(name string) bool { return !frozen(name) }, KeepStatistics: c.keepStatistics,
 	})

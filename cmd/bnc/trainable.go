@@ -56,7 +56,7 @@ type trainable struct {
 }
 
 // openTrainable loads what is at path and, with --distill, its teacher.
-func openTrainable(path string, o trainOptions) (*trainable, error) {
+func openTrainable(ctx context.Context, path string, o trainOptions) (*trainable, error) {
 	session := ort.Options{Threads: o.threads, TensorByTensor: true}
 	subject, err := openSubject(path, session)
 	if err != nil {
@@ -88,7 +88,7 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 	if t.labels == nil {
 		t.labels = t.meta.Labels
 	}
-	if t.source, err = loadLearnable(t.path, o.inputs); err != nil {
+	if t.source, err = loadLearnable(ctx, t.path, o.inputs); err != nil {
 		return nil, err
 	}
 	if o.quality > 0 {
@@ -101,7 +101,7 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 	t.external = err == nil
 	t.calibrated = t.bottleneck && t.meta.Range == bundle.RangeStatic
 	if o.distill {
-		if t.teacher, err = t.openTeacher(o); err != nil {
+		if t.teacher, err = t.openTeacher(ctx, o); err != nil {
 			return nil, err
 		}
 	}
@@ -110,6 +110,9 @@ func openTrainable(path string, o trainOptions) (*trainable, error) {
 
 // destinationFits tells before hours of work whether what is trained can be written.
 func (o *trainOptions) destinationFits(path string, bottleneck bool) error {
+	if err := noStdout(o.out, "a model or bundle with a folder beside it"); err != nil {
+		return err
+	}
 	to := o.destination(path)
 	stat, err := os.Stat(to)
 	switch {
@@ -125,19 +128,19 @@ func (o *trainOptions) destinationFits(path string, bottleneck bool) error {
 
 // loadLearnable loads a model, gives inputs the shapes of --input and makes it
 // learnable.
-func loadLearnable(path string, fix []string) (*ir.Model, error) {
-	a, err := analyse(path, fix)
+func loadLearnable(ctx context.Context, path string, fix []string) (*ir.Model, error) {
+	a, err := analyse(ctx, path, fix)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := passes.Run(a.Model, learnable, nil); err != nil {
+	if _, err := passes.RunContext(ctx, a.Model, learnable, nil); err != nil {
 		return nil, unusablef("%s: %w", path, err)
 	}
 	return a.Model, nil
 }
 
 // openTeacher returns the model whose answers teach.
-func (t *trainable) openTeacher(o trainOptions) (*ir.Model, error) {
+func (t *trainable) openTeacher(ctx context.Context, o trainOptions) (*ir.Model, error) {
 	if o.teacher == "" {
 		if !t.meta.Backbone {
 			return nil, usagef("--distill: the bundle's weights are not the original's any more; name the original model by --teacher MODEL")
@@ -145,7 +148,7 @@ func (t *trainable) openTeacher(o trainOptions) (*ir.Model, error) {
 		m := t.source.Clone()
 		return m, passes.Bypass(m)
 	}
-	m, err := loadLearnable(o.teacher, o.inputs)
+	m, err := loadLearnable(ctx, o.teacher, o.inputs)
 	if err != nil {
 		return nil, fmt.Errorf("--teacher: %w", err)
 	}
@@ -204,7 +207,7 @@ func (t *trainable) settings(c *cut.Cut) (passes.Settings, error) {
 }
 
 // rebuild splits the network of from again, with other units or another range.
-func (t *trainable) rebuild(from *ir.Model, change func(*passes.Settings) error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
+func (t *trainable) rebuild(ctx context.Context, from *ir.Model, change func(*passes.Settings) error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
 	fail := func(err error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
 		return nil, nil, passes.Settings{}, err
 	}
@@ -226,7 +229,7 @@ func (t *trainable) rebuild(from *ir.Model, change func(*passes.Settings) error)
 	if err := change(&settings); err != nil {
 		return fail(err)
 	}
-	b, _, err := passes.Split(a, c, settings, nil)
+	b, _, err := passes.Split(ctx, a, c, settings, nil)
 	return b, c, settings, err
 }
 
@@ -236,7 +239,7 @@ func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets
 	if !t.bottleneck || o.noCalib || t.meta.Calibrated || t.calibrated {
 		return nil
 	}
-	b, _, _, err := t.rebuild(t.source, func(settings *passes.Settings) error {
+	b, _, _, err := t.rebuild(ctx, t.source, func(settings *passes.Settings) error {
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
@@ -281,27 +284,28 @@ func (t *trainable) readRange() error {
 	return nil
 }
 
-// write puts the trained weights into the model or the bundle. It reports
-// whether the bundle's quantiser was given another range.
-func (t *trainable) write(ctx context.Context, s streams, path string, weights map[string][]float32, sets *trainingSets, o trainOptions) (requantised bool, err error) {
+// write puts the trained weights into the model or the bundle. Before, unless nil, is
+// called when nothing but the bundle's files is left to do, with its pair and whether
+// its quantiser was given another range.
+func (t *trainable) write(ctx context.Context, s streams, path string, weights map[string][]float32, sets *trainingSets, o trainOptions, before func(pair string, requantised bool) error) error {
 	trained := t.source.Clone()
 	if err := passes.SetWeights(trained, weights); err != nil {
-		return false, err
+		return err
 	}
 	t.source = trained
 	if !t.bottleneck {
-		if _, err := passes.Run(trained, []passes.Pass{passes.DeadCode}, nil); err != nil { // of what weights were computed
-			return false, err
+		if _, err := passes.RunContext(ctx, trained, []passes.Pass{passes.DeadCode}, nil); err != nil { // of what weights were computed
+			return err
 		}
-		return false, t.writeModel(sets, o)
+		return t.writeModel(ctx, sets, o)
 	}
 	backbone := false
 	for name := range weights {
 		backbone = backbone || !strings.HasPrefix(name, passes.UnitName)
 	}
 	dynamic := o.quantRange == "dynamic" || o.quantRange == "" && t.meta.Dynamic() && t.meta.Calibrated
-	requantised = !dynamic && (o.naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
-	b, c, settings, err := t.rebuild(trained, func(settings *passes.Settings) error {
+	requantised := !dynamic && (o.naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
+	b, c, settings, err := t.rebuild(ctx, trained, func(settings *passes.Settings) error {
 		settings.Quantiser.Dynamic = dynamic
 		if !requantised || dynamic {
 			return nil
@@ -311,21 +315,26 @@ func (t *trainable) write(ctx context.Context, s streams, path string, weights m
 		return err
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
 	meta := t.newMeta(settings, sets, o)
 	meta.Backbone = t.meta.Backbone && !backbone
 	if meta.Pair, err = passes.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
-		return false, err
+		return err
 	}
 	dest, err := openBundle(o.destination(path))
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer dest.discard()
+	if before != nil {
+		if err := before(meta.Pair, requantised); err != nil {
+			return err
+		}
+	}
 	t.source = b.Bottlenet
-	return requantised, dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (passes.Meta, error) { return meta, nil })
+	return dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (passes.Meta, error) { return meta, nil })
 }
 
 // newMeta is the metadata of the trained bundle.
@@ -381,11 +390,11 @@ func weightsID(weights map[string][]float32) string {
 }
 
 // writeModel writes a whole model with what it has learnt about its images.
-func (t *trainable) writeModel(sets *trainingSets, o trainOptions) error {
+func (t *trainable) writeModel(ctx context.Context, sets *trainingSets, o trainOptions) error {
 	m := t.source
 	meta := passes.ModelMeta{Labels: t.namesOf(sets, o), Preprocess: t.preprocess(sets)}
 	if err := passes.DescribeModel(m, meta); err != nil {
 		return err
 	}
-	return onnx.Save(o.out, m, onnx.SaveOptions{External: t.external})
+	return onnx.Save(ctx, o.out, m, onnx.SaveOptions{External: t.external})
 }

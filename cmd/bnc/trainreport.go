@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/chart"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -91,16 +91,46 @@ func (b *trainBar) done() {
 	}
 }
 
-// checkpointFile is the name of the checkpoint in a training's folder; that of
-// the best state goes on with ".best".
-const checkpointFile = "checkpoint"
+// trainResult is what bnc train --json prints.
+type trainResult struct {
+	Epochs       []train.Epoch     `json:"epochs"`
+	Start        *train.Validation `json:"start"` // nil with --keep-last, and where there is nothing to judge by
+	Top1         *float64          `json:"top1"`
+	Agreement    *float64          `json:"agreement"`
+	PayloadBytes *float64          `json:"payload_bytes"`
+	Images       int               `json:"images"` // of an epoch
+	ImagesPerSec float64           `json:"images_per_second"`
+	Kept         int               `json:"kept_epoch"` // 0: the start
+}
 
-// removeCheckpoint removes the checkpoint of a training that is done.
-func removeCheckpoint(dir string) error {
-	for _, file := range []string{checkpointFile, checkpointFile + ".best"} {
-		if err := os.Remove(filepath.Join(dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+func newTrainResult(h *train.History, sets *trainingSets) trainResult {
+	kept := h.Result()
+	return trainResult{
+		Epochs: h.Epochs, Start: h.Start, Images: sets.train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
+		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes,
+	}
+}
+
+func (r trainResult) print(s streams, path, dir string) error {
+	kept := fmt.Sprintf("epoch %d of %d", r.Kept, len(r.Epochs))
+	if r.Kept == 0 {
+		kept = "as at the start"
+	}
+	fmt.Fprintf(s.out, "%s, %s\n", path, kept)
+	for _, row := range []struct {
+		name string
+		text string
+	}{{"top-1", rateText(r.Top1)}, {"agreement", rateText(r.Agreement)}} {
+		if row.text != "-" {
+			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
 		}
+	}
+	if r.PayloadBytes != nil {
+		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)
+	}
+	if len(r.Epochs) > 0 {
+		fmt.Fprintf(s.out, "  %-14s %.0f images a second\n", "trained at", r.ImagesPerSec)
+		fmt.Fprintf(s.out, "  %-14s %s\n", "curves", filepath.Join(dir, "curves.html"))
 	}
 	return nil
 }
@@ -176,5 +206,5 @@ func writeCurves(path, name string, h *train.History) error {
 	if err := chart.WritePage(&page, name, charts, []chart.Table{table}); err != nil {
 		return err
 	}
-	return writeFile(path, page.Bytes())
+	return files.Write(path, page.Bytes())
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -60,9 +61,9 @@ func (s *trainingStep) close() {
 
 // compile makes the step graph and opens the sessions. It completes o by
 // defaults that depend on the network.
-func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*trainingStep, error) {
+func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, sets *trainingSets) (*trainingStep, error) {
 	m := t.source.Clone()
-	if _, err := passes.Run(m, prepared, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, prepared, nil); err != nil {
 		return nil, err
 	}
 	if n := inTrainingMode(m); n != nil {
@@ -111,7 +112,7 @@ func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*tr
 		options.Targets.Tile, options.Targets.Quality = anatomy.Tile.Name(), t.meta.Quality
 	}
 	if o.distill {
-		if err := t.graft(m, &options, o, int(scores.Classes)); err != nil {
+		if err := t.graft(ctx, m, &options, o, int(scores.Classes)); err != nil {
 			return nil, err
 		}
 	}
@@ -119,17 +120,20 @@ func (t *trainable) compile(s streams, o *trainOptions, sets *trainingSets) (*tr
 	if o.naive {
 		recipe = append([]passes.Pass{passes.Uncoded}, recipe...)
 	}
-	if _, err := passes.Run(m, recipe, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, recipe, nil); err != nil {
 		return nil, err
 	}
-	if _, err := passes.Run(whole, recipe[len(recipe)-2:], nil); err != nil {
+	if _, err := passes.RunContext(ctx, whole, recipe[len(recipe)-2:], nil); err != nil {
 		return nil, err
 	}
-	program, err := grad.Compile(m, whole, options)
+	program, err := grad.Compile(ctx, m, whole, options)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, unusablef("%s: %w%s", t.path, err, t.around(err, o.freeze))
 	}
-	return t.open(program, port, sets, o.dump)
+	return t.open(ctx, program, port, sets, o.dump)
 }
 
 // around tells what trains in spite of a node without a gradient, as far as it was not
@@ -218,14 +222,14 @@ func (t *trainable) trained(m *ir.Model, freeze string) (func(name string) bool,
 
 // graft puts the teacher beside the network. What both compute from weights
 // that do not change is computed once.
-func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions, classes int) error {
+func (t *trainable) graft(ctx context.Context, m *ir.Model, options *grad.Options, o *trainOptions, classes int) error {
 	teacher, whose := t.teacher.Clone(), "--teacher"
 	if o.teacher == "" { // of the prepared network, so that names and constants are the same
 		teacher, whose = m.Clone(), "the network without its bottleneck, which teaches"
 		if err := passes.Bypass(teacher); err != nil {
 			return err
 		}
-	} else if _, err := passes.Run(teacher, prepared, nil); err != nil {
+	} else if _, err := passes.RunContext(ctx, teacher, prepared, nil); err != nil {
 		return fmt.Errorf("%s: %w", whose, err)
 	}
 	scores, err := passes.Logits(teacher, passes.Want{Output: o.scores, Classes: classes}.In(teacher))
@@ -265,7 +269,7 @@ func (t *trainable) graft(m *ir.Model, options *grad.Options, o *trainOptions, c
 }
 
 // open makes the sessions of a program that reads images from input.
-func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, dump string) (*trainingStep, error) {
+func (t *trainable) open(ctx context.Context, p *grad.Program, input model.Port, sets *trainingSets, dump string) (*trainingStep, error) {
 	s := &trainingStep{scores: t.scores}
 	step, err := onnx.Marshal(p.Step)
 	if err != nil {
@@ -277,7 +281,7 @@ func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, 
 	}
 	graphs := map[string][]byte{"step.onnx": step, "eval.onnx": evaluation}
 	if p.Statistics != nil {
-		if _, err := passes.Run(p.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+		if _, err := passes.RunContext(ctx, p.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
 			return nil, err
 		}
 		if graphs["statistics.onnx"], err = onnx.Marshal(p.Statistics); err != nil {
@@ -285,11 +289,11 @@ func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, 
 		}
 	}
 	if dump != "" {
-		if err := os.MkdirAll(dump, 0o755); err != nil {
+		if err := os.MkdirAll(dump, 0o777); err != nil {
 			return nil, err
 		}
 		for name, graph := range graphs {
-			if err := os.WriteFile(filepath.Join(dump, name), graph, 0o644); err != nil {
+			if err := files.Write(filepath.Join(dump, name), graph); err != nil {
 				return nil, err
 			}
 		}
@@ -306,6 +310,10 @@ func (t *trainable) open(p *grad.Program, input model.Port, sets *trainingSets, 
 	}
 	s.id = hex.EncodeToString(h.Sum(nil))
 	if s.session, err = ort.OpenBytes("training step", step, t.session); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		s.close()
 		return nil, err
 	}
 	if s.evaluation, err = ort.OpenBytes("evaluation", evaluation, t.session); err != nil {
@@ -410,7 +418,7 @@ func (s *trainingStep) run(ctx context.Context, io streams, dir string, t *train
 		io.notice("the checkpoint of an interrupted training in %s is replaced: --resume would have gone on from it", dir)
 	}
 	if options.Log != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return nil, err
 		}
 	}
@@ -494,7 +502,7 @@ func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSe
 		return nil
 	}
 	m := t.teacher.Clone()
-	if _, err := passes.Run(m, prepared, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, prepared, nil); err != nil {
 		return err
 	}
 	b, err := onnx.Marshal(m)
@@ -542,7 +550,7 @@ func (t *trainable) measureRange(ctx context.Context, s streams, trained *ir.Mod
 		return 0, 0, err
 	}
 	m.Graph.SetOutputs(anatomy.Reduced)
-	if _, err := passes.Run(m, []passes.Pass{passes.DeadCode, passes.DropUnusedDomains}, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{passes.DeadCode, passes.DropUnusedDomains}, nil); err != nil {
 		return 0, 0, err
 	}
 	if _, err := shape.Infer(m, shape.Options{}); err != nil {

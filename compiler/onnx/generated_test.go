@@ -39,7 +39,7 @@ func TestGeneratedModels(t *testing.T) {
 			t.Fatalf("model %d: %v\n%v", seed, err, pb)
 		}
 		outside := filepath.Join(dir, "outside.onnx")
-		if err := Save(outside, m, SaveOptions{External: true}); err != nil {
+		if err := Save(t.Context(), outside, m, SaveOptions{External: true}); err != nil {
 			t.Fatal(err)
 		}
 		back, err := Load(outside)
@@ -158,7 +158,7 @@ func TestSaveOverItsSource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Save(path, m, SaveOptions{External: external}); err != nil {
+		if err := Save(t.Context(), path, m, SaveOptions{External: external}); err != nil {
 			t.Fatal(err)
 		}
 		again, err := Load(path)

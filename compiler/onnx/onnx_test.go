@@ -42,7 +42,7 @@ func TestSharedModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := filepath.Join(t.TempDir(), "out.onnx")
-		if err := Save(out, m, SaveOptions{}); err != nil {
+		if err := Save(t.Context(), out, m, SaveOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(out)

@@ -62,7 +62,7 @@ func TestReferenceLoadsAndSaves(t *testing.T) {
 		}
 		for form, options := range map[string]SaveOptions{"in": {}, "out": {External: true}} {
 			name := fmt.Sprintf("%d-%s.onnx", seed, form)
-			if err := Save(filepath.Join(dir, name), m, options); err != nil {
+			if err := Save(t.Context(), filepath.Join(dir, name), m, options); err != nil {
 				t.Fatal(err)
 			}
 			want[name], args = original, append(args, name)

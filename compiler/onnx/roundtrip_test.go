@@ -117,7 +117,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 
 	external := filepath.Join(dir, "external.onnx")
-	if err := Save(external, fromFile, SaveOptions{External: true}); err != nil {
+	if err := Save(t.Context(), external, fromFile, SaveOptions{External: true}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.Stat(external + ".data")

@@ -3,13 +3,15 @@ package onnx
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/internal/files"
 )
 
 // SaveOptions say how Save writes.
@@ -32,38 +34,37 @@ const (
 	protoLimit = math.MaxInt32 - 1<<20
 )
 
-// Save writes m to path. Both the model and its external data go to temporary
-// names first and are renamed when they are complete.
-func Save(path string, m *ir.Model, o SaveOptions) (err error) {
+// Save writes m to path, whole or not at all: model and external data change together,
+// when nothing can fail any more. It ends early with ctx.
+func Save(ctx context.Context, path string, m *ir.Model, o SaveOptions) (err error) {
+	out, err := newFileWriter(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer out.file.Discard()
 	body := (&encoder{}).model(m)
 	var ext *externalWriter
 	if o.External || body.size > protoLimit {
-		ext = &externalWriter{location: filepath.Base(path) + ".data"}
+		ext = &externalWriter{location: filepath.Base(out.file.Path) + ".data"}
 		body = (&encoder{ext}).model(m)
 		if body.size > protoLimit {
 			return fmt.Errorf("%s: the graph alone has %d bytes, more than a protocol buffer message can", path, body.size)
 		}
 	}
-	out, err := newFileWriter(path)
-	if err != nil {
+	if err := out.parts(body.parts); err != nil {
 		return err
 	}
-	defer out.discard()
-	if err := out.parts(body.parts); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
+	written := []*files.File{out.file}
 	if ext != nil && len(ext.parts) > 0 {
-		data, err := newFileWriter(path + ".data")
+		data, err := newFileWriter(ctx, out.file.Path+".data")
 		if err != nil {
 			return err
 		}
-		defer data.discard()
-		if err := data.parts(ext.parts); err != nil {
-			return fmt.Errorf("writing %s.data: %w", path, err)
-		}
-		if err := data.commit(); err != nil {
+		defer data.file.Discard()
+		if err := errors.Join(data.parts(ext.parts), data.flush()); err != nil {
 			return err
 		}
+		written = []*files.File{data.file, out.file}
 	}
 	if o.Late != nil {
 		if err := o.Late(); err != nil {
@@ -71,9 +72,12 @@ func Save(path string, m *ir.Model, o SaveOptions) (err error) {
 		}
 	}
 	if _, err := out.Write(metadata(m)); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return err
 	}
-	return out.commit()
+	if err := out.flush(); err != nil {
+		return err
+	}
+	return files.Commit(written...)
 }
 
 // Marshal returns the bytes that Save would write, all constants included.
@@ -107,29 +111,44 @@ func (w *externalWriter) add(d ir.Data) int64 {
 	return off
 }
 
-// fileWriter writes a file under a temporary name.
+// fileWriter writes a file until its context ends.
 type fileWriter struct {
-	path string
-	f    *os.File
+	ctx  context.Context
+	file *files.File
 	buf  *bufio.Writer
 }
 
-func newFileWriter(path string) (*fileWriter, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+func newFileWriter(ctx context.Context, path string) (*fileWriter, error) {
+	f, err := files.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &fileWriter{path: path, f: f, buf: bufio.NewWriterSize(f, 1<<18)}, nil
+	return &fileWriter{ctx, f, bufio.NewWriterSize(f, 1<<18)}, nil
 }
 
-func (w *fileWriter) Write(b []byte) (int, error) { return w.buf.Write(b) }
+func (w *fileWriter) Write(b []byte) (int, error) {
+	if err := context.Cause(w.ctx); err != nil {
+		return 0, err
+	}
+	n, err := w.buf.Write(b)
+	return n, w.failed(err)
+}
+
+func (w *fileWriter) flush() error { return w.failed(w.buf.Flush()) }
+
+// failed says of an error what was being written.
+func (w *fileWriter) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("writing %s: %w", w.file.Path, err)
+}
 
 func (w *fileWriter) parts(parts []ir.Data) error {
 	for _, p := range parts {
+		if err := context.Cause(w.ctx); err != nil {
+			return err
+		}
 		if _, err := p.WriteTo(w); err != nil {
 			return err
 		}
@@ -137,45 +156,38 @@ func (w *fileWriter) parts(parts []ir.Data) error {
 	return nil
 }
 
+// copyPiece is how much is copied before the context is looked at again.
+const copyPiece = 1 << 26
+
 // copySpan copies inside the kernel where the system can.
 func (w *fileWriter) copySpan(s span) error {
 	if s.n < 1<<16 {
 		_, err := io.Copy(w.buf, io.NewSectionReader(s.f, s.off, s.n))
+		return w.failed(err)
+	}
+	if err := w.flush(); err != nil {
 		return err
 	}
-	if err := w.buf.Flush(); err != nil {
-		return err
+	for end := s.off + s.n; s.off < end; s.off += copyPiece {
+		if err := context.Cause(w.ctx); err != nil {
+			return err
+		}
+		if err := w.copyPiece(span{s.f, s.off, min(end-s.off, copyPiece)}); err != nil {
+			return w.failed(err)
+		}
 	}
-	done, err := copyRange(w.f, s)
+	return nil
+}
+
+func (w *fileWriter) copyPiece(s span) error {
+	done, err := copyRange(w.file.File, s)
 	if err != nil || done == s.n {
 		return err
 	}
 	rest := span{s.f, s.off + done, s.n - done}
-	n, err := io.CopyBuffer(struct{ io.Writer }{w.f}, io.NewSectionReader(rest.f, rest.off, rest.n), make([]byte, 1<<18))
+	n, err := io.CopyBuffer(struct{ io.Writer }{w.file.File}, io.NewSectionReader(rest.f, rest.off, rest.n), make([]byte, 1<<18))
 	if err == nil && n != rest.n {
 		err = fmt.Errorf("%s: %w", s.f.Name(), io.ErrUnexpectedEOF)
 	}
 	return err
-}
-
-func (w *fileWriter) commit() error {
-	if err := w.buf.Flush(); err != nil {
-		return fmt.Errorf("writing %s: %w", w.path, err)
-	}
-	if err := w.f.Close(); err != nil {
-		return fmt.Errorf("writing %s: %w", w.path, err)
-	}
-	if err := os.Rename(w.f.Name(), w.path); err != nil {
-		return err
-	}
-	w.f = nil
-	return nil
-}
-
-// discard removes what was not committed.
-func (w *fileWriter) discard() {
-	if w.f != nil {
-		w.f.Close()
-		os.Remove(w.f.Name())
-	}
 }

@@ -1,6 +1,7 @@
 package grad
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -71,8 +72,8 @@ const next = "'"
 // Compile makes a training step of m, a model of operator set 17 or newer whose
 // images come in any number. It changes m into the step's graph. Eval, which has
 // the same parameters, is the network that is evaluated: it becomes one that
-// reads them from the same tensors of state.
-func Compile(m, eval *ir.Model, o Options) (*Program, error) {
+// reads them from the same tensors of state. It ends early with ctx.
+func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error) {
 	o.Opt = o.Opt.withDefaults()
 	params := Parameters(m.Graph)
 	if o.Train != nil {
@@ -87,6 +88,9 @@ func Compile(m, eval *ir.Model, o Options) (*Program, error) {
 	}
 	info, err := fixBatch(m, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	b := newBuilder(m, info)
@@ -113,7 +117,7 @@ func Compile(m, eval *ir.Model, o Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	if err := p.finishStep(b, o, inputs, weights, weightTensors); err != nil {
+	if err := p.finishStep(ctx, b, o, inputs, weights, weightTensors); err != nil {
 		return nil, err
 	}
 	return p, p.finishEval(o, slices.Concat(weightTensors, statTensors))
@@ -162,7 +166,7 @@ func (p *Program) readInitial(g *ir.Graph, params []Param) error {
 }
 
 // finishStep appends loss, gradients and updates.
-func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value, weights []Param, weightTensors []Tensor) error {
+func (p *Program) finishStep(ctx context.Context, b *builder, o Options, inputs map[string]*ir.Value, weights []Param, weightTensors []Tensor) error {
 	g, man := b.g, &p.Manifest
 	loss, labels, err := o.Loss.build(b, o.Targets)
 	if err != nil {
@@ -191,6 +195,9 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 	var tensors []*ir.Value
 	for _, t := range weightTensors {
 		tensors = append(tensors, inputs[t.Name])
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
 	grads, err := Backward(p.Step, info, loss.seeds, tensors)
 	if err != nil {
@@ -249,6 +256,9 @@ func (p *Program) finishStep(b *builder, o Options, inputs map[string]*ir.Value,
 	}
 	man.Loss, man.Hits, man.Norm = loss.loss.Name(), loss.hits.Name(), norm.Name()
 	g.SetOutputs(outputs...)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
 	if err := Lower(p.Step, info, layout); err != nil {
 		return err
 	}

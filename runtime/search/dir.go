@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/plan"
-	"golang.org/x/sys/unix"
 )
 
 // Dir is a search's folder:
@@ -51,10 +51,10 @@ func (d Dir) WritePlan(p *Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(string(d), "candidates"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(string(d), "candidates"), 0o777); err != nil {
 		return err
 	}
-	return writeFile(d.PlanFile(), b)
+	return files.Write(d.PlanFile(), b)
 }
 
 // OtherPlanError says that a folder is another search's.
@@ -109,10 +109,10 @@ func (d Dir) write(c plan.Candidate) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(string(d), "candidates"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(string(d), "candidates"), 0o777); err != nil {
 		return err
 	}
-	return writeFile(d.file(c.Index), b)
+	return files.Write(d.file(c.Index), b)
 }
 
 // Collect merges what is known into the search's results and writes them. Missing
@@ -144,63 +144,21 @@ func (d Dir) Collect(p *Plan) (r *plan.Results, missing int, err error) {
 	if err != nil {
 		return nil, missing, err
 	}
-	return r, missing, writeFile(d.ResultsFile(), b)
+	return r, missing, files.Write(d.ResultsFile(), b)
 }
 
 // lock waits until no other process works at a place. Where the file system has
 // no locks there is none: two processes then do the same work twice.
-func (d Dir) lock(ctx context.Context, cut string) (unlock func(), err error) {
+func (d Dir) lock(ctx context.Context, cut string) (*files.Lock, error) {
 	name := strings.Map(func(r rune) rune {
 		if r == '/' || r == '\\' || r == 0 {
 			return '_'
 		}
 		return r
 	}, cut)
-	if err := os.MkdirAll(filepath.Join(string(d), "locks"), 0o755); err != nil {
+	locks := filepath.Join(string(d), "locks")
+	if err := os.MkdirAll(locks, 0o777); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(string(d), "locks", name), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	locked := make(chan error, 1)
-	go func() {
-		for {
-			err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-			if !errors.Is(err, unix.EINTR) {
-				locked <- err
-				return
-			}
-		}
-	}()
-	select {
-	case err = <-locked:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if err != nil && !errors.Is(err, unix.ENOLCK) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
-		f.Close()
-		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-	}
-	return func() { f.Close() }, nil
-}
-
-// writeFile writes a file as a whole: at any time there is the old one or the new.
-func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // nothing any more once it is renamed
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return files.WaitLock(ctx, filepath.Join(locks, name))
 }

@@ -23,11 +23,12 @@ type model struct {
 // at the call number dieAt, before that has a result, as a process that is killed.
 type trainer struct {
 	model
-	dieAt int
-	mu    sync.Mutex
-	calls []string
-	warm  map[string]string
-	freed []string
+	dieAt    int
+	mu       sync.Mutex
+	calls    []string
+	warm     map[string]string
+	freed    []string
+	finished []string
 }
 
 var errKilled = errors.New("killed")
@@ -82,6 +83,13 @@ func (t *trainer) Screened(cut string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.freed = append(t.freed, cut)
+	return nil
+}
+
+func (t *trainer) Finished(c plan.Candidate) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.finished = append(t.finished, c.String())
 	return nil
 }
 

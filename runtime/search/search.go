@@ -46,6 +46,9 @@ type Trainer interface {
 	Train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate) (Outcome, error)
 	// Screened tells that all candidates of a place have been screened.
 	Screened(cut string) error
+	// Finished tells that a candidate's result is written: what was kept to go on
+	// from may go. It may be told again, also by another process.
+	Finished(c plan.Candidate) error
 }
 
 // CandidateError says that a candidate cannot be trained, which is a result.
@@ -85,15 +88,17 @@ func (s *Search) Run(ctx context.Context, index int) error {
 	if index < 0 || index >= len(s.Plan.Candidates) {
 		return fmt.Errorf("no candidate %d: the plan has 0 to %d", index, len(s.Plan.Candidates)-1)
 	}
-	if c, err := s.Dir.read(index); err != nil || c != nil && final(*c) {
+	if c, err := s.Dir.read(index); err != nil {
 		return err
+	} else if c != nil && final(*c) {
+		return s.Trainer.Finished(*c)
 	}
 	cut := s.Plan.Candidates[index].Cut
-	unlock, err := s.Dir.lock(ctx, cut)
+	lock, err := s.Dir.lock(ctx, cut)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Unlock()
 	for {
 		at, err := s.place(cut)
 		if err != nil {
@@ -178,6 +183,9 @@ func (s *Search) do(ctx context.Context, t task, at []plan.Candidate) error {
 		return err
 	}
 	s.tell(c.Status, c)
+	if t.action == actTrain {
+		return s.Trainer.Finished(c)
+	}
 	return nil
 }
 

@@ -9,7 +9,8 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
+
+	"github.com/bottlenet/bnc/internal/files"
 )
 
 // A checkpoint is one file: the magic, the length of a JSON header (uint64,
@@ -29,18 +30,16 @@ type header struct {
 // settings, data or weights.
 var ErrOtherTraining = errors.New("the checkpoint is of a training with other settings")
 
+// ErrDamaged is the answer to a checkpoint that cannot be made out.
+var ErrDamaged = errors.New("the file is damaged, or no checkpoint of bnc train")
+
 // save writes the state and what the loop knows, all or nothing.
-func (t *Trainer) save(path string, settings string, p progress) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+func (t *Trainer) save(path string, settings string, p progress) error {
+	f, err := files.Create(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
+	defer f.Discard()
 	head, err := json.Marshal(header{settings, t.steps, t.man.kept(), p})
 	if err != nil {
 		return err
@@ -63,13 +62,7 @@ func (t *Trainer) save(path string, settings string, p progress) (err error) {
 	if err := buffered.Flush(); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return f.Commit()
 }
 
 // load restores what save wrote. A damaged file, or one of another training,
@@ -96,20 +89,16 @@ func (t *Trainer) load(path string, settings string) (progress, error) {
 // parseCheckpoint checks the contents of a checkpoint and takes the header off.
 func parseCheckpoint(b []byte) (h header, numbers []byte, err error) {
 	body, magic := len(b)-crc32.Size, len(checkpointMagic)
-	if body < magic+8 || string(b[:magic]) != checkpointMagic {
-		return h, nil, errors.New("the file is no checkpoint of bnc train")
-	}
-	damaged := errors.New("the file is damaged")
-	if crc32.ChecksumIEEE(b[:body]) != binary.LittleEndian.Uint32(b[body:]) {
-		return h, nil, damaged
+	if body < magic+8 || string(b[:magic]) != checkpointMagic || crc32.ChecksumIEEE(b[:body]) != binary.LittleEndian.Uint32(b[body:]) {
+		return h, nil, ErrDamaged
 	}
 	b = b[magic:body]
 	size := binary.LittleEndian.Uint64(b)
 	if b = b[8:]; size > uint64(len(b)) {
-		return h, nil, damaged
+		return h, nil, ErrDamaged
 	}
 	if err := json.Unmarshal(b[:size], &h); err != nil {
-		return h, nil, err
+		return h, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return h, b[size:], nil
 }

@@ -18,7 +18,7 @@ type Model struct {
 
 // Bytes returns what writes data to a file, for Model.Files.
 func Bytes(data []byte) func(path string) error {
-	return func(path string) error { return os.WriteFile(path, data, 0o644) }
+	return func(path string) error { return os.WriteFile(path, data, 0o666) }
 }
 
 // Write fills dir, which must exist. The configuration is written last: Triton
@@ -26,14 +26,14 @@ func Bytes(data []byte) func(path string) error {
 func (m Model) Write(dir string) error {
 	for path, write := range m.Files {
 		full := filepath.Join(dir, filepath.FromSlash(path))
-		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(full), 0o777); err != nil {
 			return err
 		}
 		if err := write(full); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, ConfigFile), m.Config.Text(), 0o644)
+	return os.WriteFile(filepath.Join(dir, ConfigFile), m.Config.Text(), 0o666)
 }
 
 // Exported tells whether dir is a folder that Write made and that holds nothing

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -30,5 +31,5 @@ func fold(in, out string) error {
 	if _, err := passes.Run(m, []passes.Pass{passes.Initializers, passes.FoldBatchNorm, passes.DeadCode}, nil); err != nil {
 		return err
 	}
-	return onnx.Save(out, m, onnx.SaveOptions{})
+	return onnx.Save(context.Background(), out, m, onnx.SaveOptions{})
 }

@@ -81,7 +81,7 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if err != nil {
 		return nil, err
 	}
-	program, err := grad.Compile(m, m.Clone(), grad.Options{
+	program, err := grad.Compile(context.Background(), m, m.Clone(), grad.Options{
 		Batch: int64(batch), Input: m.Graph.Feeds()[0].Name(), Layout: layout,
 		Targets: grad.Targets{Scores: scores.Value.Name()}, Loss: grad.Loss{Kind: grad.CrossEntropy},
 		Opt: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9, WeightDecay: 5e-4},
