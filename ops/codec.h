@@ -32,6 +32,7 @@ typedef enum bnc_status {
   BNC_DAMAGED,   /* the payload is not one that bnc_encode writes */
   BNC_NO_MEMORY, /* an allocation failed */
   BNC_INTERNAL,  /* libjpeg did what this code does not expect of it */
+  BNC_STOPPED,   /* the caller wanted no more of it */
 } bnc_status;
 
 /* What went wrong. record and offset mean something for BNC_DAMAGED only. */

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -40,6 +41,10 @@ live as soon as it listens, and ready when its models are loaded. /metrics is fo
 Prometheus. Changed tokens and certificates are noticed within a second of
 being used; SIGHUP reads them at once.
 
+A whole model that takes one image also takes a JPEG or PNG file as input "image".
+Image files wait, and are refused, as other requests are; --max-pixels and --memory
+bound what decoding them takes.
+
 At SIGTERM or Ctrl-C the server takes no more requests, finishes those that it
 has (--drain) and exits 0.
 
@@ -57,6 +62,7 @@ type serveOptions struct {
 	models              serve.Options
 	ep                  string
 	watch               string
+	memory              int64
 	logFormat, logLevel string
 	json                bool
 }
@@ -78,6 +84,8 @@ func setupServe(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.StringVar(&o.server.TokenFile, "tokens", "", "file of bearer tokens, one a line: clients need one of them")
 	fs.BoolVar(&o.server.Insecure, "insecure", false, "let everybody in, from other machines too")
 	fs.Int64Var(&o.server.MaxBody, "max-body", serve.DefaultMaxBody, "bytes of a request at most")
+	fs.IntVar(&o.models.MaxPixels, "max-pixels", serve.DefaultMaxPixels, "pixels of an image file at most")
+	fs.Int64Var(&o.memory, "memory", 2*serve.DefaultMemory, "bytes that requests may take together: half of them as they arrive, half for decoded images")
 	fs.IntVar(&o.server.MaxConnections, "max-connections", serve.DefaultMaxConnections, "connections of HTTP and of gRPC at most")
 	fs.DurationVar(&o.server.DrainTimeout, "drain", serve.DefaultDrainTimeout, "how long requests may go on when the server ends")
 	fs.StringVar(&o.logFormat, "log-format", "text", "text or json, on stderr")
@@ -106,9 +114,12 @@ func (o *serveOptions) check(args []string) (map[string]string, error) {
 		return nil, usagef("--max-batch %d, --queue %d, --instances %d: expected 1 or more", m.MaxBatch, m.Queue, m.Instances)
 	case m.MaxDelay < 0 || m.Session.Threads < 0:
 		return nil, usagef("--max-delay %v, --threads %d: expected 0 or more", m.MaxDelay, m.Session.Threads)
+	case m.MaxPixels < 1 || o.memory < 2:
+		return nil, usagef("--max-pixels %d, --memory %d: expected more than 0", m.MaxPixels, o.memory)
 	case o.server.MaxBody < 1 || o.server.MaxConnections < 1 || o.server.DrainTimeout <= 0:
 		return nil, usagef("--max-body %d, --max-connections %d, --drain %v: expected more than 0", o.server.MaxBody, o.server.MaxConnections, o.server.DrainTimeout)
 	}
+	o.server.Memory, m.Memory = o.memory-o.memory/2, o.memory/2
 	var err error
 	if m.Session.Providers, err = ort.ParseProviders(o.ep); err != nil {
 		return nil, usageError{err}
@@ -152,10 +163,17 @@ type servingJSON struct {
 	Models []string `json:"models"`
 }
 
+// aside is Go's memory for all but what requests take. Above both the collector works
+// harder; nothing fails.
+const aside = 128 << 20
+
 func serveModels(ctx context.Context, s streams, log *slog.Logger, models map[string]string, o serveOptions) (err error) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(o.memory + aside)
+	}
 	metrics := serve.NewMetrics()
 	o.server.Log, o.server.Metrics = log, metrics
 	server, err := serve.Listen(o.server) // before the models: what is wrong with flags is told at once

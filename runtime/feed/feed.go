@@ -16,6 +16,7 @@
 package feed
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -104,7 +105,7 @@ func (f *Feeder) preparer(img image.Image) (*imagein.Preparer, image.Image, erro
 	if f.noImages != nil {
 		return nil, nil, f.noImages
 	}
-	if img = f.resized.Upright(img); img.Bounds().Size() == f.size {
+	if img = f.resized.Upright(img); imagein.SizeOf(img) == f.size {
 		return f.exact, img, nil
 	}
 	return f.resized, img, nil
@@ -116,11 +117,25 @@ func (f *Feeder) One(item data.Item) (*tensor.Tensor, error) {
 	if item.Tensor != nil {
 		return f.batched(item.Tensor)
 	}
-	p, img, err := f.preparer(item.Image)
+	return f.Image(context.Background(), item.Image)
+}
+
+// Reduction returns the denominator of the fraction, 1, 2, 4 or 8, at which a
+// picture may be decoded for this input.
+func (f *Feeder) Reduction(p *imagein.Picture) int {
+	if f.noImages != nil {
+		return 1
+	}
+	return f.resized.Reduction(p)
+}
+
+// Image is One of an image; it ends with ctx.
+func (f *Feeder) Image(ctx context.Context, img image.Image) (*tensor.Tensor, error) {
+	p, img, err := f.preparer(img)
 	if err != nil {
 		return nil, err
 	}
-	return p.One(img)
+	return p.OneWithin(ctx, img)
 }
 
 // batched returns a prepared tensor with its batch axis.

@@ -1,25 +1,22 @@
 package imagein
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // registers the decoder
-	_ "image/png"  // registers the decoder
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	_ "golang.org/x/image/bmp"  // registers the decoder
-	_ "golang.org/x/image/tiff" // registers the decoder
-	_ "golang.org/x/image/webp" // registers the decoder
 )
 
-// maxPixels bounds what an image's header may claim: both decoders allocate
-// the picture before they read it. It is above any camera's.
-const maxPixels = 1 << 28
+// maxPixels and maxMemory bound what an image's header may claim: decoders allocate
+// the picture before they read it. They are above any camera's.
+const (
+	maxPixels = 1 << 28
+	maxMemory = 1 << 30 // bytes
+)
 
 // ErrFormat is the answer to a file of none of the formats that are read.
 var ErrFormat = errors.New("expected a JPEG, PNG, WebP, TIFF or BMP image")
@@ -35,33 +32,19 @@ func IsImage(name string) bool {
 	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
 }
 
-// Decode reads an image of any kind that Go's decoders know: 8 and 16 bits, grey,
-// palette, alpha, YCbCr and CMYK; of several in one file the first. Where the file
-// has an EXIF orientation the image is an *Oriented one.
+// Decode reads an image of any kind that libjpeg-turbo or Go's decoders know: 8 and
+// 16 bits, grey, palette, alpha, YCbCr and CMYK; of several in one file the first.
+// Where the file has an EXIF orientation the image is an *Oriented one.
 func Decode(data []byte) (image.Image, error) {
-	config, _, err := image.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		if errors.Is(err, image.ErrFormat) {
-			return nil, ErrFormat
-		}
-		return nil, err
-	}
-	if config.Width <= 0 || config.Height <= 0 || config.Height > maxPixels/config.Width {
-		return nil, fmt.Errorf("an image of %dx%d pixels is outside of what is read (1 to %d pixels)", config.Width, config.Height, maxPixels)
-	}
-	img, format, err := image.Decode(bytes.NewReader(data))
+	p, err := Open(data)
 	if err != nil {
 		return nil, err
 	}
-	if format == "webp" {
-		switch lossy := img.(type) {
-		case *image.YCbCr:
-			img = webpRGB(lossy)
-		case *image.NYCbCrA:
-			img = webpRGB(&lossy.YCbCr)
-		}
+	if p.Size.Y > maxPixels/p.Size.X || p.Memory(1) > maxMemory {
+		return nil, fmt.Errorf("an image of %dx%d pixels takes %d MB to decode: at most %d pixels and %d MB are taken",
+			p.Size.X, p.Size.Y, p.Memory(1)>>20, maxPixels, maxMemory>>20)
 	}
-	return WithOrientation(img, data), nil
+	return p.Decode(context.Background(), 1)
 }
 
 // DecodeFile is Decode for a file; errors name it.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"image"
 	"image/color"
+	"slices"
 )
 
 // Oriented is an image that its file has turned or mirrored: as it is to be shown, by
@@ -41,41 +42,80 @@ func (o *Oriented) source(x, y int) image.Point {
 	if o.transposed() {
 		x, y = y, x
 	}
-	switch o.Orientation {
-	case 2, 3, 7, 8:
+	if o.mirrors(0) {
 		x = size.X - 1 - x
 	}
-	switch o.Orientation {
-	case 3, 4, 6, 7:
+	if o.mirrors(1) {
 		y = size.Y - 1 - y
 	}
 	return image.Pt(x, y)
 }
 
-// upright returns the upright image in memory, grey or RGB of 8 bits.
+// place is the inverse of source.
+func (o *Oriented) place(x, y int) image.Point {
+	size := o.Raw.Bounds().Size()
+	if o.mirrors(0) {
+		x = size.X - 1 - x
+	}
+	if o.mirrors(1) {
+		y = size.Y - 1 - y
+	}
+	if o.transposed() {
+		x, y = y, x
+	}
+	return image.Pt(x, y)
+}
+
+// mirrors tells whether the raw image is mirrored along x (0) or y (1), before it is
+// transposed.
+func (o *Oriented) mirrors(axis int) bool {
+	return slices.Contains([][]int{{2, 3, 7, 8}, {3, 4, 6, 7}}[axis], o.Orientation)
+}
+
+// upright returns the upright image in memory, grey or RGB of 8 bits; of a *Reduced
+// image a *Reduced one.
 func (o *Oriented) upright() image.Image {
+	if r, ok := o.Raw.(*Reduced); ok {
+		return o.uprightReduced(r)
+	}
 	var s Scratch
 	b := o.Bounds()
-	turn := func(dst, src []uint8, stride, step int) {
-		for y := range b.Dy() {
-			for x := range b.Dx() {
-				p := o.source(x, y)
-				at := (y*b.Dx() + x) * step
-				copy(dst[at:at+step], src[p.Y*stride+p.X*step:])
+	turn := func(dst []uint8, step int, src samples) {
+		for y := range o.Raw.Bounds().Dy() {
+			row := src.row(y)
+			for x := range src.width {
+				p := o.place(x, y)
+				copy(dst[(p.Y*b.Dx()+p.X)*step:][:src.keep], row[x*src.step:])
 			}
 		}
 	}
 	switch o.Raw.(type) {
 	case *image.Gray, *image.Gray16:
-		s.toGray(o.Raw)
 		dst := image.NewGray(b)
-		turn(dst.Pix, s.gray.Pix, s.gray.Stride, 1)
+		turn(dst.Pix, 1, s.luma(o.Raw))
 		return dst
 	}
-	s.toRGB(o.Raw)
-	dst := image.NewRGBA(b)
-	turn(dst.Pix, s.rgb.Pix, s.rgb.Stride, 4)
+	dst := image.NewNRGBA(b) // of which alpha does not matter
+	turn(dst.Pix, 4, s.rgb(o.Raw))
 	return dst
+}
+
+// uprightReduced is upright of an image at a fraction of its size.
+func (o *Oriented) uprightReduced(r *Reduced) image.Image {
+	size := r.Image.Bounds().Size()
+	out := &Reduced{Image: (&Oriented{r.Image, o.Orientation}).upright(), Full: r.Full, from: r.from, extent: r.extent}
+	if o.mirrors(0) {
+		out.from[0] = float64(size.X) - r.from[0] - r.extent[0]
+	}
+	if o.mirrors(1) {
+		out.from[1] = float64(size.Y) - r.from[1] - r.extent[1]
+	}
+	if o.transposed() {
+		out.Full.X, out.Full.Y = r.Full.Y, r.Full.X
+		out.from[0], out.from[1] = out.from[1], out.from[0]
+		out.extent[0], out.extent[1] = out.extent[1], out.extent[0]
+	}
+	return out
 }
 
 // Upright returns an image as it is prepared: where the preprocessing honours EXIF

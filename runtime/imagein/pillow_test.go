@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
+	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
 	"os"
@@ -25,12 +27,17 @@ import numpy as np
 from PIL import Image
 for job in json.load(open(sys.argv[1])):
     im = Image.open(job["file"])
-    im = im.convert("L" if job["color"] == "gray" else "RGB")
     w, h = im.size
+    box = (0, 0, w, h)
+    if job["reduce"] > 1:
+        d = job["reduce"]
+        im.draft(im.mode, (w // d, h // d))
+        box = (0, 0, w / d, h / d)
+    im = im.convert("L" if job["color"] == "gray" else "RGB")
     size = job["resize"]
     if size:
         nw, nh = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
-        im = im.resize((nw, nh), Image.BILINEAR)
+        im = im.resize((nw, nh), Image.BILINEAR, box=box)
         w, h = im.size
     ch, cw = job["crop"]
     top, left = round((h - ch) / 2), round((w - cw) / 2)
@@ -44,6 +51,7 @@ type job struct {
 	Color  string `json:"color"`
 	Resize int    `json:"resize"`
 	Crop   [2]int `json:"crop"`
+	Reduce int    `json:"reduce"`
 }
 
 // TestPixelsAgainstPillow compares decoded, resized and cropped pixels with
@@ -69,10 +77,64 @@ func TestPixelsAgainstPillow(t *testing.T) {
 				resize int
 				crop   [2]int
 			}{{0, [2]int{60, 61}}, {40, [2]int{32, 31}}, {77, [2]int{77, 64}}, {200, [2]int{175, 175}}} {
-				jobs = append(jobs, job{file, filepath.Join(dir, fmt.Sprintf("out%d", len(jobs))), c, size.resize, size.crop})
+				jobs = append(jobs, job{file, filepath.Join(dir, fmt.Sprintf("out%d", len(jobs))), c, size.resize, size.crop, 1})
 			}
 		}
 	}
+	compare(t, dir, jobs)
+}
+
+// TestJPEGAgainstPillow compares JPEG files, whole and at a fraction of their size
+// (Pillow's draft mode), prepared for inputs that need no more than the fraction.
+func TestJPEGAgainstPillow(t *testing.T) {
+	dir := t.TempDir()
+	var jobs []job
+	for name, img := range map[string]image.Image{"photo": large(t, 641, 850), "wide": large(t, 1023, 520), "gray": large(t, 700, 513).SubImage(image.Rect(0, 0, 699, 512))} {
+		if name == "gray" {
+			grey := image.NewGray(img.Bounds())
+			draw.Draw(grey, grey.Rect, img, image.Point{}, draw.Src)
+			img = grey
+		}
+		for _, quality := range []int{40, 95} {
+			path := filepath.Join(dir, fmt.Sprint(name, quality, ".jpg"))
+			var buf bytes.Buffer
+			if err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: quality}); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, buf.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []string{imagein.RGB, imagein.Gray} {
+				for _, size := range []struct {
+					resize, reduce int
+					crop           [2]int
+				}{{0, 1, [2]int{60, 61}}, {200, 1, [2]int{175, 175}}, {120, 2, [2]int{112, 112}}, {61, 4, [2]int{60, 32}}, {32, 8, [2]int{32, 32}}} {
+					jobs = append(jobs, job{path, filepath.Join(dir, fmt.Sprintf("out%d", len(jobs))), c, size.resize, size.crop, size.reduce})
+				}
+			}
+		}
+	}
+	compare(t, dir, jobs)
+}
+
+// large is a picture of edges and gradients under noise.
+func large(t *testing.T, width, height int) *image.RGBA {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(uint64(width), uint64(height)))
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			n := func(v int) uint8 { return uint8(min(max(v+rng.IntN(40)-20, 0), 255)) }
+			img.SetRGBA(x, y, color.RGBA{n((x / 37 % 2) * 200), n(y * 255 / height), n((x + y) / 51 % 3 * 100), 255})
+		}
+	}
+	return img
+}
+
+// compare checks the pixels of every job with Pillow's. The arithmetic is Pillow's,
+// so nothing may differ.
+func compare(t *testing.T, dir string, jobs []job) {
+	t.Helper()
 	list, err := json.Marshal(jobs)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +149,11 @@ func TestPixelsAgainstPillow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		img, err := imagein.DecodeFile(j.File)
+		file, err := os.ReadFile(j.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := imagein.Open(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,13 +167,19 @@ func TestPixelsAgainstPillow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if d := prep.Reduction(picture); picture.Format == "jpeg" && d != j.Reduce {
+			t.Errorf("%s resize %d: may be decoded at 1/%d, expected 1/%d", filepath.Base(j.File), j.Resize, d, j.Reduce)
+		}
+		img, err := picture.Decode(t.Context(), j.Reduce)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got, err := prep.Pixels(img)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The arithmetic is Pillow's, so nothing may differ.
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s %s resize %d: pixels differ from Pillow's", filepath.Base(j.File), j.Color, j.Resize)
+			t.Errorf("%s %s resize %d at 1/%d: pixels differ from Pillow's", filepath.Base(j.File), j.Color, j.Resize, j.Reduce)
 		}
 	}
 }

@@ -8,50 +8,69 @@ import (
 	"math"
 )
 
-// toRGB makes s.rgb the image as 8-bit RGB with alpha 255, its origin at 0, 0.
-// Alpha is dropped, not blended (Pillow's convert("RGB")), and 16-bit samples
-// keep their high byte.
-func (s *Scratch) toRGB(src image.Image) {
+// samples are an image's pixels as 8-bit samples: row returns those of a row, step
+// bytes a pixel, of which the first keep matter. They are valid until the next call.
+type samples struct {
+	row        func(y int) []uint8
+	width      int
+	step, keep int
+}
+
+// rgb returns the image as 8-bit RGB. Alpha is dropped, not blended (Pillow's
+// convert("RGB")), and 16-bit samples keep their high byte. Rows are converted one
+// by one, in memory of s, where they do not lie in the image as they are wanted.
+func (s *Scratch) rgb(src image.Image) samples {
 	b := src.Bounds()
-	dst := &s.rgb
-	dst.Pix, dst.Stride, dst.Rect = resized(dst.Pix, 4*b.Dx()*b.Dy()), 4*b.Dx(), image.Rect(0, 0, b.Dx(), b.Dy())
+	s.line = resized(s.line, 4*b.Dx())
+	line := s.line
+	out := samples{width: b.Dx(), step: 4, keep: 3}
+	each := func(pixel func(x, y int) [4]uint8) func(int) []uint8 {
+		return func(y int) []uint8 {
+			for x := range b.Dx() {
+				p := pixel(b.Min.X+x, b.Min.Y+y)
+				copy(line[4*x:], p[:])
+			}
+			return line
+		}
+	}
 	switch src := src.(type) {
+	case *image.NRGBA:
+		out.row = func(y int) []uint8 { return src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:4*b.Dx()] }
+	case *image.RGBA:
+		if src.Opaque() {
+			out.row = func(y int) []uint8 { return src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:4*b.Dx()] }
+		}
 	case *image.YCbCr, *image.Gray, *image.CMYK:
 		// These carry no alpha, and the standard library converts them without
 		// a call for each pixel.
-		draw.Draw(dst, dst.Bounds(), src, b.Min, draw.Src)
-		return
-	case *image.NRGBA:
-		for y := range b.Dy() {
-			from := src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:4*b.Dx()]
-			copy(dst.Pix[y*dst.Stride:], from)
+		dst := &image.RGBA{Pix: line, Stride: len(line), Rect: image.Rect(0, 0, b.Dx(), 1)}
+		out.row = func(y int) []uint8 {
+			draw.Draw(dst, dst.Rect, src, image.Pt(b.Min.X, b.Min.Y+y), draw.Src)
+			return line
 		}
-		makeOpaque(dst)
-		return
+	case *image.NRGBA64:
+		out.row = each(func(x, y int) [4]uint8 {
+			p := src.Pix[src.PixOffset(x, y):][:8]
+			return [4]uint8{p[0], p[2], p[4], 255}
+		})
+	case *image.RGBA64:
+		out.row = each(func(x, y int) [4]uint8 {
+			if p := src.Pix[src.PixOffset(x, y):][:8]; p[6] == 255 && p[7] == 255 {
+				return [4]uint8{p[0], p[2], p[4], 255}
+			}
+			return opaque(src.RGBA64At(x, y))
+		})
 	case *image.Paletted:
 		var table [256][4]uint8
 		for i, c := range src.Palette {
 			table[i] = opaque(c)
 		}
-		for y := range b.Dy() {
-			from := src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:b.Dx()]
-			for x, i := range from {
-				copy(dst.Pix[y*dst.Stride+4*x:], table[i][:])
-			}
-		}
-		return
-	case *image.RGBA:
-		if src.Opaque() {
-			draw.Draw(dst, dst.Bounds(), src, b.Min, draw.Src)
-			return
-		}
+		out.row = each(func(x, y int) [4]uint8 { return table[src.ColorIndexAt(x, y)] })
 	}
-	for y := range b.Dy() {
-		for x := range b.Dx() {
-			c := opaque(src.At(b.Min.X+x, b.Min.Y+y))
-			copy(dst.Pix[y*dst.Stride+4*x:], c[:])
-		}
+	if out.row == nil {
+		out.row = each(func(x, y int) [4]uint8 { return opaque(src.At(x, y)) })
 	}
+	return out
 }
 
 // opaque returns a colour's red, green and blue without its alpha, which, where it
@@ -64,38 +83,31 @@ func opaque(c color.Color) [4]uint8 {
 	return [4]uint8{uint8(wide.R >> 8), uint8(wide.G >> 8), uint8(wide.B >> 8), 255}
 }
 
-func makeOpaque(img *image.RGBA) {
-	for i := 3; i < len(img.Pix); i += 4 {
-		img.Pix[i] = 255
-	}
-}
-
-// toGray makes s.gray the image as 8-bit grey, its origin at 0, 0. Colours
-// become their luma by ITU-R 601-2 in the integer form of Pillow's
-// convert("L").
-func (s *Scratch) toGray(src image.Image) {
+// luma returns the image as 8-bit grey, as rgb does. Colours become their luma by
+// ITU-R 601-2 in the integer form of Pillow's convert("L").
+func (s *Scratch) luma(src image.Image) samples {
 	b := src.Bounds()
-	dst := &s.gray
-	dst.Pix, dst.Stride, dst.Rect = resized(dst.Pix, b.Dx()*b.Dy()), b.Dx(), image.Rect(0, 0, b.Dx(), b.Dy())
+	out := samples{width: b.Dx(), step: 1, keep: 1}
 	switch src := src.(type) {
 	case *image.Gray:
-		for y := range b.Dy() {
-			copy(dst.Pix[y*dst.Stride:][:b.Dx()], src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):])
-		}
-		return
+		out.row = func(y int) []uint8 { return src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:b.Dx()] }
+		return out
 	case *image.Gray16:
-		for y := range b.Dy() {
-			for x := range b.Dx() {
-				dst.Pix[y*dst.Stride+x] = src.Pix[src.PixOffset(b.Min.X+x, b.Min.Y+y)]
-			}
+		out.row = func(y int) []uint8 { return src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:2*b.Dx()] }
+		out.step = 2 // the high byte comes first
+		return out
+	}
+	rgb := s.rgb(src)
+	s.grey = resized(s.grey, b.Dx())
+	out.row = func(y int) []uint8 {
+		from := rgb.row(y)
+		for x := range s.grey {
+			p := from[rgb.step*x:][:3]
+			s.grey[x] = uint8((19595*uint32(p[0]) + 38470*uint32(p[1]) + 7471*uint32(p[2]) + 1<<15) >> 16)
 		}
-		return
+		return s.grey
 	}
-	s.toRGB(src)
-	for i := range dst.Pix {
-		p := s.rgb.Pix[4*i : 4*i+3]
-		dst.Pix[i] = uint8((19595*uint32(p[0]) + 38470*uint32(p[1]) + 7471*uint32(p[2]) + 1<<15) >> 16)
-	}
+	return out
 }
 
 // fit returns the size that an image of w x h gets: the short side as asked,

@@ -1,6 +1,7 @@
 package imagein
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math"
@@ -50,11 +51,21 @@ func (prep *Preparer) NewBatch(n int) (*tensor.Tensor, error) {
 
 // One prepares a single image as a batch of one.
 func (prep *Preparer) One(img image.Image) (*tensor.Tensor, error) {
+	return prep.OneWithin(context.Background(), img)
+}
+
+// OneWithin is One that ends with ctx.
+func (prep *Preparer) OneWithin(ctx context.Context, img image.Image) (*tensor.Tensor, error) {
 	batch, err := prep.NewBatch(1)
 	if err != nil {
 		return nil, err
 	}
-	return batch, prep.Into(batch, 0, img)
+	pixels, err := prep.pixels(ctx, new(Scratch), img)
+	if err != nil {
+		return nil, err
+	}
+	prep.fill(batch, 0, pixels)
+	return batch, nil
 }
 
 // Into prepares an image into place index of a batch that NewBatch made.

@@ -1,6 +1,7 @@
 package imagein
 
 import (
+	"context"
 	"image"
 	"math"
 )
@@ -18,12 +19,13 @@ type taps struct {
 	width        int
 }
 
-// plan computes the taps for the samples from..to (to excluded) of a line of n
-// samples brought to m. The filter is a triangle that is widened where the
+// plan computes the taps for the samples from..to (to excluded) of a line brought to
+// m samples. The line has n samples; it begins at start in them and is extent long, so
+// that the first and the last may lie beyond it in part. The filter is a triangle that is widened where the
 // line shrinks: bilinear with antialiasing, with the arithmetic of Pillow's
 // BILINEAR (precompute_coeffs and normalize_coeffs_8bpc in its Resample.c).
-func (t *taps) plan(n, m, from, to int) {
-	scale := float64(n) / float64(m)
+func (t *taps) plan(start, extent float64, n, m, from, to int) {
+	scale := extent / float64(m)
 	support := max(scale, 1)
 	narrow := 1 / support
 	t.width = int(math.Ceil(support))*2 + 1
@@ -35,7 +37,7 @@ func (t *taps) plan(n, m, from, to int) {
 		line = make([]float64, t.width)
 	}
 	for i := range to - from {
-		centre := (float64(from+i) + 0.5) * scale
+		centre := start + (float64(from+i)+0.5)*scale
 		first := max(int(centre-support+0.5), 0)
 		count := min(int(centre+support+0.5), n) - first
 		sum := 0.0
@@ -60,11 +62,12 @@ type resampler struct {
 }
 
 // resize returns, in out, the part of src brought to w x h that lies in
-// window, row by row with src.keep samples a pixel. src is sw x sh pixels.
-// Only rows and columns that window needs are computed.
-func (r *resampler) resize(out []uint8, src plane, sw, sh, w, h int, window image.Rectangle) {
-	r.x.plan(sw, w, window.Min.X, window.Max.X)
-	r.y.plan(sh, h, window.Min.Y, window.Max.Y)
+// window, row by row with src.keep samples a pixel. src has sh rows; the image begins
+// at start in it and is extent long and high. Only rows and columns that window needs are computed. It ends
+// with ctx.
+func (r *resampler) resize(ctx context.Context, out []uint8, src samples, sh int, start, extent [2]float64, w, h int, window image.Rectangle) error {
+	r.x.plan(start[0], extent[0], src.width, w, window.Min.X, window.Max.X)
+	r.y.plan(start[1], extent[1], sh, h, window.Min.Y, window.Max.Y)
 	last := window.Dy() - 1
 	top := r.y.first[0]
 	stride := window.Dx() * src.keep
@@ -74,12 +77,16 @@ func (r *resampler) resize(out []uint8, src plane, sw, sh, w, h int, window imag
 		along = r.x.rgb
 	}
 	for y := range len(r.rows) / stride {
-		along(r.rows[y*stride:][:stride], src.pix[(top+y)*src.stride:], src.step)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		along(r.rows[y*stride:][:stride], src.row(top+y), src.step)
 	}
 	r.sums = resized(r.sums, stride)
 	for i := range r.y.first {
 		r.down(out[i*stride:][:stride], i, top)
 	}
+	return nil
 }
 
 // gray resizes a row of one sample a pixel.

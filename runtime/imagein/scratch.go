@@ -1,6 +1,7 @@
 package imagein
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math"
@@ -11,18 +12,22 @@ import (
 // Scratch is the memory that preparing images takes, for use again and again.
 // The zero Scratch is ready; one goroutine may use it at a time.
 type Scratch struct {
-	rgb    image.RGBA
-	gray   image.Gray
-	resize resampler
-	pixels []uint8
+	line, grey []uint8 // a row
+	resize     resampler
+	pixels     []uint8
 }
 
 // PixelsWith is Pixels with memory of s: what it returns is valid until s is
 // used again.
 func (prep *Preparer) PixelsWith(s *Scratch, img image.Image) ([]uint8, error) {
+	return prep.pixels(context.Background(), s, img)
+}
+
+// pixels is PixelsWith that ends with ctx.
+func (prep *Preparer) pixels(ctx context.Context, s *Scratch, img image.Image) ([]uint8, error) {
 	p := prep.preprocess
 	img = prep.Upright(img)
-	size := img.Bounds().Size()
+	size := SizeOf(img)
 	if size.X <= 0 || size.Y <= 0 {
 		return nil, fmt.Errorf("the image is empty (%v)", img.Bounds())
 	}
@@ -33,7 +38,7 @@ func (prep *Preparer) PixelsWith(s *Scratch, img image.Image) ([]uint8, error) {
 	// Crop offsets are rounded half to even, as torchvision's center_crop does.
 	left := int(math.RoundToEven(float64(w-p.Crop[1]) / 2))
 	top := int(math.RoundToEven(float64(h-p.Crop[0]) / 2))
-	return prep.render(s, img, w, h, image.Rect(left, top, left+p.Crop[1], top+p.Crop[0])), nil
+	return prep.render(ctx, s, img, w, h, image.Rect(left, top, left+p.Crop[1], top+p.Crop[0]))
 }
 
 // WindowWith returns the part of an upright image that lies in window, in the image's
@@ -50,7 +55,7 @@ func (prep *Preparer) WindowWith(s *Scratch, img image.Image, window image.Recta
 	if !ok {
 		return nil, fmt.Errorf("an image of type %T cannot be cropped", img)
 	}
-	return prep.render(s, part.SubImage(window), p.Crop[1], p.Crop[0], image.Rect(0, 0, p.Crop[1], p.Crop[0])), nil
+	return prep.render(context.Background(), s, part.SubImage(window), p.Crop[1], p.Crop[0], image.Rect(0, 0, p.Crop[1], p.Crop[0]))
 }
 
 // Fill writes what PixelsWith or WindowWith returned to place index of a batch
@@ -60,35 +65,30 @@ func (prep *Preparer) Fill(batch *tensor.Tensor, index int, pixels []uint8) {
 }
 
 // render returns the part of the image, brought to w x h, that lies in window.
-func (prep *Preparer) render(s *Scratch, img image.Image, w, h int, window image.Rectangle) []uint8 {
-	size := img.Bounds().Size()
-	var samples plane
+func (prep *Preparer) render(ctx context.Context, s *Scratch, img image.Image, w, h int, window image.Rectangle) ([]uint8, error) {
+	there := img.Bounds().Size()
+	start, extent := [2]float64{}, [2]float64{float64(there.X), float64(there.Y)}
+	if r, ok := img.(*Reduced); ok {
+		img, start, extent = r.Image, r.from, r.extent
+	}
+	var src samples
 	if prep.preprocess.Color == Gray {
-		s.toGray(img)
-		samples = plane{s.gray.Pix, s.gray.Stride, 1, 1}
+		src = s.luma(img)
 	} else {
-		s.toRGB(img)
-		samples = plane{s.rgb.Pix, s.rgb.Stride, 4, 3}
+		src = s.rgb(img)
 	}
-	s.pixels = resized(s.pixels, window.Dx()*window.Dy()*samples.keep)
-	if w == size.X && h == size.Y {
-		samples.crop(s.pixels, window)
-	} else {
-		s.resize.resize(s.pixels, samples, size.X, size.Y, w, h, window)
+	s.pixels = resized(s.pixels, window.Dx()*window.Dy()*src.keep)
+	if float64(w) == extent[0] && float64(h) == extent[1] {
+		src.crop(s.pixels, window)
+		return s.pixels, nil
 	}
-	return s.pixels
-}
-
-// plane is 8-bit samples, step bytes a pixel, of which the first keep matter.
-type plane struct {
-	pix                []uint8
-	stride, step, keep int
+	return s.pixels, s.resize.resize(ctx, s.pixels, src, there.Y, start, extent, w, h, window)
 }
 
 // crop copies the samples of the pixels in window.
-func (p plane) crop(out []uint8, window image.Rectangle) {
+func (p samples) crop(out []uint8, window image.Rectangle) {
 	for y := range window.Dy() {
-		row := p.pix[(window.Min.Y+y)*p.stride+window.Min.X*p.step:]
+		row := p.row(window.Min.Y + y)[window.Min.X*p.step:]
 		if p.step == p.keep {
 			out = out[copy(out, row[:window.Dx()*p.keep]):]
 			continue
@@ -105,6 +105,9 @@ func (s *Scratch) Gray(img image.Image) []uint8 {
 	if o, ok := img.(*Oriented); ok {
 		img = o.Raw
 	}
-	s.toGray(img)
-	return s.gray.Pix
+	src := s.luma(img)
+	size := img.Bounds().Size()
+	s.pixels = resized(s.pixels, size.X*size.Y)
+	src.crop(s.pixels, image.Rectangle{Max: size})
+	return s.pixels
 }

@@ -108,17 +108,17 @@ func TestRESTRefusals(t *testing.T) {
 		header := http.Header{}
 		body := c.body
 		if object, rest, divided := strings.Cut(c.body, "|"); divided {
-			header.Set(headerLength, fmt.Sprint(len(object)))
+			header.Set(HeaderLength, fmt.Sprint(len(object)))
 			body = object + rest
 		}
 		_, err := DecodeREST("m", "", header, []byte(body))
 		refused(t, c.body, err, Invalid, c.want)
 	}
 	for length, want := range map[string]string{"x": `found "x"`, "-1": `found "-1"`, "99": "the body has only 13 bytes"} {
-		_, err := DecodeREST("m", "", http.Header{headerLength: {length}}, []byte(`{"inputs":[]}`))
+		_, err := DecodeREST("m", "", http.Header{HeaderLength: {length}}, []byte(`{"inputs":[]}`))
 		refused(t, length, err, Invalid, want)
 	}
-	_, err := DecodeREST("m", "", http.Header{headerLength: {"0"}}, []byte("raw"))
+	_, err := DecodeREST("m", "", http.Header{HeaderLength: {"0"}}, []byte("raw"))
 	refused(t, "no JSON", err, Unsupported, "without a JSON object")
 	_, err = DecodeREST("m", "", http.Header{"Content-Encoding": {"gzip"}}, []byte("raw"))
 	refused(t, "gzip", err, Unsupported, "gzip")

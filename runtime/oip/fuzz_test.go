@@ -24,7 +24,7 @@ func FuzzDecodeREST(f *testing.F) {
 	f.Fuzz(func(t *testing.T, length string, body []byte) {
 		header := http.Header{}
 		if length != "" {
-			header.Set(headerLength, length)
+			header.Set(HeaderLength, length)
 		}
 		r, err := DecodeREST("m", "", header, body)
 		if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// headerLength is the header of a body with binary tensors: the bytes of its
+// HeaderLength is the header of a body with binary tensors: the bytes of its
 // JSON object, which the tensors follow.
-const headerLength = "Inference-Header-Content-Length"
+const HeaderLength = "Inference-Header-Content-Length"
 
 // Parameters of the binary extension.
 const (
@@ -110,18 +110,18 @@ func divide(header http.Header, body []byte) (object, binary []byte, err error) 
 	if e := header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return nil, nil, Errorf(Unsupported, "Content-Encoding %s is not taken: send the body as it is", quote(e))
 	}
-	text := header.Get(headerLength)
+	text := header.Get(HeaderLength)
 	if text == "" {
 		return body, nil, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	switch {
 	case err != nil:
-		return nil, nil, Errorf(Invalid, "header %s: expected the bytes of the JSON object, found %s", headerLength, quote(text))
+		return nil, nil, Errorf(Invalid, "header %s: expected the bytes of the JSON object, found %s", HeaderLength, quote(text))
 	case n == 0:
-		return nil, nil, Errorf(Unsupported, "header %s: 0: a body without a JSON object is not taken", headerLength)
+		return nil, nil, Errorf(Unsupported, "header %s: 0: a body without a JSON object is not taken", HeaderLength)
 	case n > uint64(len(body)):
-		return nil, nil, Errorf(Invalid, "header %s: %d: the body has only %d bytes", headerLength, n, len(body))
+		return nil, nil, Errorf(Invalid, "header %s: %d: the body has only %d bytes", HeaderLength, n, len(body))
 	}
 	return body[:n], body[n:], nil
 }

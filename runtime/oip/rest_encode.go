@@ -102,6 +102,6 @@ func (m message) encode(kind string, tensors []Tensor, isBinary func(name string
 		return header, object, nil
 	}
 	header.Set("Content-Type", "application/octet-stream")
-	header.Set(headerLength, strconv.Itoa(len(object)))
+	header.Set(HeaderLength, strconv.Itoa(len(object)))
 	return header, bytes.Join(append([][]byte{object}, binary...), nil), nil
 }

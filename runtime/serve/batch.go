@@ -26,6 +26,7 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []*item
+	placed  int             // jobs that are being prepared and have a place among them
 	alone   map[*entry]bool // whose results turned out not to be divisible
 }
 
@@ -73,21 +74,23 @@ func (q *queue) close() {
 // do computes a job that one run can take. It returns as soon as ctx is done,
 // but not before the job's tensors are free.
 func (q *queue) do(ctx context.Context, j *job) (ort.Results, spent, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(q.cutoff, func() { cancel(errEnding) })()
-	if ctx.Err() != nil {
-		return nil, spent{}, context.Cause(ctx)
-	}
 	it := &item{job: j, ctx: ctx, arrived: time.Now(), answer: make(chan outcome, 1)}
 	q.mu.Lock()
-	if err := q.full(); err != nil {
-		q.mu.Unlock()
+	if j.placed {
+		q.placed--
+	}
+	err := q.full()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		q.waiting = append(q.waiting, it)
+	}
+	q.observe()
+	q.mu.Unlock()
+	if err != nil {
 		return nil, spent{}, err
 	}
-	q.waiting = append(q.waiting, it)
-	q.opts.Observe.Queue(q.model, len(q.waiting))
-	q.mu.Unlock()
 	q.notify()
 
 	select {
@@ -99,17 +102,33 @@ func (q *queue) do(ctx context.Context, j *job) (ort.Results, spent, error) {
 	}
 }
 
-// room returns an error where a job would be refused, so that nothing need be
-// prepared for it.
-func (q *queue) room() error {
+// enter gives a place in the queue to a job that is still to be prepared. It is
+// taken by do, or given back by leave.
+func (q *queue) enter() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.full()
+	if err := q.full(); err != nil {
+		return err
+	}
+	q.placed++
+	q.observe()
+	return nil
 }
+
+// leave gives back a place that enter gave.
+func (q *queue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.placed--
+	q.observe()
+}
+
+// observe tells how many wait. The caller holds mu.
+func (q *queue) observe() { q.opts.Observe.Queue(q.model, len(q.waiting)+q.placed) }
 
 // full returns the refusal of a full queue. The caller holds mu.
 func (q *queue) full() error {
-	if len(q.waiting) < q.opts.Queue {
+	if len(q.waiting)+q.placed < q.opts.Queue {
 		return nil
 	}
 	return oip.Errorf(oip.Overloaded, "model %q has %d requests waiting, as many as it may: ask later, or another server", q.model, q.opts.Queue)
@@ -130,7 +149,7 @@ func (q *queue) abandon(it *item) {
 	b := it.batch
 	if i := slices.Index(q.waiting, it); i >= 0 {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
-		q.opts.Observe.Queue(q.model, len(q.waiting))
+		q.observe()
 	}
 	if b != nil {
 		if b.live--; b.live == 0 {
@@ -232,7 +251,7 @@ func (q *queue) take() *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = slices.DeleteFunc(q.waiting, func(it *item) bool { return it.ctx.Err() != nil })
-	defer func() { q.opts.Observe.Queue(q.model, len(q.waiting)) }()
+	defer q.observe()
 	if len(q.waiting) == 0 {
 		return nil
 	}

@@ -20,6 +20,7 @@ type front struct {
 	metrics  *Metrics // may be nil
 	log      *slog.Logger
 	maxBody  int64
+	bodies   *budget       // memory of requests that arrive and are in the service
 	draining chan struct{} // closed when no new requests are wanted
 	running  atomic.Int64  // inferences that are in the service
 }

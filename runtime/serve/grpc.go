@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/proto"
 )
 
 // maxStreams is how many calls run at a time on one connection.
@@ -215,6 +216,12 @@ func (s *inference) ModelMetadata(ctx context.Context, r *oippb.ModelMetadataReq
 func (s *inference) ModelInfer(ctx context.Context, m *oippb.ModelInferRequest) (*oippb.ModelInferResponse, error) {
 	r, err := oip.RequestFromProto(m)
 	if err != nil {
+		s.front.count(oip.CauseOf(err))
+		return nil, s.front.status(err)
+	}
+	memory := &claim{of: s.front.bodies}
+	defer memory.release()
+	if err := memory.grow(int64(proto.Size(m))); err != nil {
 		s.front.count(oip.CauseOf(err))
 		return nil, s.front.status(err)
 	}

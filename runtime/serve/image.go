@@ -1,12 +1,11 @@
 package serve
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"image"
 	"runtime"
 
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/oip"
@@ -20,19 +19,27 @@ import (
 // photograph crosses a slow link in a tenth of the bytes of a tensor this way.
 const ImageInput = "image"
 
-// maxImagePixels bounds the images that the server decodes: a file of a few
-// kilobytes can claim to be as large as memory.
-const maxImagePixels = 1 << 26
+// pictures is what a server spends on decoding images, of all its models together:
+// a file of a few kilobytes can claim to be as large as memory.
+type pictures struct {
+	most   int           // pixels of one
+	memory *budget       // that decoding takes
+	turns  chan struct{} // as many are decoded at a time as there are cores
+}
+
+func newPictures(opts Options) *pictures {
+	return &pictures{opts.MaxPixels, newBudget(opts.Memory), make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
 
 // images decodes and prepares image files for a model's input.
 type images struct {
+	*pictures
 	feeder *feed.Feeder
-	turns  chan struct{} // as many are decoded at a time as there are cores
 }
 
 // newImages returns nil for a model whose input is no image, or that calls an
 // input of its own by that name.
-func newImages(m *served) *images {
+func newImages(m *served, shared *pictures) *images {
 	inputs := m.session.Inputs()
 	if len(inputs) != 1 || inputs[0].Name == ImageInput {
 		return nil
@@ -49,10 +56,10 @@ func newImages(m *served) *images {
 	if err != nil {
 		return nil
 	}
-	return &images{feeder, make(chan struct{}, runtime.GOMAXPROCS(0))}
+	return &images{shared, feeder}
 }
 
-// prepare returns the model's input for an image file.
+// prepare returns the model's input for an image file. It ends with ctx.
 func (p *images) prepare(ctx context.Context, t *tensor.Tensor) (ort.Feed, error) {
 	var file []byte
 	row := len(t.Shape) == 1 || len(t.Shape) == 2 && t.Shape[0] == 1
@@ -64,22 +71,58 @@ func (p *images) prepare(ctx context.Context, t *tensor.Tensor) (ort.Feed, error
 	default:
 		return nil, oip.Errorf(oip.Invalid, "input %s: expected a JPEG or PNG file as UINT8 [L] or BYTES [1], found %s", ImageInput, describe(t))
 	}
+	picture, err := imagein.Open(file)
+	if errors.Is(err, imagein.ErrFormat) {
+		return nil, oip.Errorf(oip.Invalid, "input %s: expected a JPEG or PNG file", ImageInput)
+	}
+	if err != nil {
+		return nil, oip.Errorf(oip.Invalid, "input %s: %v", ImageInput, err)
+	}
+	if picture.Format != "jpeg" && picture.Format != "png" { // others do not end with ctx
+		return nil, oip.Errorf(oip.Invalid, "input %s: expected a JPEG or PNG file, found %s", ImageInput, picture.Format)
+	}
+	size := picture.Size
+	if size.Y > p.most/size.X {
+		return nil, oip.Errorf(oip.TooLarge, "input %s: %d x %d pixels are more than the %d that this server takes", ImageInput, size.X, size.Y, p.most)
+	}
+	fraction := p.feeder.Reduction(picture)
+	need := picture.Memory(fraction)
+	if need > p.memory.size {
+		return nil, oip.Errorf(oip.TooLarge, "input %s: decoding %d x %d pixels takes %d bytes of memory, this server has %d for it", ImageInput, size.X, size.Y, need, p.memory.size)
+	}
 	select {
 	case p.turns <- struct{}{}:
 		defer func() { <-p.turns }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	}
-	if head, _, err := image.DecodeConfig(bytes.NewReader(file)); err == nil && head.Width > 0 && head.Height > maxImagePixels/head.Width {
-		return nil, oip.Errorf(oip.TooLarge, "input %s: %d x %d pixels are more than the %d that the server decodes", ImageInput, head.Width, head.Height, maxImagePixels)
-	}
-	img, err := imagein.Decode(file)
+	memory, err := p.memory.wait(ctx, need)
 	if err != nil {
-		return nil, oip.Errorf(oip.Invalid, "input %s: %v", ImageInput, err)
+		return nil, err
 	}
-	x, err := p.feeder.One(data.Item{Image: img})
-	if err != nil {
+	defer memory.release()
+	if need > large {
+		// Else it would be there beside the next one's until the collector finds it.
+		defer runtime.GC()
+	}
+	x, err := p.decode(ctx, picture, fraction)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, oip.Errorf(oip.Invalid, "input %s: %v", ImageInput, err)
 	}
 	return ort.Feed{p.feeder.Input(): x}, nil
+}
+
+// large is the memory of an image that is worth a collection of garbage.
+const large = 16 << 20
+
+// decode returns the input for a picture that is decoded at a fraction of its size.
+func (p *images) decode(ctx context.Context, picture *imagein.Picture, fraction int) (*tensor.Tensor, error) {
+	img, err := picture.Decode(ctx, fraction)
+	if err != nil {
+		return nil, err
+	}
+	return p.feeder.Image(ctx, img)
 }

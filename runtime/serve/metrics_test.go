@@ -63,12 +63,13 @@ func TestMetricsOfRefusals(t *testing.T) {
 		path := r.url(fmt.Sprintf("/v2/models/made-up-%d/infer", i))
 		call(t, http.DefaultClient, "POST", path, inferJSON)
 		call(t, http.DefaultClient, "POST", path, "{", "Authorization", token)
+		path = r.url("/v2/models/m/infer")
+		call(t, http.DefaultClient, "POST", path, "{", "Authorization", token)
 		call(t, http.DefaultClient, "POST", path, strings.Repeat(" ", 1001), "Authorization", token)
-		call(t, http.DefaultClient, "POST", path, inferJSON, "Authorization", token)
 	}
 	call(t, http.DefaultClient, "POST", r.url("/v2/models/m/infer"), inferJSON, "Authorization", token)
 	text := call(t, http.DefaultClient, "GET", r.url("/metrics"), "", "Authorization", token).body
-	for cause, want := range map[oip.Cause]string{oip.Unauthenticated: "20", oip.Invalid: "20", oip.TooLarge: "20", oip.Internal: "1"} {
+	for cause, want := range map[oip.Cause]string{oip.Unauthenticated: "20", oip.Invalid: "20", oip.TooLarge: "20", oip.NotFound: "20", oip.Internal: "1"} {
 		if got := value(text, fmt.Sprintf(`bnc_requests_total{cause="%v",model=""}`, cause)); got != want {
 			t.Errorf("%v: %q, expected %s", cause, got, want)
 		}

@@ -59,6 +59,9 @@ func (r *Repository) open(name, path string) (*served, error) {
 	} else {
 		err = m.openWhole(path, r.opts)
 	}
+	if err == nil && !stat.IsDir() {
+		m.images = newImages(m, r.pictures)
+	}
 	if err == nil {
 		err = m.carriable()
 	}
@@ -124,7 +127,6 @@ func (m *served) openWhole(path string, opts Options) (err error) {
 		images = inputs[0].Shape[0]
 	}
 	m.entries = []entry{tensorEntry(m.session, images, opts.MaxBatch)}
-	m.images = newImages(m)
 	return nil
 }
 

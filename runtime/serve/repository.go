@@ -41,6 +41,11 @@ type Options struct {
 	// Queue is how many requests of a model may wait; further ones are refused
 	// at once as oip.Overloaded. 0 means 256.
 	Queue int
+	// MaxPixels is how many pixels an image file may have, and Memory how many bytes
+	// those take that are decoded at the same time; what does not fit in is refused
+	// as oip.TooLarge. 0 means 2^26 pixels and 256 MB.
+	MaxPixels int
+	Memory    int64
 	// Instances is how many runs are computed at once, whatever their models.
 	// 0 means 1: ONNX Runtime then spreads each run over all cores, which
 	// answers soonest. As many instances as cores, each run on one core, lose
@@ -68,8 +73,10 @@ type Observer interface {
 
 // The values of zero Options.
 const (
-	defaultMaxBatch = 8
-	defaultQueue    = 256
+	defaultMaxBatch  = 8
+	defaultQueue     = 256
+	DefaultMaxPixels = 1 << 26
+	DefaultMemory    = 256 << 20
 )
 
 // withDefaults fills in what the zero value stands for.
@@ -77,10 +84,13 @@ func (o Options) withDefaults() Options {
 	for _, x := range []struct {
 		field *int
 		value int
-	}{{&o.MaxBatch, defaultMaxBatch}, {&o.Queue, defaultQueue}, {&o.Instances, 1}} {
+	}{{&o.MaxBatch, defaultMaxBatch}, {&o.Queue, defaultQueue}, {&o.Instances, 1}, {&o.MaxPixels, DefaultMaxPixels}} {
 		if *x.field <= 0 {
 			*x.field = x.value
 		}
+	}
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
 	}
 	if o.Session.Threads == 0 && o.Instances > 1 {
 		// The runs of a session share its threads, and each brings its own.
@@ -110,6 +120,8 @@ func (unobserved) Queue(string, int)                                            
 type Repository struct {
 	opts  Options
 	slots chan struct{} // one a run that is being computed
+	// pictures is shared by all models.
+	pictures *pictures
 
 	closing    context.Context // done when Close begins
 	beginClose context.CancelFunc
@@ -138,7 +150,7 @@ var errEnding = oip.Errorf(oip.Unavailable, "the server is ending: ask another o
 // NewRepository returns a repository without models.
 func NewRepository(opts Options) *Repository {
 	opts = opts.withDefaults()
-	r := &Repository{opts: opts, slots: make(chan struct{}, opts.Instances), models: map[string]*served{}}
+	r := &Repository{opts: opts, slots: make(chan struct{}, opts.Instances), pictures: newPictures(opts), models: map[string]*served{}}
 	r.closing, r.beginClose = context.WithCancel(context.Background())
 	r.cutoff, r.cutOff = context.WithCancel(context.Background())
 	return r

@@ -27,6 +27,7 @@ type job struct {
 	// one ends; nil where an image takes one place.
 	bounds []int
 	shapes string // jobs of the same entry and shapes can be joined
+	placed bool   // it has its place in the queue already
 }
 
 // place is where image i begins on the first axis.
@@ -50,6 +51,9 @@ func (m *served) infer(ctx context.Context, request *oip.Request) (*oip.Response
 	if err != nil {
 		return nil, spent{}, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(m.queue.cutoff, func() { cancel(errEnding) })()
 	j, err := m.accept(ctx, request.Inputs)
 	if err != nil {
 		return nil, spent{}, m.explain(ctx, err)
@@ -165,13 +169,7 @@ func (m *served) accept(ctx context.Context, inputs []oip.Tensor) (*job, error) 
 		feed[in.Name] = in.Value
 	}
 	if m.images != nil && len(feed) == 1 && feed[ImageInput] != nil {
-		err := m.queue.room()
-		if err != nil {
-			return nil, err
-		}
-		if feed, err = m.images.prepare(ctx, feed[ImageInput]); err != nil {
-			return nil, err
-		}
+		return m.acceptImage(ctx, feed[ImageInput])
 	}
 	for i := range m.entries {
 		e := &m.entries[i]
@@ -198,6 +196,25 @@ func (m *served) accept(ctx context.Context, inputs []oip.Tensor) (*job, error) 
 		found = []string{"none"}
 	}
 	return nil, oip.Errorf(oip.Invalid, "model %q takes the inputs %s; found %s", m.name, strings.Join(ways, ", or "), some(found))
+}
+
+// acceptImage prepares an image file. It waits in the queue meanwhile, and is refused
+// where that is full before anything of it is decoded.
+func (m *served) acceptImage(ctx context.Context, file *tensor.Tensor) (*job, error) {
+	if err := m.queue.enter(); err != nil {
+		return nil, err
+	}
+	var j *job
+	feed, err := m.images.prepare(ctx, file)
+	if err == nil {
+		j, err = m.acceptTensors(&m.entries[0], feed)
+	}
+	if err != nil {
+		m.queue.leave()
+		return nil, err
+	}
+	j.placed = true
+	return j, nil
 }
 
 // acceptPayload checks a payload's framing, so that it can be joined with

@@ -22,6 +22,7 @@ type ServerOptions struct {
 	TokenFile         string // one bearer token a line; clients must send one of them
 	Insecure          bool   // everybody may come, from other machines too
 	MaxBody           int64  // bytes of a request; 64 MB
+	Memory            int64  // bytes of all requests together; 256 MB
 	MaxConnections    int    // of each listener; 1024
 	Metrics           *Metrics
 	DrainTimeout      time.Duration // for requests that run when the server ends; 30 s
@@ -99,6 +100,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
+	}
 	if o.MaxConnections == 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
@@ -122,8 +126,8 @@ func (o ServerOptions) check() error {
 		return optionsErrorf("client certificates (%s) need TLS: give the server's own certificate and key too", o.ClientCAFile)
 	case o.MaxBody < 0 || o.MaxBody > 1<<31-1: // gRPC's frames have 32 bits
 		return optionsErrorf("at most %d bytes of a request: expected 1 to 2^31 - 1", o.MaxBody)
-	case o.MaxConnections < 0 || o.DrainTimeout < 0:
-		return optionsErrorf("%d connections, %v to drain: neither can be negative", o.MaxConnections, o.DrainTimeout)
+	case o.Memory < 0 || o.MaxConnections < 0 || o.DrainTimeout < 0:
+		return optionsErrorf("%d bytes of memory, %d connections, %v to drain: none can be negative", o.Memory, o.MaxConnections, o.DrainTimeout)
 	}
 	return nil
 }
@@ -193,7 +197,7 @@ func (s *Server) Close() {
 func (s *Server) Serve(ctx context.Context, service oip.Service) error {
 	f := &front{
 		Service: service, guard: s.guard, metrics: s.opts.Metrics, log: s.opts.Log,
-		maxBody: s.opts.MaxBody, draining: make(chan struct{}),
+		maxBody: s.opts.MaxBody, bodies: newBudget(s.opts.Memory), draining: make(chan struct{}),
 	}
 	var transports []transport
 	if s.http != nil {
