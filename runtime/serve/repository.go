@@ -43,7 +43,7 @@ type Options struct {
 	Queue int
 	// MaxPixels is how many pixels an image file may have, and Memory how many bytes
 	// those take that are decoded at the same time; what does not fit in is refused
-	// as oip.TooLarge. 0 means 2^26 pixels and 256 MB.
+	// as oip.TooLarge. 0 means 2^26 pixels and 192 MiB.
 	MaxPixels int
 	Memory    int64
 	// Instances is how many runs are computed at once, whatever their models.
@@ -76,7 +76,7 @@ const (
 	defaultMaxBatch  = 8
 	defaultQueue     = 256
 	DefaultMaxPixels = 1 << 26
-	DefaultMemory    = 256 << 20
+	DefaultMemory    = 192 << 20
 )
 
 // withDefaults fills in what the zero value stands for.

@@ -22,7 +22,7 @@ type ServerOptions struct {
 	TokenFile         string // one bearer token a line; clients must send one of them
 	Insecure          bool   // everybody may come, from other machines too
 	MaxBody           int64  // bytes of a request; 64 MB
-	Memory            int64  // bytes of all requests together; 256 MB
+	Memory            int64  // bytes of all requests together; 192 MiB
 	MaxConnections    int    // of each listener; 1024
 	Metrics           *Metrics
 	DrainTimeout      time.Duration // for requests that run when the server ends; 30 s

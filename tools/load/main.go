@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -56,12 +55,19 @@ func run(ctx context.Context) error {
 	many := pflag.Int("soak-clients", 200, "of the soak")
 	soak := pflag.Duration("soak", 5*time.Minute, "with many clients, 0 for none")
 	overload := pflag.Duration("overload", 30*time.Second, "at three times the capacity, 0 for none")
+	model := pflag.String("images", "", "whole model that gets large image files from many clients at once")
+	only := pflag.Bool("images-only", false, "of all measurements that of --images")
 	pflag.Parse()
 	if pflag.NArg() != 3 {
 		pflag.Usage()
 		return errors.New("expected BNC, BUNDLE and IMAGES")
 	}
 	b := &bench{program: pflag.Arg(0), dir: pflag.Arg(1)}
+	if *model != "" {
+		if err := b.images(ctx, *model); err != nil || *only {
+			return err
+		}
+	}
 	if err := b.prepare(ctx, pflag.Arg(2)); err != nil {
 		return err
 	}
@@ -231,18 +237,4 @@ func (b *bench) ask(ctx context.Context, remote *oip.Remote, i int) (time.Durati
 		Inputs: []oip.Tensor{{Name: "payload", Value: b.payloads[i%len(b.payloads)]}},
 	})
 	return time.Since(start), err
-}
-
-// resident returns a process's memory in bytes (/proc/PID/status, VmRSS).
-func resident(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	kb, err := strconv.ParseInt(strings.Fields(rest + " 0")[0], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return kb << 10
 }

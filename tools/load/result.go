@@ -80,7 +80,7 @@ func (r *result) watch(pid int, spell time.Duration, done <-chan struct{}) {
 		case <-done:
 			return
 		case <-tick.C:
-			if r.late = resident(pid); r.early == 0 {
+			if r.late = memoryOf(pid, "VmRSS:"); r.early == 0 {
 				r.early = r.late
 			}
 		}
