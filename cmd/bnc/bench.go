@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -46,6 +47,7 @@ type benchOptions struct {
 	jpegBytes      int
 	json, markdown bool
 	images         imageFlags
+	ownServer      bool // in this process
 }
 
 func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
@@ -192,14 +194,24 @@ func benchLink(name string) (plan.Network, error) {
 	return network, nil
 }
 
+// serverName is what the server calls the model or bundle at path. In a server of our
+// own a model may have the name of its bundle.
+func (o *benchOptions) serverName(path string) string {
+	if o.ownServer && !bundle.IsBundle(path) {
+		return filepath.Base(path)
+	}
+	return bundle.Name(path)
+}
+
 // server starts a server of the models unless the flags name one. The returned
 // function ends it.
 func (o *benchOptions) server(ctx context.Context, paths []string) (stop func() error, err error) {
-	models, err := namedModels(paths)
+	o.ownServer = o.remote.url == ""
+	models, err := namedModels(paths, o.serverName)
 	if err != nil {
 		return nil, err
 	}
-	if o.remote.url != "" {
+	if !o.ownServer {
 		return func() error { return nil }, nil
 	}
 	repository := serve.NewRepository(serve.Options{})
@@ -265,7 +277,7 @@ func (o benchOptions) ways(ctx context.Context, path string, remote *oip.Remote,
 	}, runner.Close}}
 	for _, files := range p.sets {
 		ways = append(ways, way{files.name, bundle.Name(path), "", true, func(ctx context.Context, i int) (bundle.Timings, int, error) {
-			return askImage(ctx, remote, bundle.Name(path), files.files[i])
+			return askImage(ctx, remote, o.serverName(path), files.files[i])
 		}, func() error { return nil }})
 	}
 	return ways, nil

@@ -99,8 +99,8 @@ func (f *imageFlags) chooser(inherited *imagein.Preprocess) feed.Chooser {
 
 // forModel returns what a model's bundle is to say about images and labels: nil
 // where neither flags nor the model say anything, so that whatever runs it
-// decides by the images.
-func (f *imageFlags) forModel(path string) (*imagein.Preprocess, []string, error) {
+// decides by the images. Fix holds the --input flags.
+func (f *imageFlags) forModel(path string, fix []string) (*imagein.Preprocess, []string, error) {
 	labels, err := f.readLabels()
 	if err != nil {
 		return nil, nil, err
@@ -122,7 +122,11 @@ func (f *imageFlags) forModel(path string) (*imagein.Preprocess, []string, error
 	if len(head.Inputs) == 0 {
 		return nil, nil, unusablef("%s has no input", path)
 	}
-	layout, err := imagein.LayoutOf(head.Inputs[0])
+	inputs, err := fixedPorts(head.Inputs, fix)
+	if err != nil {
+		return nil, nil, err
+	}
+	layout, err := imagein.LayoutOf(inputs[0])
 	if err != nil {
 		return nil, nil, unusableError{err}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/runtime/model"
 )
 
 // analyse loads a model and finds its cuts, as far as ctx lasts. Fix holds the --input
@@ -26,6 +28,10 @@ func analyse(ctx context.Context, path string, fix []string) (*cut.Analysis, err
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	if err := emptyInput(path, m, shapes); err != nil {
+		return nil, err
+	}
+	nameApart(m)
 	info, err := shape.Infer(m, shape.Options{Fix: shapes})
 	if err != nil {
 		return nil, unusablef("%s: %w", path, err)
@@ -38,6 +44,67 @@ func analyse(ctx context.Context, path string, fix []string) (*cut.Analysis, err
 		m.Graph.SetType(v, ir.TensorType(v.DType(), ir.Fixed(dims...)))
 	}
 	return cut.Find(m, info), nil
+}
+
+// emptyInput refuses a model with a size of 0 built into an input that fix does not
+// give another: some exporters write 0 for what they do not know.
+func emptyInput(path string, m *ir.Model, fix map[string][]int64) error {
+	for _, v := range m.Graph.Feeds() {
+		dims, _ := v.Shape()
+		if _, fixed := fix[v.Name()]; fixed || len(dims) < 2 || !slices.Contains(dims, ir.Dim{}) {
+			continue
+		}
+		sizes := make([]string, len(dims))
+		for i, d := range dims {
+			switch {
+			case d.N > 0:
+				sizes[i] = strconv.FormatInt(d.N, 10)
+			case i == 0:
+				sizes[i] = "1"
+			default:
+				sizes[i] = "N"
+			}
+		}
+		return unusablef("%s: a size of 0 is built into input %q, which can hold nothing then: give it another by --input %s=%s", path, v.Name(), v.Name(), strings.Join(sizes, "x"))
+	}
+	return nil
+}
+
+// nameApart gives nodes names of their own where a converter gave several the same:
+// runtimes refuse such a graph.
+func nameApart(m *ir.Model) {
+	seen := map[*ir.Graph]map[string]bool{}
+	m.Graph.Walk(func(n *ir.Node) {
+		names := seen[n.Graph()]
+		if names == nil {
+			names = map[string]bool{}
+			seen[n.Graph()] = names
+		}
+		if n.Name != "" && names[n.Name] {
+			n.SetName(n.Name)
+		}
+		names[n.Name] = true
+	})
+}
+
+// fixedPorts returns a model's inputs with the shapes of the --input flags.
+func fixedPorts(inputs []model.Port, flags []string) ([]model.Port, error) {
+	shapes, err := parseInputs(flags)
+	if err != nil {
+		return nil, err
+	}
+	inputs = slices.Clone(inputs)
+	for i, in := range inputs {
+		dims, ok := shapes[in.Name]
+		if !ok {
+			continue
+		}
+		inputs[i].Ranked, inputs[i].Shape = true, nil
+		for _, n := range dims {
+			inputs[i].Shape = append(inputs[i].Shape, model.Dim{Size: n})
+		}
+	}
+	return inputs, nil
 }
 
 // parseInputs reads NAME=DIMS, as in data=1x3x224x224 or data=1,3,224,224.

@@ -53,7 +53,8 @@ type profileOptions struct {
 	splitOptions
 	sampling
 	cuts    []string
-	input   string
+	input   string   // the images
+	given   []string // --input: the images, and shapes
 	ep      string
 	threads int
 	power   string
@@ -66,7 +67,7 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 	fs.StringSliceVar(&o.cuts, "cuts", nil, "cuts of a model: names, or all (default: the residual sums, or all where there are none)")
 	fs.StringVar(&o.channels, "c", "1", "channels that cross, or full")
 	fs.Int64Var(&o.stride, "s", 0, "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
-	fs.StringVar(&o.input, "input", "", "JPEG, PNG or .npy file, or a folder of them, to run (default: a drawn image)")
+	fs.StringArrayVar(&o.given, "input", nil, "image or .npy file, or a folder of them, to run (default: a drawn image); NAME=DIMS fixes an input's shape; may be repeated")
 	fs.IntVar(&o.runs, "runs", 200, "runs that are measured at most")
 	fs.Float64Var(&o.precision, "confidence", 2, "stop when the median's 95% confidence interval is within so many percent on either side")
 	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
@@ -89,12 +90,31 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 		case o.threads < 0 || o.threads > 16*runtime.NumCPU():
 			return usagef("--threads %d: expected 0 to %d, of %d cores", o.threads, 16*runtime.NumCPU(), runtime.NumCPU())
 		}
+		if err := o.sortInputs(); err != nil {
+			return err
+		}
 		o.after = "each" // of check, which wants one
 		if err := o.splitOptions.check(fs); err != nil {
 			return err
 		}
 		return profile(ctx, s, args, o)
 	}
+}
+
+// sortInputs tells the shapes among the --input flags from the images.
+func (o *profileOptions) sortInputs() error {
+	for _, given := range o.given {
+		_, missing := os.Stat(given)
+		if _, err := parseInputs([]string{given}); err == nil && missing != nil {
+			o.inputs = append(o.inputs, given)
+			continue
+		}
+		if o.input != "" {
+			return usagef("--input %s and --input %s: expected one file or folder of images, and shapes as NAME=DIMS", o.input, given)
+		}
+		o.input = given
+	}
+	return nil
 }
 
 // profiler measures.

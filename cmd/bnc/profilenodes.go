@@ -21,7 +21,7 @@ import (
 
 // model measures a whole model and, from its nodes, all its cuts.
 func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err error) {
-	a, err := analyse(ctx, path, nil)
+	a, err := analyse(ctx, path, p.inputs)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,11 @@ func (p *profiler) modelFeeds(session *ort.Session) ([]ort.Feed, error) {
 	if err != nil {
 		return nil, unusableError{err}
 	}
-	feeder, err := feed.New(session.Inputs(), p.images.chooser(meta.Preprocess))
+	inputs, err := fixedPorts(session.Inputs(), p.inputs)
+	if err != nil {
+		return nil, err
+	}
+	feeder, err := feed.New(inputs, p.images.chooser(meta.Preprocess))
 	if err != nil {
 		return nil, unusableError{err}
 	}

@@ -124,14 +124,14 @@ func (o *serveOptions) check(args []string) (map[string]string, error) {
 	if m.Session.Providers, err = ort.ParseProviders(o.ep); err != nil {
 		return nil, usageError{err}
 	}
-	return namedModels(args)
+	return namedModels(args, bundle.Name)
 }
 
 // namedModels returns bundles and models by the names that a server gives them.
-func namedModels(paths []string) (map[string]string, error) {
+func namedModels(paths []string, nameOf func(path string) string) (map[string]string, error) {
 	models := map[string]string{}
 	for _, path := range paths {
-		name := bundle.Name(path)
+		name := nameOf(path)
 		if other, taken := models[name]; taken {
 			return nil, usagef("%s and %s are both named %s: rename one", other, path, name)
 		}

@@ -199,7 +199,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		return err
 	}
 	defer dest.discard()
-	preprocess, labels, err := o.images.forModel(path)
+	preprocess, labels, err := o.images.forModel(path, o.inputs)
 	if err != nil {
 		return err
 	}

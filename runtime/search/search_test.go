@@ -319,6 +319,83 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestLeftBeforeTheEnd: as long as something is still to be done the estimate is not 0,
+// and once a place is finished it is near what is really to come: also where the last
+// place needs more trainings than the two that every place has.
+func TestLeftBeforeTheEnd(t *testing.T) {
+	for _, exhaustive := range []bool{false, true} {
+		// At rb8 the smallest that is good enough is the largest of six.
+		hard := model{
+			lost: func(d, c, s int) float64 {
+				if d == 8 && !(c == 4 && s == 1) {
+					return 3
+				}
+				return 1
+			},
+			screened: func(d, c, s int) float64 { return 7 },
+		}
+		tr := &trainer{model: hard}
+		s := begin(t, testPlan(exhaustive), tr)
+		type moment struct {
+			left  *float64
+			calls int // before it
+		}
+		var moments []moment
+		s.Event = func(e Event) { moments = append(moments, moment{e.Left, len(tr.calls)}) }
+		must(t, s.All(t.Context()))
+		for i, m := range moments {
+			if m.left != nil && (*m.left == 0) != (m.calls == len(tr.calls)) {
+				t.Errorf("exhaustive %v, event %d: %v seconds left after %d of %d tasks", exhaustive, i, *m.left, m.calls, len(tr.calls))
+			}
+		}
+	}
+}
+
+// TestLeftCounts estimates a search that is as far as said, with screenings of 10 seconds
+// and trainings of 100.
+func TestLeftCounts(t *testing.T) {
+	p := testPlan(false)
+	s := begin(t, p, &trainer{model: gentle})
+	must(t, s.All(t.Context()))
+	all, err := s.Dir.all(p)
+	must(t, err)
+	for i := range all {
+		c := &all[i]
+		if at, ok := c.Settings[screening].(map[string]any); ok {
+			at["seconds"] = 10.0
+			c.Seconds = 10
+		}
+		if c.Status == plan.StatusTrained {
+			c.Seconds = 110
+		}
+	}
+	fresh := func(known []plan.Candidate, cut string) []plan.Candidate {
+		known = slices.Clone(known)
+		for i, c := range p.Candidates {
+			if c.Cut == cut {
+				known[i] = c
+			}
+		}
+		return known
+	}
+	if _, left := p.progress(all); *left != 0 {
+		t.Errorf("%v seconds left of a finished search", *left)
+	}
+	trained := map[string]int{}
+	for _, c := range all {
+		if c.Status == plan.StatusTrained {
+			trained[c.Cut]++
+		}
+	}
+	// What a place takes that is not begun: six screenings, and as many trainings as the
+	// others took on average, two at least.
+	others := float64(trained["rb1"]+trained["rb2"]+trained["rb3"]) / 3
+	want := 6*10 + 100*max(2, math.Round(others))
+	if _, left := p.progress(fresh(all, "rb8")); *left != want {
+		t.Errorf("%v seconds left with one place to go, expected %v (trained %v)", *left, want, trained)
+	}
+}
+
 // TestOtherPlan: a folder is one search's only, and says what is different.
 func TestOtherPlan(t *testing.T) {
 	s := begin(t, testPlan(false), nil)
