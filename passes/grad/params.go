@@ -1,6 +1,7 @@
 package grad
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -108,16 +109,41 @@ type Tensor struct {
 // what a run costs a tensor is more than what it costs an element.
 const flatBelow = 4096
 
-// Names of the tensors of state that hold many small parameters each.
+// Prefixes of the names of tensors of state. Those that hold many small parameters
+// are called by the prefix alone.
 const (
-	flatWeights    = "w:"
-	flatStatistics = "s:"
+	weightState    = "w:"
+	statisticState = "s:"
+	averageState   = "e:"
 )
+
+// stateNames finds names for tensors of state: no graph of a training has a value
+// of that name, or one with an apostrophe behind it.
+type stateNames struct {
+	graphs []*ir.Graph
+	taken  map[string]bool
+}
+
+// free returns hint, or hint with the first number that makes it a free name, and
+// takes it.
+func (s *stateNames) free(hint string) string {
+	used := func(name string) bool {
+		return s.taken[name] || slices.ContainsFunc(s.graphs, func(g *ir.Graph) bool {
+			return g.FreeName(name) != name || g.FreeName(name+next) != name+next
+		})
+	}
+	name := hint
+	for i := 1; used(name); i++ {
+		name = fmt.Sprintf("%s_%d", hint, i)
+	}
+	s.taken[name] = true
+	return name
+}
 
 // layoutState decides where each parameter's numbers are kept: large ones in a
 // tensor of their own, small ones together. All tensors have one axis: where the
 // last axes are 1, ONNX Runtime takes an operator with a number element by element.
-func layoutState(values []*ir.Value, prefix string, alone int64) (params []Param, tensors []Tensor) {
+func layoutState(values []*ir.Value, names *stateNames, prefix string, alone int64) (params []Param, tensors []Tensor) {
 	var flat []*ir.Value
 	for _, v := range values {
 		t := v.Init()
@@ -125,18 +151,19 @@ func layoutState(values []*ir.Value, prefix string, alone int64) (params []Param
 			flat = append(flat, v)
 			continue
 		}
-		params = append(params, Param{Name: v.Name(), Dims: t.Dims(), State: prefix + v.Name()})
-		tensors = append(tensors, Tensor{Name: prefix + v.Name(), Dims: []int64{int64(t.Len())}})
+		name := names.free(prefix + v.Name())
+		params = append(params, Param{Name: v.Name(), Dims: t.Dims(), State: name})
+		tensors = append(tensors, Tensor{Name: name, Dims: []int64{t.Len()}})
 	}
 	if len(flat) == 0 {
 		return params, tensors
 	}
-	offset := int64(0)
+	name, offset := names.free(prefix), int64(0)
 	for _, v := range flat {
-		params = append(params, Param{v.Name(), v.Init().Dims(), prefix, offset})
+		params = append(params, Param{v.Name(), v.Init().Dims(), name, offset})
 		offset += v.Init().Len()
 	}
-	return params, append(tensors, Tensor{Name: prefix, Dims: []int64{offset}})
+	return params, append(tensors, Tensor{Name: name, Dims: []int64{offset}})
 }
 
 // readState makes the graph read its parameters from inputs instead of
@@ -149,35 +176,35 @@ func readState(b *builder, params []Param, tensors []Tensor) map[string]*ir.Valu
 		b.shapes[v] = t.Dims
 		inputs[t.Name] = v
 	}
-	parts := map[string][]Param{}
-	for _, p := range params {
-		old := b.g.Value(p.Name)
-		if in := inputs[p.State]; len(p.State) > len(flatWeights) {
-			old.ReplaceUses(b.reshape(in, p.Dims...))
-			b.g.RemoveValues(old)
-		} else {
-			parts[p.State] = append(parts[p.State], p)
+	for _, t := range tensors {
+		var parts []Param
+		for _, p := range params {
+			if p.State == t.Name {
+				parts = append(parts, p)
+			}
 		}
-	}
-	for _, name := range []string{flatWeights, flatStatistics} {
-		ps := parts[name]
-		if len(ps) == 0 {
-			continue
+		pieces := []*ir.Value{inputs[t.Name]}
+		if len(parts) > 1 {
+			pieces = divide(b, inputs[t.Name], parts)
 		}
-		var sizes []int64
-		var pieces []*ir.Value
-		for _, p := range ps {
-			n := product(p.Dims)
-			v := b.g.Temp(p.Name+".flat", ir.TensorType(ir.Float32, ir.Fixed(n)))
-			b.shapes[v] = []int64{n}
-			sizes, pieces = append(sizes, n), append(pieces, v)
-		}
-		b.g.NewNode("", "Split", []*ir.Value{inputs[name], b.ints(sizes...)}, pieces, ir.IntAttr("axis", 0))
-		for i, p := range ps {
+		for i, p := range parts {
 			old := b.g.Value(p.Name)
 			old.ReplaceUses(b.reshape(pieces[i], p.Dims...))
 			b.g.RemoveValues(old)
 		}
 	}
 	return inputs
+}
+
+// divide splits a tensor of state into the parameters that it holds.
+func divide(b *builder, state *ir.Value, params []Param) (pieces []*ir.Value) {
+	var sizes []int64
+	for _, p := range params {
+		n := product(p.Dims)
+		v := b.g.Temp(p.Name+".flat", ir.TensorType(ir.Float32, ir.Fixed(n)))
+		b.shapes[v] = []int64{n}
+		sizes, pieces = append(sizes, n), append(pieces, v)
+	}
+	b.g.NewNode("", "Split", []*ir.Value{state, b.ints(sizes...)}, pieces, ir.IntAttr("axis", 0))
+	return pieces
 }

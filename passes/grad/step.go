@@ -39,7 +39,7 @@ type Manifest struct {
 	Beta2    float64  `json:"beta2,omitempty"`
 	State    []Tensor `json:"state"`
 	Params   []Param  `json:"params"`
-	Averages []Param  `json:"averages,omitempty"` // the averaged weights, with --ema
+	Averages []Param  `json:"averages,omitempty"` // with --ema, of the first Params in their order
 	// Statistics are the running means and variances of batch normalisation that
 	// learns: no part of a step, and measured by Program.Statistics.
 	Statistics *Tensor `json:"statistics,omitempty"`
@@ -103,8 +103,9 @@ func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error
 	for _, s := range stats {
 		running = append(running, s.running)
 	}
-	weights, weightTensors := layoutState(params, flatWeights, flatBelow)
-	statistics, statTensors := layoutState(running, flatStatistics, 1<<62)
+	names := &stateNames{[]*ir.Graph{m.Graph, eval.Graph}, map[string]bool{}}
+	weights, weightTensors := layoutState(params, names, weightState, flatBelow)
+	statistics, statTensors := layoutState(running, names, statisticState, 1<<62)
 	p := &Program{Step: m, Eval: eval, Initial: map[string][]float32{}}
 	if err := p.readInitial(m.Graph, slices.Concat(weights, statistics)); err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error
 			return nil, err
 		}
 	}
-	if err := p.finishStep(ctx, b, o, inputs, weights, weightTensors); err != nil {
+	if err := p.finishStep(ctx, b, o, names, inputs, weights, weightTensors); err != nil {
 		return nil, err
 	}
 	return p, p.finishEval(o, slices.Concat(weightTensors, statTensors))
@@ -166,7 +167,7 @@ func (p *Program) readInitial(g *ir.Graph, params []Param) error {
 }
 
 // finishStep appends loss, gradients and updates.
-func (p *Program) finishStep(ctx context.Context, b *builder, o Options, inputs map[string]*ir.Value, weights []Param, weightTensors []Tensor) error {
+func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *stateNames, inputs map[string]*ir.Value, weights []Param, weightTensors []Tensor) error {
 	g, man := b.g, &p.Manifest
 	loss, labels, err := o.Loss.build(b, o.Targets)
 	if err != nil {
@@ -228,29 +229,32 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, inputs 
 		outputs = append(outputs, value)
 		man.State = append(man.State, t)
 	}
+	input := func(prefix string, t Tensor) *ir.Value {
+		v := g.Temp(names.free(prefix+t.Name), ir.TensorType(ir.Float32, ir.Fixed(t.Dims...)))
+		g.AddInput(v, nil)
+		b.shapes[v] = t.Dims
+		return v
+	}
+	averages := map[string]string{} // of tensors of weights
 	for i, t := range weightTensors {
 		slots := map[string]*ir.Value{}
 		for _, s := range o.Opt.slots() {
-			v := g.Temp(s+t.Name, ir.TensorType(ir.Float32, ir.Fixed(t.Dims...)))
-			g.AddInput(v, nil)
-			b.shapes[v] = t.Dims
-			slots[s] = v
+			slots[s] = input(s, t)
 		}
 		w, after := o.Opt.update(b, tensors[i], grads[i], o.Opt.decay(b, t, weights), slots, scalars)
 		add(t, w)
 		for _, s := range o.Opt.slots() {
-			add(Tensor{Name: s + t.Name, Dims: t.Dims}, after[s])
+			add(Tensor{Name: slots[s].Name(), Dims: t.Dims}, after[s])
 		}
 		if o.Opt.EMA > 0 {
-			avg := g.Temp("e:"+t.Name, ir.TensorType(ir.Float32, ir.Fixed(t.Dims...)))
-			g.AddInput(avg, nil)
-			b.shapes[avg] = t.Dims
-			add(Tensor{Name: "e:" + t.Name, Dims: t.Dims, From: t.Name}, b.add(avg, b.scale(b.sub(w, avg), 1-o.Opt.EMA)))
+			avg := input(averageState, t)
+			averages[t.Name] = avg.Name()
+			add(Tensor{Name: avg.Name(), Dims: t.Dims, From: t.Name}, b.add(avg, b.scale(b.sub(w, avg), 1-o.Opt.EMA)))
 		}
 	}
 	if o.Opt.EMA > 0 {
 		for _, w := range weights {
-			w.State = "e:" + w.State
+			w.State = averages[w.State]
 			man.Averages = append(man.Averages, w)
 		}
 	}

@@ -26,7 +26,7 @@ type manifest struct {
 	Beta2    float64       `json:"beta2"`
 	State    []stateTensor `json:"state"`
 	Params   []param       `json:"params"`
-	Averages []param       `json:"averages"`
+	Averages []param       `json:"averages"` // of the first Params in their order
 	// Statistics are the running ones of batch normalisation that learns: held beside
 	// the state, in no step; nil for none.
 	Statistics *stateTensor `json:"statistics"`

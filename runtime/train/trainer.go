@@ -155,8 +155,8 @@ func (t *Trainer) Weights() ort.Feed {
 	for _, p := range t.man.Params {
 		w[p.State] = t.tensor(p.State)
 	}
-	for _, p := range t.man.Averages {
-		w[p.State[len("e:"):]] = t.state[p.State]
+	for i, p := range t.man.Averages {
+		w[t.man.Params[i].State] = t.state[p.State]
 	}
 	return w
 }
