@@ -16,5 +16,5 @@ each=$(($1 / count))
 [ "$each" -gt 0 ] || each=1
 echo "fuzz: $count targets, $each s each"
 echo "$targets" | while read -r package name; do
-	"$go" test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" "$package"
+	"$go" test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" -fuzzminimizetime 1s "$package"
 done

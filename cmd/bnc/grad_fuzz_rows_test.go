@@ -12,7 +12,7 @@ type sketch struct{ *rand.Rand }
 // mayRefuse are the reasons for which a drawn model may have no gradient.
 var mayRefuse = []string{
 	"room for a kernel", // larger than its input: ONNX Runtime has a window all the same where the stride is larger still
-	"has no explicit form", "pads it as if it had no dilations",
+	"has no explicit form", "pads it as if it had no dilations", "it crops more than there is", "begins them inside of the input",
 	"tf_crop_and_resize", "only resizing of rows and columns", "keep_aspect_ratio_policy has no",
 	"it enlarges one axis and shrinks another", "tf_half_pixel_for_nn", // of upgrades
 }

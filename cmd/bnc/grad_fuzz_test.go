@@ -72,8 +72,9 @@ func tryGradient(text string, seed uint64) (m *ir.Model, fault, skip error) {
 }
 
 // ranges are where numbers are drawn, by the first letter of an input's name:
-// positive, within the domain of arcs, above it. Others are on both sides of 0.
-var ranges = map[byte][2]float64{'p': {0.4, 2.4}, 'u': {-0.9, 0.9}, 'v': {1.2, 3.2}}
+// positive, within the domain of arcs, above it, where nothing is rounded across an
+// integer or a half. Others are on both sides of 0.
+var ranges = map[byte][2]float64{'p': {0.4, 2.4}, 'u': {-0.9, 0.9}, 'v': {1.2, 3.2}, 'w': {0.55, 0.95}}
 
 // differences are central differences of a model's outputs.
 type differences struct {
@@ -84,8 +85,8 @@ type differences struct {
 	s     *ort.Session
 }
 
-// draw gives an input numbers that are all different, evenly spaced, in random
-// order: no maximum is nearly as large as another.
+// draw gives an input numbers that are all different, nearly evenly spaced, in
+// random order: no maximum is nearly as large as another.
 func (d *differences) draw(v *ir.Value) error {
 	dims, ok := v.Shape()
 	sizes := make([]int64, len(dims))
@@ -111,7 +112,7 @@ func (d *differences) draw(v *ir.Value) error {
 		apart := (span[1] - span[0]) / float64(max(n, 16))
 		x, offset := make([]float32, n), d.rng.Float64()
 		for i, at := range d.rng.Perm(max(n, 16))[:n] {
-			x[i] = float32(span[0] + apart*(float64(at)+offset))
+			x[i] = float32(span[0] + apart*(float64(at)+(offset*7+d.rng.Float64())/8)) // not quite: sums would be equal
 		}
 		d.feeds[v.Name()], d.steps[v.Name()] = tensor.Of(sizes, x), apart/8
 	default:
@@ -283,7 +284,7 @@ func (d *differences) slope(name string, g []float64) error {
 		if steepest = now; now > 2*before {
 			return nil // a jump nearby: of a rounding, for example
 		}
-		if fault != nil && noise > 0.05*max(length, now) {
+		if smaller > 1 && noise > 0.05*max(length, now) {
 			break // anything would be within the noise
 		}
 		// 1%: a difference errs by the second derivative times the step, less than
@@ -291,6 +292,10 @@ func (d *differences) slope(name string, g []float64) error {
 		bound := 0.01*length + noise
 		if along >= min(up, down)-bound && along <= max(up, down)+bound {
 			return nil
+		}
+		if math.Abs(up-down) > 4*bound {
+			fault = nil // a kink: only smaller steps can tell
+			continue
 		}
 		fault = fmt.Errorf("along a direction of %s the gradient is %.6g, differences are %.6g forward and %.6g backward (length %.3g, noise %.3g)", name, along, up, down, length, noise)
 	}

@@ -35,6 +35,8 @@ func TestRefusals(t *testing.T) {
 		{"positions of maxima as numbers", 17, `(float[1,1,4,4] x) => (y) { [n] a, i = MaxPool <kernel_shape = [2,2]> (x) y = Cast <to = 1> (i) }`, "x", "only its first output"},
 		{"one scale a block", 21, `(float[2,4] x, float[2,2] s) => (y) { [n] q = QuantizeLinear <axis = 1, block_size = 2> (x, s) y = DequantizeLinear <axis = 1, block_size = 2> (q, s) }`, "x", "found scales [2 2]"},
 		{"windows that ONNX Runtime pads otherwise", 17, `(float[1,1,9,9] x) => (y) { [n] y = MaxPool <kernel_shape = [2,2], dilations = [2,2], auto_pad = "SAME_UPPER"> (x) }`, "x", "as if it had no dilations"},
+		{"windows that leave columns out", 17, `(float[1,1,9,9] x) => (y) { [n] y = AveragePool <kernel_shape = [1,1], strides = [3,3], auto_pad = "SAME_UPPER"> (x) }`, "x", "inside of the input"},
+		{"crops of more than there is", 17, `(float[1,3] x) => (y) <int64[4] p = {2, 0, -2, 2}> { [n] y = Pad (x, p) }`, "x", "crops more than there is"},
 		{"scales of a Resize", 17, `(float[1,1,4,4] x, float[4] s) => (float[1,1,8,8] y) { [n] y = Resize <mode = "linear"> (x, "", s) }`, "s", ""},
 		{"numbers in float64", 17, `(float[2,3] x) => (y) { d = Cast <to = 11> (x) [n] e = Exp (d) y = Cast <to = 1> (e) }`, "x", "computed in float32"},
 		{"an operator whose row forgets an input", 17, `(float[2,3] x, float[2,3] b) => (float[2,3] y) { [n] y = test.Forgets (x, b) }`, "b", "no gradient rule for input 1"},

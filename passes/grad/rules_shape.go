@@ -228,6 +228,9 @@ func padRule(c *call) error {
 	source, repeats := repeating[c.node.Str("mode", "constant")]
 	for i, axis := range axes {
 		axis, lo, hi := fromFront(axis, rank), pads[i], pads[len(axes)+i]
+		if x[axis]+min(lo, 0)+min(hi, 0) < 0 {
+			return c.errorf("it crops more than there is: pads %v of %v", pads, x)
+		}
 		if !repeats {
 			before[axis], after[axis] = -lo, -hi
 			continue

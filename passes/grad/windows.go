@@ -39,7 +39,14 @@ func spellPool(b *builder, n *ir.Node) string {
 		if w.dilations != [2]int64{1, 1} {
 			return "ONNX Runtime pads it as if it had no dilations; export the model with explicit pads"
 		}
-		n.DelAttr("ceil_mode") // it changes nothing
+		for i := range 2 {
+			if (y[2+i]-1)*w.strides[i]+w.extent(i) < x[2+i]-1 { // two or more, one of them in front
+				return "its windows leave rows or columns out, and ONNX Runtime begins them inside of the input then; export the model with explicit pads"
+			}
+		}
+		if n.Int("ceil_mode", 0) != 0 { // it changes nothing but what is inferred
+			explicitPads(n, w)
+		}
 		return ""
 	}
 	if n.Int("ceil_mode", 0) == 0 {
@@ -61,10 +68,15 @@ func spellPool(b *builder, n *ir.Node) string {
 	if n.Int("count_include_pad", 0) != 0 {
 		b.recount(n, w, explicit)
 	}
+	explicitPads(n, explicit)
+	return ""
+}
+
+// explicitPads gives n the pads of w in place of every rule for them.
+func explicitPads(n *ir.Node, w window) {
 	n.DelAttr("ceil_mode")
 	n.DelAttr("auto_pad")
-	n.SetAttr(ir.IntsAttr("pads", explicit.pads[:]...))
-	return ""
+	n.SetAttr(ir.IntsAttr("pads", w.pads[:]...))
 }
 
 // recount makes an AveragePool that counts its declared padding, that of w, one that
@@ -96,7 +108,6 @@ func spellTransposed(b *builder, n *ir.Node) string {
 		return ""
 	}
 	w := windowOf(n, b.dims(n.Input(1))[2:], b.dims(n.Output(0)), b.dims(n.Input(0)))
-	n.DelAttr("auto_pad")
-	n.SetAttr(ir.IntsAttr("pads", w.pads[:]...))
+	explicitPads(n, w)
 	return ""
 }
