@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -119,7 +120,30 @@ func (c *Calibration) Units() (*Units, error) {
 	if u.ReduceChannel != nil || u.ReduceSpatial != nil {
 		u.Lo = max(u.Lo, 0) // behind a ReLU
 	}
-	return u, nil
+	return u, c.check(u)
+}
+
+// check fails where the statistics of the images are beyond float32, as they are
+// of activations from about 1e19 on.
+func (c *Calibration) check(u *Units) error {
+	numbers := [][]float32{{u.Lo, u.Hi, u.Hi - u.Lo}}
+	for _, unit := range []*Unit{u.ReduceChannel, u.ReduceSpatial, u.RestoreSpatial, u.RestoreChannel} {
+		if unit != nil {
+			numbers = append(numbers, unit.Weight, unit.Gamma, unit.Beta, unit.Mean, unit.Var)
+		}
+	}
+	if u.RestoreNorm != nil {
+		numbers = append(numbers, u.RestoreNorm.Mean, u.RestoreNorm.Var)
+	}
+	for _, list := range numbers {
+		for _, v := range list {
+			if v-v != 0 {
+				lo, hi := quantiles(c.kept)
+				return fmt.Errorf("calibration: the cut tensor holds values from %v to %v, whose variance float32 cannot hold; choose another cut", lo, hi)
+			}
+		}
+	}
+	return nil
 }
 
 // normalise sets RestoreNorm to the statistics of what it reads, and the channel
@@ -232,25 +256,18 @@ func leading(cov *mat.SymDense, k int, rnd *rand.Rand) (mat.Matrix, error) {
 	return out, nil
 }
 
-// orthonormalise makes the columns of q orthogonal and of length 1, in place
-// (modified Gram-Schmidt). Columns that depend on others become zero.
+// orthonormalise makes the columns of q orthogonal and of length 1, in place (QR
+// by Householder reflections). Instead of columns that depend on others there
+// are any that do not.
 func orthonormalise(q *mat.Dense) {
-	n, k := q.Dims()
-	columns := make([]*mat.VecDense, k)
-	for j := range k {
-		columns[j] = mat.VecDenseCopyOf(q.ColView(j))
-	}
-	for j, v := range columns {
-		for _, u := range columns[:j] {
-			v.AddScaledVec(v, -mat.Dot(u, v), u)
-		}
-		if norm := mat.Norm(v, 2); norm > 0 {
-			v.ScaleVec(1/norm, v)
-		}
-		for i := range n {
-			q.Set(i, j, v.AtVec(i))
-		}
-	}
+	a := q.RawMatrix()
+	tau, size := make([]float64, a.Cols), make([]float64, 1)
+	lapack64.Geqrf(a, tau, size, -1)
+	work := make([]float64, int(size[0]))
+	lapack64.Geqrf(a, tau, work, len(work))
+	lapack64.Orgqr(a, tau, size, -1)
+	work = make([]float64, int(size[0]))
+	lapack64.Orgqr(a, tau, work, len(work))
 }
 
 // channelUnits makes the units of components p; their shifts are still zero.
@@ -388,14 +405,14 @@ func (r *ValueRange) Add(x []float32) {
 	r.kept = append(r.kept, some)
 }
 
-// Bounds returns the range, and an error where no values were added or one of
-// them is no number.
+// Bounds returns the range, and an error where no values were added or the
+// range is not finite.
 func (r *ValueRange) Bounds() (lo, hi float32, err error) {
 	if len(r.kept) == 0 {
 		return 0, 0, errors.New("no image could be read to take the quantiser's range from")
 	}
 	lo, hi = quantiles(r.kept)
-	if hi-lo != hi-lo {
+	if width := hi - lo; width-width != 0 {
 		return 0, 0, fmt.Errorf("the reduced features reach from %v to %v", lo, hi)
 	}
 	return lo, hi, nil

@@ -122,3 +122,83 @@ func TestLeadingAgrees(t *testing.T) {
 		}
 	}
 }
+
+// TestCalibrationOfFewImages: with fewer positions than channels the covariance
+// has a low rank. The rows of the reduction are orthonormal all the same, and
+// what they hold of the images' energy is a share of it.
+func TestCalibrationOfFewImages(t *testing.T) {
+	const channels, h, w, reduced = wholeDecomposition + 128, 2, 2, 12
+	r := rand.New(rand.NewPCG(6, 7))
+	g := Geometry{C: channels, H: h, W: w, Reduced: reduced, Stride: 1}
+	c := NewCalibration(g)
+	for range 2 { // 8 positions
+		x := make([]float32, channels*h*w)
+		for i := range x {
+			x[i] = float32(math.Abs(r.NormFloat64()))
+		}
+		if err := c.Add(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, err := c.Units()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := u.ReduceChannel.Weight
+	for i := range reduced {
+		for j := range i + 1 {
+			dot := 0.0
+			for k := range channels {
+				dot += float64(rows[i*channels+k]) * float64(rows[j*channels+k])
+			}
+			want := 0.0
+			if i == j {
+				want = 1
+			}
+			if math.Abs(dot-want) > 1e-5 { // float32 weights
+				t.Errorf("rows %d and %d: product %v, expected %v", i, j, dot, want)
+			}
+		}
+	}
+	mean, _, _, err := c.components()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, captured := 0.0, 0.0
+	for _, x := range c.kept {
+		for p := range h * w {
+			sums := make([]float64, reduced)
+			for k := range channels {
+				v := float64(x[k*h*w+p]) - mean[k]
+				total += v * v
+				for i := range reduced {
+					sums[i] += float64(rows[i*channels+k]) * v
+				}
+			}
+			for _, s := range sums {
+				captured += s * s
+			}
+		}
+	}
+	// 8 positions around their mean span 7 dimensions: 12 components hold all.
+	if share := captured / total; share > 1+1e-5 || share < 1-1e-5 {
+		t.Errorf("the components hold %v of the energy, expected all of it", share)
+	}
+}
+
+// TestCalibrationOfHugeValues: statistics that float32 cannot hold are an error
+// that says so.
+func TestCalibrationOfHugeValues(t *testing.T) {
+	c := NewCalibration(Geometry{C: 2, H: 2, W: 2, Reduced: 2, Stride: 1, Signed: true})
+	if err := c.Add([]float32{3e38, -3e38, 1e38, 2, 3, 4, 5, 3e38}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Units(); err == nil || !strings.Contains(err.Error(), "float32 cannot hold") {
+		t.Errorf("expected an error about what float32 holds, found %v", err)
+	}
+	var r ValueRange
+	r.Add([]float32{0, float32(math.Inf(1))})
+	if _, _, err := r.Bounds(); err == nil {
+		t.Error("an infinite range is taken")
+	}
+}

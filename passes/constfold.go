@@ -55,11 +55,8 @@ func foldNode(n *ir.Node, info *shape.Info) (*ir.Tensor, error) {
 	if n.Domain != "" || fold == nil || !static || t.DType.Bits() < 8 {
 		return nil, nil
 	}
-	size := int64(t.DType.Bits() / 8)
-	for _, d := range dims {
-		if size *= d; size > maxFolded {
-			return nil, nil
-		}
+	if n, known := t.Elements().Int(); !known || n > maxFolded/(t.DType.Bits()/8) {
+		return nil, nil
 	}
 	if n.Op == "ConstantOfShape" {
 		if _, known := info.Of(n.Input(0)).Ints(); !known {

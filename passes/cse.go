@@ -66,6 +66,9 @@ func expression(n *ir.Node) (string, bool) {
 		for _, t := range a.Tensors {
 			fmt.Fprintf(&id, " %p", t)
 		}
+		for _, s := range a.Sparse {
+			fmt.Fprintf(&id, " %p", s)
+		}
 	}
 	return id.String(), true
 }

@@ -13,8 +13,9 @@ import (
 )
 
 // HalfPrecision computes in float16 where the operators allow it. Inputs and
-// outputs of the model and everything of the quantiser stay float32; casts stand
-// where the two meet. Weights beyond float16's range become its largest number.
+// outputs of the model, everything of the quantiser, and what float16 has no
+// numbers for ([wideNodes]) stay float32; casts stand where the two meet. Weights
+// beyond float16's range become its largest number.
 var HalfPrecision = Pass{
 	Name: "half-precision",
 	Doc:  "compute in float16",
@@ -24,7 +25,7 @@ var HalfPrecision = Pass{
 // halfOps are the operators that take float16 in every operator set from 7 on.
 var halfOps = []string{
 	"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
-	"LRN", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Elu",
+	"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Elu",
 	"Selu", "Softmax", "LogSoftmax", "Exp", "Log", "Sqrt", "Pow", "Abs", "Neg", "Reciprocal", "Erf", "Add", "Sub", "Mul",
 	"Div", "Sum", "Mean", "Max", "Min", "Concat", "Split", "Slice", "Pad", "Transpose", "Reshape", "Flatten", "Squeeze",
 	"Unsqueeze", "Expand", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
@@ -44,11 +45,12 @@ func halfPrecision(m *ir.Model) (int, error) {
 	single := func(v *ir.Value) bool {
 		return v != nil && info.Of(v).Kind == shape.Tensor && info.Of(v).DType == ir.Float32
 	}
+	wide := wideNodes(m.Graph)
 	half := map[*ir.Value]bool{} // outputs of converted nodes
 	nodes := m.Graph.Nodes()
 	var converted []*ir.Node
 	for _, n := range nodes {
-		if n.Domain != "" || !slices.Contains(halfOps, n.Op) || strings.HasPrefix(n.Name, quantiserPrefix) || !single(n.Output(0)) {
+		if n.Domain != "" || !slices.Contains(halfOps, n.Op) || strings.HasPrefix(n.Name, quantiserPrefix) || !single(n.Output(0)) || wide[n] {
 			continue
 		}
 		if n.Op == "Clip" && h.opset < 11 || n.Op == "Max" && h.opset < 8 || n.Op == "Min" && h.opset < 8 {
@@ -134,7 +136,7 @@ func halfTensor(t *ir.Tensor) *ir.Tensor {
 		out := make([]byte, 0, 2*len(f))
 		const largest = 65504
 		for _, x := range f {
-			if x == x { // NaN stays NaN
+			if x-x == 0 { // infinities and NaN stay
 				x = min(max(x, -largest), largest)
 			}
 			out = binary.LittleEndian.AppendUint16(out, float16.Fromfloat32(x).Bits())

@@ -34,6 +34,10 @@ func Graft(m, t *ir.Model, prefix string, share func(name string) bool) (map[str
 			at[v.Name()] = g.Const(prefix+v.Name(), v.Init())
 		}
 	}
+	for _, v := range t.Graph.SparseInits() {
+		at[v.Name()] = g.Temp(prefix+v.Name(), nil)
+		g.SetSparseInit(at[v.Name()], v.SparseInit())
+	}
 	for _, n := range t.Graph.Nodes() {
 		if len(n.Bodies()) > 0 {
 			return nil, &UnsuitableError{n.Label(), "control flow cannot be computed beside another network"}

@@ -9,7 +9,7 @@ import (
 // nonNegativeOps never give a negative number.
 var nonNegativeOps = []string{
 	"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Exp", "Abs", "Sqrt", "ReduceL1", "ReduceL2",
-	"ReduceSumSquare", "GlobalLpPool", "LpPool", "ThresholdedRelu",
+	"ReduceSumSquare", "GlobalLpPool", "LpPool",
 }
 
 // keepSignOps give no negative number where none of the inputs they compute
@@ -18,7 +18,7 @@ var nonNegativeOps = []string{
 var keepSignOps = map[string][]int{
 	"MaxPool": {0}, "AveragePool": {0}, "GlobalAveragePool": {0}, "GlobalMaxPool": {0}, "Identity": {0}, "Dropout": {0},
 	"Transpose": {0}, "Reshape": {0}, "Flatten": {0}, "Squeeze": {0}, "Unsqueeze": {0}, "Slice": {0}, "Gather": {0},
-	"Split": {0}, "DepthToSpace": {0}, "SpaceToDepth": {0}, "Expand": {0}, "Tile": {0}, "Cast": {0},
+	"Split": {0}, "DepthToSpace": {0}, "SpaceToDepth": {0}, "Expand": {0}, "Tile": {0},
 	"Concat": {}, "Add": {}, "Mul": {}, "Div": {}, "Sum": {}, "Mean": {}, "Max": {}, "Min": {},
 }
 
@@ -40,7 +40,7 @@ func canBeNegative(v *ir.Value) bool {
 }
 
 func negative(v *ir.Value, visit func(*ir.Value) bool) bool {
-	if t := v.Const(); t != nil {
+	if t := v.Const(); t != nil && !v.IsInput() { // no caller may override it
 		f, err := t.Floats()
 		return err != nil || slices.ContainsFunc(f, func(x float32) bool { return !(x >= 0) })
 	}
@@ -51,8 +51,13 @@ func negative(v *ir.Value, visit func(*ir.Value) bool) bool {
 	if slices.Contains(nonNegativeOps, n.Op) {
 		return false
 	}
-	if n.Op == "Clip" {
-		return !(clipMin(n) >= 0)
+	switch n.Op {
+	case "Clip":
+		return !(clipBound(n, 1, "min", -1) >= 0 && clipBound(n, 2, "max", 1) >= 0)
+	case "ThresholdedRelu":
+		return n.Float("alpha", 1) < 0
+	case "Cast": // narrow integers wrap
+		return !ir.DType(n.Int("to", 0)).IsFloat() || visit(n.Input(0))
 	}
 	inputs, ok := keepSignOps[n.Op]
 	if !ok {
@@ -66,14 +71,17 @@ func negative(v *ir.Value, visit func(*ir.Value) bool) bool {
 	return false
 }
 
-// clipMin returns the lower bound of a Clip: an attribute up to opset 10, an
-// input since; -1 where it is not known.
-func clipMin(n *ir.Node) float32 {
-	lo := n.Float("min", -1)
-	if v := n.Input(1); v != nil && v.Const() != nil {
-		if f, err := v.Const().Floats(); err == nil && len(f) == 1 {
-			lo = f[0]
+// clipBound returns a bound of a Clip: an attribute up to opset 10, an input
+// since; def where there is none, -1 where it is not known.
+func clipBound(n *ir.Node, input int, name string, def float32) float32 {
+	v := n.Input(input)
+	if v == nil {
+		return n.Float(name, def)
+	}
+	if t := v.Const(); t != nil && !v.IsInput() {
+		if f, err := t.Floats(); err == nil && len(f) == 1 {
+			return f[0]
 		}
 	}
-	return lo
+	return -1
 }

@@ -23,7 +23,9 @@ var rowRules = map[string]rowRule{
 	"Concat": concatRows, "Split": onlyAxis(0), "Gather": onlyAxis(0), "GatherElements": onlyAxis(0), "ArgMax": onlyAxis(0),
 	"ArgMin": onlyAxis(0), "TopK": onlyAxis(-1), "LpNormalization": onlyAxis(-1), "LayerNormalization": trailingRows,
 
-	"Transpose": data, "Slice": data, "Pad": data, "Tile": data, "Expand": data, "Clip": data, "Dropout": data,
+	"Slice": sliceRows, "Pad": padRows,
+
+	"Transpose": data, "Tile": data, "Expand": data, "Clip": data, "Dropout": data,
 	"QuantizeLinear": data, "DequantizeLinear": data, "ReduceL1": data, "ReduceL2": data, "ReduceLogSum": data,
 	"ReduceLogSumExp": data, "ReduceMax": data, "ReduceMean": data, "ReduceMin": data, "ReduceProd": data,
 	"ReduceSum": data, "ReduceSumSquare": data,
@@ -31,7 +33,7 @@ var rowRules = map[string]rowRule{
 	"Conv": inFront, "ConvTranspose": inFront, "ConvInteger": inFront, "QLinearConv": inFront, "DeformConv": inFront,
 	"MaxPool": inFront, "AveragePool": inFront, "LpPool": inFront, "GlobalMaxPool": inFront, "GlobalAveragePool": inFront,
 	"GlobalLpPool": inFront, "BatchNormalization": inFront, "InstanceNormalization": inFront, "GroupNormalization": inFront,
-	"LRN": inFront, "Resize": inFront, "Upsample": inFront, "DepthToSpace": inFront, "SpaceToDepth": inFront,
+	"LRN": inFront, "Resize": resizeRows, "Upsample": inFront, "DepthToSpace": inFront, "SpaceToDepth": inFront,
 }
 
 // alignedOps broadcast their inputs, element by element or, as MatMul, by rows
@@ -114,6 +116,66 @@ func data(b *batcher, n *ir.Node, i, _ int) string {
 		return fmt.Sprintf("its input %q is computed from images", n.Input(i).Name())
 	}
 	return ""
+}
+
+// sliceRows: a step of -1 would turn the batch round. Another step, or another
+// start, leaves fewer rows than there were.
+func sliceRows(b *batcher, n *ir.Node, i, axis int) string {
+	if steps := n.Input(4); steps != nil {
+		list, known := b.info.Of(steps).Ints()
+		axes, named := b.info.Of(n.Input(3)).Ints()
+		rank, _ := b.info.Of(n.Input(0)).Rank()
+		for k, step := range list {
+			at := k
+			if n.Input(3) != nil && named {
+				at = (int(axes[k]) + rank) % rank
+			}
+			if at == axis && step != 1 {
+				return fmt.Sprintf("it steps by %d along the batch of %v", step, b.info.Of(n.Input(i)))
+			}
+		}
+		if !known || n.Input(3) != nil && !named {
+			return "its axes and steps are computed"
+		}
+	}
+	return data(b, n, i, axis)
+}
+
+// padRows: what is taken away at one end of the batch and added at the other
+// would move the images.
+func padRows(b *batcher, n *ir.Node, i, axis int) string {
+	pads, known := n.Ints("pads"), n.Attr("pads") != nil
+	if n.Input(1) != nil {
+		pads, known = b.info.Of(n.Input(1)).Ints()
+	}
+	var axes []int64
+	rank, _ := b.info.Of(n.Input(0)).Rank()
+	if n.Input(3) != nil {
+		var named bool
+		axes, named = b.info.Of(n.Input(3)).Ints()
+		known = known && named
+	} else {
+		for a := range rank {
+			axes = append(axes, int64(a))
+		}
+	}
+	if !known {
+		return "its pads are computed"
+	}
+	for k, a := range axes {
+		if (int(a)+rank)%rank == axis && (pads[k] != 0 || pads[k+len(axes)] != 0) {
+			return fmt.Sprintf("it pads the batch of %v by %d and %d", b.info.Of(n.Input(i)), pads[k], pads[k+len(axes)])
+		}
+	}
+	return data(b, n, i, axis)
+}
+
+// resizeRows: a region of interest may leave rows of the batch out.
+func resizeRows(b *batcher, n *ir.Node, i, axis int) string {
+	if n.Str("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize" {
+		return "it crops to a region of interest"
+	}
+	return inFront(b, n, i, axis)
 }
 
 // inFront: data, with the batch as the leading axis.

@@ -24,8 +24,7 @@ type UnsuitableError struct {
 func (e *UnsuitableError) Error() string { return e.Node + ": " + e.Reason }
 
 // LowerForTX2 brings a mobile graph to operator set 13 and IR 7, converting the
-// operators that are newer where their meaning allows it. Nodes that it replaces
-// are left as dead code.
+// operators that are newer where their meaning allows it.
 var LowerForTX2 = Pass{
 	Name: "lower-tx2",
 	Doc:  "convert down to what TensorRT 8 on a Jetson TX2 takes",
@@ -111,7 +110,7 @@ var widened = []string{
 	"Dropout", "Elu", "Equal", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid",
 	"Identity", "InstanceNormalization", "LeakyRelu", "Less", "LessOrEqual", "MaxPool", "Mul", "Not", "Or", "PRelu", "Pow",
 	"Relu", "ScatterND", "Selu", "Sin", "Size", "Softplus", "Softsign", "Sub", "ThresholdedRelu", "Transpose", "Squeeze",
-	"Unsqueeze", "Where", "LpNormalization", "LRN", "GatherElements", "Constant",
+	"Unsqueeze", "Where", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cosh", "Sinh", "Tan", "EyeLike", "GlobalLpPool", "CumSum", "LpNormalization", "LRN", "GatherElements", "Constant",
 }
 
 // lowerings rewrite one operator for operator set 13; they return why they
@@ -120,7 +119,8 @@ var lowerings = map[string]func(l lowering, n *ir.Node) string{
 	"AveragePool":        dropDefault("dilations", func(v int64) bool { return v == 1 }),
 	"BatchNormalization": dropDefault("training_mode", func(v int64) bool { return v == 0 }),
 	"Cast":               dropDefault("saturate", func(v int64) bool { return true }),
-	"Reshape":            dropDefault("allowzero", func(v int64) bool { return v == 0 }),
+	"CastLike":           lowerCastLike,
+	"Reshape":            lowerReshape,
 	"Pad":                lowerPad,
 	"Resize":             lowerResize,
 	"Shape":              lowerShape,
@@ -130,6 +130,8 @@ var lowerings = map[string]func(l lowering, n *ir.Node) string{
 	"ReduceMean":         lowerReduce,
 	"ReduceProd":         lowerReduce,
 	"ReduceL1":           lowerReduce,
+	"ReduceLogSum":       lowerReduce,
+	"ReduceLogSumExp":    lowerReduce,
 	"ReduceL2":           lowerReduce,
 	"ReduceSumSquare":    lowerReduce,
 	"HardSwish":          lowerHardSwish,
@@ -158,12 +160,50 @@ func dropDefault(name string, same func(int64) bool) func(lowering, *ir.Node) st
 	}
 }
 
-func lowerPad(_ lowering, n *ir.Node) string {
+// lowerReshape drops allowzero, which means nothing where no new size is 0.
+func lowerReshape(l lowering, n *ir.Node) string {
+	if n.Int("allowzero", 0) != 0 {
+		sizes := l.info.Of(n.Input(1)).Content
+		zero := func(d shape.Dim) bool { return !d.Differs(shape.Const(0)) }
+		if sizes == nil || slices.ContainsFunc(sizes, zero) {
+			return fmt.Sprintf("its allowzero is 1, and its new shape %v may have a size of 0", sizes)
+		}
+	}
+	n.DelAttr("allowzero")
+	return ""
+}
+
+// lowerCastLike writes the Cast that it is where the type is known.
+func lowerCastLike(l lowering, n *ir.Node) string {
+	to := l.info.Of(n.Input(1)).DType
+	if to == ir.Undefined {
+		return fmt.Sprintf("the element type of %q is not known", n.Input(1).Name())
+	}
+	n.Op = "Cast"
+	n.TrimInputs(1)
+	n.DelAttr("saturate")
+	n.SetAttr(ir.IntAttr("to", int64(to)))
+	return ""
+}
+
+// lowerPad states the pads of all axes instead of those of named ones.
+func lowerPad(l lowering, n *ir.Node) string {
 	if mode := n.Str("mode", "constant"); mode == "wrap" {
 		return "its mode is wrap"
 	}
 	if n.Input(3) != nil {
-		return "it pads named axes"
+		rank, ranked := l.info.Of(n.Input(0)).Rank()
+		axes, named := l.info.Of(n.Input(3)).Ints()
+		pads, known := l.info.Of(n.Input(1)).Ints()
+		if !ranked || !named || !known {
+			return "the axes that it pads, or its pads, are computed"
+		}
+		all := make([]int64, 2*rank)
+		for i, a := range axes {
+			a = (a + int64(rank)) % int64(rank)
+			all[a], all[a+int64(rank)] = pads[i], pads[i+len(axes)]
+		}
+		n.SetInput(1, l.ints("pads", all...))
 	}
 	n.TrimInputs(3)
 	return ""
@@ -223,36 +263,37 @@ func lowerSplit(l lowering, n *ir.Node) string {
 	return ""
 }
 
-// lowerReduce turns the axes input of operator set 18 into the attribute.
-func lowerReduce(_ lowering, n *ir.Node) string {
-	axes := n.Input(1)
-	if axes == nil {
-		if n.Int("noop_with_empty_axes", 0) != 0 {
-			return "it has no axes and does nothing"
+// lowerReduce turns the axes input of operator set 18 into the attribute. No
+// axes mean all, or with noop_with_empty_axes none.
+func lowerReduce(l lowering, n *ir.Node) string {
+	var axes []int64
+	if v := n.Input(1); v != nil {
+		var known bool
+		if axes, known = l.info.Of(v).Ints(); !known {
+			return "its axes are not constant"
 		}
-		n.DelAttr("noop_with_empty_axes")
-		return ""
 	}
-	t := axes.Const()
-	if t == nil {
-		return "its axes are not constant"
-	}
-	values, err := t.Ints()
-	if err != nil {
-		return err.Error()
-	}
+	noop := n.Int("noop_with_empty_axes", 0) != 0
 	n.TrimInputs(1)
 	n.DelAttr("noop_with_empty_axes")
-	n.SetAttr(ir.IntsAttr("axes", values...))
+	switch {
+	case len(axes) > 0:
+		n.SetAttr(ir.IntsAttr("axes", axes...))
+	case noop && !slices.Contains([]string{"ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd"}, n.Op):
+		return "it reduces no axis, which is not the identity"
+	case noop:
+		n.Op = "Identity"
+		n.DelAttr("keepdims")
+	}
 	return ""
 }
 
-// replace makes y the output of n, which is left without one and goes as dead
-// code.
+// replace makes a new node give the output of n, which goes.
 func (l lowering) replace(n *ir.Node, op string, inputs ...*ir.Value) {
 	out := n.Output(0)
 	n.SetOutput(0, l.g.Temp(l.prefix+"unused", nil))
 	l.g.NewNode("", op, inputs, []*ir.Value{out}).SetName(l.prefix + out.Name())
+	l.g.Remove(n)
 }
 
 // like is a number of the element type of x, float16 or float32.

@@ -102,7 +102,10 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 		return nil, unusablef("%s: none of %d images can be used: %w", src.flag, n, damage)
 	}
 	u, err := c.Units()
-	return &calibration{u, prepared, used}, err
+	if err != nil {
+		return nil, unusablef("%s: %w", src.flag, err)
+	}
+	return &calibration{u, prepared, used}, nil
 }
 
 // calibration is what a run over real images gives.

@@ -297,9 +297,10 @@ func (g *Graph) CutInput(v *Value) {
 		n.outputs[v.index] = nil
 		v.producer = nil
 	}
-	if v.init != nil {
-		g.inits = slices.DeleteFunc(g.inits, func(w *Value) bool { return w == v })
-		v.init = nil
+	if v.init != nil || v.sparse != nil {
+		isV := func(w *Value) bool { return w == v }
+		g.inits, g.sparse = slices.DeleteFunc(g.inits, isV), slices.DeleteFunc(g.sparse, isV)
+		v.init, v.sparse = nil, nil
 	}
 	g.infos = slices.DeleteFunc(g.infos, func(p Port) bool { return p.Value == v })
 	if !v.IsInput() {
@@ -320,7 +321,7 @@ func (g *Graph) NewNode(domain, op string, inputs, outputs []*Value, attrs ...*A
 		if v == nil {
 			continue
 		}
-		if v.producer != nil || v.init != nil || v.graph != g {
+		if v.producer != nil || v.init != nil || v.sparse != nil || v.graph != g {
 			panic(fmt.Sprintf("BUG: %q cannot be an output of %s", v.name, n.Label()))
 		}
 		v.producer, v.index = n, i

@@ -154,12 +154,19 @@ func (t *Tensor) Dims() []int64 { return t.Proto.GetDims() }
 func (t *Tensor) Len() int64 { return product(t.Dims()) }
 
 func product(dims []int64) int64 {
-	n := int64(1)
+	n, overflow := int64(1), false
 	for _, d := range dims {
-		if d < 0 || (d > 0 && n > math.MaxInt64/16/d) {
+		if d < 0 {
 			return -1
 		}
+		overflow = overflow || d > 0 && n > math.MaxInt64/16/d
 		n *= d
+	}
+	switch {
+	case slices.Contains(dims, 0):
+		return 0
+	case overflow:
+		return -1
 	}
 	return n
 }
@@ -272,6 +279,24 @@ func (t *Tensor) Floats() ([]float32, error) {
 	return v, nil
 }
 
+// Float64s returns the elements of a float32, float64 or float16 tensor as
+// float64, which holds all of them.
+func (t *Tensor) Float64s() ([]float64, error) {
+	var v []float64
+	if t.DType() == Float64 {
+		b, err := t.Bytes()
+		for ; len(b) > 0; b = b[8:] {
+			v = append(v, math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		}
+		return v, err
+	}
+	floats, err := t.Floats()
+	for _, f := range floats {
+		v = append(v, float64(f))
+	}
+	return v, err
+}
+
 var floatReaders = map[DType]func([]byte) float32{
 	Float32: func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) },
 	Float64: func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) },
@@ -289,6 +314,4 @@ type Sparse struct {
 	// Proto holds the dims and whatever is unknown, not values and indices.
 	Proto           *onnxpb.SparseTensorProto
 	Values, Indices *Tensor
-	// Name is that of the values tensor, by which a sparse initializer goes.
-	Name string
 }

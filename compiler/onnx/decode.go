@@ -104,11 +104,12 @@ func (d *decoder) graph(g *ir.Graph, pb *onnxpb.GraphProto) error {
 		g.SetInit(v, tensor)
 	}
 	for _, s := range pb.SparseInitializer {
+		name := s.GetValues().GetName()
 		sparse, err := d.sparse(s)
 		if err != nil {
-			return fmt.Errorf("sparse initializer %q: %w", s.GetValues().GetName(), err)
+			return fmt.Errorf("sparse initializer %q: %w", name, err)
 		}
-		v, err := own(sparse.Name)
+		v, err := own(name)
 		if err != nil {
 			return err
 		}
@@ -221,7 +222,7 @@ func (d *decoder) sparse(pb *onnxpb.SparseTensorProto) (*ir.Sparse, error) {
 	if pb.Values == nil || pb.Indices == nil {
 		return nil, fmt.Errorf("sparse tensor without values or indices")
 	}
-	s := &ir.Sparse{Proto: pb, Name: pb.Values.GetName()}
+	s := &ir.Sparse{Proto: pb}
 	var err error
 	if s.Values, err = d.tensor(pb.Values); err != nil {
 		return nil, fmt.Errorf("values: %w", err)

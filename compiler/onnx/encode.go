@@ -107,7 +107,7 @@ func (e *encoder) graph(g *ir.Graph) rope {
 		r.message(5, e.tensor(v.Init(), v.Name()))
 	}
 	for _, v := range g.SparseInits() {
-		r.message(15, e.sparse(v.SparseInit()))
+		r.message(15, e.sparse(v.SparseInit(), v.Name()))
 	}
 	for _, list := range []struct {
 		field protowire.Number
@@ -164,7 +164,7 @@ func (e *encoder) attr(a *ir.Attr) rope {
 		r.message(one(onnxpb.AttributeProto_TENSOR, 5, 10), e.tensor(t, t.Proto.GetName()))
 	}
 	for _, s := range a.Sparse {
-		r.message(one(onnxpb.AttributeProto_SPARSE_TENSOR, 22, 23), e.sparse(s))
+		r.message(one(onnxpb.AttributeProto_SPARSE_TENSOR, 22, 23), e.sparse(s, s.Values.Proto.GetName()))
 	}
 	for _, g := range a.Graphs {
 		r.message(one(onnxpb.AttributeProto_GRAPH, 6, 11), e.graph(g))
@@ -172,10 +172,11 @@ func (e *encoder) attr(a *ir.Attr) rope {
 	return r
 }
 
-func (e *encoder) sparse(s *ir.Sparse) rope {
+// sparse encodes s; the name of a sparse tensor is that of its values.
+func (e *encoder) sparse(s *ir.Sparse, name string) rope {
 	var r rope
 	r.proto(s.Proto)
-	r.message(1, e.tensor(s.Values, s.Name))
+	r.message(1, e.tensor(s.Values, name))
 	r.message(2, e.tensor(s.Indices, s.Indices.Proto.GetName()))
 	return r
 }

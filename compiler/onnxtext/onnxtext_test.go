@@ -255,7 +255,7 @@ func TestDumpLeavesLargeTensorsOut(t *testing.T) {
 	node := m.Graph.NewNode("", "Constant", nil, []*ir.Value{m.Graph.Temp("c", nil)}, ir.TensorAttr("value", ir.Int64s(1, 2, 3, 4)))
 	node.SetAttr(ir.TensorAttr("value", ir.Int64s(1, 2, 3, 4)))
 	sparse := m.Graph.Temp("sparse", nil)
-	m.Graph.SetSparseInit(sparse, &ir.Sparse{Name: "sparse", Proto: &onnxpb.SparseTensorProto{Dims: []int64{2}},
+	m.Graph.SetSparseInit(sparse, &ir.Sparse{Proto: &onnxpb.SparseTensorProto{Dims: []int64{2}},
 		Values: ir.Float32s([]float32{1}, 1), Indices: ir.Int64s(1)})
 
 	var b bytes.Buffer

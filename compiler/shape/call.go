@@ -192,14 +192,14 @@ func constReals(t *ir.Tensor) ([]real, bool) {
 	if n := t.Len(); !t.DType().IsFloat() || n < 0 || n > maxContent {
 		return nil, false
 	}
-	floats, err := t.Floats()
+	floats, err := t.Float64s()
 	if err != nil { // bfloat16, or bytes that are missing: no shape needs them
 		return nil, false
 	}
 	out := make([]real, len(floats))
 	for i, f := range floats {
-		if f64 := float64(f); !math.IsNaN(f64) && !math.IsInf(f64, 0) {
-			out[i] = number(f64)
+		if !math.IsNaN(f) && !math.IsInf(f, 0) {
+			out[i] = number(f)
 		}
 	}
 	return out, true

@@ -41,6 +41,9 @@ func (d Dim) Mod(e Dim) Dim { return d.Sub(d.FloorDiv(e).Mul(e)) }
 // factors are cancelled, and floor(floor(x/a + b)/k) becomes one division, so
 // that the ways in which networks halve a size twice agree.
 func (d Dim) floorDivInt(k int64) Dim {
+	if !d.known {
+		return Dim{}
+	}
 	whole := Dim{known: true, c: floorDiv(d.c, k)}
 	rest := Dim{known: true, c: d.c - k*floorDiv(d.c, k)}
 	factor := k

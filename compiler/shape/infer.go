@@ -244,6 +244,9 @@ func (s *inferrer) outputs(n *ir.Node) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, t := range outs {
+		outs[i].Content = wrapped(t.Content, t.DType)
+	}
 	if op.macs != nil {
 		s.charge(n, op.macs(c, outs))
 	}
@@ -422,7 +425,7 @@ func constantType(t *ir.Tensor) (Type, error) {
 	if err != nil {
 		return Type{}, err
 	}
-	return out.with(data{ints: constDims(ints)}), nil
+	return out.with(data{ints: wrapped(constDims(ints), t.DType())}), nil
 }
 
 // isIndex reports whether contents of d are followed as integers.

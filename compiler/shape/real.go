@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/x448/float16"
 )
 
 // real is an element of a float tensor in shape arithmetic: a number, or a
@@ -44,12 +45,20 @@ func (r real) ratio() (num, den Dim) {
 
 func (r real) float() (float64, bool) { return r.f, r.known && !r.num.known }
 
-// round returns r rounded to what dtype d can hold.
+// round returns r rounded to what dtype d can hold. Symbolic fractions are of
+// sizes, which float32 holds and float16 does not.
 func (r real) round(d ir.DType) real {
-	if d == ir.Float32 {
+	switch {
+	case d == ir.Float64:
+		return r
+	case d == ir.Float32:
 		r.f = float64(float32(r.f))
+		return r
+	case d == ir.Float16 && !r.num.known:
+		r.f = float64(float16.Fromfloat32(float32(r.f)).Float32())
+		return r
 	}
-	return r
+	return real{}
 }
 
 // floor returns the largest integer that is not above r.
@@ -92,6 +101,15 @@ func realOf(d Dim) real {
 		return number(float64(n))
 	}
 	return fraction(d, Const(1))
+}
+
+// floatOf returns an integer converted to float type d. Types narrower than
+// float32 are reached through it, as ONNX Runtime does.
+func floatOf(i Dim, d ir.DType) real {
+	if n, ok := i.Int(); ok && d != ir.Float64 {
+		return number(float64(float32(n))).round(d)
+	}
+	return realOf(i).round(d)
 }
 
 // exact applies numbers to numbers with f and fractions to fractions with g.

@@ -195,13 +195,20 @@ var (
 	opaque = scalar{}
 )
 
-// truncDiv divides as ONNX does on integers. A symbolic quotient is one of
-// sizes, which are not negative, so that rounding down is the same.
+// truncDiv divides as ONNX does on integers: towards zero. A symbolic dividend
+// of which neither sign is certain is taken for a size, which is not negative.
 func truncDiv(a, b Dim) Dim {
 	x, okX := a.Int()
 	y, okY := b.Int()
-	if okX && okY && y != 0 {
+	if okX && okY && y != 0 && y != -1 {
 		return Const(x / y)
+	}
+	zero := Const(0)
+	switch {
+	case b.Less(zero):
+		return zero.Sub(truncDiv(a, zero.Sub(b)))
+	case a.Less(zero):
+		return zero.Sub(zero.Sub(a).FloorDiv(b))
 	}
 	return a.FloorDiv(b)
 }
@@ -235,9 +242,18 @@ func verdict(yes, no bool) Dim {
 func modulo(c *call) ([]Type, error) {
 	f := scalar{ints: func(a []Dim) Dim { return a[0].Mod(a[1]) }}
 	if c.int("fmod", 0) != 0 {
-		f = scalar{ints: func(a []Dim) Dim { return a[0].Sub(truncDiv(a[0], a[1]).Mul(a[1])) }}
+		f = scalar{ints: func(a []Dim) Dim { x, y := inDouble(a[0]), inDouble(a[1]); return x.Sub(truncDiv(x, y).Mul(y)) }}
 	}
 	return c.elementwise(f, ir.Undefined, []int{0, 1})
+}
+
+// inDouble returns d, unknown where it is a number that float64, in which ONNX
+// Runtime computes some integer operators, may not hold.
+func inDouble(d Dim) Dim {
+	if n, ok := d.Int(); ok && (n < -1<<53 || n > 1<<53) {
+		return Dim{}
+	}
+	return d
 }
 
 // power broadcasts; squares and the like of integers are followed.
@@ -249,7 +265,7 @@ func power(c *call) ([]Type, error) {
 		}
 		p := Const(1)
 		for range n {
-			p = p.Mul(a[0])
+			p = inDouble(p.Mul(a[0]))
 		}
 		return p
 	}}
@@ -312,9 +328,9 @@ func (c *call) castTo(to ir.DType) ([]Type, error) {
 	case t.Content != nil && to == ir.Bool:
 		out = out.with(data{ints: convert(t.Content, truth)})
 	case t.Content != nil && isIndex(to):
-		out = out.with(data{ints: convert(t.Content, fits(to))})
+		out = out.with(data{ints: t.Content})
 	case t.Content != nil && to.IsFloat():
-		out = out.with(data{reals: convert(t.Content, func(d Dim) real { return realOf(d).round(to) })})
+		out = out.with(data{reals: convert(t.Content, func(d Dim) real { return floatOf(d, to) })})
 	case known && isIndex(to) && to != ir.Bool:
 		out = out.with(data{ints: convert(convert(reals, real.trunc), fits(to))})
 	case known && to.IsFloat():
@@ -323,21 +339,52 @@ func (c *call) castTo(to ir.DType) ([]Type, error) {
 	return one(out)
 }
 
-// fits returns a function that keeps the integers that dtype to holds. Symbolic
-// ones are sizes, which 32 bits hold and 8 do not.
+// fits returns a function that keeps the integers that dtype to holds. What
+// becomes of others differs from processor to processor.
 func fits(to ir.DType) func(Dim) Dim {
 	return func(d Dim) Dim {
-		n, isConst := d.Int()
-		limit, limited := intLimits[to]
-		if limited && isConst && (n < limit[0] || n > limit[1]) || !isConst && to.Bits() < 32 {
+		if !wrap(d, to).Equal(d) {
 			return Dim{}
 		}
 		return d
 	}
 }
 
-var intLimits = map[ir.DType][2]int64{
-	ir.Int32: {math.MinInt32, math.MaxInt32}, ir.Int8: {math.MinInt8, math.MaxInt8}, ir.Uint8: {0, math.MaxUint8},
+// holds is what becomes of an int64 in a narrower type.
+var holds = map[ir.DType]func(int64) int64{
+	ir.Int32: func(n int64) int64 { return int64(int32(n)) },
+	ir.Int8:  func(n int64) int64 { return int64(int8(n)) },
+	ir.Uint8: func(n int64) int64 { return int64(uint8(n)) },
+	ir.Bool: func(n int64) int64 {
+		if n == 0 {
+			return 0
+		}
+		return 1
+	},
+}
+
+// wrap returns d as dtype to holds it. Symbolic integers are sizes, which 32
+// bits hold and 8 do not.
+func wrap(d Dim, to ir.DType) Dim {
+	hold, narrow := holds[to]
+	n, isConst := d.Int()
+	switch {
+	case !narrow:
+		return d
+	case isConst:
+		return Const(hold(n))
+	case to.Bits() < 32:
+		return Dim{}
+	}
+	return d
+}
+
+// wrapped returns contents as dtype to holds them, nil for nil.
+func wrapped(ints []Dim, to ir.DType) []Dim {
+	if ints == nil || holds[to] == nil {
+		return ints
+	}
+	return convert(ints, func(d Dim) Dim { return wrap(d, to) })
 }
 
 func truth(d Dim) Dim { return verdict(d.Differs(Const(0)), d.Is(0)) }

@@ -98,6 +98,9 @@ func sliceAxis(size, start, end Dim, step int64) (length, first Dim) {
 		}
 		return 0
 	}
+	if step < 0 && far(end) == 1 { // nothing by ONNX, all before it by ONNX Runtime
+		return Dim{}, Dim{}
+	}
 	low, high := Const(0), size
 	if step < 0 {
 		low, high = Const(-1), size.Sub(Const(1))
@@ -281,7 +284,7 @@ func nonZero(c *call) ([]Type, error) {
 // elements of an axis so.
 func (c *call) nonZeros() Dim {
 	x := c.arg(0)
-	if p := c.node.Input(0).Producer(); p != nil && p.Op == "ConstantOfShape" {
+	if p := c.node.Input(0).Producer(); p != nil && p.Op == "ConstantOfShape" && p.Domain == "" {
 		_, fill := fillOf(p.Tensor("value"))
 		if len(fill.ints) == 1 && fill.ints[0].Differs(Const(0)) {
 			return x.Elements()

@@ -20,6 +20,9 @@ func (c *call) reduce(f scalar, axesInput int) ([]Type, error) {
 	if !x.Ranked || !known && !keep {
 		return one(Unranked(x.DType))
 	}
+	if x.Elements().Is(0) { // ONNX Runtime and ONNX disagree on what is left
+		return one(Unranked(x.DType))
+	}
 	if !known { // any size may become 1
 		return one(TensorOf(x.DType, make([]Dim, len(x.Dims))...))
 	}
@@ -42,7 +45,8 @@ func (c *call) reduce(f scalar, axesInput int) ([]Type, error) {
 	}
 	out := TensorOf(x.DType, dims...)
 	if all && len(x.Content) > 0 && f.ints != nil {
-		out = out.with(data{ints: []Dim{f.ints(x.Content)}})
+		// ONNX Runtime does not wrap these.
+		out = out.with(data{ints: []Dim{fits(x.DType)(inDouble(f.ints(convert(x.Content, inDouble))))}})
 	}
 	return one(out)
 }

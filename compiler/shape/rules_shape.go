@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -304,7 +305,7 @@ func split(c *call) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := int64(0)
+	from := Const(0)
 	for i := range outs {
 		dims := slices.Clone(x.Dims)
 		dims[axis] = Dim{}
@@ -312,12 +313,10 @@ func split(c *call) ([]Type, error) {
 			dims[axis] = sizes[i]
 		}
 		outs[i] = TensorOf(x.DType, dims...)
-		n, ok := dims[axis].Int()
-		if ok && len(dims) == 1 && x.data().known() {
-			start := from
+		if start, ok := from.Int(); ok && len(dims) == 1 {
 			outs[i] = moved(x, outs[i], func(index []int64) int { return int(start + index[0]) })
 		}
-		from += n
+		from = from.Add(dims[axis])
 	}
 	return outs, nil
 }
@@ -499,7 +498,7 @@ func rangeRule(c *call) ([]Type, error) {
 	start, limit, delta := c.arg(0).Content, c.arg(1).Content, c.arg(2).Content
 	if len(start) == 1 && len(limit) == 1 && len(delta) == 1 {
 		step, ok := delta[0].Int()
-		if !ok || step == 0 {
+		if !ok || step == 0 || step == math.MinInt64 {
 			return one(TensorOf(dtype, Dim{}))
 		}
 		span := limit[0].Sub(start[0])
@@ -523,7 +522,7 @@ func rangeRule(c *call) ([]Type, error) {
 	to, ok1 := c.realsOf(1)
 	step, ok2 := c.realsOf(2)
 	if ok0 && ok1 && ok2 && len(from) == 1 && len(to) == 1 && len(step) == 1 {
-		count = to[0].sub(from[0]).div(step[0]).ceil()
+		count = to[0].sub(from[0]).round(dtype).div(step[0]).ceil()
 		if n, ok := count.Int(); ok && n < 0 {
 			count = Const(0)
 		}

@@ -154,7 +154,7 @@ func (t Type) with(d data) Type {
 	return t
 }
 
-// pick returns the elements at the given positions; a negative one is unknown.
+// pick returns the elements at the given positions; those outside are unknown.
 func (d data) pick(at []int) data {
 	return data{pick(d.ints, at), pick(d.reals, at)}
 }
@@ -165,7 +165,7 @@ func pick[T any](from []T, at []int) []T {
 	}
 	out := make([]T, len(at))
 	for i, j := range at {
-		if j >= 0 {
+		if j >= 0 && j < len(from) {
 			out[i] = from[j]
 		}
 	}

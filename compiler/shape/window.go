@@ -61,16 +61,16 @@ func (w *window) extent(i int) int64 { return (w.kernel[i]-1)*w.dilations[i] + 1
 // operator set, ONNX's since 1.16).
 func (w *window) out(i int, size Dim) Dim {
 	stride := Const(w.strides[i])
+	before, after := w.pads[i], w.pads[i+len(w.pads)/2]
 	switch w.auto {
 	case "SAME_UPPER", "SAME_LOWER":
 		return size.CeilDiv(stride)
 	case "VALID":
-		return w.count(size.Sub(Const(w.extent(i))), stride)
+		before, after = 0, 0
 	}
-	before, after := Const(w.pads[i]), Const(w.pads[i+len(w.pads)/2])
-	n := w.count(size.Add(before).Add(after).Sub(Const(w.extent(i))), stride)
-	if w.ceil && w.pads[i+len(w.pads)/2]+w.strides[i] > w.extent(i) {
-		n = n.Min(size.Add(before).Sub(Const(1)).FloorDiv(stride).Add(Const(1)))
+	n := w.count(size.Add(Const(before+after-w.extent(i))), stride)
+	if w.ceil && after+w.strides[i] > w.extent(i) {
+		n = n.Min(size.Add(Const(before - 1)).FloorDiv(stride).Add(Const(1)))
 	}
 	return n
 }
