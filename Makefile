@@ -14,7 +14,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz bench bench-train gradients fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz killtest bench bench-train gradients fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ big: build deps-oracle ## splits a model of 2.5 GB in little memory (needs 8 GB 
 
 fuzz: build ## every fuzz target, FUZZTIME seconds altogether
 	@GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
+
+killtest: build ## kills split, train and search 30 times at random moments: nothing is lost, nothing left over
+	$(GO) run ./tools/kill bin/bnc
 
 bench: build ## Go benchmarks, the codec against bare libjpeg-turbo, then tools/bench/*.sh
 	$(GO) test -run '^$$' -bench . -benchmem ./...

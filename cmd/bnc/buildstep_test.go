@@ -181,10 +181,13 @@ func TestInterruptedWhileWriting(t *testing.T) {
 			t.Errorf("%v left %v", sig, all)
 		}
 	}
-	// What SIGKILL left behind is in nobody's way.
+	// What SIGKILL left behind is in nobody's way, and goes.
 	mustBnc(t, "split", model, "--after", "rb2", "-o", bundle)
 	if !sameTree(tree(t, bundle), renewed) {
 		t.Error("the bundle after a killed split differs")
+	}
+	if all := names(tree(t, dir)); len(all) != 2+len(bundleParts) {
+		t.Errorf("the killed split left %v, and the next one did not remove it", all)
 	}
 }
 

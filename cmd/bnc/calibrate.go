@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -129,12 +129,12 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "bnc-calibrate-")
+	scratch, err := files.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) // ONNX Runtime has read the file by then
-	file := filepath.Join(dir, "prefix.onnx")
+	defer scratch.Discard() // ONNX Runtime has read the file by then
+	file := filepath.Join(scratch.Temp, "prefix.onnx")
 	if err := onnx.Save(ctx, file, b.Mobile, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}

@@ -140,6 +140,9 @@ type evalRow struct {
 }
 
 func evaluate(ctx context.Context, s streams, path string, o evalOptions) error {
+	if err := fits("--plot", o.plot); err != nil {
+		return err
+	}
 	subject, err := openSubject(path, ort.Options{Threads: o.threads})
 	if err != nil {
 		return err
@@ -177,9 +180,6 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	}
 	if o.plot != "" && subject.meta.Part == "" && o.codec == "" {
 		return usagef("--plot: nothing crosses in %s; --input-codec measures images sent as JPEG or PNG", path)
-	}
-	if err := fits("--plot", o.plot); err != nil {
-		return err
 	}
 	if o.plot != "" && teacher == nil && !set.Labelled() {
 		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)

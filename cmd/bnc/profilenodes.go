@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -29,11 +29,12 @@ func (p *profiler) model(ctx context.Context, r *plan.Profile, path string) (err
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "bnc-profile-")
+	scratch, err := files.Scratch()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer scratch.Discard()
+	dir := scratch.Temp
 	p.notice("%s: the whole model", path)
 	session, err := ort.Open(path, p.session)
 	if err != nil {

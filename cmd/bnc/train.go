@@ -229,6 +229,10 @@ func (o *trainOptions) check() error {
 
 // trainPath is the command.
 func trainPath(ctx context.Context, s streams, path string, o trainOptions) error {
+	opened, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
 	t, err := openTrainable(ctx, path, o)
 	if err != nil {
 		return err
@@ -243,6 +247,9 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 		return err
 	}
 	defer unlock()
+	if now, err := os.Stat(path); err != nil || !os.SameFile(opened, now) {
+		return fmt.Errorf("%s was replaced while it was read, by a training that ended just now: start again", path)
+	}
 	sets, err := openTrainingSets(t, &o, s.notice)
 	if err != nil {
 		return err

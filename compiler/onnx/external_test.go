@@ -2,8 +2,11 @@ package onnx
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,4 +140,62 @@ func FuzzExternal(f *testing.F) {
 			t.Errorf("%q: %d bytes %q from nowhere in the folder", entries, len(got), got)
 		}
 	})
+}
+
+// TestSaveTogether: model and external data change together or not at all, whatever
+// fails, and a context ends the writing.
+func TestSaveTogether(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "m.onnx")
+	load := func(b []byte) *ir.Model {
+		m, err := Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	contents := func() (files []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, e.Name()+string(b))
+		}
+		return files
+	}
+	b, err := marshal.Marshal(everything())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Save(t.Context(), path, load(b), SaveOptions{External: true}); err != nil {
+		t.Fatal(err)
+	}
+	before := contents()
+	other := load(b)
+	for _, v := range other.Graph.Inits() {
+		if v.Name() == "large" {
+			zeros := ir.NewTensor(v.Init().DType(), v.Init().Dims(), ir.Memory(make([]byte, v.Init().Raw.Size())))
+			other.Graph.SetInit(v, zeros)
+		}
+	}
+	wanted := errors.New("no metadata")
+	if err := Save(t.Context(), path, other, SaveOptions{External: true, Late: func() error { return wanted }}); !errors.Is(err, wanted) {
+		t.Errorf("%v, expected %v", err, wanted)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	late := func() error { cancel(); return nil } // behind the data, before the metadata
+	if err := Save(ctx, path, other, SaveOptions{External: true, Late: late}); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if after := contents(); !slices.Equal(before, after) {
+		t.Error("a model that was not written has changed files")
+	}
+	if err := Save(t.Context(), path, other, SaveOptions{External: true}); err != nil || slices.Equal(before, contents()) {
+		t.Errorf("%v, or nothing changed", err)
+	}
 }

@@ -30,21 +30,21 @@ func CreateDir(path, beside string) (*Dir, error) {
 	if beside == "" {
 		beside = filepath.Dir(real)
 	}
-	d, err := newDir(beside, real)
+	d, err := newDir(beside, real, 0o777)
 	if err == nil && st != nil {
 		err = os.Chmod(d.Temp, st.Mode().Perm())
 	}
 	return d, err
 }
 
-// Scratch makes a folder in the system's place for temporary files.
-func Scratch() (*Dir, error) { return newDir(os.TempDir(), "scratch") }
+// Scratch makes a folder for this user alone in the system's place for temporary files.
+func Scratch() (*Dir, error) { return newDir(os.TempDir(), "scratch", 0o700) }
 
-func newDir(beside, path string) (*Dir, error) {
+func newDir(beside, path string, mode fs.FileMode) (*Dir, error) {
 	sweep(beside)
 	for {
 		d := &Dir{Temp: temporary(beside, path), path: path}
-		err := os.Mkdir(d.Temp, 0o777)
+		err := os.Mkdir(d.Temp, mode)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}

@@ -121,6 +121,19 @@ func TestPermissions(t *testing.T) {
 	expect(t, dir, "mine", "new", "own", "made")
 }
 
+// TestScratch: nobody else can read it, and nothing is left of it.
+func TestScratch(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := Scratch()
+	must(t, err)
+	put(t, filepath.Join(d.Temp, "part"), "")
+	if st, err := os.Stat(d.Temp); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	d.Discard()
+	expect(t, os.TempDir())
+}
+
 // TestLinks: what a link leads to is written, in its own folder, and the link stays.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()

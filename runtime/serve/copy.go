@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/bundle"
 )
 
@@ -18,20 +19,21 @@ const weightsSuffix = ".data"
 // it were cut short or written over while it is served the process would end. The
 // copy is removed at once; its bytes stay as long as they are mapped.
 func (w *watch) loadEntry(root *os.Root, name, path, rel string, folder bool) error {
-	files := []string{rel, rel + weightsSuffix}
+	parts := []string{rel, rel + weightsSuffix}
 	if folder {
 		cloud := filepath.Join(rel, bundle.CloudFile)
-		files = []string{filepath.Join(rel, bundle.MobileFile), cloud, cloud + weightsSuffix}
+		parts = []string{filepath.Join(rel, bundle.MobileFile), cloud, cloud + weightsSuffix}
 	}
-	if stat, err := root.Stat(files[len(files)-1]); err != nil || !stat.Mode().IsRegular() {
+	if stat, err := root.Stat(parts[len(parts)-1]); err != nil || !stat.Mode().IsRegular() {
 		return w.load(name, path, path)
 	}
-	dir, err := os.MkdirTemp("", "bnc-serve-")
+	scratch, err := files.Scratch()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	for _, file := range files {
+	defer scratch.Discard()
+	dir := scratch.Temp
+	for _, file := range parts {
 		if err := copyOut(root, file, dir); err != nil {
 			return fmt.Errorf("model %s: a copy of its files in %s: %w", name, os.TempDir(), err)
 		}
