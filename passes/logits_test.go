@@ -33,10 +33,11 @@ func TestLogits(t *testing.T) {
 		{"not the batch", `g (float[N,3,2,2] x) => (float[2,M] z, float[N,12] y) <int64[2] s = {2, -1}> { z = Reshape (x, s) y = Flatten (x) }`, 17, "y", "y", "", 12},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := passes.Logits(parse(t, fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : %d]>\n%s", c.opset, c.graph)), passes.Want{})
+			h, err := passes.Logits(passes.Want{}, parse(t, fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : %d]>\n%s", c.opset, c.graph)))
 			if err != nil {
 				t.Fatal(err)
 			}
+			s := h.Scores[0]
 			end := ""
 			if s.Softmax != nil {
 				end = s.Softmax.Op
@@ -57,7 +58,7 @@ func TestLogitsRefuses(t *testing.T) {
 		{"labels", `g (float[N,3,1,1] x) => (int64[N,1,1,1] y) { y = ArgMax <axis = 1> (x) }`, "it is int64[N,1,1,1]"},
 		{"from elsewhere", `g (float[N,3,1,1] x, float[N,2] o) => (float[N,2] y) { y = Relu (o) }`, "does not depend on an image"},
 	} {
-		_, err := passes.Logits(parse(t, header+c.graph), passes.Want{})
+		_, err := passes.Logits(passes.Want{}, parse(t, header+c.graph))
 		var unsuitable *passes.UnsuitableError
 		if !errors.As(err, &unsuitable) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: found %v, expected %q", c.name, err, c.want)
@@ -65,26 +66,94 @@ func TestLogitsRefuses(t *testing.T) {
 	}
 }
 
-// TestLogitsWanted: of several outputs with scores, the wanted one, or one of as many
-// classes as wanted, or the first.
-func TestLogitsWanted(t *testing.T) {
-	const graph = header + `g (float[N,3,1,1] x) => (float[N,3] e, float[N,2] y, float[N,3] z) <float[3,2] w = {1,2,3,4,5,6}> {
-		e = Flatten (x) y = MatMul (e, w) z = Neg (e) }`
+// TestLogitsOfSeveral: of several outputs, which are scores, and which comes first.
+func TestLogitsOfSeveral(t *testing.T) {
+	const weights = "float[3,2] w = {1,2,3,4,5,6}, float[3,4] u = {1,2,3,4,5,6,7,8,9,0,1,2}, int64[1] k = {2}"
 	for _, c := range []struct {
-		want   passes.Want
-		output string
+		name, outputs, nodes string
+		want                 passes.Want
+		scores, others       string
 	}{
-		{passes.Want{}, "e"}, {passes.Want{Classes: 3}, "e"}, {passes.Want{Classes: 2}, "y"}, {passes.Want{Classes: 7}, "e"},
-		{passes.Want{Output: "z"}, "z"}, {passes.Want{Output: "z", Classes: 2}, "z"}, {passes.Want{Output: "n"}, ""},
+		{"all", "float[N,3] a, float[N,2] y", "a = Neg (f) y = MatMul (f, w)", passes.Want{}, "a y", ""},
+		{"of as many classes first", "float[N,3] a, float[N,2] y", "a = Neg (f) y = MatMul (f, w)", passes.Want{Classes: 2}, "y a", ""},
+		{"of no such number", "float[N,3] a, float[N,2] y", "a = Neg (f) y = MatMul (f, w)", passes.Want{Classes: 7}, "a y", ""},
+		{"one by name", "float[N,3] a, float[N,2] y", "a = Neg (f) y = MatMul (f, w)", passes.Want{Output: "y", Classes: 3}, "y", "a"},
+		{"some", "float[N,3] a, float[N,2] y", "a = Neg (f) y = MatMul (f, w)", passes.Want{Of: []string{"y"}}, "y", ""},
+		{"in another order", "float[N,3] a, float[N,2] y", "a = Neg (f) y = MatMul (f, w)", passes.Want{Of: []string{"y", "a"}}, "y a", ""},
+		{"boxes beside a Softmax", "float[N,4] box, float[N,2] y", "box = MatMul (f, u) z = MatMul (f, w) y = Softmax (z)", passes.Want{}, "y", "box"},
+		{"boxes of as many numbers as classes", "float[N,4] box, float[N,2] y", "box = MatMul (f, u) z = MatMul (f, w) y = Softmax (z)", passes.Want{Classes: 4}, "y", "box"},
+		{"boxes by name", "float[N,4] box, float[N,2] y", "box = MatMul (f, u) z = MatMul (f, w) y = Softmax (z)", passes.Want{Output: "box"}, "box", "y"},
+		{"digits", "float[N,3] a, float[N,3] b, float[N,2] c", "na = Neg (f) a = Softmax (na) b = Softmax (f) nc = MatMul (f, w) c = LogSoftmax (nc)", passes.Want{}, "a b c", ""},
+		{"features", "float[N,3] e, float[N,2] y", "e = Identity (f) y = MatMul (f, w)", passes.Want{}, "y", "e"},
+		{"features by name", "float[N,3] e, float[N,2] y", "e = Identity (f) y = MatMul (f, w)", passes.Want{Output: "e"}, "e", "y"},
+		{"what follows from scores", "float[N,2] z, float[N,2] y, int64[N,1] best", "z = MatMul (f, w) y = Softmax (z) best = ArgMax <axis = 1> (z)", passes.Want{}, "y", ""},
+		{"the same scores twice", "float[N,2] v, int64[N,2] i, float[N,2] y, float[N,2] l", "z = MatMul (f, w) y = Softmax (z) l = LogSoftmax (z) v, i = TopK (y, k)", passes.Want{}, "y", ""},
+		{"numbers", "float[N,2] y, int64[M] m", "y = MatMul (f, w) m = Shape (f)", passes.Want{}, "y", "m"},
 	} {
-		s, err := passes.Logits(parse(t, graph), c.want)
-		switch {
-		case err != nil:
-			if c.output != "" || !strings.Contains(err.Error(), `output "n"`) {
-				t.Errorf("%+v: %v", c.want, err)
+		t.Run(c.name, func(t *testing.T) {
+			text := header + fmt.Sprintf("g (float[N,3,1,1] x) => (%s) <%s> { r = Relu (x) f = Flatten (r) %s }", c.outputs, weights, c.nodes)
+			h, err := passes.Logits(c.want, parse(t, text))
+			if err != nil {
+				t.Fatal(err)
 			}
-		case s.Name() != c.output:
-			t.Errorf("%+v: %s, expected %q", c.want, s.Name(), c.output)
-		}
+			var scores, others []string
+			for _, s := range h.Scores {
+				scores = append(scores, s.Output.Name())
+			}
+			for _, o := range h.Others {
+				others = append(others, o.Output.Name())
+				if o.Reason == "" || o.None {
+					t.Errorf("%s: %+v", o.Output.Name(), o)
+				}
+			}
+			if got := strings.Join(scores, " "); got != c.scores {
+				t.Errorf("scores %q, expected %q", got, c.scores)
+			}
+			if got := strings.Join(others, " "); got != c.others {
+				t.Errorf("others %q, expected %q", got, c.others)
+			}
+		})
+	}
+	_, err := passes.Logits(passes.Want{Output: "n"}, parse(t, header+"g (float[N,3,1,1] x) => (float[N,3] y) { y = Flatten (x) }"))
+	var unsuitable *passes.UnsuitableError
+	if !errors.As(err, &unsuitable) || !strings.Contains(err.Error(), `output "n"`) || !strings.Contains(err.Error(), `"y"`) {
+		t.Errorf("a name that is not there: %v", err)
+	}
+}
+
+// TestLogitsVisiblyNone: the ends of networks that are no classifiers, as PyTorch,
+// TensorFlow and others write them, beside those of classifiers that look like them.
+func TestLogitsVisiblyNone(t *testing.T) {
+	for _, c := range []struct {
+		name, nodes string
+		none        bool
+	}{
+		{"PyTorch's normalize", "n = ReduceL2 <axes = [1], keepdims = 1> (f) c = Clip (n, eps) s = Shape (f) d = Expand (c, s) y = Div (f, d)", true},
+		{"divided by its norm", "n = ReduceL2 <axes = [1], keepdims = 1> (f) y = Div (f, n)", true},
+		{"PyTorch's norm of old", "a = Abs (f) p = Pow (a, two) q = ReduceSum (p, axis) n = Pow (q, half) y = Div (f, n)", true},
+		{"TensorFlow's l2_normalize", "q = Mul (f, f) t = ReduceSum (q, axis) m = Max (t, eps) r = Sqrt (m) i = Reciprocal (r) y = Mul (f, i)", true},
+		{"an epsilon before", "t = ReduceSumSquare <axes = [1], keepdims = 1> (f) m = Add (eps, t) r = Sqrt (m) y = Div (f, r)", true},
+		{"LpNormalization", "y = LpNormalization (f)", true},
+		{"normalised and scaled", "n = LpNormalization (f) y = Mul (n, two)", true},
+		{"normalised and rounded", "n = LpNormalization (f) q = QuantizeLinear (n, half, z) y = DequantizeLinear (q, half, z)", true},
+		{"Tanh", "y = Tanh (f)", true},
+		{"coordinates within an image", "s = Sigmoid (f) y = Mul (s, two)", true},
+		{"scores", "y = Neg (f)", false},
+		{"SiLU", "s = Sigmoid (f) y = Mul (f, s)", false},
+		{"a Softmax spelled out", "e = Exp (f) t = ReduceSum (e, axis) y = Div (e, t)", false},
+		{"scores by cosine", "n = LpNormalization (f) y = MatMul (n, w)", false},
+		{"scores of a Softmax", "n = LpNormalization (f) y = Softmax (n)", false},
+		{"a temperature", "y = Div (f, two)", false},
+		{"one norm for another vector", "e = Neg (f) n = ReduceL2 <axes = [1], keepdims = 1> (e) m = MatMul (f, w) y = Div (m, n)", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, err := passes.Logits(passes.Want{}, parse(t, header+`g (float[N,3,1,1] x) => (float[N,3] y)
+				<float eps = {1e-12}, float two = {2}, float half = {0.5}, uint8 z = {0}, int64[1] axis = {1}, float[3,3] w = {1,2,3,4,5,6,7,8,9}> { f = Flatten (x) `+c.nodes+` }`))
+			var unsuitable *passes.UnsuitableError
+			none := errors.As(err, &unsuitable) && len(h.Others) == 1 && h.Others[0].None
+			if none != c.none || err != nil && !none {
+				t.Errorf("none %v, %v", none, err)
+			}
+		})
 	}
 }

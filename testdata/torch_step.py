@@ -52,27 +52,33 @@ class Network(Interpreter):
 
 
 def loss_of(values, case, labels):
-    """The loss, and the classes that count as right."""
+    """The loss, and the classes that count as right, of the first output."""
     o, targets = case["loss"], case["targets"]
-    scores = values[targets["Scores"]].flatten(1)
-    if targets["Teacher"]:
-        teacher = values[targets["Teacher"]].flatten(1).detach()
-        right = teacher.argmax(1)
-    else:
-        teacher, right = functional.one_hot(labels, scores.shape[1]).double(), labels
-    if o["Kind"] == "mse":
-        loss = functional.mse_loss(scores, teacher)
-    elif o["Kind"] == "cross-entropy":
-        loss = functional.cross_entropy(scores, labels, label_smoothing=o["LabelSmoothing"])
-    else:
-        t = o["Temperature"] or 1
-        p, q = functional.log_softmax(scores / t, 1), functional.log_softmax(teacher / t, 1)
-        loss = t * t * functional.kl_div(p, q, reduction="batchmean", log_target=True)
+    heads = [loss_of_head(values, o, head, labels) for head in targets["Heads"]]
+    loss, hits = sum(loss for loss, _ in heads) / len(heads), heads[0][1]
     if o["FeatureWeight"]:
         feature = values[targets["Feature"]].detach()
         loss = loss + o["FeatureWeight"] * functional.mse_loss(values[targets["Restored"]], feature) / feature.square().mean()
     if o["RateWeight"]:
         loss = loss + o["RateWeight"] * rate_of(values[targets["Tile"]], targets["Quality"])
+    return loss, hits
+
+
+def loss_of_head(values, o, head, labels):
+    scores = values[head["Scores"]].flatten(1)
+    if head["Teacher"]:
+        teacher = values[head["Teacher"]].flatten(1).detach()
+        right = teacher.argmax(1)
+    else:
+        teacher, right = functional.one_hot(labels, scores.shape[1]).double(), labels
+    if o["Kind"] == "mse":
+        loss = functional.mse_loss(scores, teacher)
+    elif not head["Teacher"]:
+        loss = functional.cross_entropy(scores, labels, label_smoothing=o["LabelSmoothing"])
+    else:
+        t = o["Temperature"] or 1
+        p, q = functional.log_softmax(scores / t, 1), functional.log_softmax(teacher / t, 1)
+        loss = t * t * functional.kl_div(p, q, reduction="batchmean", log_target=True)
     return loss, int((scores.argmax(1) == right).sum())
 
 

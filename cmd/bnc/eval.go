@@ -15,6 +15,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/train"
 	"github.com/spf13/pflag"
 )
 
@@ -57,12 +58,17 @@ type evalOptions struct {
 
 	qualities []int
 	onSkip    func(name string, err error)
+	heads     []trainHead // what is judged
+	except    []string    // outputs that cannot be class scores
 }
+
+// scoresUsage says what --scores does.
+const scoresUsage = "output with the scores of the classes (default: all that have them; labels are of the first of as many classes as the data)"
 
 func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o evalOptions
 	fs.StringVar(&o.data, "data", "", "images to evaluate on")
-	fs.StringVar(&o.scores, "scores", "", "output with the scores of the classes (default: the first that has them, of as many classes as the data)")
+	fs.StringVar(&o.scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.teacher, "teacher", "", "model (or bundle) whose classes are compared with")
 	fs.StringVar(&o.quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
 	fs.StringVar(&o.codec, "input-codec", "", "send the images themselves, as jpeg or png")
@@ -136,7 +142,8 @@ type evalRow struct {
 	quality       int // 0 where there is none
 	result        *eval.Result
 	payload, file []int
-	agreement     *float64
+	agreement     *float64       // the outputs' mean
+	outputs       []train.Output // what each is judged by
 }
 
 func evaluate(ctx context.Context, s streams, path string, o evalOptions) error {
@@ -184,8 +191,12 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if o.plot != "" && teacher == nil && !set.Labelled() {
 		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
 	}
-	if o.scores == "" {
-		o.scores = subject.scores(passes.Want{Classes: len(set.Classes())})
+	var others []passes.Other
+	if o.heads, others, o.except, err = subject.heads(passes.Want{Output: o.scores, Classes: len(set.Classes())}); err != nil {
+		return err
+	}
+	for _, other := range others {
+		s.notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
 	}
 	skipped := leftOut{notice: s.notice}
 	o.onSkip = skipped.add
@@ -214,7 +225,7 @@ func measureAll(ctx context.Context, s streams, subject, teacher *subject, quali
 			bar.step()
 		}
 	}
-	var taught *eval.Result
+	var taught map[string]eval.Output
 	if teacher != nil {
 		var err error
 		taught, err = teach(ctx, teacher, subject, set, o, step)
@@ -298,9 +309,10 @@ func teacherOf(s *subject, o evalOptions) (*subject, error) {
 	return teacher, nil
 }
 
-// teach runs the teacher on the images as they are. What neither flags nor the
-// teacher's metadata say of images, the student's do.
-func teach(ctx context.Context, teacher, student *subject, set *data.Set, o evalOptions, step func(int)) (*eval.Result, error) {
+// teach runs the teacher on the images as they are, and returns what it says of the
+// student's outputs, by their names. What neither flags nor the teacher's metadata say
+// of images, the student's do.
+func teach(ctx context.Context, teacher, student *subject, set *data.Set, o evalOptions, step func(int)) (map[string]eval.Output, error) {
 	inherited := teacher.meta.Preprocess
 	if inherited == nil {
 		inherited = student.meta.Preprocess
@@ -309,14 +321,29 @@ func teach(ctx context.Context, teacher, student *subject, set *data.Set, o eval
 	if err != nil {
 		return nil, unusablef("--teacher: %w", err)
 	}
+	heads, _, except, err := teacher.heads(passes.Want{Output: o.scores, Classes: len(set.Classes()), Optional: true})
+	if err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
+	}
+	var asked []string // of the student's outputs
 	options := teacher.options(o.batch)
-	options.OnSkip = o.onSkip
-	options.Step, options.Scores = step, teacher.scores(passes.Want{Output: o.scores, Classes: len(set.Classes())})
+	options.Step, options.OnSkip, options.Except = step, o.onSkip, except
+	for i, h := range o.heads {
+		same := slices.IndexFunc(heads, func(t trainHead) bool { return t.output == h.output })
+		if same < 0 && i > 0 {
+			continue
+		}
+		asked, options.Scores = append(asked, h.output), append(options.Scores, heads[max(same, 0)].scores)
+	}
 	r, err := teacher.run(ctx, 0, evalInput{set: set, feeder: feeder}, options)
 	if err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}
-	return r, nil
+	taught := map[string]eval.Output{}
+	for i, out := range r.Outputs() {
+		taught[asked[i]] = out
+	}
+	return taught, nil
 }
 
 // input prepares the set for a subject, with the input codec at a quality.
@@ -341,13 +368,14 @@ func (o *evalOptions) input(s *subject, set *data.Set, quality int) (evalInput, 
 }
 
 // measure evaluates a subject at one quality.
-func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught *eval.Result, o evalOptions, step func(int)) (*evalRow, error) {
+func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught map[string]eval.Output, o evalOptions, step func(int)) (*evalRow, error) {
 	in, err := o.input(s, set, quality)
 	if err != nil {
 		return nil, err
 	}
 	options := s.options(o.batch)
-	options.Step, options.Scores, options.OnSkip = step, o.scores, o.onSkip
+	options.Step, options.OnSkip = step, o.onSkip
+	options.Scores, options.Except = scoresOf(o.heads), o.except
 	r, err := s.run(ctx, quality, in, options)
 	if err != nil {
 		return nil, err
@@ -359,14 +387,20 @@ func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught
 	case r.Bytes != nil && !s.meta.Plain():
 		row.file = eval.JPEGFileBytes(r.Bytes, s.meta.Dynamic())
 	}
-	if taught == nil {
-		return row, nil
+	if top1 := rate(r.Top1); top1 != nil {
+		row.outputs = append(row.outputs, train.Output{Name: o.heads[0].output, Measure: measureTop1, Value: *top1})
 	}
-	if r.Width != taught.Width {
-		return nil, unusablef("the teacher has %d classes, %s has %d: expected the same; name the model that it was made from with --teacher", taught.Width, s.path, r.Width)
+	for i, out := range r.Outputs() {
+		name := o.heads[i].output
+		their, ok := taught[name]
+		switch {
+		case ok && i == 0 && their.Width != out.Width:
+			return nil, unusablef("the teacher has %d classes, %s has %d: expected the same; name the model that it was made from with --teacher", their.Width, s.path, out.Width)
+		case ok && their.Width == out.Width:
+			row.outputs = append(row.outputs, train.Output{Name: name, Measure: measureAgreement, Value: eval.Agreement(out.Classes, their.Classes)})
+		}
 	}
-	same := eval.Agreement(r.Classes, taught.Classes)
-	row.agreement = &same
+	row.agreement = meanAgreement(row.outputs)
 	return row, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -125,22 +126,49 @@ func (s *subject) options(n int) eval.Options {
 	return eval.BatchOf(s.inputs[0], n)
 }
 
-// scores names the output that training would take for the scores of the classes, ""
-// where it would take none.
-func (s *subject) scores(want passes.Want) string {
-	path := cmp.Or(s.joined, s.path)
+// heads are the outputs of class scores that the subject is judged by: those that
+// training would teach, and in others the rest. Where it would teach none, it is
+// whatever looks like scores, but for those of except, which cannot be any. An output
+// that is wanted by name may have scores that training does not take.
+func (s *subject) heads(want passes.Want) (heads []trainHead, others []passes.Other, except []string, err error) {
+	paths := []string{cmp.Or(s.joined, s.path)}
 	if s.pair != nil && s.joined == "" {
-		path = filepath.Join(s.path, bundle.CloudFile)
+		paths = []string{filepath.Join(s.path, bundle.MobileFile), filepath.Join(s.path, bundle.CloudFile)}
 	}
-	m, err := onnx.Load(path)
-	if err != nil {
-		return ""
+	one := func(name string) []trainHead { return []trainHead{{output: name, scores: name}} }
+	var parts []*ir.Model
+	for _, path := range paths {
+		m, err := onnx.Load(path)
+		if err != nil {
+			return one(want.Output), nil, nil, nil // the runtime tells
+		}
+		parts = append(parts, m)
 	}
-	found, err := passes.Logits(m, want.In(m))
-	if err != nil {
-		return ""
+	want.Of = s.meta.Outputs
+	found, err := passes.Logits(want, parts...)
+	if found == nil {
+		return one(want.Output), nil, nil, nil
 	}
-	return found.Name()
+	for _, h := range found.Scores {
+		heads = append(heads, trainHead{output: h.Output.Name(), scores: h.Name()})
+	}
+	if err == nil {
+		return heads, found.Others, nil, nil
+	}
+	known := false
+	for _, o := range found.Others {
+		known = known || o.Output.Name() == want.Output
+		if o.None {
+			except = append(except, o.Output.Name())
+		}
+	}
+	switch {
+	case known && !slices.Contains(except, want.Output):
+		return one(want.Output), nil, nil, nil
+	case want.Output != "" && !want.Optional, len(except) > 0 && len(except) == len(found.Others):
+		return nil, nil, except, unusablef("%s: %w", s.path, err)
+	}
+	return one(""), nil, except, nil
 }
 
 // setQuality changes the quality of the joined network's codec: of the last one

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // evalReport is what bnc eval --json prints; rates are 0..1.
@@ -19,6 +20,8 @@ type evalReport struct {
 	FileBytes    *eval.Summary `json:"file_bytes"`
 	Agreement    *float64      `json:"agreement"`
 	Sweep        []sweepPoint  `json:"sweep"`
+	// Outputs are those that are judged, where there are several. Agreement is their mean.
+	Outputs []train.Output `json:"outputs,omitempty"`
 }
 
 type sweepPoint struct {
@@ -42,6 +45,9 @@ func reportEval(s streams, own *evalRow, sweep []*evalRow, o evalOptions) error 
 			PayloadBytes: eval.Summarise(own.payload), FileBytes: eval.Summarise(own.file),
 			Agreement: own.agreement, Sweep: []sweepPoint{},
 		}
+		if len(o.heads) > 1 {
+			doc.Outputs = own.outputs
+		}
 		for _, row := range sweep {
 			doc.Sweep = append(doc.Sweep, sweepPoint{row.quality, rate(row.result.Top1), eval.Summarise(row.payload).Mean})
 		}
@@ -61,7 +67,13 @@ func reportEval(s streams, own *evalRow, sweep []*evalRow, o evalOptions) error 
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", quality, rateText(rate(row.result.Top1)), rateText(rate(row.result.Top5)),
 			rateText(row.agreement), sizeCells(row.payload), sizeCells(row.file))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || len(o.heads) == 1 {
+		return err
+	}
+	for _, out := range own.outputs {
+		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Name, measureText(out.Measure), rateText(&out.Value))
+	}
+	return nil
 }
 
 func rateText(v *float64) string {

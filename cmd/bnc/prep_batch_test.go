@@ -198,10 +198,11 @@ func TestPrepareFoundModels(t *testing.T) {
 			}
 			prepared := m.Clone()
 			prepare(t, prepared, passes.SymbolicBatch, passes.Upgrade(17))
-			s, err := passes.Logits(prepared, passes.Want{})
+			h, err := passes.Logits(passes.Want{}, prepared)
 			if err != nil {
 				t.Fatal(err)
 			}
+			s := h.Scores[0]
 			if c.random { // the probabilities of random weights are 0 and 1
 				prepared.Graph.SetOutputs(s.Value)
 				m.Graph.SetOutputs(m.Graph.Value(s.Value.Name()))

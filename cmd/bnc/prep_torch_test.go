@@ -63,10 +63,11 @@ func TestPrepareTorchExports(t *testing.T) {
 			if d := far(got, tensor.Of(e.OutputShape, e.Output)); d > torchTolerance {
 				t.Errorf("off by %g, tolerance %g", d, torchTolerance)
 			}
-			s, err := passes.Logits(m, passes.Want{})
+			h, err := passes.Logits(passes.Want{}, m)
 			if err != nil {
 				t.Fatal(err)
 			}
+			s := h.Scores[0]
 			if s.Value.Name() != "output" || s.Softmax != nil {
 				t.Errorf("the scores are %q behind %v, expected the output", s.Value.Name(), s.Softmax)
 			}

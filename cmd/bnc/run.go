@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/bottlenet/bnc/ops"
@@ -53,6 +54,7 @@ type runOptions struct {
 	threads     int
 	trtFP16     bool
 	trtCache    string
+	scores      string
 	images      imageFlags
 	cloud       cloudFlags
 }
@@ -64,6 +66,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
 	fs.BoolVar(&o.trtFP16, "trt-fp16", false, "let TensorRT compute in float16")
 	fs.StringVar(&o.trtCache, "trt-cache", "", "folder where TensorRT keeps its engines")
+	fs.StringVar(&o.scores, "scores", "", "output whose classes are shown (default: the first that has scores, of as many classes as there are labels)")
 	o.images.declare(fs)
 	o.cloud.declare(fs)
 	fs.BoolVar(&o.json, "json", false, "print one JSON document")
@@ -109,7 +112,11 @@ type classifier struct {
 	run    func(context.Context, ort.Feed) (client.Result, error)
 	close  func() error
 	atOnce int    // inputs that are under way at a time
-	scores string // the output that bnc eval judges by, "" for whatever looks like scores
+	first  string // the first bundle, or the model
+	// scores is the output whose classes are shown, that labels are of; "" for whatever
+	// looks like scores, but for those of except.
+	scores string
+	except []string
 }
 
 // open loads the bundle or model at path.
@@ -130,11 +137,25 @@ func (o *runOptions) open(ctx context.Context, s streams, path string, opts ort.
 		r, err := runner.Run(ctx, feed)
 		return client.Result{Result: r}, err
 	}
-	c := &classifier{meta: runner.Meta(), inputs: runner.Inputs(), run: run, close: runner.Close, atOnce: 1}
-	if subject, err := openSubject(path, opts); err == nil {
-		c.scores = subject.scores(passes.Want{Classes: len(c.meta.Labels)})
+	return &classifier{meta: runner.Meta(), inputs: runner.Inputs(), run: run, close: runner.Close, atOnce: 1, first: path}, nil
+}
+
+// show chooses the output whose classes are shown, as bnc eval chooses what it judges by:
+// that of a name, or the first of as many classes as there are labels.
+func (c *classifier) show(name string, labels []string) error {
+	var heads []trainHead
+	subject, err := openSubject(c.first, ort.Options{})
+	if err == nil {
+		heads, _, c.except, err = subject.heads(passes.Want{Output: name, Classes: len(labels)})
 	}
-	return c, nil
+	switch {
+	case err != nil && name != "":
+		return err
+	case err != nil: // half of a bundle, or nothing to rank
+		return nil
+	}
+	c.scores = heads[0].scores
+	return nil
 }
 
 func classify(ctx context.Context, s streams, path string, args []string, o runOptions) error {
@@ -160,6 +181,9 @@ func classify(ctx context.Context, s streams, path string, args []string, o runO
 	defer c.close()
 	if labels == nil {
 		labels = c.meta.Labels
+	}
+	if err := c.show(o.scores, labels); err != nil {
+		return err
 	}
 	feeder, err := feed.New(c.inputs, o.images.chooser(c.meta.Preprocess))
 	if err != nil {
@@ -226,7 +250,7 @@ func classifyOne(ctx context.Context, c *classifier, feeder *feed.Feeder, labels
 	if err != nil {
 		return runResult{}, fmt.Errorf("%s: %w", input, openError(err))
 	}
-	best, scores := []bundle.Class{}, out.Outputs
+	best, scores := []bundle.Class{}, slices.DeleteFunc(slices.Clone(out.Outputs), func(r ort.Result) bool { return slices.Contains(c.except, r.Name) })
 	if v, ok := scores.Find(c.scores); ok {
 		scores = ort.Results{{Name: c.scores, Value: v}}
 	}

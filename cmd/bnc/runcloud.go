@@ -95,7 +95,10 @@ func (f *cloudFlags) open(ctx context.Context, s streams, path string, opts ort.
 		return nil, openError(err)
 	}
 	closeBoth := func() error { return errors.Join(c.Close(), remote.Close()) }
-	run := c.Run
+	run, first := c.Run, path
+	if len(o.Bundles) > 0 {
+		first = o.Bundles[0]
+	}
 	if len(o.Bundles) < 2 {
 		run = func(ctx context.Context, feed ort.Feed) (client.Result, error) {
 			r, err := c.Run(ctx, feed)
@@ -103,7 +106,7 @@ func (f *cloudFlags) open(ctx context.Context, s streams, path string, opts ort.
 			return r, err
 		}
 	}
-	return &classifier{meta: c.Meta(), inputs: c.Inputs(), run: run, close: closeBoth, atOnce: f.inflight}, nil
+	return &classifier{meta: c.Meta(), inputs: c.Inputs(), run: run, close: closeBoth, atOnce: f.inflight, first: first}, nil
 }
 
 // bundlesAt returns the bundles at path: it is one itself, or a folder of some;

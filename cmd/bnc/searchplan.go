@@ -178,9 +178,11 @@ func wholeTop1(ctx context.Context, s streams, path, scores string, sets *traini
 	bar := newProgress(s.err, "evaluating the model", sets.val.Len())
 	defer bar.done()
 	options := subject.options(0)
-	if options.Scores = scores; scores == "" {
-		options.Scores = subject.scores(passes.Want{Classes: len(sets.val.Classes())})
+	heads, _, except, err := subject.heads(passes.Want{Output: scores, Classes: len(sets.val.Classes())})
+	if err != nil {
+		return nil, err
 	}
+	options.Scores, options.Except = scoresOf(heads[:1]), except
 	options.Step = func(n int) {
 		for range n {
 			bar.step()

@@ -206,8 +206,8 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	var used []string
 	if o.images.labels != "" {
 		used = []string{o.images.labels}
-		if scores, err := passes.Logits(a.Model, passes.Want{}); err == nil && int(scores.Classes) != len(labels) {
-			return unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(labels), scores.Output.Name(), scores.Classes)
+		if heads, err := passes.Logits(passes.Want{Classes: len(labels)}, a.Model); err == nil && int(heads.Scores[0].Classes) != len(labels) {
+			return unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
 		}
 	}
 	if o.calib != "" {

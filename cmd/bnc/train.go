@@ -110,7 +110,7 @@ func (o *trainOptions) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.flip, "flip", "", "on or off: mirror half of the images (default on)")
 	fs.IntVar(&o.patience, "patience", 0, "end after so many epochs without a better result, 0 for never")
 	fs.BoolVar(&o.keepLast, "keep-last", false, "end with the last epoch's weights, not with the best: those of another epoch, or of the start")
-	fs.StringVar(&o.scores, "scores", "", "output with the scores of the classes (default: the first that has them, of as many classes as the data)")
+	fs.StringVar(&o.scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
 	fs.StringVar(&o.layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.DurationVar(&o.every, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
@@ -275,11 +275,14 @@ func trainPath(ctx context.Context, s streams, path string, o trainOptions) erro
 	}
 	result := newTrainResult(done.History, sets)
 	if done.Requantised && sets.val != nil { // the range is another than that of the last epoch
-		v, err := t.judge(ctx, sets)
+		v, err := t.judge(ctx, sets, o)
 		if err != nil {
 			return err
 		}
 		result.Top1, result.PayloadBytes = v.Top1, v.PayloadBytes
+		if t.said != nil {
+			result.Agreement, result.Outputs = v.Agreement, v.Outputs
+		}
 	}
 	if o.epochs > 0 {
 		if err := writeCurves(filepath.Join(dir, "curves.html"), filepath.Base(o.destination(path)), done.History); err != nil {

@@ -55,7 +55,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	c.Model = filepath.Join(c.Dir, "forward.onnx")
 	input := m.Graph.Feeds()[0].Name()
 	c.Feeds = map[string]array{input: file(c.Dir, "x", x)}
-	if c.Targets.Teacher == "" {
+	if slices.ContainsFunc(c.Targets.Heads, func(h grad.Head) bool { return h.Teacher == "" }) {
 		a := file(c.Dir, "labels", tensor.Of([]int64{int64(len(labels))}, labels))
 		c.Labels = &a
 	}
@@ -335,8 +335,13 @@ func buildStepNet(t *testing.T) *ir.Model {
 
 // TestStepIsPyTorchs compares training steps of a small network.
 func TestStepIsPyTorchs(t *testing.T) {
-	labels, taught := grad.Targets{Scores: "y"}, grad.Targets{Scores: "y", Teacher: "ty"}
-	matched := grad.Targets{Scores: "y", Teacher: "ty", Restored: "q", Feature: "tr"}
+	y, ty := grad.Head{Scores: "y"}, grad.Head{Scores: "y", Teacher: "ty"}
+	labels, taught := grad.Targets{Heads: []grad.Head{y}}, grad.Targets{Heads: []grad.Head{ty}}
+	matched := grad.Targets{Heads: []grad.Head{ty}, Restored: "q", Feature: "tr"}
+	// Another output is the features q, of as many numbers as the teacher's.
+	several := func(first grad.Head) grad.Targets {
+		return grad.Targets{Heads: []grad.Head{first, {Scores: "q", Teacher: "tr"}, {Scores: "y", Teacher: "ty"}}}
+	}
 	linear, same := matched, matched
 	linear.Restored = "m"
 	same.Restored, same.Feature = "y", "ty"
@@ -363,6 +368,9 @@ func TestStepIsPyTorchs(t *testing.T) {
 		{name: "matching features", Optimizer: grad.Optimizer{Kind: grad.Adam}, Loss: grad.Loss{Kind: grad.Distill, Temperature: 2, FeatureWeight: 0.7}, Targets: matched, Rates: five},
 		{name: "matching features of a batch normalisation", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.Distill, FeatureWeight: 0.7}, Targets: linear, Rates: one},
 		{name: "matching the scores twice", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.Distill, FeatureWeight: 0.7}, Targets: same, Rates: one},
+		{name: "several outputs, labels of the first", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.CrossEntropy, LabelSmoothing: 0.1, Temperature: 3}, Targets: several(y), Rates: one},
+		{name: "several outputs, a teacher", Optimizer: grad.Optimizer{Kind: grad.Adam}, Loss: grad.Loss{Kind: grad.Distill, Temperature: 2}, Targets: several(ty), Rates: five},
+		{name: "several outputs, squares", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.MeanSquared}, Targets: several(y), Rates: one},
 		{name: "statistics kept", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: entropy, Targets: labels, Rates: one, keepStatistics: true},
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -413,7 +421,7 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 			for _, frozen := range []string{"none", "backbone"} {
 				c := &stepCase{
 					name: fmt.Sprintf("%s, %s, frozen %s", flags, layout, frozen), Optimizer: grad.Optimizer{Kind: grad.SGD}, Rates: []float64{0.05},
-					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Scores: "y"},
+					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Heads: []grad.Head{{Scores: "y"}}},
 				}
 				if strings.Contains(flags, "--quality") {
 					anatomy, err := passes.Anatomy(m)

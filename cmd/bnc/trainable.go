@@ -43,13 +43,12 @@ type trainable struct {
 	external   bool     // weights in files of their own
 	// calibrated tells that the quantiser's static range is that of real images.
 	calibrated bool
-	teacher    *ir.Model // of --distill
+	teacher    *ir.Model // of --distill, or of the outputs that labels are not of; nil for none
 	// taught is how the teacher's own file prepares images, nil for unknown.
 	taught *imagein.Preprocess
-	labels []string // names of the classes, nil for unknown
-	// scores are the outputs to judge by, the model's and the teacher's, which
-	// compile chooses.
-	scores, taughtScores string
+	labels []string         // names of the classes, nil for unknown
+	heads  []trainHead      // what is trained and judged, which compile chooses
+	said   map[string][]int // by output, the teacher's classes of the images to judge by
 	// session is how graphs run: with every optimisation, which gives layers whose
 	// weights are constants, frozen ones and the teacher's, a blocked layout.
 	session ort.Options

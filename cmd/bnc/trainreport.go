@@ -66,7 +66,7 @@ func (b *trainBar) start(v train.Validation) {
 func (b *trainBar) epoch(e train.Epoch) {
 	b.done()
 	line := append([]string{fmt.Sprintf("loss %.4f, training top-1 %.1f%%", e.Loss, 100*e.TrainTop1)},
-		judgement(train.Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes})...)
+		judgement(train.Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs})...)
 	fmt.Fprintf(b.w, "epoch %d: %s (%.0f s)\n", e.Epoch, strings.Join(line, ", "), e.Seconds)
 }
 
@@ -78,10 +78,21 @@ func judgement(v train.Validation) (parts []string) {
 	if v.Agreement != nil {
 		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
 	}
+	for _, o := range v.Outputs {
+		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", measureText(o.Measure), o.Name, 100*o.Value))
+	}
 	if v.PayloadBytes != nil {
 		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
 	}
 	return parts
+}
+
+// measureText is a measure in words.
+func measureText(measure string) string {
+	if measure == measureTop1 {
+		return "top-1"
+	}
+	return measure
 }
 
 func (b *trainBar) done() {
@@ -98,7 +109,8 @@ type trainResult struct {
 	Top1         *float64          `json:"top1"`
 	Agreement    *float64          `json:"agreement"`
 	PayloadBytes *float64          `json:"payload_bytes"`
-	Images       int               `json:"images"` // of an epoch
+	Outputs      []train.Output    `json:"outputs,omitempty"` // where several are judged
+	Images       int               `json:"images"`            // of an epoch
 	ImagesPerSec float64           `json:"images_per_second"`
 	Kept         int               `json:"kept_epoch"` // 0: the start
 }
@@ -107,7 +119,7 @@ func newTrainResult(h *train.History, sets *trainingSets) trainResult {
 	kept := h.Result()
 	return trainResult{
 		Epochs: h.Epochs, Start: h.Start, Images: sets.train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
-		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes,
+		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
 	}
 }
 
@@ -124,6 +136,9 @@ func (r trainResult) print(s streams, path, dir string) error {
 		if row.text != "-" {
 			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
 		}
+	}
+	for _, o := range r.Outputs {
+		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Name, measureText(o.Measure), rateText(&o.Value))
 	}
 	if r.PayloadBytes != nil {
 		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)

@@ -22,7 +22,6 @@ import (
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -47,8 +46,8 @@ type trainingStep struct {
 	trainer             *train.Trainer
 	feeder              *feed.Feeder
 	id                  string // of graph and first weights
-	scores              string // the output to judge by
-	taught              []int  // the teacher's classes of the images to judge by
+	heads               []trainHead
+	taught              map[string][]int // by head, the teacher's classes of the images to judge by
 }
 
 func (s *trainingStep) close() {
@@ -69,16 +68,9 @@ func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, set
 	if n := inTrainingMode(m); n != nil {
 		return nil, unusablef("%s: %s is in training mode, in which answers depend on chance and on the other images: export the model for inference", t.path, n.Label())
 	}
-	scores, err := passes.Logits(m, passes.Want{Output: o.scores, Classes: len(sets.train.Classes())})
+	heads, err := t.chooseHeads(s, m, o, sets)
 	if err != nil {
 		return nil, err
-	}
-	t.scores = scores.Name()
-	if err := sets.fit(scores.Output.Name(), int(scores.Classes), o.distill, s.notice); err != nil {
-		return nil, err
-	}
-	if o.images.labels != "" && len(t.labels) != int(scores.Classes) {
-		return nil, unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(t.labels), scores.Output.Name(), scores.Classes)
 	}
 	port, err := inputPort(m)
 	if err != nil {
@@ -97,8 +89,7 @@ func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, set
 	}
 	options := grad.Options{
 		Batch: int64(o.batch), Input: port.Name, Loss: o.loss, Opt: o.opt, Train: trained, KeepStatistics: o.statistics == "running" || o.statistics == "" && o.freeze == "backbone",
-		Layout:  grad.Layout(o.layout),
-		Targets: grad.Targets{Scores: scores.Value.Name()},
+		Layout: grad.Layout(o.layout),
 	}
 	whole := m.Clone() // what is evaluated
 	if t.bottleneck && !o.naive {
@@ -111,10 +102,8 @@ func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, set
 		}
 		options.Targets.Tile, options.Targets.Quality = anatomy.Tile.Name(), t.meta.Quality
 	}
-	if o.distill {
-		if err := t.graft(ctx, m, &options, o, int(scores.Classes)); err != nil {
-			return nil, err
-		}
+	if err := t.target(ctx, s, m, &options, o, heads); err != nil {
+		return nil, err
 	}
 	recipe := []passes.Pass{passes.CommonSubexpressions, passes.FoldFrozenBatchNorm(trained), passes.DeadCode}
 	if o.naive {
@@ -220,57 +209,9 @@ func (t *trainable) trained(m *ir.Model, freeze string) (func(name string) bool,
 	return of, nil
 }
 
-// graft puts the teacher beside the network. What both compute from weights
-// that do not change is computed once.
-func (t *trainable) graft(ctx context.Context, m *ir.Model, options *grad.Options, o *trainOptions, classes int) error {
-	teacher, whose := t.teacher.Clone(), "--teacher"
-	if o.teacher == "" { // of the prepared network, so that names and constants are the same
-		teacher, whose = m.Clone(), "the network without its bottleneck, which teaches"
-		if err := passes.Bypass(teacher); err != nil {
-			return err
-		}
-	} else if _, err := passes.RunContext(ctx, teacher, prepared, nil); err != nil {
-		return fmt.Errorf("%s: %w", whose, err)
-	}
-	scores, err := passes.Logits(teacher, passes.Want{Output: o.scores, Classes: classes}.In(teacher))
-	if err != nil {
-		return fmt.Errorf("%s: %w", whose, err)
-	}
-	t.taughtScores = scores.Name()
-	if int(scores.Classes) != classes {
-		return unusablef("%s: its output %q is %d wide, the model's %d", whose, scores.Output.Name(), scores.Classes, classes)
-	}
-	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != options.Input {
-		return unusablef("%s: its input is called %q, the model's %q", whose, in[0].Name(), options.Input)
-	}
-	at, err := passes.Graft(m, teacher, "teacher.", func(name string) bool { return !options.Train(name) })
-	if err != nil {
-		return fmt.Errorf("%s: %w", whose, err)
-	}
-	// As outputs they keep their names; the step has others.
-	options.Targets.Teacher = at[scores.Value.Name()].Name()
-	m.Graph.AddOutput(at[scores.Value.Name()], nil)
-	if !t.bottleneck || options.Loss.FeatureWeight == 0 {
-		options.Loss.FeatureWeight = 0
-		return m.Graph.Sort()
-	}
-	anatomy, err := passes.Anatomy(m)
-	if err != nil {
-		return err
-	}
-	feature := at[t.meta.Tensor]
-	if feature == nil {
-		options.Loss.FeatureWeight = 0 // another network's tensors have other names
-		return m.Graph.Sort()
-	}
-	options.Targets.Restored, options.Targets.Feature = anatomy.Restored.Name(), feature.Name()
-	m.Graph.AddOutput(feature, nil)
-	return m.Graph.Sort()
-}
-
 // open makes the sessions of a program that reads images from input.
 func (t *trainable) open(ctx context.Context, p *grad.Program, input model.Port, sets *trainingSets, dump string) (*trainingStep, error) {
-	s := &trainingStep{scores: t.scores}
+	s := &trainingStep{heads: t.heads}
 	step, err := onnx.Marshal(p.Step)
 	if err != nil {
 		return nil, err
@@ -473,72 +414,6 @@ func itemsID(sets ...*data.Set) string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// validate judges weights by the images that are kept for that.
-func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
-	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Scores: s.scores, Extra: weights})
-	if unusable := (*eval.UnusableError)(nil); errors.As(err, &unusable) {
-		return train.Validation{}, unusablef("images to judge by: %w", err)
-	}
-	if err != nil {
-		return train.Validation{}, err
-	}
-	v := train.Validation{Top1: rate(r.Top1)}
-	if s.taught != nil {
-		same := eval.Agreement(r.Classes, s.taught)
-		v.Agreement = &same
-	}
-	if sum := eval.Summarise(r.Bytes); sum != nil {
-		v.PayloadBytes = &sum.Mean
-		v.Dead = len(r.Bytes) >= 16 && slices.Max(r.Bytes) == slices.Min(r.Bytes)
-	}
-	return v, nil
-}
-
-// teach notes the teacher's classes of the images to judge by.
-func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSets, o trainOptions) error {
-	if !o.distill || sets.val == nil {
-		return nil
-	}
-	m := t.teacher.Clone()
-	if _, err := passes.RunContext(ctx, m, prepared, nil); err != nil {
-		return err
-	}
-	b, err := onnx.Marshal(m)
-	if err != nil {
-		return err
-	}
-	session, err := ort.OpenBytes("teacher", b, t.session)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, eval.Options{Batch: o.batch, Scores: t.taughtScores})
-	if err != nil {
-		return err
-	}
-	s.taught = r.Classes
-	return nil
-}
-
-// judge evaluates what was written.
-func (t *trainable) judge(ctx context.Context, sets *trainingSets) (train.Validation, error) {
-	b, err := onnx.Marshal(t.source)
-	if err != nil {
-		return train.Validation{}, err
-	}
-	session, err := ort.OpenBytes(t.path, b, t.session)
-	if err != nil {
-		return train.Validation{}, err
-	}
-	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), sets.choose)
-	if err != nil {
-		return train.Validation{}, err
-	}
-	s := &trainingStep{evaluation: session, feeder: feeder, scores: t.scores}
-	return s.validate(ctx, sets, eval.DefaultBatch, nil)
 }
 
 // measureRange returns the range of what the trained quantiser reads on the

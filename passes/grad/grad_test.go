@@ -116,7 +116,7 @@ func TestOutputKeepsItsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Compile(t.Context(), m, m.Clone(), Options{Batch: 4, Input: "x", Targets: Targets{Scores: "y"}, Loss: Loss{Kind: CrossEntropy}, Opt: Optimizer{Kind: SGD}})
+	p, err := Compile(t.Context(), m, m.Clone(), Options{Batch: 4, Input: "x", Targets: Targets{Heads: []Head{{Scores: "y"}}}, Loss: Loss{Kind: CrossEntropy}, Opt: Optimizer{Kind: SGD}})
 	if err != nil {
 		t.Fatal(err)
 	}

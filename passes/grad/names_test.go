@@ -49,7 +49,7 @@ func network(t *testing.T, names ...string) *ir.Model {
 func TestStateNamesThatAreTaken(t *testing.T) {
 	m := network(t, "w:", "w:_1'", "s:'", "m:w:_2", "v:w:_2", "e:w:_2", "w:large", "w:large_1'", "m:w:large_2", "e:w:large_2'", "lr", "labels")
 	p, err := grad.Compile(t.Context(), m, m.Clone(), grad.Options{
-		Batch: 2, Input: "x", Targets: grad.Targets{Scores: "y"}, Loss: grad.Loss{Kind: grad.CrossEntropy}, Opt: grad.Optimizer{Kind: grad.AdamW, EMA: 0.9},
+		Batch: 2, Input: "x", Targets: grad.Targets{Heads: []grad.Head{{Scores: "y"}}}, Loss: grad.Loss{Kind: grad.CrossEntropy}, Opt: grad.Optimizer{Kind: grad.AdamW, EMA: 0.9},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,8 +29,10 @@ type Options struct {
 	// then it is filled up with copies, which are not counted.
 	Batch int
 	Fixed bool
-	// Scores names the output to judge by, "" for the first that looks like scores.
-	Scores string
+	// Scores names the outputs to judge by: first the one that labels are of. "" stands
+	// for whatever looks like scores, as do none: of all outputs but those of Except.
+	Scores []string
+	Except []string
 	// Extra is merged into each batch's feed: weights that are inputs.
 	Extra ort.Feed
 	// Step is called after each run with the number of images in it.
@@ -58,6 +60,20 @@ type Result struct {
 	Classes    []int // the best class of each item of the set, NoClass of what was left out
 	Bytes      []int // what crossed for each image that was judged, nil where nothing does
 	Width      int   // the number of classes, 0 where the outputs do not tell
+	Others     []Output
+}
+
+// Output is what another output of class scores says than the one that labels are of.
+type Output struct {
+	Name    string
+	Classes []int // as of the first
+	Width   int
+}
+
+// Outputs returns what each output that was judged says, in the order of
+// Options.Scores.
+func (r *Result) Outputs() []Output {
+	return append([]Output{{Classes: r.Classes, Width: r.Width}}, r.Others...)
 }
 
 // UnusableError says that the data, or the model's outputs, cannot be used.
@@ -144,18 +160,19 @@ func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, 
 	if bytes != nil {
 		r.Bytes = append(r.Bytes, bytes[:n]...)
 	}
-	if o.Scores != "" {
-		scores, ok := outputs.Find(o.Scores)
-		if !ok {
-			return nil, &UnusableError{fmt.Errorf("there is no output %q to judge by", o.Scores)}
-		}
-		outputs = ort.Results{{Name: o.Scores, Value: scores}}
+	first := ""
+	if len(o.Scores) > 0 {
+		first = o.Scores[0]
 	}
 	labels := make([]int, n)
 	for k, i := range b.items {
 		labels[k] = set.Label(i)
 	}
-	verdicts, width, err := judge(outputs, labels, set.Classes())
+	judged, err := o.pick(outputs, first)
+	if err != nil {
+		return nil, err
+	}
+	verdicts, width, err := judge(judged, labels, set.Classes())
 	if err != nil {
 		return nil, &UnusableError{err}
 	}
@@ -164,7 +181,40 @@ func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, 
 			return nil, &UnusableError{err}
 		}
 	}
-	return verdicts, nil
+	return verdicts, r.addOthers(outputs, b.items, set.Len(), o)
+}
+
+// addOthers notes what the other outputs of Options.Scores say of some items of a set.
+func (r *Result) addOthers(outputs ort.Results, items []int, size int, o Options) error {
+	for i := 1; i < len(o.Scores); i++ {
+		judged, err := o.pick(outputs, o.Scores[i])
+		if err != nil {
+			return err
+		}
+		verdicts, width, err := judge(judged, slices.Repeat([]int{-1}, len(items)), nil)
+		if err != nil {
+			return &UnusableError{err}
+		}
+		if len(r.Others) < i {
+			r.Others = append(r.Others, Output{Name: o.Scores[i], Classes: slices.Repeat([]int{NoClass}, size), Width: width})
+		}
+		for k, v := range verdicts {
+			r.Others[i-1].Classes[items[k]] = v.class
+		}
+	}
+	return nil
+}
+
+// pick returns the output of a name, or for "" all that may be scores.
+func (o *Options) pick(outputs ort.Results, name string) (ort.Results, error) {
+	if name == "" {
+		return slices.DeleteFunc(slices.Clone(outputs), func(r ort.Result) bool { return slices.Contains(o.Except, r.Name) }), nil
+	}
+	scores, ok := outputs.Find(name)
+	if !ok {
+		return nil, &UnusableError{fmt.Errorf("there is no output %q to judge by", name)}
+	}
+	return ort.Results{{Name: name, Value: scores}}, nil
 }
 
 // batch is some consecutive items, prepared.

@@ -22,7 +22,8 @@ type Epoch struct {
 	Top1         *float64 `json:"top1"`          // of the validation, nil without labels
 	Agreement    *float64 `json:"agreement"`     // with the teacher, nil without one
 	PayloadBytes *float64 `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
-	Rate         float64  `json:"lr"`            // of its last step
+	Outputs      []Output `json:"outputs,omitempty"`
+	Rate         float64  `json:"lr"` // of its last step
 	Seconds      float64  `json:"seconds"`
 }
 
@@ -31,11 +32,30 @@ type Validation struct {
 	Top1         *float64 `json:"top1"`
 	Agreement    *float64 `json:"agreement"`
 	PayloadBytes *float64 `json:"payload_bytes"`
-	Dead         bool     `json:"-"` // all images gave the same tile
+	// Outputs tells what each output is judged by, where there are several; what comes
+	// first counts of each. Agreement is their mean.
+	Outputs []Output `json:"outputs,omitempty"`
+	Dead    bool     `json:"-"` // all images gave the same tile
+}
+
+// Output is how good an output is.
+type Output struct {
+	Name    string  `json:"name"`
+	Measure string  `json:"measure"` // top1, agreement
+	Value   float64 `json:"value"`   // 0..1
 }
 
 // score is what the best epoch has the most of.
 func (v Validation) score() *float64 {
+	if len(v.Outputs) > 0 {
+		sum, n, last := 0.0, 0, ""
+		for _, o := range v.Outputs {
+			if o.Name != last {
+				sum, n, last = sum+o.Value, n+1, o.Name
+			}
+		}
+		return new(sum / float64(n))
+	}
 	if v.Top1 != nil {
 		return v.Top1
 	}
@@ -112,7 +132,7 @@ func (h *History) Result() Validation {
 	switch {
 	case h.Kept > 0:
 		e := h.Epochs[h.Kept-1]
-		return Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes}
+		return Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}
 	case h.Start != nil:
 		return *h.Start
 	}
@@ -333,7 +353,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		if err != nil {
 			return err
 		}
-		epoch.Top1, epoch.Agreement, epoch.PayloadBytes = v.Top1, v.Agreement, v.PayloadBytes
+		epoch.Top1, epoch.Agreement, epoch.PayloadBytes, epoch.Outputs = v.Top1, v.Agreement, v.PayloadBytes, v.Outputs
 		if v.Dead {
 			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without --no-calib), with --warmup, or with a smaller --lr", epoch.Epoch)
 		}

@@ -77,13 +77,13 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if _, err := passes.Run(m, recipe, nil); err != nil {
 		return nil, err
 	}
-	scores, err := passes.Logits(m, passes.Want{})
+	heads, err := passes.Logits(passes.Want{}, m)
 	if err != nil {
 		return nil, err
 	}
 	program, err := grad.Compile(context.Background(), m, m.Clone(), grad.Options{
 		Batch: int64(batch), Input: m.Graph.Feeds()[0].Name(), Layout: layout,
-		Targets: grad.Targets{Scores: scores.Value.Name()}, Loss: grad.Loss{Kind: grad.CrossEntropy},
+		Targets: grad.Targets{Heads: []grad.Head{{Scores: heads.Scores[0].Value.Name()}}}, Loss: grad.Loss{Kind: grad.CrossEntropy},
 		Opt: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9, WeightDecay: 5e-4},
 	})
 	if err != nil {

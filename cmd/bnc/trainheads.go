@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+// trainHead is an output of class scores that is trained and judged.
+type trainHead struct {
+	output  string
+	scores  string // what it is judged by: the output, or "" for what a TopK gives
+	teacher string // the same of the teacher, where that is one output
+	taught  bool   // by a teacher, not by labels
+}
+
+// scoresOf returns what heads are judged by.
+func scoresOf(heads []trainHead) (names []string) {
+	for _, h := range heads {
+		names = append(names, h.scores)
+	}
+	return names
+}
+
+// chooseHeads finds the outputs that are trained, tells of the others, and compares
+// labels with the first. Where labels teach one of several, the original's answers
+// teach the others.
+func (t *trainable) chooseHeads(s streams, m *ir.Model, o *trainOptions, sets *trainingSets) ([]*passes.Scores, error) {
+	heads, err := passes.Logits(passes.Want{Output: o.scores, Classes: len(sets.train.Classes()), Of: t.meta.Outputs}, m)
+	if err != nil {
+		return nil, err
+	}
+	first := heads.Scores[0]
+	if err := sets.fit(first.Output.Name(), int(first.Classes), o.distill, s.notice); err != nil {
+		return nil, err
+	}
+	if o.images.labels != "" && len(t.labels) != int(first.Classes) {
+		return nil, unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(t.labels), first.Output.Name(), first.Classes)
+	}
+	for _, other := range heads.Others {
+		s.notice("output %q is left out, and may change with the weights: %s", other.Output.Name(), other.Reason)
+	}
+	if o.distill || len(heads.Scores) == 1 {
+		return heads.Scores, nil
+	}
+	if t.bottleneck && !t.meta.Backbone {
+		for _, rest := range heads.Scores[1:] {
+			s.notice("output %q is left out, and may change with the weights: the labels are taken for those of %q, and the bundle's weights are not the original's any more; --distill --teacher MODEL teaches all outputs", rest.Output.Name(), first.Output.Name())
+		}
+		return heads.Scores[:1], nil
+	}
+	s.notice("the labels are taken for those of output %q; what the others say, the model as it was teaches. --scores names the only output to train", first.Output.Name())
+	t.teacher = t.source.Clone()
+	if t.bottleneck {
+		return heads.Scores, passes.Bypass(t.teacher)
+	}
+	return heads.Scores, nil
+}
+
+// target tells the loss which tensors of m it compares, and notes the outputs to judge
+// by. Of a teacher's network, which is put beside m, what both compute from weights that
+// do not change is computed once.
+func (t *trainable) target(ctx context.Context, s streams, m *ir.Model, options *grad.Options, o *trainOptions, heads []*passes.Scores) error {
+	t.heads = nil
+	beside := &teacherBeside{}
+	if t.teacher != nil {
+		var err error
+		if beside, err = t.graft(ctx, m, options, o, int(heads[0].Classes)); err != nil {
+			return err
+		}
+	}
+	for i, h := range heads {
+		head, target := trainHead{output: h.Output.Name(), scores: h.Name()}, grad.Head{Scores: h.Value.Name()}
+		if o.distill || i > 0 {
+			theirs := beside.same(h, i == 0)
+			switch {
+			case i == 0 && theirs.Classes != h.Classes:
+				return unusablef("--teacher: its output %q is %d wide, the model's %d", theirs.Output.Name(), theirs.Classes, h.Classes)
+			case theirs == nil || theirs.Classes != h.Classes:
+				s.notice("output %q is left out, and may change with the weights: the teacher has no such output with scores of %d classes", h.Output.Name(), h.Classes)
+				continue
+			}
+			head.taught, head.teacher = true, theirs.Name()
+			target.Teacher = keep(m, beside.at[theirs.Value.Name()])
+		}
+		keep(m, h.Value)
+		t.heads = append(t.heads, head)
+		options.Targets.Heads = append(options.Targets.Heads, target)
+	}
+	feature := beside.at[t.meta.Tensor] // another network's tensors have other names
+	if !o.distill || !t.bottleneck || feature == nil {
+		options.Loss.FeatureWeight = 0
+	}
+	if options.Loss.FeatureWeight > 0 {
+		anatomy, err := passes.Anatomy(m)
+		if err != nil {
+			return err
+		}
+		options.Targets.Restored, options.Targets.Feature = keep(m, anatomy.Restored), keep(m, feature)
+	}
+	return m.Graph.Sort()
+}
+
+// keep makes v an output, so that it keeps its name whatever passes do to m; the step
+// has other outputs. It returns the name.
+func keep(m *ir.Model, v *ir.Value) string {
+	if !v.IsOutput() {
+		m.Graph.AddOutput(v, nil)
+	}
+	return v.Name()
+}
+
+// teacherBeside is a teacher's network beside the one that learns.
+type teacherBeside struct {
+	heads []*passes.Scores
+	at    map[string]*ir.Value // its tensors there, by their names
+}
+
+// same returns the teacher's output of a name or, for the first, its own first.
+func (b *teacherBeside) same(h *passes.Scores, first bool) *passes.Scores {
+	i := slices.IndexFunc(b.heads, func(s *passes.Scores) bool { return s.Output.Name() == h.Output.Name() })
+	switch {
+	case i >= 0:
+		return b.heads[i]
+	case first:
+		return b.heads[0]
+	}
+	return nil
+}
+
+// graft puts the teacher beside the network.
+func (t *trainable) graft(ctx context.Context, m *ir.Model, options *grad.Options, o *trainOptions, classes int) (*teacherBeside, error) {
+	teacher, whose := t.teacher.Clone(), "--teacher"
+	if o.teacher == "" { // of the prepared network, so that names and constants are the same
+		teacher, whose = m.Clone(), "the network as it was, which teaches"
+		if t.bottleneck {
+			if err := passes.Bypass(teacher); err != nil {
+				return nil, err
+			}
+		}
+	} else if _, err := passes.RunContext(ctx, teacher, prepared, nil); err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	heads, err := passes.Logits(passes.Want{Output: o.scores, Classes: classes, Optional: true}, teacher)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != options.Input {
+		return nil, unusablef("%s: its input is called %q, the model's %q", whose, in[0].Name(), options.Input)
+	}
+	at, err := passes.Graft(m, teacher, "teacher.", func(name string) bool { return !options.Train(name) })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	return &teacherBeside{heads.Scores, at}, nil
+}
+
+// validate judges weights by the images that are kept for that.
+func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
+	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Scores: scoresOf(s.heads), Extra: weights})
+	if unusable := (*eval.UnusableError)(nil); errors.As(err, &unusable) {
+		return train.Validation{}, unusablef("images to judge by: %w", err)
+	}
+	if err != nil {
+		return train.Validation{}, err
+	}
+	v := train.Validation{Top1: rate(r.Top1)}
+	if v.Top1 != nil {
+		v.Outputs = append(v.Outputs, train.Output{Name: s.heads[0].output, Measure: measureTop1, Value: *v.Top1})
+	}
+	for i, out := range r.Outputs() {
+		if classes, ok := s.taught[s.heads[i].output]; ok {
+			v.Outputs = append(v.Outputs, train.Output{Name: s.heads[i].output, Measure: measureAgreement, Value: eval.Agreement(out.Classes, classes)})
+		}
+	}
+	if s.heads[0].taught {
+		v.Agreement = meanAgreement(v.Outputs)
+	}
+	if len(s.heads) == 1 {
+		v.Outputs = nil
+	}
+	if sum := eval.Summarise(r.Bytes); sum != nil {
+		v.PayloadBytes = &sum.Mean
+		v.Dead = len(r.Bytes) >= 16 && slices.Max(r.Bytes) == slices.Min(r.Bytes)
+	}
+	return v, nil
+}
+
+// The measures of an output.
+const (
+	measureTop1      = "top1"
+	measureAgreement = "agreement" // with a teacher
+)
+
+// meanAgreement is the mean over the outputs that have one, nil where none has.
+func meanAgreement(outputs []train.Output) *float64 {
+	sum, count := 0.0, 0
+	for _, o := range outputs {
+		if o.Measure == measureAgreement {
+			sum, count = sum+o.Value, count+1
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return new(sum / float64(count))
+}
+
+// teach notes the teacher's classes of the images to judge by.
+func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSets, o trainOptions) error {
+	var taught []trainHead
+	var names []string
+	for _, h := range s.heads {
+		if h.taught {
+			taught, names = append(taught, h), append(names, h.teacher)
+		}
+	}
+	if len(taught) == 0 || sets.val == nil {
+		return nil
+	}
+	m := t.teacher.Clone()
+	if _, err := passes.RunContext(ctx, m, prepared, nil); err != nil {
+		return err
+	}
+	b, err := onnx.Marshal(m)
+	if err != nil {
+		return err
+	}
+	session, err := ort.OpenBytes("teacher", b, t.session)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, eval.Options{Batch: o.batch, Scores: names})
+	if err != nil {
+		return err
+	}
+	s.taught = map[string][]int{}
+	t.said = s.taught
+	for i, out := range r.Outputs() {
+		s.taught[taught[i].output] = out.Classes
+	}
+	return nil
+}
+
+// judge evaluates what was written, beside what training has learnt of the teacher.
+func (t *trainable) judge(ctx context.Context, sets *trainingSets, o trainOptions) (train.Validation, error) {
+	if t.heads == nil { // of a training that had ended before
+		scores, err := t.chooseHeads(quiet, t.source, &o, sets)
+		if err != nil {
+			return train.Validation{}, err
+		}
+		for _, h := range scores {
+			t.heads = append(t.heads, trainHead{output: h.Output.Name(), scores: h.Name()})
+		}
+	}
+	b, err := onnx.Marshal(t.source)
+	if err != nil {
+		return train.Validation{}, err
+	}
+	session, err := ort.OpenBytes(t.path, b, t.session)
+	if err != nil {
+		return train.Validation{}, err
+	}
+	defer session.Close()
+	feeder, err := feed.New(session.Inputs(), sets.choose)
+	if err != nil {
+		return train.Validation{}, err
+	}
+	s := &trainingStep{evaluation: session, feeder: feeder, heads: t.heads, taught: t.said}
+	return s.validate(ctx, sets, eval.DefaultBatch, nil)
+}
