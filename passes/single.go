@@ -14,8 +14,9 @@ import (
 // float32 too: a change of its interface. It is for training, whose small updates a
 // weight of 11 bits would lose; [SetWeights] gives a file its own types back.
 var SinglePrecision = Pass{
-	Name: "single-precision",
-	Doc:  "compute in float32 what is in float16 or bfloat16",
+	Name:      "single-precision",
+	Doc:       "compute in float32 what is in float16 or bfloat16",
+	Interface: true,
 	Run: func(m *ir.Model) (int, error) {
 		info, err := shape.Infer(m, shape.Options{})
 		if err != nil {
