@@ -154,7 +154,7 @@ func (b *batcher) round() (bool, error) {
 		wait := slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return stale[v] })
 		if !wait {
 			fix := batchFixes[n.Op]
-			if n.Domain == "" && fix != nil && !b.fixed[n] && b.fed[n.Input(0)] {
+			if n.Domain == "" && fix != nil && !b.fixed[n] {
 				did, err := fix(b, n)
 				if err != nil {
 					return false, err

@@ -14,6 +14,7 @@ var batchFixes = map[string]func(b *batcher, n *ir.Node) (bool, error){
 	"Reshape": fixReshape,
 	"Expand":  fixExpand,
 	"Resize":  fixResize,
+	"Concat":  fixConcat,
 }
 
 // fixReshape puts a 0 (copy), or else a -1, where the new shape states the old
@@ -123,4 +124,31 @@ func fixResize(b *batcher, n *ir.Node) (bool, error) {
 	}
 	n.SetInput(3, b.op("sizes", "Concat", []*ir.Value{first, rest}, ir.IntAttr("axis", 0)))
 	return true, nil
+}
+
+// fixConcat repeats constants that are joined to each image, as zeros are to its
+// channels, for every image.
+func fixConcat(b *batcher, n *ir.Node) (bool, error) {
+	at := slices.IndexFunc(n.Inputs(), func(v *ir.Value) bool { return b.fed[v] })
+	x := n.Input(at)
+	axis, rows, ok := b.axis(x)
+	if rank, _ := b.info.Of(x).Rank(); !ok || !rows.Is(1) || b.size != 1 || int(n.Int("axis", 1)+int64(rank))%rank == axis {
+		return false, nil
+	}
+	did := false
+	for i, v := range n.Inputs() {
+		dims, known := b.info.Dims(v)
+		if b.fed[v] || !known || !dims[axis].Is(1) {
+			continue
+		}
+		count := b.slice("images", b.unary("joined", "Shape", x), 0, int64(axis), int64(axis)+1)
+		ones := slices.Repeat([]int64{1}, len(dims)-axis-1)
+		parts := []*ir.Value{count, b.ints("ones", ones...)}
+		if axis > 0 {
+			parts = slices.Insert(parts, 0, b.ints("ones", slices.Repeat([]int64{1}, axis)...))
+		}
+		n.SetInput(i, b.binary("repeated", "Expand", v, b.op("shape", "Concat", parts, ir.IntAttr("axis", 0))))
+		did = true
+	}
+	return did, nil
 }

@@ -10,7 +10,8 @@ import (
 
 // rowRule says why node n, whose input i has the batch in axis, does not treat
 // the images of a batch one by one; "" where it does. Where the batch is in the
-// outputs was found out before, and that the rows of an image stay as many.
+// outputs was found out before, and that the rows of an image stay as many. Operators of
+// other domains than ai.onnx are called DOMAIN:OP.
 type rowRule func(b *batcher, n *ir.Node, i, axis int) string
 
 // rowRules are the operators that treat the images one by one, on a condition.
@@ -34,6 +35,9 @@ var rowRules = map[string]rowRule{
 	"MaxPool": inFront, "AveragePool": inFront, "LpPool": inFront, "GlobalMaxPool": inFront, "GlobalAveragePool": inFront,
 	"GlobalLpPool": inFront, "BatchNormalization": inFront, "InstanceNormalization": inFront, "GroupNormalization": inFront,
 	"LRN": inFront, "Resize": resizeRows, "Upsample": inFront, "DepthToSpace": inFront, "SpaceToDepth": inFront,
+
+	"com.microsoft:QLinearAdd": aligned, "com.microsoft:QLinearMul": aligned, "com.microsoft:QLinearSigmoid": aligned,
+	"com.microsoft:QLinearLeakyRelu": aligned, "com.microsoft:QLinearAveragePool": inFront, "com.microsoft:QLinearGlobalAveragePool": inFront,
 }
 
 // alignedOps broadcast their inputs, element by element or, as MatMul, by rows
@@ -48,14 +52,14 @@ var alignedOps = []string{
 
 // checkRows fails unless n treats the images of a batch one by one.
 func (b *batcher) checkRows(n *ir.Node) error {
-	rule := rowRules[n.Op]
-	if slices.Contains(alignedOps, n.Op) {
+	rule := rowRules[strings.TrimPrefix(n.Domain+":"+n.Op, ":")]
+	if n.Domain == "" && slices.Contains(alignedOps, n.Op) {
 		rule = aligned
 	}
 	if n.Domain == codecDomain && n.Op == "JpegRoundTrip" {
 		rule = func(b *batcher, n *ir.Node, _, axis int) string { return inFront(b, n, 0, axis) } // tiles and ranges
 	}
-	if n.Domain != "" && n.Domain != codecDomain || rule == nil {
+	if rule == nil {
 		return b.refuse(n, "bnc does not know that %s treats the images of a batch one by one", n.Op)
 	}
 	if n.Int("training_mode", 0) != 0 {

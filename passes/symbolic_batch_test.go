@@ -25,7 +25,6 @@ func TestSymbolicBatchRefuses(t *testing.T) {
 		{"summed over the batch", ``, `y = ReduceMean <axes = [0], keepdims = 1> (x)`, "squeezed away or mixed"},
 		{"a Softmax of the batch", ``, `a = GlobalAveragePool (x) y = Softmax <axis = 0> (a)`, "works along the batch"},
 		{"joined along the batch", ``, `y = Concat <axis = 0> (x, x)`, "works along the batch"},
-		{"joined with a constant", `float[1,1,4,4] token = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}`, `y = Concat <axis = 1> (x, token)`, `"token" float32[1,1,4,4] becomes`},
 		{"images in another axis", ``, `a = Transpose <perm = [1, 0, 2, 3]> (x) y = MaxPool <kernel_shape = [2, 2]> (a)`, "in axis 1"},
 		{"images against channels", `int64[3] s = {1, 1, 1}`, `a = ReduceMean <axes = [1, 2, 3], keepdims = 0> (x) b = Reshape (a, s) y = Add (x, b)`, "meets another axis"},
 		{"images against images", `int64[3] s = {1, 1, 32}`, `f = Flatten (x) g = Reshape (x, s) y = Add (f, g)`, "squeezed away or mixed"},

@@ -72,11 +72,12 @@ func checkBatch(t *testing.T, m, prepared *ir.Model, tolerance float64) {
 	}
 }
 
+// batchGraph is a graph of input x, float [B,4,6,6], and perhaps w; P stands for 36*B, Q
+// for 4*B.
+type batchGraph struct{ name, weights, graph string }
+
 // fixedBatches are graphs that exporters write for a batch size that is built in.
-var fixedBatches = []struct {
-	name, weights string // the latter of w
-	graph         string // of input x, float [B,4,6,6]; P stands for 36*B, Q for 4*B
-}{
+var fixedBatches = []batchGraph{
 	{"a target with -1", ``, `s = Constant <value_ints = [B, -1]> () y = Reshape (x, s)`},
 	{"a target without -1", ``, `s = Constant <value_ints = [B, 144]> () y = Reshape (x, s)`},
 	{"a target shared with weights", `float[B,144] w`, `s = Constant <value_ints = [B, 144]> () r = Reshape (w, s) q = ReduceMean <axes = [0], keepdims = 1> (r) a = Reshape (x, s) y = Mul (a, q)`},
@@ -107,16 +108,27 @@ var fixedBatches = []struct {
 		c = Pad (x, p) d = Slice (c, b, e, ax) f, g = Split <axis = 1> (d) y = Concat <axis = 1> (g, f, f)`},
 }
 
+// joinedBatches are such graphs for a batch of one image, which constants join.
+var joinedBatches = []batchGraph{
+	{"zeros behind the channels", ``, `s = Constant <value_ints = [B, 3, 6, 6]> () z = ConstantOfShape (s) y = Concat <axis = 1> (x, z)`},
+	{"a row in front", `float[B,4,1,6] w`, `y = Concat <axis = 2> (w, x)`},
+	{"a class token", `float[B,1,4] w`, `s = Constant <value_ints = [B, 4, 36]> () a = Reshape (x, s) b = Transpose <perm = [0, 2, 1]> (a) c = Concat <axis = 1> (w, b) y = Relu (c)`},
+	{"the batch in the middle", `float[2,B,36] w`, `s = Constant <value_ints = [B, 4, 36]> () a = Reshape (x, s) b = Transpose <perm = [1, 0, 2]> (a) c = Concat <axis = 0> (b, w) y = Transpose <perm = [1, 0, 2]> (c)`},
+}
+
 func TestSymbolicBatchRows(t *testing.T) {
 	plugin(t)
-	for _, c := range fixedBatches {
+	for i, c := range slices.Concat(fixedBatches, joinedBatches) {
 		for _, size := range []int64{1, 8} {
+			if i >= len(fixedBatches) && size > 1 {
+				continue // each image of a batch has another constant
+			}
 			t.Run(fmt.Sprintf("%s, %d", c.name, size), func(t *testing.T) {
 				graph := fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : 17]>\ng (float[B,4,6,6] x) => (y) { %s }", c.graph)
 				if c.weights != "" {
 					graph = strings.Replace(graph, " x)", " x, "+c.weights+")", 1)
 				}
-				m, err := onnxtext.Parse(strings.NewReplacer("[B", fmt.Sprintf("[%d", size), ", B", fmt.Sprintf(", %d", size), "[P", fmt.Sprintf("[%d", 36*size),
+				m, err := onnxtext.Parse(strings.NewReplacer("[B", fmt.Sprintf("[%d", size), ", B", fmt.Sprintf(", %d", size), ",B,", fmt.Sprintf(",%d,", size), "[P", fmt.Sprintf("[%d", 36*size),
 					"1, Q", fmt.Sprintf("1, %d", 4*size)).Replace(graph))
 				if err != nil {
 					t.Fatal(err)
