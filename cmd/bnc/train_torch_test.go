@@ -414,7 +414,7 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := passes.Run(m, prepared, nil); err != nil {
+		if _, err := new(trainable).prepare(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {

@@ -148,7 +148,7 @@ func (t *trainable) graft(ctx context.Context, m *ir.Model, options *grad.Option
 				return nil, err
 			}
 		}
-	} else if _, err := passes.RunContext(ctx, teacher, prepared, nil); err != nil {
+	} else if _, err := t.prepare(ctx, teacher); err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}
 	heads, err := passes.Logits(passes.Want{Output: o.scores, Classes: classes, Optional: true}, teacher)
@@ -167,7 +167,9 @@ func (t *trainable) graft(ctx context.Context, m *ir.Model, options *grad.Option
 
 // validate judges weights by the images that are kept for that.
 func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
-	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, eval.Options{Batch: batch, Scores: scoresOf(s.heads), Extra: weights})
+	options := batchesOf(s.evaluation, s.feeder.Input(), batch)
+	options.Scores, options.Extra = scoresOf(s.heads), weights
+	r, err := eval.Run(ctx, eval.Session(s.evaluation), s.feeder, sets.val, options)
 	if unusable := (*eval.UnusableError)(nil); errors.As(err, &unusable) {
 		return train.Validation{}, unusablef("images to judge by: %w", err)
 	}
@@ -229,7 +231,7 @@ func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSe
 		return nil
 	}
 	m := t.teacher.Clone()
-	if _, err := passes.RunContext(ctx, m, prepared, nil); err != nil {
+	if _, err := t.prepare(ctx, m); err != nil {
 		return err
 	}
 	b, err := onnx.Marshal(m)
@@ -241,7 +243,9 @@ func (s *trainingStep) teach(ctx context.Context, t *trainable, sets *trainingSe
 		return err
 	}
 	defer session.Close()
-	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, eval.Options{Batch: o.batch, Scores: names})
+	options := batchesOf(session, s.feeder.Input(), o.batch)
+	options.Scores = names
+	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, options)
 	if err != nil {
 		return err
 	}

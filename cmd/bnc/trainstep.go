@@ -28,17 +28,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
-// stepOpset is the operator set of step graphs: the oldest that has all they
-// need. Newer models keep theirs.
-const stepOpset = 17
-
-// prepared are the passes that every network goes through before it is
-// differentiated.
-var prepared = []passes.Pass{
-	passes.Initializers, passes.Upgrade(stepOpset), passes.SinglePrecision, passes.SymbolicBatch, passes.FoldConstants, passes.Identities,
-	passes.DeadCode,
-}
-
 // trainingStep is a compiled step with its sessions.
 type trainingStep struct {
 	session, evaluation *ort.Session
@@ -62,7 +51,8 @@ func (s *trainingStep) close() {
 // defaults that depend on the network.
 func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, sets *trainingSets) (*trainingStep, error) {
 	m := t.source.Clone()
-	if _, err := passes.RunContext(ctx, m, prepared, nil); err != nil {
+	builtIn, err := t.prepare(ctx, m)
+	if err != nil {
 		return nil, err
 	}
 	if n := inTrainingMode(m); n != nil {
@@ -77,11 +67,14 @@ func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, set
 		return nil, err
 	}
 	o.defaults(t.bottleneck, m)
-	if o.batch == 0 {
+	switch {
+	case builtIn != nil:
+		o.oneByOne(s, m, builtIn, sets.train.Len())
+	case o.batch == 0:
 		o.batch = defaultBatch(m, sets.train.Len())
 	}
-	if fixed := grad.Fixed(m.Graph); len(fixed) > 0 && o.freeze != "backbone" {
-		s.notice("%d weights of convolutions and matrix products stay as they are, %q among them: the file computes them of other constants, or they are no float32; what learns are float32 initializers", len(fixed), fixed[0].Name())
+	if o.freeze != "backbone" {
+		tellFixed(s, m)
 	}
 	trained, err := t.trained(m, o.freeze)
 	if err != nil {

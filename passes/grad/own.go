@@ -27,14 +27,33 @@ func OwnWeights(m *ir.Model) (int, error) {
 		constant *ir.Value
 		role     string
 	}
-	own, kept := map[reader]*ir.Value{}, map[*ir.Value]bool{} // kept: a reader has the constant itself
+	own := map[reader]*ir.Value{}
+	learns, pinned := map[*ir.Value]bool{}, map[*ir.Value]bool{} // who has the constant itself: a weight, or what cannot have another
+	give := func(n *ir.Node, i int, r reader) {
+		switch v := r.constant; {
+		case own[r] != nil:
+		case learns[v] || pinned[v] && r.role != "":
+			own[r] = g.Const(v.Name()+".own", v.Const())
+			copies++
+		default:
+			own[r], learns[v] = v, r.role != ""
+		}
+		if own[r] != r.constant {
+			n.SetInput(i, own[r])
+		}
+	}
+	var others []ir.Use
 	for _, n := range g.Nodes() {
 		for i, v := range n.Inputs() {
 			if v == nil || v.Graph() != g || v.IsInput() || len(v.Uses()) < 2 && !v.IsOutput() {
 				continue
 			}
 			t, role := v.Const(), roleOf(n, i)
-			if t == nil || !t.DType().IsFloat() || role == "" {
+			if t == nil || !t.DType().IsFloat() {
+				continue
+			}
+			if role == "" {
+				others = append(others, ir.Use{Node: n, Index: i})
 				continue
 			}
 			same, err := uniform(t)
@@ -44,19 +63,12 @@ func OwnWeights(m *ir.Model) (int, error) {
 			if same {
 				role = fmt.Sprintf("%s %p %d", role, n, i)
 			}
-			r := reader{v, role}
-			switch {
-			case own[r] != nil:
-			case kept[v] || v.IsOutput() || slices.ContainsFunc(v.Uses(), func(u ir.Use) bool { return u.Node.Graph() != g || roleOf(u.Node, u.Index) == "" }):
-				own[r] = g.Const(v.Name()+".own", t)
-				copies++
-			default:
-				own[r], kept[v] = v, true
-			}
-			if own[r] != v {
-				n.SetInput(i, own[r])
-			}
+			pinned[v] = v.IsOutput() || slices.ContainsFunc(v.Uses(), func(u ir.Use) bool { return u.Node.Graph() != g })
+			give(n, i, reader{v, role})
 		}
+	}
+	for _, u := range others {
+		give(u.Node, u.Index, reader{u.Node.Input(u.Index), ""})
 	}
 	return copies, nil
 }

@@ -24,9 +24,20 @@ var shiftInputs = map[string][]int{"Add": {0, 1}, "Mul": {0, 1}, "Sub": {0, 1}, 
 // Parameters returns the weights of a graph: the float32 initializers that
 // training may change, in the order in which nodes read them. Constants of a
 // bottleneck's quantiser are none, nor are numbers (tensors of one element) in
-// arithmetic.
+// arithmetic, nor what [noWeight] tells from weights there.
 func Parameters(g *ir.Graph) []*ir.Value {
-	var params []*ir.Value
+	params, _ := parameters(g)
+	return params
+}
+
+// Constants returns what is added to activations that depend on weights, or multiplied
+// with them, and is none of the Parameters.
+func Constants(g *ir.Graph) []Left {
+	_, left := parameters(g)
+	return left
+}
+
+func parameters(g *ir.Graph) (params []*ir.Value, left []Left) {
 	seen := map[*ir.Value]bool{}
 	depends := map[*ir.Value]bool{} // on a weight
 	for _, n := range g.Nodes() {
@@ -39,6 +50,14 @@ func Parameters(g *ir.Graph) []*ir.Value {
 				v := n.Input(i)
 				if v == nil || v.Init() == nil || v.Init().DType() != ir.Float32 || v.IsOutput() || shiftInputs[n.Op] != nil && v.Init().Len() < 2 {
 					continue
+				}
+				if shiftInputs[n.Op] != nil && !seen[v] {
+					if reason := noWeight(n, i); reason != "" {
+						if !slices.ContainsFunc(left, func(l Left) bool { return l.Value == v }) {
+							left = append(left, Left{v, reason})
+						}
+						continue
+					}
 				}
 				if !seen[v] {
 					seen[v] = true
@@ -56,8 +75,7 @@ func Parameters(g *ir.Graph) []*ir.Value {
 			}
 		}
 	}
-	delete(depends, nil)
-	return params
+	return params, left
 }
 
 // Fixed returns the weights of convolutions and matrix products that training cannot

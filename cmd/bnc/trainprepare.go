@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// stepOpset is the operator set of step graphs: the oldest that has all they
+// need. Newer models keep theirs.
+const stepOpset = 17
+
+// prepare brings m into the form that is differentiated: initializers in float32, of
+// a new operator set, for any number of images. Where the last cannot be, builtIn says
+// why, and m takes as many as it did.
+func (t *trainable) prepare(ctx context.Context, m *ir.Model) (builtIn *passes.UnsuitableError, err error) {
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{passes.Initializers, passes.Upgrade(stepOpset), passes.SinglePrecision}, nil); err != nil {
+		return nil, err
+	}
+	symbolic := m.Clone() // the pass leaves a model of no use where it fails
+	_, err = passes.RunContext(ctx, symbolic, []passes.Pass{passes.SymbolicBatch}, nil)
+	switch {
+	case err == nil:
+		*m = *symbolic
+	case !errors.As(err, &builtIn):
+		return nil, err
+	}
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{passes.FoldConstants, passes.Identities, passes.DeadCode}, nil); err != nil {
+		return nil, err
+	}
+	return builtIn, t.foldComputed(ctx, m)
+}
+
+// foldComputed makes initializers of what m computes of constants, so that it can be
+// trained.
+func (t *trainable) foldComputed(ctx context.Context, m *ir.Model) error {
+	part, err := passes.Computed(m)
+	if err != nil || part == nil {
+		return err
+	}
+	b, err := onnx.Marshal(part)
+	if err != nil {
+		return err
+	}
+	session, err := ort.OpenBytes("computed weights", b, t.session)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	results, err := session.Run(ctx, ort.Feed{part.Graph.Feeds()[0].Name(): tensor.Of([]int64{1}, []float32{0})})
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		m.Graph.Freeze(m.Graph.Value(r.Name), ir.NewTensor(ir.Float32, r.Tensor.Shape, ir.Memory(r.Tensor.Data)))
+	}
+	_, err = passes.RunContext(ctx, m, []passes.Pass{passes.DeadCode}, nil)
+	return err
+}
+
+// tellFixed tells what looks like a weight and does not learn.
+func tellFixed(s streams, m *ir.Model) {
+	if fixed := grad.Fixed(m.Graph); len(fixed) > 0 {
+		s.notice("%d weights of convolutions and matrix products stay as they are, %q among them: the file computes them, of quantised numbers for example; what learns are floats", len(fixed), fixed[0].Name())
+	}
+	if left := grad.Constants(m.Graph); len(left) > 0 {
+		s.notice("%d constants that are added to activations or multiplied with them stay as they are, %q among them: %s", len(left), left[0].Value.Name(), left[0].Reason)
+	}
+}
+
+// oneByOne makes o fit a network whose batch size is built in, for a reason: as many
+// images a step, which move the weights together as far as they would as part of a
+// larger batch, and running statistics, since those of one image are none.
+func (o *trainOptions) oneByOne(s streams, m *ir.Model, builtIn error, images int) {
+	dims, _ := m.Graph.Feeds()[0].Shape()
+	usual := defaultBatch(m, images)
+	o.batch = int(dims[0].N)
+	if !o.flags.Changed("lr") {
+		o.lr *= min(1, float64(o.batch)/float64(usual))
+	}
+	if o.statistics == "" {
+		o.statistics = "running"
+	}
+	s.notice("%v; as it is, a step takes %d", builtIn, o.batch)
+}
+
+// batchesOf are batches of n images to a session's input of that name, or of as many as
+// it takes.
+func batchesOf(session *ort.Session, input string, n int) eval.Options {
+	for _, p := range session.Inputs() {
+		if p.Name == input {
+			return eval.BatchOf(p, n)
+		}
+	}
+	return eval.Options{Batch: n}
+}
