@@ -15,7 +15,7 @@ func TestCompileInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	o := Options{Batch: 2, Input: m.Graph.Feeds()[0].Name(), Targets: Targets{Scores: m.Graph.Outputs()[0].Value.Name()}, Loss: Loss{Kind: CrossEntropy}, Opt: Optimizer{Kind: SGD}}
+	o := Options{Batch: 2, Input: m.Graph.Feeds()[0].Name(), Targets: Targets{Heads: []Head{{Scores: m.Graph.Outputs()[0].Value.Name()}}}, Loss: Loss{Kind: CrossEntropy}, Opt: Optimizer{Kind: SGD}}
 	if _, err := Compile(ctx, m, m.Clone(), o); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, expected the end of the context", err)
 	}
