@@ -1,7 +1,7 @@
 #!/bin/sh
 # make demo: a ResNet-50, split after its first residual block, run on a real
 # photograph, here and over a network, and what crosses compared with the alternatives;
-# then a small network and its bottleneck, trained on Fashion-MNIST, for a few minutes.
+# then a small network and its bottleneck, trained on Fashion-MNIST, for a minute or two.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 photos=${XDG_CACHE_HOME:-$HOME/.cache}/bnc/photos
@@ -63,14 +63,14 @@ server=
 echo
 
 data=${XDG_CACHE_HOME:-$HOME/.cache}/bnc/fashion-mnist
-echo "== Train a ResNet-20 on 20,000 images of Fashion-MNIST"
+echo "== Train a ResNet-20 on 12,000 images of Fashion-MNIST"
 bnc models resnet20 -o resnet20.onnx >/dev/null
-show bnc train resnet20.onnx --data "$data" --limit 20000 --epochs 2 -o clothes.onnx
+show bnc train resnet20.onnx --data "$data" --limit 12000 --val-limit 2000 --epochs 2 -o clothes.onnx
 echo "== Put a bottleneck behind its first block, and train with the codec in the loop"
 bnc split clothes.onnx --after rb1 --c 1 --s 2 --calib "$data" >/dev/null
 bnc eval clothes.onnx --data "$data" --limit 2000 --json >whole.json
 bnc eval clothes-rb1-c1-s2 --data "$data" --limit 2000 --json >before.json
-show bnc train clothes-rb1-c1-s2 --data "$data" --limit 20000 --epochs 1
+show bnc train clothes-rb1-c1-s2 --data "$data" --limit 12000 --val-limit 2000 --epochs 1
 bnc eval clothes-rb1-c1-s2 --data "$data" --limit 2000 --json >after.json
 bnc eval clothes.onnx --data "$data" --limit 2000 --input-codec png --json >png.json
 echo "== Accuracy and bytes on 2,000 test images"
