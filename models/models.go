@@ -17,11 +17,12 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
+	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/similar"
 )
 
 // The versions of the file format and of the ai.onnx operator set that Build
@@ -103,8 +104,8 @@ func Names() []string {
 	return names
 }
 
-// Lookup describes a network. An unknown name is an error that tells the
-// nearest known one.
+// Lookup describes a network. An unknown name is an error that tells those that
+// are spelled like it, and all.
 func Lookup(name string) (Info, error) {
 	a, err := find(name)
 	return a.Info, err
@@ -116,10 +117,11 @@ func find(name string) (architecture, error) {
 			return a, nil
 		}
 	}
-	nearest := slices.MinFunc(Names(), func(a, b string) int {
-		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
-	})
-	return architecture{}, fmt.Errorf("no network is called %q; did you mean %q? Known are %q", name, nearest, Names())
+	meant := ""
+	if near := similar.Names(name, Names()); len(near) > 0 {
+		meant = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return architecture{}, fmt.Errorf("no network is called %q%s Known are %s", name, cmp.Or(meant, "."), strings.Join(Names(), ", "))
 }
 
 // Build returns the named network with random weights drawn from o.Seed. An

@@ -69,6 +69,8 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 			return usagef("--input: expected an image or a folder of images")
 		case o.n < 1:
 			return usagef("--n %d: expected 1 or more", o.n)
+		case o.most <= 0:
+			return usagef("--most %v: expected a time above 0", o.most)
 		case o.json && o.markdown:
 			return usagef("--json and --markdown exclude each other")
 		}

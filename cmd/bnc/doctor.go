@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/spf13/pflag"
@@ -24,24 +26,39 @@ Example:
 		asJSON := fs.Bool("json", false, "print one JSON document")
 		return func(ctx context.Context, s streams, args []string) error {
 			if len(args) > 0 {
-				return usagef("doctor takes no arguments, found %q", args)
+				return usagef("doctor takes no arguments, found %s", argumentsText(args))
 			}
 			r := ort.Inspect()
 			if *asJSON {
-				return printJSON(s.out, reportJSON(r))
+				if err := printJSON(s.out, reportJSON(r)); err != nil {
+					return err
+				}
+			} else {
+				printDoctor(s, r)
 			}
-			return printDoctor(s, r)
+			return broken(r)
 		}
 	},
 }
 
-// printDoctor prints the report; what keeps bnc from running models fails.
-func printDoctor(s streams, r ort.Report) error {
+// broken says what keeps bnc from running models, nil for nothing.
+func broken(r ort.Report) error {
+	switch {
+	case r.Plugin.Path == "":
+		return errors.New("the plugin is missing")
+	case r.PluginError != nil:
+		return errors.New("the plugin cannot be used")
+	case r.LoadError != nil:
+		return errors.New("ONNX Runtime cannot be used")
+	}
+	return nil
+}
+
+// printDoctor prints the report.
+func printDoctor(s streams, r ort.Report) {
 	fmt.Fprintf(s.out, "bnc           %s\n", version)
-	var broken error
 	switch {
 	case r.LoadError != nil:
-		broken = fmt.Errorf("ONNX Runtime cannot be used")
 		fmt.Fprintf(s.out, "ONNX Runtime  missing: %v\n              get it with 'make deps', or set BNC_ORT_LIB to libonnxruntime.so (1.30.0)\n", r.LoadError)
 	default:
 		fmt.Fprintf(s.out, "ONNX Runtime  %s, %s (%s)\n", r.Version, r.Library.Path, r.Library.From)
@@ -58,15 +75,12 @@ func printDoctor(s streams, r ort.Report) error {
 	}
 	switch {
 	case r.Plugin.Path == "":
-		broken = fmt.Errorf("the plugin is missing")
-		fmt.Fprintf(s.out, "plugin        missing: build it with 'make build', or set BNC_OPS_LIB to libbnc_ops.so; looked at %v\n", r.Plugin.Tried)
+		fmt.Fprintf(s.out, "plugin        missing: build it with 'make build', or set BNC_OPS_LIB to libbnc_ops.so; looked at %s\n", strings.Join(r.Plugin.Tried, ", "))
 	case r.PluginError != nil:
-		broken = fmt.Errorf("the plugin cannot be used")
 		fmt.Fprintf(s.out, "plugin        %s does not load: %v\n", r.Plugin.Path, r.PluginError)
 	default:
 		fmt.Fprintf(s.out, "plugin        %s (%s)\n", r.Plugin.Path, r.Plugin.From)
 	}
-	return broken
 }
 
 // doctorJSON is what bnc doctor --json prints.

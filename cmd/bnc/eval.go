@@ -86,8 +86,8 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 		if o.data == "" {
 			return usagef("--data is missing: which images?")
 		}
-		if o.batch < 1 || o.limit < 0 || o.threads < 0 {
-			return usagef("--batch %d, --limit %d, --threads %d: expected 1 or more, and 0 or more", o.batch, o.limit, o.threads)
+		if o.batch < 1 || o.limit < 0 {
+			return usagef("--batch %d, --limit %d: expected 1 or more, and 0 or more", o.batch, o.limit)
 		}
 		if o.codec != "" && o.codec != "jpeg" && o.codec != "png" {
 			return usagef("--input-codec %q: expected jpeg or png", o.codec)

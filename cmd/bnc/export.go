@@ -80,7 +80,7 @@ func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 			return exportJob(s, args[0], args[1:], o.repository, o.job)
 		}
 		if len(args) == 0 || args[0] != "triton" {
-			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO, bnc export slurm DIR or bnc export k8s DIR; found %q", args)
+			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO, bnc export slurm DIR or bnc export k8s DIR; found %s", argumentsText(args))
 		}
 		if len(args) == 1 {
 			return usagef("expected at least one bundle or model after %q", args[0])

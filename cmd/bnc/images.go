@@ -2,6 +2,7 @@ package main
 
 import (
 	"image"
+	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -46,9 +47,27 @@ func (f *imageFlags) given() bool {
 	return slices.ContainsFunc(preparing, f.flags.Changed)
 }
 
+// check finds values that fit no model.
+func (f *imageFlags) check() error {
+	number := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+	divisor := func(v float64) bool { return number(v) && v != 0 }
+	switch {
+	case f.flags.Changed("scale") && !divisor(f.scale):
+		return usagef("--scale %v: expected a number other than 0", f.scale)
+	case slices.ContainsFunc(f.mean, func(v float64) bool { return !number(v) }):
+		return usagef("--mean: expected finite numbers")
+	case slices.ContainsFunc(f.std, func(v float64) bool { return !divisor(v) }):
+		return usagef("--std: expected numbers other than 0")
+	}
+	return oneOf("color", f.color, []string{"", imagein.RGB, imagein.BGR, imagein.Gray})
+}
+
 // resolve returns how images become an input of layout l: the flags, else what
 // is inherited, else the defaults for images of the given size.
 func (f *imageFlags) resolve(l imagein.Layout, inherited *imagein.Preprocess, size image.Point) (imagein.Preprocess, error) {
+	if err := f.check(); err != nil {
+		return imagein.Preprocess{}, err
+	}
 	var crop []int64
 	if f.crop != "" {
 		var err error
@@ -83,6 +102,9 @@ func (f *imageFlags) resolve(l imagein.Layout, inherited *imagein.Preprocess, si
 	}
 	if f.std != nil {
 		p.Std = f.std
+	}
+	if p.Crop == ([2]int{}) {
+		return p, unusablef("the model takes images of any size: say which it is to get by --crop HxW")
 	}
 	if err := p.Validate(l); err != nil {
 		return p, unusableError{err}

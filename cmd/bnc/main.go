@@ -15,11 +15,12 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/similar"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/spf13/pflag"
 )
 
@@ -85,7 +86,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &usage), errors.As(err, &unfit):
 		return exitUsage
-	case errors.As(err, &unusable), errors.As(err, &noCut), errors.As(err, &unsuitable), errors.Is(err, onnx.ErrFormat),
+	case errors.As(err, &unusable), errors.As(err, &noCut), errors.As(err, &unsuitable), errors.Is(err, onnx.ErrFormat), errors.Is(err, model.ErrFormat),
 		errors.Is(err, fs.ErrNotExist):
 		return exitUnusable
 	}
@@ -126,10 +127,12 @@ func dispatch(ctx context.Context, s streams, args []string) error {
 			return c.execute(ctx, s, args[1:])
 		}
 	}
+	var names []string
 	for _, c := range commands {
-		if levenshtein.ComputeDistance(c.name, args[0]) <= 2 {
-			return usagef("no command %q; did you mean %q?", args[0], c.name)
-		}
+		names = append(names, c.name)
+	}
+	if near := similar.Names(args[0], names); len(near) > 0 {
+		return usagef("no command %q; did you mean %q?", args[0], near[0])
 	}
 	return usagef("no command %q; see bnc --help", args[0])
 }
@@ -164,8 +167,11 @@ func (c command) execute(ctx context.Context, s streams, args []string) error {
 		fmt.Fprintf(s.out, "Usage: bnc %s %s\n\n%s\n\n%s\n\nFlags:\n%s", c.name, c.args, c.short, strings.TrimSpace(c.long), flags.FlagUsages())
 		return nil
 	}
+	if err == nil {
+		err = inBounds(flags)
+	}
 	if err != nil {
-		return usagef("%s: %w; see bnc %s --help", c.name, err, c.name)
+		return usagef("%s: %w; see bnc %s --help", c.name, flagError(err), c.name)
 	}
 	return do(ctx, s, flags.Args())
 }
@@ -186,7 +192,7 @@ func printJSON(w io.Writer, v any) error {
 // oneArg returns the single argument that a command takes.
 func oneArg(args []string, what string) (string, error) {
 	if len(args) != 1 {
-		return "", usagef("expected one %s, found %d arguments %q", what, len(args), args)
+		return "", usagef("expected one %s, found %s", what, argumentsText(args))
 	}
 	return args[0], nil
 }

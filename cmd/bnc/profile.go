@@ -87,8 +87,6 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 			return usagef("--runs %d: expected %d or more", o.runs, fewestRun)
 		case !(o.precision >= 0):
 			return usagef("--confidence %v: expected percent from 0 on", o.precision)
-		case o.threads < 0 || o.threads > 16*runtime.NumCPU():
-			return usagef("--threads %d: expected 0 to %d, of %d cores", o.threads, 16*runtime.NumCPU(), runtime.NumCPU())
 		}
 		if err := o.sortInputs(); err != nil {
 			return err
@@ -227,7 +225,7 @@ func (p *profiler) add(ctx context.Context, r *plan.Profile, path string) error 
 		p.notice("%s: both halves", path)
 		entry, source, err := p.pair(ctx, path)
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 		if err := sameSource(r, path, source); err != nil {
 			return err

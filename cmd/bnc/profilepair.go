@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,11 +36,11 @@ func (p *profiler) pair(ctx context.Context, dir string) (_ plan.CutProfile, sou
 	defer func() { err = errors.Join(err, mobile.Close()) }()
 	feeder, err := feed.New(b.Mobile.Inputs, p.images.chooser(b.Meta.Preprocess))
 	if err != nil {
-		return entry, "", unusableError{err}
+		return entry, "", unusablef("%s: %w", dir, err)
 	}
 	feeds, err := p.feeds(feeder)
 	if err != nil {
-		return entry, "", err
+		return entry, "", fmt.Errorf("%s: %w", dir, err)
 	}
 	cloud, err := b.OpenCloud(p.session)
 	if err != nil {

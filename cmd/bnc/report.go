@@ -70,7 +70,7 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	return func(ctx context.Context, s streams, args []string) error {
 		switch {
 		case len(args) > 0:
-			return usagef("expected flags only, found %q", args)
+			return usagef("expected flags only, found %s", argumentsText(args))
 		case len(o.profiles) == 0:
 			return usagef("--profile: expected a file of bnc profile or one of %s", strings.Join(plan.BuiltinProfiles(), ", "))
 		case o.out == "":

@@ -73,7 +73,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	fs.BoolVar(&o.jsonl, "jsonl", false, "print each result as a line of JSON as soon as it is there")
 	return func(ctx context.Context, s streams, args []string) error {
 		if len(args) < 2 {
-			return usagef("expected a bundle or model and at least one input, found %q", args)
+			return usagef("expected a bundle or model and at least one input, found %s", argumentsText(args))
 		}
 		if o.top < 1 {
 			return usagef("--top %d: expected 1 or more", o.top)

@@ -186,8 +186,8 @@ func (o *searchOptions) check() (sizes []search.Size, cacheBytes uint64, err err
 	if !(o.maxLoss >= 0 && o.maxLoss <= 100) || !(o.margin >= 0 && o.margin <= 100) {
 		return nil, 0, usagef("--max-loss %v, --margin %v: expected percentage points from 0 to 100", o.maxLoss, o.margin)
 	}
-	if o.jobs < 1 || o.screenImages < 1 || o.threads < 0 {
-		return nil, 0, usagef("--jobs %d, --screen-images %d, --threads %d: expected 1 or more, and 0 or more", o.jobs, o.screenImages, o.threads)
+	if o.jobs < 1 || o.screenImages < 1 {
+		return nil, 0, usagef("--jobs %d, --screen-images %d: expected 1 or more", o.jobs, o.screenImages)
 	}
 	for _, c := range o.channels {
 		n, err := strconv.Atoi(c)
@@ -247,7 +247,7 @@ func writeSearchPlan(ctx context.Context, s streams, args []string, o *searchOpt
 // searchRun finishes one candidate.
 func searchRun(ctx context.Context, s streams, args []string, o *searchOptions) error {
 	if len(args) > 0 {
-		return usagef("run takes flags only, found %q", args)
+		return usagef("run takes flags only, found %s", argumentsText(args))
 	}
 	p, err := openSearchPlan(o)
 	if err != nil {
@@ -310,7 +310,7 @@ func searchWhole(ctx context.Context, s streams, args []string, o *searchOptions
 // searchCollect merges.
 func searchCollect(_ context.Context, s streams, args []string, o *searchOptions) error {
 	if len(args) > 0 {
-		return usagef("collect takes flags only, found %q", args)
+		return usagef("collect takes flags only, found %s", argumentsText(args))
 	}
 	p, err := openSearchPlan(o)
 	if err != nil {

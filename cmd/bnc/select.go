@@ -124,7 +124,7 @@ func (o *selectOptions) check(args []string) error {
 	}
 	switch {
 	case len(args) > 0:
-		return usagef("expected flags only, found %q", args)
+		return usagef("expected flags only, found %s", argumentsText(args))
 	case len(o.profiles) == 0:
 		return usagef("--profile: expected a file of bnc profile or one of %s", strings.Join(plan.BuiltinProfiles(), ", "))
 	case formats > 1:

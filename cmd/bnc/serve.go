@@ -112,8 +112,8 @@ func (o *serveOptions) check(args []string) (map[string]string, error) {
 		return nil, usagef("expected bundles or models to serve, or a folder of them with --watch")
 	case m.MaxBatch < 1 || m.Queue < 1 || m.Instances < 1:
 		return nil, usagef("--max-batch %d, --queue %d, --instances %d: expected 1 or more", m.MaxBatch, m.Queue, m.Instances)
-	case m.MaxDelay < 0 || m.Session.Threads < 0:
-		return nil, usagef("--max-delay %v, --threads %d: expected 0 or more", m.MaxDelay, m.Session.Threads)
+	case m.MaxDelay < 0:
+		return nil, usagef("--max-delay %v: expected 0 or more", m.MaxDelay)
 	case m.MaxPixels < 1 || o.memory < 2:
 		return nil, usagef("--max-pixels %d, --memory %d: expected more than 0", m.MaxPixels, o.memory)
 	case o.server.MaxBody < 1 || o.server.MaxConnections < 1 || o.server.DrainTimeout <= 0:

@@ -178,8 +178,6 @@ func (o *trainOptions) check() error {
 		}
 	}
 	switch {
-	case o.threads < 0:
-		return usagef("--threads %d: expected 0 or more", o.threads)
 	case o.limit < 0 || o.valLimit < 0:
 		return usagef("--limit %d, --val-limit %d: expected 0 (all) or more", o.limit, o.valLimit)
 	case o.quality < 0 || o.quality > 100:

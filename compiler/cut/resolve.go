@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/similar"
 )
 
 // Error says that a name is no cut of the model, and what is near.
@@ -161,8 +161,5 @@ func (a *Analysis) similar(name string) []string {
 	for _, c := range a.Cuts {
 		names = append(append(names, c.ID, c.Value.Name()), c.Aliases...)
 	}
-	distance := func(s string) int { return levenshtein.ComputeDistance(name, s) }
-	names = slices.DeleteFunc(names, func(s string) bool { return distance(s) > max(2, len(name)/3) })
-	slices.SortStableFunc(names, func(x, y string) int { return distance(x) - distance(y) })
-	return names[:min(len(names), 3)]
+	return similar.Names(name, names)
 }

@@ -12,6 +12,7 @@ package model
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -115,6 +116,9 @@ func Find(ports []Port, name string) (Port, bool) {
 	return Port{}, false
 }
 
+// ErrFormat is wrapped by every error about what a file holds.
+var ErrFormat = errors.New("not a readable ONNX model")
+
 // ReadFile reads the head of the ONNX file at path; errors name it.
 func ReadFile(path string) (*Model, error) {
 	f, err := os.Open(path)
@@ -127,7 +131,7 @@ func ReadFile(path string) (*Model, error) {
 		return nil, err
 	}
 	if !stat.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: expected an ONNX file, found a %s", path, kindOf(stat.Mode()))
+		return nil, fmt.Errorf("%s: %w: it is a %s", path, ErrFormat, kindOf(stat.Mode()))
 	}
 	m, err := read(f, stat.Size())
 	if err != nil {
@@ -151,11 +155,11 @@ func kindOf(mode os.FileMode) string {
 
 func read(r io.ReaderAt, size int64) (*Model, error) {
 	if size == 0 {
-		return nil, fmt.Errorf("expected an ONNX model, found an empty file")
+		return nil, fmt.Errorf("%w: the file is empty", ErrFormat)
 	}
 	m, err := parse(&file{r: r, size: size})
 	if err != nil {
-		return nil, fmt.Errorf("not a readable ONNX model: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return m, nil
 }
