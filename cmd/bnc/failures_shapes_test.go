@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/bottlenet/bnc/runtime/model"
@@ -84,6 +85,58 @@ func TestShapesAsOutputs(t *testing.T) {
 		w = Pad (flat, widths)
 		widths = Concat <axis = 0> (all, sum)
 	}`, nil), "a")
+}
+
+// TestShapeOnlyBranch: a tensor whose shape alone is read behind it, beside the path of
+// the activations.
+func TestShapeOnlyBranch(t *testing.T) {
+	plugin(t)
+	path := fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
+	net (float[N,2,4,4] x) => (float[N,32] y) <int64[1] zero = {0}, int64[1] rest = {-1}> {
+		a = MaxPool <kernel_shape = [1,1]> (x)
+		b = Sigmoid (a)
+		s = Shape (b)
+		n = Gather (s, zero)
+		m = Concat <axis = 0> (n, rest)
+		c = Relu (a)
+		many = ConstantOfShape (s)
+		d = Sub (c, many)
+		y = Reshape (d, m)
+	}`, nil)
+	if names := plainPairs(t, path); !slices.Equal(names, []string{"a", "c", "d"}) {
+		t.Errorf("cuts %v, expected a, c and d", names)
+	}
+	splitBothWays(t, path, "c")
+	for _, flag := range []string{"--plain", "--c=1"} {
+		dir := filepath.Join(t.TempDir(), "b")
+		if _, stderr, code := bnc(t, "split", path, "--after", "b", flag, "-o", dir); code != exitUnusable || !strings.Contains(stderr, "shape alone") {
+			t.Errorf("split --after b %s: exit code %d, %s", flag, code, stderr)
+		}
+	}
+}
+
+// TestUntypedTensors: a model as ONNX Runtime saves it with all optimisations, which
+// says of no inner tensor what it is and keeps blocks of channels in a layout of its own.
+// What is listed gives halves that run, and the rest is refused with what to do instead.
+func TestUntypedTensors(t *testing.T) {
+	path := fromText(t, `<ir_version: 8, opset_import: ["" : 17, "com.microsoft.nchwc" : 1]>
+	net (float[1,16,4,4] x) => (float[1,16] y) <`+initsFor("16,16,1,1 w 0 0.5")+`> {
+		r = Relu (x)
+		i = com.microsoft.nchwc.ReorderInput (r)
+		b = com.microsoft.nchwc.Conv <kernel_shape = [1,1], strides = [1,1], pads = [0,0,0,0], dilations = [1,1], group = 1, auto_pad = "NOTSET"> (i, w)
+		p = com.microsoft.nchwc.GlobalAveragePool (b)
+		o = com.microsoft.nchwc.ReorderOutput <channels = 16> (p)
+		y = Flatten (o)
+	}`, nil)
+	if names := plainPairs(t, path); !slices.Equal(names, []string{"r"}) {
+		t.Errorf("cuts %v, expected r", names)
+	}
+	for _, name := range []string{"i", "b", "p", "o"} {
+		dir := filepath.Join(t.TempDir(), "b")
+		if _, stderr, code := bnc(t, "split", path, "--after", name, "--plain", "-o", dir); code != exitUnusable || !strings.Contains(stderr, "ORT_ENABLE_EXTENDED") {
+			t.Errorf("split --after %s: exit code %d, %s", name, code, stderr)
+		}
+	}
 }
 
 // TestNodeNames: ONNX Runtime refuses two nodes of one name, and bnc gives names

@@ -34,6 +34,9 @@ type Analysis struct {
 	order  map[*ir.Node]int
 	vertex map[any]int // of *ir.Node and *ir.Value that carry activations to an output
 	gates  gates
+	// reaching holds the values from which activations flow to an output of the
+	// model, not only their shapes.
+	reaching map[*ir.Value]bool
 	// shapes lists the uses of shape-only values by nodes that carry activations,
 	// and as outputs of the model.
 	shapes  []ShapeUse
@@ -44,7 +47,8 @@ type Analysis struct {
 // as [ir.Graph.Sort] leaves them.
 func Find(m *ir.Model, info *shape.Info) *Analysis {
 	a := &Analysis{
-		Model: m, Info: info, flow: newFlow(m), order: map[*ir.Node]int{}, vertex: map[any]int{}, outputs: map[*ir.Value]bool{},
+		Model: m, Info: info, flow: newFlow(m), order: map[*ir.Node]int{}, vertex: map[any]int{},
+		reaching: map[*ir.Value]bool{}, outputs: map[*ir.Value]bool{},
 	}
 	nodes := m.Graph.Nodes()
 	for i, n := range nodes {
@@ -76,13 +80,16 @@ func Find(m *ir.Model, info *shape.Info) *Analysis {
 func (a *Analysis) findGates(nodes []*ir.Node) {
 	alive := map[*ir.Value]bool{}
 	for _, p := range a.Model.Graph.Outputs() {
-		alive[p.Value] = true
+		alive[p.Value], a.reaching[p.Value] = true, true
 	}
 	for _, n := range slices.Backward(nodes) {
-		if slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && alive[v] }) {
-			for _, v := range a.flow.reads[n] {
-				alive[v] = true
-			}
+		some := func(set map[*ir.Value]bool) bool {
+			return slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && set[v] })
+		}
+		living, reaching := some(alive), some(a.reaching) && a.flow.nodes[n] == activation
+		for _, v := range a.flow.reads[n] {
+			alive[v] = alive[v] || living
+			a.reaching[v] = a.reaching[v] || reaching
 		}
 	}
 	succ := [][]int{nil}
@@ -127,7 +134,7 @@ func (a *Analysis) list(nodes []*ir.Node) {
 	at := map[*ir.Value]int{}
 	for _, n := range nodes {
 		for _, v := range n.Outputs() {
-			if v == nil || !a.legal(v) {
+			if v == nil || a.Why(v) != "" {
 				continue
 			}
 			t := a.Info.Of(v)
@@ -144,16 +151,6 @@ func (a *Analysis) list(nodes []*ir.Node) {
 			a.Cuts[i].Aliases = append(a.Cuts[i].Aliases, fmt.Sprintf("rb%d", sums))
 		}
 	}
-}
-
-// legal reports whether v is a cut: a gate, neither input nor output of the
-// model, that leaves no shape behind which the other side cannot tell itself.
-func (a *Analysis) legal(v *ir.Value) bool {
-	id, ok := a.vertex[v]
-	if !ok || !a.gates.gate[id] || a.outputs[v] || v.Producer() == nil || a.Info.Of(v).Kind > shape.Tensor {
-		return false
-	}
-	return a.lostShape(v) == nil
 }
 
 // Behind reports whether node n reads, directly or not, activations that come
@@ -202,8 +199,6 @@ var activations = []string{
 
 func noBottleneck(t shape.Type, axes layout) string {
 	switch {
-	case t.Kind != shape.Tensor || t.DType == ir.Undefined:
-		return "its type is not known"
 	case t.DType != ir.Float32 && t.DType != ir.Float16 && t.DType != ir.Float64:
 		return fmt.Sprintf("it is %v, not float", t.DType)
 	case !t.Ranked:

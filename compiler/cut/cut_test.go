@@ -12,7 +12,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 )
 
-const header = `<ir_version: 8, opset_import: ["" : 17, "f" : 1, "unknown" : 1]>
+const header = `<ir_version: 8, opset_import: ["" : 17, "f" : 1, "unknown" : 1, "com.microsoft.nchwc" : 1]>
 `
 
 func find(t *testing.T, text string) *cut.Analysis {
@@ -81,8 +81,17 @@ func TestCuts(t *testing.T) {
 		{"Dropout in training mode",
 			`g (float[1,2] x) => (float[1,2] y) <float ratio = {0.5}, bool on = {1}, bool off = {0}> {
 				a = Relu (x) d = Dropout (a, ratio, off) w = Neg (d) y = Dropout (w, ratio, on) }`, "a d w"},
-		{"unknown operators are nodes like others",
-			`g (float[1,2] x) => (float[1,2] y) { a = unknown.Op (x) b = unknown.Op (a) y = Abs (b) }`, "a b"},
+		{"unknown operators are nodes like others where the file says what they make",
+			`g (float[1,2] x) => (float[1,2] y) <float[1,2] a, float b> { a = unknown.Op (x) b = unknown.Op (a) y = Abs (b) }`, "a b"},
+		{"tensors of unknown element types, in which no half can begin",
+			`g (float[1,2] x) => (float[1,2] y) { a = Relu (x) b = unknown.Op (a) c = Neg (b) d = Cast <to = 1> (c) y = Abs (d) }`, "a d"},
+		{"nothing but a shape is read behind b",
+			`g (float[1,2] x) => (float[1,2] y) { a = Relu (x) b = Neg (a) s = Shape (b) c = Abs (a) y = Reshape (c, s) }`, "a c"},
+		{"nothing but shapes and sizes are read behind b",
+			`g (float[1,2] x) => (float[1,2] y, int64 z) {
+				a = Relu (x) b = Neg (a) s = Shape (b) o = ConstantOfShape (s) c = Abs (a) y = Sub (c, o) d = Exp (b) z = Size (d) }`, "a c"},
+		{"what is drawn at random in a shape is behind the cut",
+			`g (float[1,2] x) => (float[1,2] y) { a = Relu (x) b = Neg (a) y = RandomNormalLike (b) }`, "a b"},
 		{"sequences do not cross",
 			`g (float[1,2] x) => (float[1,2] y) <int64 zero = {0}> { a = Relu (x) s = SequenceConstruct (a) b = SequenceAt (s, zero) y = Abs (b) }`, "a b"},
 	} {
@@ -97,7 +106,7 @@ func TestCuts(t *testing.T) {
 // TestNestingMultiplies: looking into functions that call functions twice, and
 // into bodies in bodies, has to end although the calls are 2^40, the paths 2^50.
 func TestNestingMultiplies(t *testing.T) {
-	calls := "g (float[1,2] x) => (float[1,2] y) { a = Relu (x) b = f.F0 (a) y = Abs (b) }\n"
+	calls := "g (float[1,2] x) => (float[1,2] y) <float[1,2] b> { a = Relu (x) b = f.F0 (a) y = Abs (b) }\n"
 	const domain = `<domain: "f", opset_import: ["" : 17, "f" : 1]> `
 	for i := range 40 {
 		calls += fmt.Sprintf("%s F%d (v) => (w) { u = f.F%d (v) w = f.F%d (u) }\n", domain, i, i+1, i+1)
@@ -129,13 +138,26 @@ func TestResolveErrors(t *testing.T) {
 		dead = Neg (s)
 		dims = Shape (s)
 		z = Reshape (s, dims)
-		y = Abs (z)
+		p = Neg (z)
+		many = Size (p)
+		d = Expand (z, many)
+		u = unknown.Op (d)
+		v = unknown.Other (u)
+		q = Cast <to = 1> (v)
+		n = com.microsoft.nchwc.Conv (q)
+		e = Neg (n)
+		o = com.microsoft.nchwc.ReorderOutput (e)
+		y = Abs (o)
 	}`)
 	for _, c := range []struct{ name, reason, crossing, before, after, similar string }{
 		{"b", "one tensor", "b a", "a", "s", ""},
 		{"c", "one tensor", "c a", "a", "s", ""},
 		{"x", "input", "", "", "a", ""},
-		{"y", "output", "", "z", "", ""},
+		{"y", "output", "", "q", "", ""},
+		{"p", "shape alone", "", "z", "d", ""},
+		{"u", `unknown.Op node of "u"`, "", "d", "q", ""},
+		{"v", `unknown.Op node of "u"`, "", "d", "q", ""},
+		{"o", "ORT_ENABLE_EXTENDED", "", "q", "", ""},
 		{"w", "constant", "", "", "a", ""},
 		{"dims", "shape", "", "s", "z", ""},
 		{"dead", "no output", "", "s", "z", ""},

@@ -76,27 +76,16 @@ func (a *Analysis) Resolve(name string) (*Cut, error) {
 
 func (a *Analysis) explain(name string, v *ir.Value) *Error {
 	e := &Error{Name: name}
-	switch {
-	case v == nil:
+	if v == nil {
 		e.Reason = fmt.Sprintf("the model has no tensor or cut of that name (it has %d cuts: see bnc inspect)", len(a.Cuts))
 		e.Similar = a.similar(name)
 		return e
-	case v.Producer() == nil && a.flow.kinds[v] == activation:
-		e.Reason = "it is an input of the model"
-	case a.flow.kinds[v] == constant:
-		e.Reason = "it is a constant"
-	case a.flow.kinds[v] == shapeOnly:
-		e.Reason = "it carries a shape, no activations"
-	case a.outputs[v]:
-		e.Reason = "it is an output of the model"
-	case a.vertex[v] == 0:
-		e.Reason = "no output of the model depends on it"
-	case a.gates.gate[a.vertex[v]] && a.lostShape(v) != nil:
-		e.Reason = fmt.Sprintf("behind it the shape of %q is read, which its own shape does not tell (fix it with --input NAME=DIMS)", a.lostShape(v).Name())
-		e.Crossing = a.crossing(v)
-	default:
-		e.Reason = "a division needs one tensor that everything after it depends on"
-		e.Crossing = a.crossing(v)
+	}
+	e.Reason = a.Why(v)
+	if a.reaching[v] && a.vertex[v] != 0 && v.Producer() != nil && !a.outputs[v] {
+		if around := a.crossing(v); len(around) > 1 {
+			e.Crossing = around
+		}
 	}
 	pos := -1
 	if v.Producer() != nil {
