@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -19,7 +21,9 @@ var inspectCommand = command{
 	long: `
 For every cut: the tensor that would cross, its shape and size, and how much of
 the model is before it. rbK names the K-th residual sum. Cuts marked "plain" take
-no bottleneck: only the tensor itself can cross there.
+no bottleneck, for the reason given: only the tensor itself can cross there. At cuts
+marked "branch" other outputs, and what makes them, stay on the mobile side. Where
+there is no cut at all, every tensor is listed with the reason.
 
 Examples:
   bnc inspect resnet50.onnx
@@ -52,8 +56,19 @@ type inspection struct {
 	Inputs    []port       `json:"inputs"`
 	Outputs   []port       `json:"outputs"`
 	Params    int64        `json:"params"`
-	MACs      int64        `json:"macs"`
+	MACs      *int64       `json:"macs"` // null where sizes or operators leave them open
 	Cuts      []inspectCut `json:"cuts"`
+	// NoCuts holds every tensor of activations where there is no cut at all.
+	NoCuts []noCut `json:"no_cuts,omitempty"`
+
+	fix string // the --input flags that would tell open sizes
+}
+
+// noCut is a place where the model cannot be cut.
+type noCut struct {
+	Tensor   string   `json:"tensor"`
+	Why      string   `json:"why"`
+	Crossing []string `json:"crossing,omitempty"` // the tensors that would cross there
 }
 
 type port struct {
@@ -69,27 +84,27 @@ type inspectCut struct {
 	DType        string   `json:"dtype"`
 	Shape        []any    `json:"shape"`
 	Bytes        *int64   `json:"bytes"` // at batch 1
-	MACsBefore   int64    `json:"macs_before"`
+	MACsBefore   *int64   `json:"macs_before"`
 	ParamsBefore int64    `json:"params_before"`
 	Bottleneck   bool     `json:"bottleneck"`
-	Reason       string   `json:"reason,omitempty"` // why it takes none
+	Why          string   `json:"why,omitempty"` // it takes none
+	// Stays names the outputs that stay on the mobile side: the cut is in a branch.
+	Stays []string `json:"stays,omitempty"`
 }
 
 func inspect(path string, a *cut.Analysis) inspection {
 	m := a.Model
 	r := inspection{
-		Model: path, Opset: m.Opset(""), IRVersion: m.IRVersion(), Params: parameters(m),
+		Model: path, Opset: m.Opset(""), IRVersion: m.IRVersion(), Params: parameters(m), MACs: a.MACs(slices.Values(m.Graph.Nodes())),
 		Inputs: []port{}, Outputs: []port{}, Cuts: []inspectCut{},
 	}
 	for _, v := range m.Graph.Feeds() {
-		r.Inputs = append(r.Inputs, portOf(v.Name(), a.Info.Of(v)))
+		p := portOf(v.Name(), a.Info.Of(v))
+		r.Inputs = append(r.Inputs, p)
+		r.fix += p.fix()
 	}
 	for _, p := range m.Graph.Outputs() {
 		r.Outputs = append(r.Outputs, portOf(p.Value.Name(), a.Info.Of(p.Value)))
-	}
-	for _, n := range m.Graph.Nodes() {
-		macs, _ := a.Info.MACs(n)
-		r.MACs += macs
 	}
 	for i := range a.Cuts {
 		c := &a.Cuts[i]
@@ -99,18 +114,69 @@ func inspect(path string, a *cut.Analysis) inspection {
 		if aliases == nil {
 			aliases = []string{}
 		}
+		var stays []string
+		for _, v := range a.Early(c) {
+			stays = append(stays, v.Name())
+		}
 		r.Cuts = append(r.Cuts, inspectCut{
 			ID: c.ID, Aliases: aliases, Tensor: p.Name, DType: p.DType, Shape: p.Shape, Bytes: a.Bytes(c),
-			MACsBefore: macs, ParamsBefore: params, Bottleneck: c.NoBottleneck == "", Reason: c.NoBottleneck,
+			MACsBefore: macs, ParamsBefore: params, Bottleneck: c.NoBottleneck == "", Why: c.NoBottleneck, Stays: stays,
 		})
+	}
+	if len(r.Cuts) == 0 {
+		r.NoCuts = noCuts(a)
 	}
 	return r
 }
 
+// noCuts says of every tensor of activations why it is no cut.
+func noCuts(a *cut.Analysis) []noCut {
+	var all []noCut
+	for _, n := range a.Model.Graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if v != nil && a.IsActivation(v) {
+				all = append(all, noCut{v.Name(), a.Why(v), a.Crossing(v)})
+			}
+		}
+	}
+	return all
+}
+
+// fix returns the --input flag that would tell the open sizes of p besides its batch, ""
+// where there are none.
+func (p port) fix() string {
+	if p.Shape == nil {
+		return fmt.Sprintf(" --input %s=DIMS", p.Name)
+	}
+	open := false
+	sizes := make([]string, len(p.Shape))
+	for i, d := range p.Shape {
+		n, known := d.(int64)
+		symbol, named := d.(string)
+		switch {
+		case known:
+			sizes[i] = strconv.FormatInt(n, 10)
+		case i == 0 && len(sizes) > 1:
+			sizes[i] = "1"
+		case named:
+			open, sizes[i] = true, symbol
+		default:
+			open, sizes[i] = true, "N"
+		}
+	}
+	if !open {
+		return ""
+	}
+	return fmt.Sprintf(" --input %s=%s", p.Name, strings.Join(sizes, "x"))
+}
+
 func portOf(name string, t shape.Type) port {
 	p := port{Name: name, DType: t.DType.String()}
-	if t.Kind != shape.Tensor || t.DType == ir.Undefined {
+	switch {
+	case t.Kind != shape.Tensor:
 		p.DType = t.String()
+	case t.DType == ir.Undefined:
+		p.DType = "?"
 	}
 	if t.Ranked {
 		p.Shape = []any{}
@@ -133,19 +199,22 @@ func dimOf(d shape.Dim) any {
 	return d.String()
 }
 
-// parameters counts the elements of the initializers that are parameters.
+// parameters counts the elements of the constants that are parameters.
 func parameters(m *ir.Model) int64 {
-	n := int64(0)
+	sum := int64(0)
 	for _, v := range m.Graph.Inits() {
-		if cut.Parameter(v) {
-			n += v.Init().Len()
+		sum += cut.Parameters(v)
+	}
+	for _, n := range m.Graph.Nodes() {
+		if n.Op == "Constant" && n.Output(0) != nil {
+			sum += cut.Parameters(n.Output(0))
 		}
 	}
-	return n
+	return sum
 }
 
 func (r inspection) print(s streams) error {
-	fmt.Fprintf(s.out, "%s: opset %d, IR %d, %s parameters, %s multiply-adds\n", r.Model, r.Opset, r.IRVersion, count(r.Params), count(r.MACs))
+	fmt.Fprintf(s.out, "%s: opset %d, IR %d, %s parameters, %s multiply-adds\n", r.Model, r.Opset, r.IRVersion, count(r.Params), counted(r.MACs))
 	for _, p := range r.Inputs {
 		fmt.Fprintf(s.out, "input  %s %s%s\n", p.Name, p.DType, shapeText(p.Shape))
 	}
@@ -154,19 +223,38 @@ func (r inspection) print(s streams) error {
 	}
 	fmt.Fprintln(s.out)
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CUT\tALIAS\tSHAPE\tBYTES\tMACS BEFORE\tPARAMS BEFORE\t\tTENSOR")
-	for _, c := range r.Cuts {
-		bytes, plain := "?", ""
-		if c.Bytes != nil {
-			bytes = count(*c.Bytes)
+	if len(r.Cuts) == 0 {
+		fmt.Fprintln(w, "There is no place to cut this model.\n\nTENSOR\tWHY IT IS NO CUT")
+		for _, p := range r.NoCuts {
+			why := p.Why
+			if len(p.Crossing) > 0 {
+				why += "; these would cross: " + strings.Join(p.Crossing, ", ")
+			}
+			fmt.Fprintf(w, "%s\t%s\n", p.Tensor, why)
 		}
-		if !c.Bottleneck {
-			plain = "plain"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, strings.Join(c.Aliases, ","), c.DType, shapeText(c.Shape), bytes,
-			percent(c.MACsBefore, r.MACs), percent(c.ParamsBefore, r.Params), plain, c.Tensor)
+		return w.Flush()
 	}
-	return w.Flush()
+	open := r.MACs == nil
+	fmt.Fprintln(w, "CUT\tALIAS\tSHAPE\tBYTES\tMACS BEFORE\tPARAMS BEFORE\tTENSOR\tNOTE")
+	for _, c := range r.Cuts {
+		open = open || c.Bytes == nil
+		var notes []string
+		if !c.Bottleneck {
+			notes = append(notes, "plain: "+c.Why)
+		}
+		if len(c.Stays) > 0 {
+			notes = append(notes, "branch: what makes "+strings.Join(c.Stays, ", ")+" stays on the mobile side")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, strings.Join(c.Aliases, ","), c.DType, shapeText(c.Shape), counted(c.Bytes),
+			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, strings.Join(notes, "; "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if open && r.fix != "" {
+		fmt.Fprintf(s.out, "\n? depends on sizes that the model leaves open; tell them with%s\n", r.fix)
+	}
+	return nil
 }
 
 func shapeText(dims []any) string {
@@ -196,9 +284,20 @@ func count(n int64) string {
 	return fmt.Sprint(n)
 }
 
-func percent(part, whole int64) string {
-	if whole == 0 {
+// counted is count, "?" for nil.
+func counted(n *int64) string {
+	if n == nil {
+		return "?"
+	}
+	return count(*n)
+}
+
+func percent(part, whole *int64) string {
+	switch {
+	case part == nil || whole == nil:
+		return "?"
+	case *whole == 0:
 		return "-"
 	}
-	return fmt.Sprintf("%.1f%%", 100*float64(part)/float64(whole))
+	return fmt.Sprintf("%.1f%%", 100*float64(*part)/float64(*whole))
 }

@@ -1,22 +1,55 @@
 package cut
 
 import (
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 )
 
-// Before returns the multiply-adds, at batch 1, and the number of parameters of
-// what a plain split at c leaves on the mobile side.
-func (a *Analysis) Before(c *Cut) (macs, params int64) {
-	seen := map[*ir.Value]bool{}
-	visited := map[*ir.Node]bool{}
-	todo := []*ir.Value{c.Value}
+// Early returns the outputs of the model that a split at c leaves on the mobile
+// side.
+func (a *Analysis) Early(c *Cut) []*ir.Value {
+	var out []*ir.Value
 	for _, p := range a.Model.Graph.Outputs() {
 		if !a.Late(c.Value, p.Value) {
-			todo = append(todo, p.Value)
+			out = append(out, p.Value)
 		}
 	}
+	return out
+}
+
+// Before returns the multiply-adds, at batch 1, and the number of parameters of
+// what a plain split at c leaves on the mobile side. The multiply-adds are nil
+// where a size or an operator leaves them open.
+func (a *Analysis) Before(c *Cut) (macs *int64, params int64) {
+	nodes, values := a.before(c)
+	for v := range values {
+		params += Parameters(v)
+	}
+	return a.MACs(maps.Keys(nodes)), params
+}
+
+// MACs adds up the multiply-adds of nodes at batch 1, nil where a size or an
+// operator leaves them open.
+func (a *Analysis) MACs(nodes iter.Seq[*ir.Node]) *int64 {
+	sum := int64(0)
+	for n := range nodes {
+		macs, known := a.Info.MACs(n)
+		if !known {
+			return nil
+		}
+		sum += macs
+	}
+	return &sum
+}
+
+// before returns what a plain split at c leaves on the mobile side.
+func (a *Analysis) before(c *Cut) (map[*ir.Node]bool, map[*ir.Value]bool) {
+	seen := map[*ir.Value]bool{}
+	visited := map[*ir.Node]bool{}
+	todo := append(a.Early(c), c.Value)
 	for len(todo) > 0 {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -24,17 +57,12 @@ func (a *Analysis) Before(c *Cut) (macs, params int64) {
 			continue
 		}
 		seen[v] = true
-		if Parameter(v) {
-			params += v.Init().Len()
-		}
 		if n := v.Producer(); n != nil && !visited[n] {
 			visited[n] = true
-			m, _ := a.Info.MACs(n)
-			macs += m
 			todo = append(todo, a.flow.reads[n]...)
 		}
 	}
-	return macs, params
+	return visited, seen
 }
 
 // Bytes returns the size of the cut tensor at batch 1, nil where its shape or
@@ -56,18 +84,28 @@ func (a *Analysis) Bytes(c *Cut) *int64 {
 	return &b
 }
 
-// Parameter reports whether v is what frameworks count as a parameter: an
-// initializer that is neither a running statistic of a BatchNormalization (its
-// inputs mean and var) nor of the types that shapes, indices and flags have.
-func Parameter(v *ir.Value) bool {
+// Parameters returns the number of v's elements where it is what frameworks count
+// as a parameter, else 0: an initializer, or the tensor of a Constant node, which is
+// neither a running statistic of a BatchNormalization (its inputs mean and var) nor of
+// the types that shapes, indices and flags have. The scalars of Constant nodes are
+// settings of operators, as a Clip's bounds are.
+func Parameters(v *ir.Value) int64 {
 	t := v.Init()
-	if t == nil || slices.Contains([]ir.DType{ir.Int64, ir.Bool, ir.String}, t.DType()) {
-		return false
+	if t == nil {
+		if t = v.Const(); t == nil || len(t.Dims()) == 0 {
+			return 0
+		}
+	}
+	if slices.Contains([]ir.DType{ir.Int64, ir.Bool, ir.String}, t.DType()) {
+		return 0
 	}
 	for _, u := range v.Uses() {
 		if u.Node.Op != "BatchNormalization" || u.Node.Domain != "" || u.Index < 3 {
-			return true
+			return t.Len()
 		}
 	}
-	return len(v.Uses()) == 0
+	if len(v.Uses()) > 0 {
+		return 0
+	}
+	return t.Len()
 }

@@ -81,12 +81,7 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 		e.Similar = a.similar(name)
 		return e
 	}
-	e.Reason = a.Why(v)
-	if a.reaching[v] && a.vertex[v] != 0 && v.Producer() != nil && !a.outputs[v] {
-		if around := a.crossing(v); len(around) > 1 {
-			e.Crossing = around
-		}
-	}
+	e.Reason, e.Crossing = a.Why(v), a.Crossing(v)
 	pos := -1
 	if v.Producer() != nil {
 		pos = a.order[v.Producer()]
@@ -103,11 +98,16 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 	return e
 }
 
-// crossing returns the names of the tensors that nodes behind v read and that
-// are not computed behind v: v itself and what goes around it.
-func (a *Analysis) crossing(v *ir.Value) []string {
+// Crossing returns the names of the tensors that a division at v would have to
+// carry over where v alone does not do: those that nodes behind v read and that are
+// not computed behind v, v itself and what goes around it.
+func (a *Analysis) Crossing(v *ir.Value) []string {
+	if !a.reaching[v] || a.vertex[v] == 0 || v.Producer() == nil || a.outputs[v] {
+		return nil
+	}
 	behind := map[*ir.Node]bool{}
-	for _, n := range a.Model.Graph.Nodes() {
+	after := a.Model.Graph.Nodes()[a.order[v.Producer()]+1:]
+	for _, n := range after {
 		for _, r := range a.flow.reads[n] {
 			if r == v || r.Producer() != nil && behind[r.Producer()] {
 				behind[n] = true
@@ -134,12 +134,15 @@ func (a *Analysis) crossing(v *ir.Value) []string {
 		}
 	}
 	needs(v)
-	for _, n := range a.Model.Graph.Nodes() {
+	for _, n := range after {
 		if behind[n] {
 			for _, r := range a.flow.reads[n] {
 				needs(r)
 			}
 		}
+	}
+	if len(out) < 2 {
+		return nil
 	}
 	return out
 }

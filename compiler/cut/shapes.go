@@ -94,6 +94,10 @@ func (a *Analysis) ShapeUses(v *ir.Value) []ShapeUse {
 	return out
 }
 
+// IsActivation reports whether v depends on what is in the model's inputs, or on
+// chance.
+func (a *Analysis) IsActivation(v *ir.Value) bool { return a.flow.kinds[v] == activation }
+
 // IsShape reports whether v depends on the model's inputs through their shapes
 // alone.
 func (a *Analysis) IsShape(v *ir.Value) bool { return a.flow.kinds[v] == shapeOnly }

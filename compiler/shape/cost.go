@@ -9,7 +9,8 @@ type cost func(c *call, outs []Type) Dim
 // MACs returns the multiply-accumulate operations of n for one image, 0 for
 // operators that are not made of them. The batch, which is the leading dimension
 // of the model's first input, counts as 1, whether it is symbolic or a number.
-// It is false where another size that matters is symbolic or not known. A call of
+// It is false where another size that matters is symbolic or not known, or the
+// operator is not. A call of
 // a function costs what its nodes do; nodes in bodies have their own costs, those
 // of one iteration.
 func (i *Info) MACs(n *ir.Node) (int64, bool) {

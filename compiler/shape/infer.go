@@ -204,6 +204,8 @@ func (s *inferrer) apply(n *ir.Node) error {
 		if outs, err = s.outputs(n); err != nil {
 			return err
 		}
+	} else {
+		s.charge(n, Dim{})
 	}
 	for i := range n.NumOutputs() {
 		v := n.Output(i)
@@ -235,6 +237,7 @@ func (s *inferrer) outputs(n *ir.Node) ([]Type, error) {
 	}
 	op := s.ops[opID{n.Domain, n.Op}]
 	if op == nil {
+		s.charge(n, Dim{})
 		return nil, nil
 	}
 	if err := op.fits(n, c.version); err != nil {

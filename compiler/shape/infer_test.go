@@ -278,4 +278,11 @@ func TestMACsOfCalls(t *testing.T) {
 	if got, known := info.MACs(m.Graph.Nodes()[0]); got != 2*4*6 || !known {
 		t.Errorf("the call costs %d, %v; expected %d", got, known, 2*4*6)
 	}
+	m, info = infer(t, `g (float[N,4] x) => (float[] y) { a = custom.Op (x) y = f.hidden (a) }
+		<domain: "f", opset_import: ["": 17, "custom": 1]> hidden (x) => (y) { a = Relu (x) y = custom.Op (a) }`, shape.Options{})
+	for _, n := range m.Graph.Nodes() {
+		if got, known := info.MACs(n); known {
+			t.Errorf("%s costs %d, though nobody knows what the operator does", n.Label(), got)
+		}
+	}
 }
