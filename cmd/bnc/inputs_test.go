@@ -86,3 +86,36 @@ net (float[N,3,H,W] x) => (float[N,4] y) <INITS> {
 		t.Errorf("two images: code %d, %s", code, stderr)
 	}
 }
+
+// TestSplitFixesSizesForImages: the sizes of --input are those that images are cropped to
+// where only their values are given.
+func TestSplitFixesSizesForImages(t *testing.T) {
+	plugin(t)
+	model := withWeights(t, `<ir_version: 8, opset_import: ["" : 17]>
+net (float[N,3,H,W] x) => (float[N,4] y) <INITS> {
+	c = Conv <pads = [1,1,1,1]> (x, w, b)
+	r = Relu (c)
+	p = GlobalAveragePool (r)
+	y = Flatten (p)
+}`)
+	dir := filepath.Join(t.TempDir(), "b")
+	mustBnc(t, "split", model, "--after", "r", "--input", "x=1x3x16x20", "--scale", "1", "--mean", "0,0,0", "--std", "1,1,1", "-o", dir)
+	if p := metaOf(t, dir).Preprocess; p == nil || p.Crop != [2]int{16, 20} || p.Scale != 1 {
+		t.Errorf("%+v", p)
+	}
+	mustBnc(t, "run", dir, drawnFile(t))
+}
+
+// TestBenchOfEqualNames: a model and a bundle of its name are measured side by side.
+func TestBenchOfEqualNames(t *testing.T) {
+	plugin(t)
+	model := stripeNet(t)
+	dir := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(model), ".onnx"))
+	mustBnc(t, "split", model, "--after", "r", "-o", dir)
+	out := mustBnc(t, "bench", model, dir, "--input", drawnFile(t), "--link", "none", "--n", "1", "--crop", "12x12", "--resize", "12", "--color", "gray", "--mean", "0", "--std", "1", "--json")
+	for _, way := range []string{"mobile-only", "cloud-only", "split"} {
+		if !strings.Contains(out, way) {
+			t.Errorf("%s is missing in %s", way, out)
+		}
+	}
+}
