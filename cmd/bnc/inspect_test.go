@@ -68,6 +68,15 @@ func TestInspectOpenSizes(t *testing.T) {
 	if text := mustBnc(t, "inspect", path, "--input", "x=1x2x5x7"); strings.Contains(text, "?") {
 		t.Errorf("%s\nexpected that everything is known", text)
 	}
+	for body, known := range map[string]bool{"Relu (r)": true, "Conv (r, w)": false} {
+		r = inspected(t, fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
+		net (float[1,2,4,4] x) => (float[1,2,4,4] y) <`+initsFor("2,2,1,1 w 0 1")+`> {
+			r = Conv (x, w) m = ReduceMax <keepdims = 0> (r) k = Cast <to = 9> (m)
+			y = If (k) <then_branch = p () => (float[1,2,4,4] t) { t = `+body+` }, else_branch = q () => (float[1,2,4,4] u) { u = Neg (r) }> }`, nil))
+		if (r.MACs != nil) != known || known && *r.MACs != 2*2*4*4 || len(r.Cuts) != 1 || r.Cuts[0].MACsBefore == nil {
+			t.Errorf("%s in one of two branches: %+v, expected known multiply-adds: %v, and known ones before the cut", body, r, known)
+		}
+	}
 	r = inspected(t, fromText(t, `<ir_version: 8, opset_import: ["" : 17, "other" : 1]>
 	net (float[1,2] x) => (float[1,3] y) <float[1,2] a, `+initsFor("2,3 w 0 1")+`> { a = other.Op (x) r = Relu (a) y = MatMul (r, w) }`, nil))
 	if r.MACs != nil || len(r.Cuts) != 2 || r.Cuts[1].MACsBefore != nil {

@@ -32,11 +32,17 @@ func (a *Analysis) Before(c *Cut) (macs *int64, params int64) {
 }
 
 // MACs adds up the multiply-adds of nodes at batch 1, nil where a size or an
-// operator leaves them open.
+// operator leaves them open, or how often a body that has some runs.
 func (a *Analysis) MACs(nodes iter.Seq[*ir.Node]) *int64 {
 	sum := int64(0)
 	for n := range nodes {
 		macs, known := a.Info.MACs(n)
+		for _, body := range n.Bodies() {
+			body.Walk(func(inner *ir.Node) {
+				some, sure := a.Info.MACs(inner)
+				known = known && sure && some == 0
+			})
+		}
 		if !known {
 			return nil
 		}
