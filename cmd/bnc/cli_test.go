@@ -69,7 +69,7 @@ func TestExitCodes(t *testing.T) {
 		if len(args) > 0 && args[0] == "split" {
 			args = append(args, "-o", out)
 		}
-		stdout, stderr, code := bnc(t, args...)
+		stdout, stderr, code := tryBnc(t, args...)
 		if code != c.code || !strings.Contains(stderr, c.message) || stdout != "" {
 			t.Errorf("bnc %s: exit code %d, expected %d with %q\nstdout: %s\nstderr: %s", c.args, code, c.code, c.message, stdout, stderr)
 		}
@@ -188,7 +188,7 @@ func TestBundleReplaced(t *testing.T) {
 	}
 	empty := t.TempDir()
 	for _, refused := range []string{dir, empty} {
-		if _, stderr, code := bnc(t, "split", model, "--after", "rb2", "-o", refused); code != exitUsage {
+		if _, stderr, code := tryBnc(t, "split", model, "--after", "rb2", "-o", refused); code != exitUsage {
 			t.Errorf("%s: exit code %d, %s", refused, code, stderr)
 		}
 	}

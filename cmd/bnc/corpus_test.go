@@ -49,8 +49,8 @@ func corpusFiles(t *testing.T) []string {
 
 func stem(path string) string { return strings.TrimSuffix(filepath.Base(path), ".onnx") }
 
-// bnc runs the command line in this process and returns what it printed.
-func bnc(t *testing.T, args ...string) (stdout, stderr string, code int) {
+// tryBnc runs the command line in this process and returns what it printed.
+func tryBnc(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, err bytes.Buffer
 	code = run(context.Background(), args, &out, &err)
@@ -59,7 +59,7 @@ func bnc(t *testing.T, args ...string) (stdout, stderr string, code int) {
 
 func mustBnc(t *testing.T, args ...string) string {
 	t.Helper()
-	out, stderr, code := bnc(t, args...)
+	out, stderr, code := tryBnc(t, args...)
 	if code != exitDone {
 		t.Fatalf("bnc %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
 	}

@@ -60,7 +60,7 @@ func TestDamagedImage(t *testing.T) {
 	bundles := map[string]string{}
 	for _, set := range []string{good, bad} {
 		bundles[set] = filepath.Join(t.TempDir(), "b")
-		_, stderr, code := bnc(t, "split", model, "--after", "r", "--c", "4", "--s", "1", "--calib", set, "-o", bundles[set])
+		_, stderr, code := tryBnc(t, "split", model, "--after", "r", "--c", "4", "--s", "1", "--calib", set, "-o", bundles[set])
 		if code != exitDone || strings.Contains(stderr, torn) != (set == bad) {
 			t.Fatalf("split: exit code %d: %s", code, stderr)
 		}
@@ -78,7 +78,7 @@ func TestDamagedImage(t *testing.T) {
 		"eval " + bundles[good] + " --data SET --quality 10,90 --batch 3 --json",
 	} {
 		want := decode(mustBnc(t, strings.Fields(strings.ReplaceAll(args, "SET", good))...))
-		stdout, stderr, code := bnc(t, strings.Fields(strings.ReplaceAll(args, "SET", bad))...)
+		stdout, stderr, code := tryBnc(t, strings.Fields(strings.ReplaceAll(args, "SET", bad))...)
 		if got := decode(stdout); code != exitUnusable || !reflect.DeepEqual(got, want) {
 			t.Errorf("bnc %s: exit code %d, %v, expected %v", args, code, got, want)
 		}
@@ -87,7 +87,7 @@ func TestDamagedImage(t *testing.T) {
 		}
 	}
 	for _, form := range []string{"--json", "--jsonl", "--top=3"} {
-		stdout, stderr, code := bnc(t, "run", bundles[good], bad, form)
+		stdout, stderr, code := tryBnc(t, "run", bundles[good], bad, form)
 		if code != exitUnusable || strings.Count(stderr, torn) != 2 || strings.Contains(stdout, torn) {
 			t.Errorf("run %s: exit code %d: %s", form, code, stderr)
 		}
@@ -99,11 +99,11 @@ func TestDamagedImage(t *testing.T) {
 			t.Errorf("run %s: %d results, expected 9", form, n)
 		}
 	}
-	stdout, stderr, code := bnc(t, "run", model, torn, "--json")
+	stdout, stderr, code := tryBnc(t, "run", model, torn, "--json")
 	if code != exitUnusable || stdout != "" || strings.Count(stderr, torn) != 1 {
 		t.Errorf("run of the damaged image alone: exit code %d: %s%s", code, stdout, stderr)
 	}
-	if _, stderr, code := bnc(t, "profile", model, "--cuts", "r", "--input", filepath.Join(bad, "1"), "--runs", "20", "-o", filepath.Join(t.TempDir(), "p.json")); code != exitDone || strings.Count(stderr, torn) != 1 {
+	if _, stderr, code := tryBnc(t, "profile", model, "--cuts", "r", "--input", filepath.Join(bad, "1"), "--runs", "20", "-o", filepath.Join(t.TempDir(), "p.json")); code != exitDone || strings.Count(stderr, torn) != 1 {
 		t.Errorf("profile: exit code %d: %s", code, stderr)
 	}
 	var told []string
@@ -119,7 +119,7 @@ func TestDamagedImage(t *testing.T) {
 	write(t, filepath.Join(none, "b.jpg"), []byte("no picture"))
 	for _, args := range []string{"run MODEL SET", "eval MODEL --data SET", "profile MODEL --input SET", "split MODEL --after r --c 1 --s 1 --calib SET -o " + filepath.Join(none, "b"), "bench MODEL --input SET"} {
 		line := strings.NewReplacer("MODEL", model, "SET", none).Replace(args)
-		if stdout, stderr, code := bnc(t, strings.Fields(line)...); code != exitUnusable || stdout != "" || !strings.Contains(stderr, "a.png") {
+		if stdout, stderr, code := tryBnc(t, strings.Fields(line)...); code != exitUnusable || stdout != "" || !strings.Contains(stderr, "a.png") {
 			t.Errorf("bnc %s: exit code %d: %s%s", args, code, stdout, stderr)
 		}
 	}
@@ -144,7 +144,7 @@ func TestPassedOverIsTold(t *testing.T) {
 		"train MODEL --data SET --epochs 1 --batch 3 -o OUT.onnx", "profile MODEL --cuts r --input SET/1 --runs 20",
 	} {
 		line := strings.NewReplacer("MODEL", model, "SET", good, "OUT", filepath.Join(t.TempDir(), "out")).Replace(args)
-		_, stderr, code := bnc(t, strings.Fields(line)...)
+		_, stderr, code := tryBnc(t, strings.Fields(line)...)
 		if code != exitDone || !strings.Contains(stderr, "1 file, no images by their names (1 .heic)") {
 			t.Errorf("bnc %s: exit code %d: %s", args, code, stderr)
 		}

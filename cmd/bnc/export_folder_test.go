@@ -115,7 +115,7 @@ func TestExportTritonRefuses(t *testing.T) {
 		{[]string{"triton", source, filepath.Join(folder, "none.onnx"), "-o", repo}, exitUnusable, "none.onnx"},
 		{[]string{"triton", source, unknown, "-o", repo}, exitUnusable, "output y"},
 	} {
-		_, stderr, code := bnc(t, append([]string{"export"}, c.args...)...)
+		_, stderr, code := tryBnc(t, append([]string{"export"}, c.args...)...)
 		said := slices.ContainsFunc(strings.Split(c.says, "|"), func(s string) bool { return strings.Contains(stderr, s) })
 		if code != c.code || !said {
 			t.Errorf("%v: exit code %d, expected %d; %s", c.args[1:], code, c.code, stderr)
@@ -148,7 +148,7 @@ func TestExportTritonWithoutBatch(t *testing.T) {
 			c.path, c.input = strings.TrimSuffix(fixed, ".onnx"), []int64{2, 16, 32, 32}
 		}
 		repo := filepath.Join(t.TempDir(), "repo")
-		out, stderr, code := bnc(t, "export", "triton", c.path, "-o", repo, "--json")
+		out, stderr, code := tryBnc(t, "export", "triton", c.path, "-o", repo, "--json")
 		if code != exitDone || !strings.Contains(stderr, "no batching") {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}

@@ -179,7 +179,7 @@ func TestIntegerPixels(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pair")
 	mustBnc(t, "split", path, "--after", "a", "--c", "3", "-o", dir)
 	compare(t, open(t, dir), open(t, filepath.Join(dir, "bottlenet.onnx")), 4, 4, true)
-	if _, stderr, code := bnc(t, "split", path, "--after", "s", "-o", filepath.Join(t.TempDir(), "b")); code != exitUnusable || !strings.Contains(stderr, "--plain") {
+	if _, stderr, code := tryBnc(t, "split", path, "--after", "s", "-o", filepath.Join(t.TempDir(), "b")); code != exitUnusable || !strings.Contains(stderr, "--plain") {
 		t.Errorf("a bottleneck in NHWC: exit code %d, %s", code, stderr)
 	}
 }
@@ -196,7 +196,7 @@ func TestIRNewerThanTheRuntime(t *testing.T) {
 		{"run", dir, array},
 		{"split", path, "--after", "a", "--calib", filepath.Dir(array), "-o", filepath.Join(t.TempDir(), "b")},
 	} {
-		_, stderr, code := bnc(t, args...)
+		_, stderr, code := tryBnc(t, args...)
 		if code != exitUnusable || !strings.Contains(stderr, "99") || !strings.Contains(stderr, ".onnx") {
 			t.Errorf("bnc %s: exit code %d, expected %d, the file and the version\n%s", args[0], code, exitUnusable, stderr)
 		}
@@ -233,7 +233,7 @@ func TestWideIntegersTX2(t *testing.T) {
 	} {
 		path := fromText(t, strings.NewReplacer("START", c.start, "BIG", c.big).Replace(text), nil)
 		dir := filepath.Join(t.TempDir(), "pair")
-		_, stderr, code := bnc(t, "split", path, "--after", "a", "--target", "tx2", "-o", dir)
+		_, stderr, code := tryBnc(t, "split", path, "--after", "a", "--target", "tx2", "-o", dir)
 		if code != c.code || code != exitDone && !(strings.Contains(stderr, "Add") && strings.Contains(stderr, c.big)) {
 			t.Errorf("start %s, constant %s: exit code %d, expected %d\n%s", c.start, c.big, code, c.code, stderr)
 		}
@@ -251,7 +251,7 @@ func TestNoKernel(t *testing.T) {
 		y = Neg (c)
 	}`, nil)
 	mustBnc(t, "split", path, "--after", "c", "--plain", "-o", filepath.Join(t.TempDir(), "b"))
-	_, stderr, code := bnc(t, "run", path, filepath.Join(randomSetOf(t), "0.npy"))
+	_, stderr, code := tryBnc(t, "run", path, filepath.Join(randomSetOf(t), "0.npy"))
 	if code != exitUnusable || !strings.Contains(stderr, "implementation for LRN") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
@@ -318,7 +318,7 @@ func TestExternalLocations(t *testing.T) {
 		"length of other size": edited("length", "40"),
 		"offset is no number":  edited("offset", "0x10"),
 	} {
-		stdout, stderr, code := bnc(t, "split", path, "--after", "a", "--plain", "-o", filepath.Join(t.TempDir(), "b"))
+		stdout, stderr, code := tryBnc(t, "split", path, "--after", "a", "--plain", "-o", filepath.Join(t.TempDir(), "b"))
 		if code != exitUnusable || !strings.Contains(stderr, `initializer "`) || stdout != "" {
 			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
 		}

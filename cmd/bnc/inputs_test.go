@@ -41,7 +41,7 @@ net (float[0,3,16,16] x) => (float[0,4] y) <INITS> {
 	y = Flatten (p)
 }`)
 	for _, command := range [][]string{{"inspect", model}, {"split", model, "--after", "r", "-o", filepath.Join(t.TempDir(), "b")}} {
-		_, stderr, code := bnc(t, command...)
+		_, stderr, code := tryBnc(t, command...)
 		if code != exitUnusable || !strings.Contains(stderr, "--input x=1x3x16x16") {
 			t.Errorf("%v: code %d, %s", command, code, stderr)
 		}
@@ -82,7 +82,7 @@ net (float[N,3,H,W] x) => (float[N,4] y) <INITS> {
 	if len(p.Cuts) == 0 {
 		t.Error("no cuts")
 	}
-	if _, stderr, code := bnc(t, "profile", model, "--input", drawnFile(t), "--input", drawnFile(t)); code != exitUsage || !strings.Contains(stderr, "NAME=DIMS") {
+	if _, stderr, code := tryBnc(t, "profile", model, "--input", drawnFile(t), "--input", drawnFile(t)); code != exitUsage || !strings.Contains(stderr, "NAME=DIMS") {
 		t.Errorf("two images: code %d, %s", code, stderr)
 	}
 }

@@ -103,7 +103,7 @@ func TestTrainLocked(t *testing.T) {
 		}
 	}
 	before := sizeOf(t, log)
-	_, stderr, code := bnc(t, args...)
+	_, stderr, code := tryBnc(t, args...)
 	if code != exitFailed || !strings.Contains(stderr, fmt.Sprint("process ", first.Process.Pid)) || !strings.Contains(stderr, dir+".train") {
 		t.Errorf("beside another training: exit code %d, %s", code, stderr)
 	}
@@ -233,7 +233,7 @@ func TestSearchKilledAtTheEnd(t *testing.T) {
 func TestSearchAllFailed(t *testing.T) {
 	net, set := striped(t)
 	dir := filepath.Join(t.TempDir(), "found")
-	out, stderr, code := bnc(t, append([]string{"search", net, "--data", set, "-o", dir}, strings.Fields("--exhaustive --cuts q --c 1,2 --s 2 --epochs 1 --batch 16 --lr 1e30 --warmup 0")...)...)
+	out, stderr, code := tryBnc(t, append([]string{"search", net, "--data", set, "-o", dir}, strings.Fields("--exhaustive --cuts q --c 1,2 --s 2 --epochs 1 --batch 16 --lr 1e30 --warmup 0")...)...)
 	r, _ := found(t, dir)
 	for _, c := range r.Candidates {
 		if c.Status != plan.StatusFailed {
@@ -268,7 +268,7 @@ func TestOutputs(t *testing.T) {
 		"eval MODEL --data DIR --input-codec jpeg --plot DIR/none/x.svg", "split MODEL --after rb1 -o -", "search MODEL --data DIR -o -", "export triton MODEL -o -",
 		"train MODEL --data DIR -o -", "models resnet20 -o - --json", "report --profile paper -o - --json",
 	} {
-		out, stderr, code := bnc(t, strings.Fields(strings.NewReplacer("MODEL", model, "DIR", dir).Replace(command))...)
+		out, stderr, code := tryBnc(t, strings.Fields(strings.NewReplacer("MODEL", model, "DIR", dir).Replace(command))...)
 		if code != exitUsage || out != "" {
 			t.Errorf("bnc %s: exit code %d, expected %d\n%s", command, code, exitUsage, stderr)
 		}

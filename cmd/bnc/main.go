@@ -9,18 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
-	"github.com/bottlenet/bnc/compiler/cut"
-	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/similar"
-	"github.com/bottlenet/bnc/internal/files"
-	"github.com/bottlenet/bnc/passes"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/spf13/pflag"
 )
 
@@ -38,6 +33,9 @@ const (
 	exitUnusable    = 3   // the model or the data is not usable
 	exitInterrupted = 130 // by Ctrl-C or SIGTERM, as shells say it
 )
+
+// exitOf are the exit codes of the library's errors.
+var exitOf = map[bnc.Kind]int{bnc.None: exitDone, bnc.Failed: exitFailed, bnc.Usage: exitUsage, bnc.Data: exitUnusable}
 
 // command is one bnc command.
 type command struct {
@@ -78,26 +76,20 @@ func unusablef(format string, args ...any) error { return unusableError{fmt.Erro
 func exitCode(err error) int {
 	var usage usageError
 	var unusable unusableError
-	var unfit *files.UnfitError
-	var noCut *cut.Error
-	var unsuitable *passes.UnsuitableError
 	switch {
-	case err == nil:
-		return exitDone
-	case errors.As(err, &usage), errors.As(err, &unfit):
+	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &unusable), errors.As(err, &noCut), errors.As(err, &unsuitable), errors.Is(err, onnx.ErrFormat), errors.Is(err, model.ErrFormat),
-		errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &unusable):
 		return exitUnusable
 	}
-	return exitFailed
+	return exitOf[bnc.KindOf(err)]
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s := streams{stdout, stderr}
 	err := dispatch(ctx, s, args)
 	if err != nil {
-		fmt.Fprintln(stderr, "bnc:", err)
+		fmt.Fprintln(stderr, "bnc:", inFlags(err.Error()))
 	}
 	if err != nil && ctx.Err() != nil {
 		return exitInterrupted

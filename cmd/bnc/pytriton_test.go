@@ -154,7 +154,7 @@ func pictures(t *testing.T, n int) string {
 // results runs bnc run --jsonl, and returns what it prints beside the results.
 func results(t *testing.T, args ...string) (list []runResult, said string) {
 	t.Helper()
-	out, said, code := bnc(t, append([]string{"run", "--jsonl", "--top", "10"}, args...)...)
+	out, said, code := tryBnc(t, append([]string{"run", "--jsonl", "--top", "10"}, args...)...)
 	if code != exitDone {
 		t.Fatalf("bnc run %s: exit code %d\n%s", strings.Join(args, " "), code, said)
 	}

@@ -23,7 +23,7 @@ func TestReport(t *testing.T) {
 	}
 	file, model, page := filepath.Join(dir, "mine.json"), filepath.Join(dir, "net.onnx"), filepath.Join(dir, "r.html")
 	write(t, file, text)
-	if _, stderr, code := bnc(t, "models", "resnet18", "--input", "3x32x32", "--classes", "4", "-o", model); code != 0 {
+	if _, stderr, code := tryBnc(t, "models", "resnet18", "--input", "3x32x32", "--classes", "4", "-o", model); code != 0 {
 		t.Fatal(stderr)
 	}
 	tables := filepath.Join(dir, "tables")
@@ -53,7 +53,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("sizes %v (%v), expected 64 * 8 * 8 * 4 bytes at rb1", rows, err)
 	}
 	again := filepath.Join(dir, "again.html")
-	if _, stderr, code := bnc(t, "report", "--profile", file, "--model", model, "--network", "3g", "--network", "12Mbit,5ms", "-o", again); code != 0 {
+	if _, stderr, code := tryBnc(t, "report", "--profile", file, "--model", model, "--network", "3g", "--network", "12Mbit,5ms", "-o", again); code != 0 {
 		t.Fatal(stderr)
 	}
 	if second, err := os.ReadFile(again); err != nil || string(second) != string(html) {
@@ -85,7 +85,7 @@ func TestReportExitCodes(t *testing.T) {
 		{"--profile paper --model nowhere.onnx -o OUT", 3, "nowhere.onnx"},
 	} {
 		line := strings.NewReplacer("BROKEN", broken, "OUT", out).Replace(c.args)
-		stdout, stderr, code := bnc(t, append([]string{"report"}, strings.Fields(line)...)...)
+		stdout, stderr, code := tryBnc(t, append([]string{"report"}, strings.Fields(line)...)...)
 		if code != c.code || !strings.Contains(stderr, c.message) || stdout != "" {
 			t.Errorf("bnc report %s: exit code %d, expected %d with %q\nstdout: %s\nstderr: %s", c.args, code, c.code, c.message, stdout, stderr)
 		}

@@ -97,7 +97,7 @@ func TestSearch(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "tasks")
 		planArgs := args(dir)
 		mustBnc(t, slices.Insert(planArgs, 1, "plan")...)
-		if _, stderr, code := bnc(t, "search", "collect", "-o", dir); code != exitFailed || !strings.Contains(stderr, "8 of 8 candidates are not finished") {
+		if _, stderr, code := tryBnc(t, "search", "collect", "-o", dir); code != exitFailed || !strings.Contains(stderr, "8 of 8 candidates are not finished") {
 			t.Errorf("exit code %d, %s", code, stderr)
 		}
 		for _, index := range []string{"7", "6", "0", "1", "2", "3", "4", "5", "3"} {
@@ -140,7 +140,7 @@ func TestSearch(t *testing.T) {
 		}
 	})
 	t.Run("other flags", func(t *testing.T) {
-		if _, stderr, code := bnc(t, args(whole, "--max-loss", "4")...); code != exitUsage || !strings.Contains(stderr, "max_loss is 5 there and 4 now") {
+		if _, stderr, code := tryBnc(t, args(whole, "--max-loss", "4")...); code != exitUsage || !strings.Contains(stderr, "max_loss is 5 there and 4 now") {
 			t.Errorf("exit code %d, %s", code, stderr)
 		}
 	})
@@ -297,7 +297,7 @@ func TestSearchUsage(t *testing.T) {
 		{"collect -o DIR/none", exitUnusable, "plan.json"},
 	} {
 		args := strings.Fields(strings.NewReplacer("NET", net, "SET", set, "DIR", dir).Replace(c.args))
-		if _, stderr, code := bnc(t, append([]string{"search"}, args...)...); code != c.code || !strings.Contains(stderr, c.says) {
+		if _, stderr, code := tryBnc(t, append([]string{"search"}, args...)...); code != c.code || !strings.Contains(stderr, c.says) {
 			t.Errorf("bnc search %s: exit code %d, %s", c.args, code, stderr)
 		}
 	}
@@ -312,7 +312,7 @@ func TestSearchWrongFlags(t *testing.T) {
 	net, set := striped(t)
 	for _, wrong := range []string{"--quality 0", "--bits 9", "--batch 1000", "--scores nix"} {
 		dir := filepath.Join(t.TempDir(), "s")
-		_, stderr, code := bnc(t, slices.Concat([]string{"search", "plan", net, "--data", set, "-o", dir}, strings.Fields(wrong))...)
+		_, stderr, code := tryBnc(t, slices.Concat([]string{"search", "plan", net, "--data", set, "-o", dir}, strings.Fields(wrong))...)
 		if _, err := os.Stat(search.Dir(dir).PlanFile()); code == exitDone || err == nil || !strings.Contains(stderr, strings.Fields(wrong)[1]) {
 			t.Errorf("%s: exit code %d, planned %v: %s", wrong, code, err == nil, stderr)
 		}

@@ -179,7 +179,7 @@ func TestNamesCollide(t *testing.T) {
 		compare(t, open(t, dir), open(t, filepath.Join(dir, "bottlenet.onnx")), 4, 4, true)
 	}
 	taken := fromText(t, strings.ReplaceAll(strings.ReplaceAll(imageNet, "] y)", "] tile)"), "y = ", "tile = "), nil)
-	if _, stderr, code := bnc(t, "split", taken, "--after", "a", "-o", filepath.Join(t.TempDir(), "b")); code != exitUnusable || !strings.Contains(stderr, `"tile"`) {
+	if _, stderr, code := tryBnc(t, "split", taken, "--after", "a", "-o", filepath.Join(t.TempDir(), "b")); code != exitUnusable || !strings.Contains(stderr, `"tile"`) {
 		t.Errorf("an output of that name: exit code %d, %s", code, stderr)
 	}
 }
@@ -270,7 +270,7 @@ func TestExternalData(t *testing.T) {
 		"a folder":      externalise(t, ".", 0),
 		"symbolic link": linked(t, outside),
 	} {
-		stdout, stderr, code := bnc(t, "split", refused, "--after", "a", "-o", filepath.Join(t.TempDir(), "b"))
+		stdout, stderr, code := tryBnc(t, "split", refused, "--after", "a", "-o", filepath.Join(t.TempDir(), "b"))
 		if code != exitUnusable || !strings.Contains(stderr, `initializer "w"`) || stdout != "" {
 			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
 		}

@@ -19,7 +19,7 @@ var stripeNames = []string{"east", "north", "south", "west"}
 func trainOn(t *testing.T, subject, set string, more ...string) (said string, code int) {
 	t.Helper()
 	args := slices.Concat([]string{"train", subject, "--data", set}, few, more)
-	out, said, code := bnc(t, args...)
+	out, said, code := tryBnc(t, args...)
 	if code != exitDone && out != "" {
 		t.Errorf("%v: stdout %q", args, out)
 	}
@@ -184,7 +184,7 @@ func TestTrainSizes(t *testing.T) {
 		write(t, filepath.Join(set, fmt.Sprintf("z%d.png", i)), b.Bytes())
 	}
 	dir := splitAt(t, stripeNet(t), "--c", "2", "--s", "2")
-	_, stderr, code := bnc(t, "train", dir, "--data", set, "--distill", "--freeze", "backbone", "--epochs", "1", "--batch", "4")
+	_, stderr, code := tryBnc(t, "train", dir, "--data", set, "--distill", "--freeze", "backbone", "--epochs", "1", "--batch", "4")
 	if p := metaOf(t, dir).Preprocess; code != exitDone || strings.Contains(stderr, "left out") || p == nil || p.Resize == 0 {
 		t.Errorf("exit code %d, preprocess %+v: %s", code, p, stderr)
 	}

@@ -137,7 +137,7 @@ func TestTrainDistils(t *testing.T) {
 		{"--distill --teacher " + other, exitUnusable, "SHA-256"},
 		{"--distill --teacher nowhere.onnx", exitUnusable, "nowhere.onnx"},
 	} {
-		_, stderr, code := bnc(t, slices.Concat([]string{"train", dir, "--data", set}, few, strings.Fields(c.args))...)
+		_, stderr, code := tryBnc(t, slices.Concat([]string{"train", dir, "--data", set}, few, strings.Fields(c.args))...)
 		if code != c.code || !strings.Contains(stderr, c.message) || !sameTree(before, tree(t, dir)) {
 			t.Errorf("%s: exit code %d, expected %d with %q: %s", c.args, code, c.code, c.message, stderr)
 		}
@@ -171,7 +171,7 @@ func TestTrainWorse(t *testing.T) {
 	} {
 		dir := copyOf(t, c.start)
 		before := document(t, "eval", dir, "--data", set, "--teacher", net)["agreement"].(float64)
-		out, stderr, code := bnc(t, slices.Concat([]string{"train", dir, "--data", set, "--distill", "--freeze", "backbone", "--feature-weight", "0", "--json"}, few, strings.Fields(c.flags))...)
+		out, stderr, code := tryBnc(t, slices.Concat([]string{"train", dir, "--data", set, "--distill", "--freeze", "backbone", "--feature-weight", "0", "--json"}, few, strings.Fields(c.flags))...)
 		if code != exitDone || strings.Contains(stderr, "no epoch is better than the start") != c.stays || strings.Contains(out, `"kept_epoch": 0`) != c.stays {
 			t.Errorf("%s: exit code %d: %s%s", c.flags, code, stderr, out)
 		}
@@ -194,7 +194,7 @@ func TestTrainTeacherPixels(t *testing.T) {
 	if got := evaluated(t, out, "--data", set, "--teacher", teacher); *got.Agreement != *r.Agreement {
 		t.Errorf("agreement %v, bnc eval says %v", *r.Agreement, *got.Agreement)
 	}
-	if _, stderr, code := bnc(t, slices.Concat([]string{"train"}, args, []string{"--mean", "0.5", "--std", "0.2"})...); code != exitUsage || !strings.Contains(stderr, "mean [0.9]") {
+	if _, stderr, code := tryBnc(t, slices.Concat([]string{"train"}, args, []string{"--mean", "0.5", "--std", "0.2"})...); code != exitUsage || !strings.Contains(stderr, "mean [0.9]") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
@@ -237,7 +237,7 @@ func TestTrainQuality(t *testing.T) {
 		{[]string{stripeNet(t), "--quality", "10", "-o", low + ".onnx"}, "--quality"},
 		{[]string{stripeNet(t), "--quality", "10", "--epochs", "0", "-o", low + ".onnx"}, "--quality"},
 	} {
-		if _, stderr, code := bnc(t, append([]string{"train", "--data", set}, c.args...)...); code != exitUsage || !strings.Contains(stderr, c.says) {
+		if _, stderr, code := tryBnc(t, append([]string{"train", "--data", set}, c.args...)...); code != exitUsage || !strings.Contains(stderr, c.says) {
 			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
 		}
 	}
@@ -255,7 +255,7 @@ func TestTrainRate(t *testing.T) {
 	if with, without := size("0.1"), size("0"); with >= without {
 		t.Errorf("%v bytes with --rate-weight 0.1, %v without", with, without)
 	}
-	if _, stderr, code := bnc(t, "train", start, "--data", set, "--naive", "--rate-weight", "1"); code != exitUsage || !strings.Contains(stderr, "--naive") {
+	if _, stderr, code := tryBnc(t, "train", start, "--data", set, "--naive", "--rate-weight", "1"); code != exitUsage || !strings.Contains(stderr, "--naive") {
 		t.Errorf("--rate-weight with --naive: exit code %d: %s", code, stderr)
 	}
 }

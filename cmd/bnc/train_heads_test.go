@@ -136,7 +136,7 @@ func TestTrainHeads(t *testing.T) {
 					args[1] = net
 					args = append(args, "-o", subject)
 				}
-				out, said, code := bnc(t, args...)
+				out, said, code := tryBnc(t, args...)
 				if code != exitDone {
 					t.Fatalf("exit code %d: %s", code, said)
 				}

@@ -157,7 +157,7 @@ const stripeWeights = `6,1,3,3 w1 0 0.5; 6 g1 1 0.05; 6 b1 0.2 0.05; 6 mean1 0 0
 // trained is what bnc train --json prints.
 func trained(t *testing.T, args ...string) trainResult {
 	t.Helper()
-	out, stderr, code := bnc(t, append(append([]string{"train"}, args...), "--json")...)
+	out, stderr, code := tryBnc(t, append(append([]string{"train"}, args...), "--json")...)
 	if code != exitDone {
 		t.Fatalf("bnc train %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
 	}

@@ -20,7 +20,7 @@ func TestTrainValLimit(t *testing.T) {
 		{[]string{"--val-limit", "7"}, "48 images to train on, 7 to judge by", 7},
 		{[]string{"--val-limit", "500", "--limit", "32"}, "32 images to train on, 90 to judge by, which will take long: --val-limit takes fewer", 90},
 	} {
-		stdout, stderr, code := bnc(t, append(train, c.flags...)...)
+		stdout, stderr, code := tryBnc(t, append(train, c.flags...)...)
 		if code != 0 {
 			t.Fatalf("%v: %s", c.flags, stderr)
 		}
@@ -36,7 +36,7 @@ func TestTrainValLimit(t *testing.T) {
 			t.Errorf("%v: top-1 %v is that of other than %v images", c.flags, *r.Top1, c.parts)
 		}
 	}
-	if _, stderr, code := bnc(t, append(train, "--val-limit", "-1")...); code != 2 || !strings.Contains(stderr, "--val-limit") {
+	if _, stderr, code := tryBnc(t, append(train, "--val-limit", "-1")...); code != 2 || !strings.Contains(stderr, "--val-limit") {
 		t.Errorf("--val-limit -1: code %d, %s", code, stderr)
 	}
 }

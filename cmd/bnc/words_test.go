@@ -33,7 +33,7 @@ func TestAbsurdNumbers(t *testing.T) {
 		line := strings.NewReplacer("MODEL", model, "SET", good, "PICTURE", picture, "OUT", filepath.Join(t.TempDir(), "out")).Replace(c.command)
 		for _, flag := range c.flags {
 			name, _, _ := strings.Cut(flag, "=")
-			stdout, stderr, code := bnc(t, append(strings.Fields(line), flag)...)
+			stdout, stderr, code := tryBnc(t, append(strings.Fields(line), flag)...)
 			if code != exitUsage || stdout != "" || !strings.Contains(stderr, name) || strings.Contains(stderr, "strconv") {
 				t.Errorf("bnc %s %s: exit code %d: %s%s", c.command, flag, code, stdout, stderr)
 			}
@@ -44,8 +44,8 @@ func TestAbsurdNumbers(t *testing.T) {
 // TestDoctorFails: what keeps bnc from running models is a failure in either form.
 func TestDoctorFails(t *testing.T) {
 	t.Setenv("BNC_OPS_LIB", filepath.Join(t.TempDir(), "none.so"))
-	_, _, text := bnc(t, "doctor")
-	out, _, inJSON := bnc(t, "doctor", "--json")
+	_, _, text := tryBnc(t, "doctor")
+	out, _, inJSON := tryBnc(t, "doctor", "--json")
 	if !json.Valid([]byte(out)) || text != exitFailed || inJSON != text {
 		t.Errorf("exit code %d, with --json %d: %s", text, inJSON, out)
 	}
@@ -111,7 +111,7 @@ func TestMessages(t *testing.T) {
 		{"train " + broken + " --data " + good, exitUnusable, broken}, {"export triton " + broken + " -o " + filepath.Join(dir, "r"), exitUnusable, broken},
 		{"run " + model + " " + torn, exitUnusable, torn}, {"profile " + model + " --input " + torn, exitUnusable, ""},
 	} {
-		_, stderr, code := bnc(t, strings.Fields(c.args)...)
+		_, stderr, code := tryBnc(t, strings.Fields(c.args)...)
 		message := stderr[strings.LastIndex(strings.TrimSuffix(stderr, "\n"), "\n")+1:]
 		if code != c.code || c.path != "" && strings.Count(message, c.path) != 1 {
 			t.Errorf("bnc %s: exit code %d: %s", c.args, code, message)
@@ -125,7 +125,7 @@ func TestMessages(t *testing.T) {
 			t.Errorf("bnc %s: %s", c.args, message)
 		}
 	}
-	if _, stderr, _ := bnc(t, "profile", model, "--input", torn); strings.Count(strings.Split(stderr, "\n")[0], torn) != 1 {
+	if _, stderr, _ := tryBnc(t, "profile", model, "--input", torn); strings.Count(strings.Split(stderr, "\n")[0], torn) != 1 {
 		t.Errorf("the damaged image is told twice: %s", stderr)
 	}
 }

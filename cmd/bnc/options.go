@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/bottlenet/bnc"
+	"github.com/spf13/pflag"
+)
+
+// optionName is how the library names options in its messages.
+var optionName = regexp.MustCompile(`\boption ([a-z][a-z0-9_]*)\b`)
+
+// inFlags says a message of the library in the flags of a command.
+func inFlags(message string) string {
+	return optionName.ReplaceAllStringFunc(message, func(found string) string {
+		name := strings.ReplaceAll(strings.TrimPrefix(found, "option "), "_", "-")
+		if name == "output" {
+			return "-o"
+		}
+		return "--" + name
+	})
+}
+
+// optional is a flag whose absence is a value of its own.
+type optional[T any] struct {
+	to    **T
+	kind  string
+	parse func(string) (T, error)
+}
+
+// String returns the flag's text, "" where it was not given.
+func (o optional[T]) String() string {
+	if o.to == nil || *o.to == nil {
+		return ""
+	}
+	return fmt.Sprint(**o.to)
+}
+
+// Set parses the flag's text.
+func (o optional[T]) Set(text string) error {
+	v, err := o.parse(text)
+	if err == nil {
+		*o.to = &v
+	}
+	return err
+}
+
+// Type is what the flag wants, in pflag's words.
+func (o optional[T]) Type() string { return o.kind }
+
+func optionalInt(to **int) pflag.Value { return optional[int]{to, "int", strconv.Atoi} }
+
+func optionalFloat(to **float64) pflag.Value {
+	return optional[float64]{to, "float64", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }}
+}
+
+// optionalBool declares a switch that is off, on, or not said.
+func optionalBool(fs *pflag.FlagSet, to **bool, name, usage string) {
+	fs.Var(optional[bool]{to, "bool", strconv.ParseBool}, name, usage)
+	fs.Lookup(name).NoOptDefVal = "true"
+}
+
+// inputShapes is the flag --input NAME=DIMS, as in data=1x3x224x224 or data=1,3,224,224.
+type inputShapes struct{ to *map[string][]int64 }
+
+// String is "": there is no default.
+func (inputShapes) String() string { return "" }
+
+// Set adds an input's shape.
+func (f inputShapes) Set(text string) error {
+	i := strings.LastIndexByte(text, '=')
+	if i < 1 {
+		return fmt.Errorf("expected NAME=DIMS, for example data=1x3x224x224")
+	}
+	dims, err := parseDims(text[i+1:])
+	if err != nil {
+		return err
+	}
+	if *f.to == nil {
+		*f.to = map[string][]int64{}
+	}
+	(*f.to)[text[:i]] = dims
+	return nil
+}
+
+// Type is what the flag wants.
+func (inputShapes) Type() string { return "NAME=DIMS" }
+
+// cropSize is the flag --crop HxW.
+type cropSize struct{ to *[2]int }
+
+// String returns the flag's text, "" where it was not given.
+func (f cropSize) String() string {
+	if f.to == nil || *f.to == [2]int{} {
+		return ""
+	}
+	return fmt.Sprintf("%dx%d", f.to[0], f.to[1])
+}
+
+// Set parses the flag's text.
+func (f cropSize) Set(text string) error {
+	dims, err := parseDims(text)
+	if err != nil || len(dims) != 2 {
+		return fmt.Errorf("expected HxW, for example 224x224")
+	}
+	*f.to = [2]int{int(dims[0]), int(dims[1])}
+	return nil
+}
+
+// Type is what the flag wants.
+func (cropSize) Type() string { return "HxW" }
+
+// declareImages declares the flags of image options.
+func declareImages(fs *pflag.FlagSet, o *bnc.ImageOptions) {
+	fs.StringVar(&o.Color, "color", "", "order of an image's channels: rgb, bgr or gray")
+	fs.Var(optionalInt(&o.Resize), "resize", "short side that images are resized to, 0 to keep their size")
+	fs.Var(cropSize{&o.Crop}, "crop", "HxW cut out of the centre (default: the input's)")
+	optionalBool(fs, &o.Orient, "orient", "turn images as their EXIF orientation says (default true, but for what the model says)")
+	fs.Var(optionalFloat(&o.Scale), "scale", "a pixel becomes (pixel * scale - mean) / std")
+	fs.Float64SliceVar(&o.Mean, "mean", nil, "mean of each channel, a,b,c")
+	fs.Float64SliceVar(&o.Std, "std", nil, "standard deviation of each channel, a,b,c")
+	fs.StringVar(&o.Labels, "labels", "", "file with the name of a class a line")
+}

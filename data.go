@@ -1,0 +1,61 @@
+package bnc
+
+import (
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/dustin/go-humanize/english"
+)
+
+// openData opens the data that an option names for a part, and tells what of it is
+// passed over.
+func openData(option, path string, part data.Part, p progress) (*data.Set, error) {
+	set, err := data.Open(path, part)
+	if err != nil {
+		return nil, unusable("option %s: %w", option, err)
+	}
+	for _, line := range set.PassedOver() {
+		p.notice("option %s: %s", option, line)
+	}
+	return set, nil
+}
+
+// limited returns n items spread over the set, all for 0.
+func limited(set *data.Set, n int) *data.Set {
+	if n == 0 || n >= set.Len() {
+		return set
+	}
+	items := make([]int, n)
+	for i := range items {
+		items[i] = i * set.Len() / n
+	}
+	return set.Select(items)
+}
+
+// leftOut tells of inputs that cannot be used, each once, and counts them: one damaged
+// image ends nothing.
+type leftOut struct {
+	to    progress
+	names map[string]bool
+	first error
+}
+
+// add tells of an input; err names it.
+func (l *leftOut) add(name string, err error) {
+	if l.names[name] {
+		return
+	}
+	if l.names == nil {
+		l.names = map[string]bool{}
+		l.first = err
+	}
+	l.names[name] = true
+	l.to.notice("left out: %v", err)
+}
+
+// err is what comes of a call that was to give a result for each of n inputs: nil where
+// it could.
+func (l *leftOut) err(n int) error {
+	if l.first == nil {
+		return nil
+	}
+	return unusable("%d of %s could not be used, the first: %w", len(l.names), english.Plural(n, "input", ""), l.first)
+}

@@ -1,0 +1,104 @@
+package bnc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// UsageError is a wrong use of a function: options that cannot be, or do not go
+// together.
+//
+// Messages, this one's and those of other errors and of notices, name options by the
+// word option and the name that they have in JSON: "option val_split", so that a program
+// with other names for them, as the command line's flags, can put its own there.
+type UsageError struct {
+	Option  string // its name in JSON; "" where the fault is in no option
+	Message string // goes on behind the option's name: "9: expected 2 to 8"
+	err     error
+}
+
+// Error says what is wrong.
+func (e *UsageError) Error() string {
+	switch {
+	case e.Option == "":
+		return e.Message
+	case strings.HasPrefix(e.Message, ":"):
+		return "option " + e.Option + e.Message
+	}
+	return "option " + e.Option + " " + e.Message
+}
+
+// Unwrap returns the errors that the message was made of.
+func (e *UsageError) Unwrap() error { return e.err }
+
+// usage returns a UsageError; format as fmt.Errorf's.
+func usage(option, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &UsageError{option, err.Error(), err}
+}
+
+// DataError says that a model or data cannot be used: which file, node or tensor, what
+// was expected and found, and the nearest thing that works.
+type DataError struct{ err error }
+
+// Error says what is wrong.
+func (e *DataError) Error() string { return e.err.Error() }
+
+// Unwrap returns the errors that the message was made of.
+func (e *DataError) Unwrap() error { return e.err }
+
+// unusable returns a DataError; format as fmt.Errorf's.
+func unusable(format string, args ...any) error { return &DataError{fmt.Errorf(format, args...)} }
+
+// Kind tells errors apart by whose move is next.
+type Kind int
+
+// The kinds of errors.
+const (
+	None   Kind = iota // no error
+	Failed             // the machine's: a full disk, a server that is gone, an interruption
+	Usage              // the caller's: other options
+	Data               // the model's or the data's: others, or a repair
+)
+
+// KindOf returns the kind of an error that a function of this package returned.
+func KindOf(err error) Kind {
+	if err == nil {
+		return None
+	}
+	for _, known := range kinds {
+		if known.is(err) {
+			return known.kind
+		}
+	}
+	return Failed
+}
+
+// kinds tells errors of the packages below, in the order in which they count.
+var kinds = []struct {
+	kind Kind
+	is   func(error) bool
+}{
+	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]},
+	{Data, is[*DataError]}, {Data, is[*cut.Error]}, {Data, is[*passes.UnsuitableError]},
+	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*ops.DamagedError]},
+	{Data, func(err error) bool {
+		return errors.Is(err, onnx.ErrFormat) || errors.Is(err, model.ErrFormat) || errors.Is(err, fs.ErrNotExist)
+	}},
+}
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}

@@ -1,0 +1,89 @@
+package bnc
+
+import (
+	"errors"
+	"image"
+	"strings"
+
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/model"
+)
+
+// ImageOptions say how an image becomes a model's input, and what its classes are
+// called. What they leave open comes from the model's metadata, and else from its input's
+// shape and type.
+type ImageOptions struct {
+	imagein.Overrides
+	Labels string `json:"labels,omitempty"` // file with the name of a class a line
+}
+
+// resolve returns how images become an input of layout l: the options, else what is
+// inherited, else the defaults for images of the given size.
+func (o ImageOptions) resolve(l imagein.Layout, inherited *imagein.Preprocess, size image.Point) (imagein.Preprocess, error) {
+	p, err := o.Overrides.Resolve(l, inherited, size)
+	wrong := (*imagein.OverrideError)(nil)
+	switch {
+	case errors.As(err, &wrong):
+		return p, usage(wrong.Option, "%s", strings.TrimSpace(wrong.Message))
+	case errors.Is(err, imagein.ErrAnySize):
+		return p, unusable("the model takes images of any size: say which it is to get by option crop, height and width")
+	case err != nil:
+		return p, unusable("%w", err)
+	}
+	return p, nil
+}
+
+// chooser is resolve for a model that says inherited.
+func (o ImageOptions) chooser(inherited *imagein.Preprocess) feed.Chooser {
+	return func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
+		return o.resolve(l, inherited, size)
+	}
+}
+
+// forModel returns what a model's bundle is to say about images and labels: nil where
+// neither the options nor the model say anything, so that whatever runs it decides by the
+// images. Fix holds the shapes of inputs that are given.
+func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Preprocess, []string, error) {
+	labels, err := o.readLabels()
+	if err != nil {
+		return nil, nil, err
+	}
+	head, err := model.ReadFile(path)
+	if err != nil {
+		return nil, nil, unusable("%w", err)
+	}
+	meta, err := bundle.ParseMeta(head.Metadata)
+	if err != nil {
+		return nil, nil, unusable("%w", err)
+	}
+	if labels == nil {
+		labels = meta.Labels
+	}
+	if !o.Given() {
+		return meta.Preprocess, labels, nil
+	}
+	if len(head.Inputs) == 0 {
+		return nil, nil, unusable("%s has no input", path)
+	}
+	layout, err := imagein.LayoutOf(fixedPorts(head.Inputs, fix)[0])
+	if err != nil {
+		return nil, nil, unusable("%w", err)
+	}
+	p, err := o.resolve(layout, meta.Preprocess, image.Point{})
+	return &p, labels, err
+}
+
+// readLabels reads the file of labels, nil where there is none.
+func (o ImageOptions) readLabels() ([]string, error) {
+	if o.Labels == "" {
+		return nil, nil
+	}
+	labels, err := data.ReadNames(o.Labels)
+	if err != nil {
+		return nil, unusable("option labels: %w", err)
+	}
+	return labels, nil
+}
