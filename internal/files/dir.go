@@ -62,10 +62,14 @@ func newDir(beside, path string, mode fs.FileMode) (*Dir, error) {
 	}
 }
 
-// hold locks a folder until the end.
+// hold locks a folder until the end. It reports false where another process took it for
+// a leftover in the meantime.
 func (d *Dir) hold(folder string) (bool, error) {
 	f, err := os.Open(folder)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
 		return false, err
 	}
 	d.held = append(d.held, f)

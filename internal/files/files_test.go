@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -370,4 +371,26 @@ func TestLockIsExclusive(t *testing.T) {
 	if n := total.Load(); n != 8 {
 		t.Errorf("%d of 8", n)
 	}
+}
+
+// TestScratchBesideOthers: what others sweep away is not missed by who has just made it.
+func TestScratchBesideOthers(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 300 {
+				d, err := Scratch()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := os.WriteFile(filepath.Join(d.Temp, "file"), nil, 0o600); err != nil {
+					t.Error(err)
+				}
+				d.Discard()
+			}
+		})
+	}
+	group.Wait()
 }
