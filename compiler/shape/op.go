@@ -23,6 +23,10 @@ type Arity struct {
 	Min, Max int // Max < 0: any number
 }
 
+func exactly(n int) Arity           { return Arity{n, n} }
+func between(least, most int) Arity { return Arity{least, most} }
+func atLeast(n int) Arity           { return Arity{n, -1} }
+
 // String returns for example 2, 1..3 or 1...
 func (a Arity) String() string {
 	switch {
