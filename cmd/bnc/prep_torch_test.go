@@ -29,7 +29,7 @@ func TestPrepareTorchExports(t *testing.T) {
 	if err := exec.Command(python, "-c", "import torch").Run(); err != nil {
 		t.Skipf("%s has no torch: run make deps-oracle or set BNC_TORCH_PYTHON", python)
 	}
-	c := exec.Command(python, "-B", "testdata/prep_torch.py", t.TempDir())
+	c := exec.Command(python, "-B", "../../testdata/prep_torch.py", t.TempDir())
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()

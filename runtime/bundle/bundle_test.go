@@ -13,10 +13,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )

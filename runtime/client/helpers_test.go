@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
 )
 
 // otherModel returns a bundle that says it was made of another model. The

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
 )
 
 // names lists a set's files below a folder.

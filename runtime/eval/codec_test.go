@@ -13,11 +13,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )

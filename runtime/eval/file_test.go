@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/ops"
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
 )
 
 // TestFileBytesOfEveryLength covers varints of one to three bytes.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 

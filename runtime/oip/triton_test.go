@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
+	"github.com/bottlenet/bnc/internal/rttest"
 )
 
 // tritonclient sends tensors of all types in every form that it has to a server

@@ -11,7 +11,7 @@ import (
 
 	yalue "github.com/yalue/onnxruntime_go"
 
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/serve"

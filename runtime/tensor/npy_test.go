@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/runtime/internal/rttest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
