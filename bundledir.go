@@ -10,7 +10,8 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/files"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 )
 
@@ -106,7 +107,7 @@ func onlyBundle(dir string) error {
 // save writes the parts of b, all at once, and swaps the bundle in. Late is
 // called, once, when the graphs are written; what it returns becomes their
 // metadata.
-func (w *bundleWriter) save(ctx context.Context, b *passes.Bundle, o onnx.SaveOptions, late func() (passes.Meta, error)) error {
+func (w *bundleWriter) save(ctx context.Context, b *split.Bundle, o onnx.SaveOptions, late func() (bottleneck.Meta, error)) error {
 	describe := sync.OnceValues(late)
 	parts := b.Parts()
 	var group sync.WaitGroup
@@ -123,7 +124,7 @@ func (w *bundleWriter) save(ctx context.Context, b *passes.Bundle, o onnx.SaveOp
 				return err
 			}
 			meta.Part = part
-			return passes.Describe(m, meta)
+			return bottleneck.Describe(m, meta)
 		}
 		group.Go(func() { errs[i] = onnx.Save(ctx, filepath.Join(w.dir.Temp, part+".onnx"), m, saving) })
 	}

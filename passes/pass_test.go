@@ -8,6 +8,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxpb"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/internal/passtest"
 )
 
 // TestRunFindsWhatPassesBreak runs passes that leave files no runtime takes, or
@@ -58,7 +59,7 @@ func TestRunFindsWhatPassesBreak(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := parse(t, header+graph)
+			m := passtest.Parse(t, passtest.Header+graph)
 			pass := passes.Pass{Name: "careless", Run: func(m *ir.Model) (int, error) { c.edit(m.Graph); return 1, nil }}
 			said := ""
 			func() {

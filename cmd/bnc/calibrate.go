@@ -9,7 +9,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/files"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -37,7 +38,7 @@ type calibrationSource struct {
 
 // calibrate runs the model up to the cut on real images and returns the units
 // that fit what the cut tensor holds there.
-func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.Geometry) (*calibration, error) {
+func calibrate(ctx context.Context, s streams, src calibrationSource, g bottleneck.Geometry) (*calibration, error) {
 	set := src.set
 	session, err := src.openPrefix(ctx)
 	if err != nil {
@@ -52,7 +53,7 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 		return nil, unusablef("%s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by --input %s=1,...", src.flag, in.Shape[0].Size, in.Name, src.path, in.Name)
 	}
 	n := min(set.Len(), maxCalibration)
-	c := passes.NewCalibration(g)
+	c := bottleneck.NewCalibration(g)
 	bar := newProgress(s.err, "calibrating", n)
 	defer bar.done()
 	var used []string
@@ -110,7 +111,7 @@ func calibrate(ctx context.Context, s streams, src calibrationSource, g passes.G
 
 // calibration is what a run over real images gives.
 type calibration struct {
-	units      *passes.Units
+	units      *bottleneck.Units
 	preprocess *imagein.Preprocess // how the images were prepared, nil for tensors
 	files      []string            // that were read
 }
@@ -125,7 +126,7 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := passes.Split(ctx, a, c, passes.Settings{Plain: true}, nil)
+	b, _, err := splitter.Split(ctx, a, c, splitter.Settings{Plain: true}, nil)
 	if err != nil {
 		return nil, err
 	}

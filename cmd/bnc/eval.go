@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
@@ -191,8 +192,8 @@ func evaluate(ctx context.Context, s streams, path string, o evalOptions) error 
 	if o.plot != "" && teacher == nil && !set.Labelled() {
 		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
 	}
-	var others []passes.Other
-	if o.heads, others, o.except, err = subject.heads(passes.Want{Output: o.scores, Classes: len(set.Classes())}); err != nil {
+	var others []grad.Other
+	if o.heads, others, o.except, err = subject.heads(grad.Want{Output: o.scores, Classes: len(set.Classes())}); err != nil {
 		return err
 	}
 	for _, other := range others {
@@ -321,7 +322,7 @@ func teach(ctx context.Context, teacher, student *subject, set *data.Set, o eval
 	if err != nil {
 		return nil, unusablef("--teacher: %w", err)
 	}
-	heads, _, except, err := teacher.heads(passes.Want{Output: o.scores, Classes: len(set.Classes()), Optional: true})
+	heads, _, except, err := teacher.heads(grad.Want{Output: o.scores, Classes: len(set.Classes()), Optional: true})
 	if err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}

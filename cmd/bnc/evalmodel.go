@@ -12,7 +12,8 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -107,7 +108,7 @@ func (s *subject) open(quality int) (eval.Model, io.Closer, error) {
 	var edit func(*ir.Model) error
 	switch {
 	case s.bypassed:
-		edit = passes.Bypass
+		edit = bottleneck.Bypass
 	case s.joined != "" && quality != 0 && quality != s.meta.Quality:
 		edit = func(m *ir.Model) error { return setQuality(m, quality) }
 	}
@@ -130,7 +131,7 @@ func (s *subject) options(n int) eval.Options {
 // training would teach, and in others the rest. Where it would teach none, it is
 // whatever looks like scores, but for those of except, which cannot be any. An output
 // that is wanted by name may have scores that training does not take.
-func (s *subject) heads(want passes.Want) (heads []trainHead, others []passes.Other, except []string, err error) {
+func (s *subject) heads(want grad.Want) (heads []trainHead, others []grad.Other, except []string, err error) {
 	paths := []string{cmp.Or(s.joined, s.path)}
 	if s.pair != nil && s.joined == "" {
 		paths = []string{filepath.Join(s.path, bundle.MobileFile), filepath.Join(s.path, bundle.CloudFile)}
@@ -145,7 +146,7 @@ func (s *subject) heads(want passes.Want) (heads []trainHead, others []passes.Ot
 		parts = append(parts, m)
 	}
 	want.Of = s.meta.Outputs
-	found, err := passes.Logits(want, parts...)
+	found, err := grad.Logits(want, parts...)
 	if found == nil {
 		return one(want.Output), nil, nil, nil
 	}

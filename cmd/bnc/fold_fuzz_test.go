@@ -14,6 +14,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -90,7 +91,7 @@ func checkFolding(t *testing.T, m *ir.Model) error {
 		checkInferred(t, text, v.Name(), info.Of(v), want[2*i], integers(want[2*i+1]))
 	}
 	folded := m.Clone()
-	if _, err := passes.Run(folded, []passes.Pass{passes.FoldConstants, passes.CommonSubexpressions, passes.FoldConstants, passes.Identities, passes.DeadCode}, nil); err != nil {
+	if _, err := passes.Run(folded, []passes.Pass{opt.FoldConstants, opt.CommonSubexpressions, opt.FoldConstants, opt.Identities(), opt.DeadCode}, nil); err != nil {
 		t.Fatalf("folding fails: %v\n%s", err, text)
 	}
 	got, err := runFolded(folded)

@@ -16,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -202,7 +203,7 @@ func (d *differences) compare(m *ir.Model) (fault, skip error) {
 // gradients makes m a gradient graph and runs it; its outputs have to be those of
 // the model, as first has them.
 func gradients(m *ir.Model, wrt []string, layout grad.Layout, feeds ort.Feed, first ort.Results) ([][]float64, error) {
-	if _, err := passes.Run(m, []passes.Pass{passes.Upgrade(17)}, nil); err != nil {
+	if _, err := passes.Run(m, []passes.Pass{convert.Upgrade(17)}, nil); err != nil {
 		return nil, err
 	}
 	if err := grad.VJP(m, wrt, false, layout); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
@@ -57,7 +58,7 @@ func gradNetwork(t *testing.T, name, path string, form networkForm, seed uint64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := passes.Run(m, []passes.Pass{passes.Initializers, passes.Upgrade(17)}, nil); err != nil {
+	if _, err := passes.Run(m, []passes.Pass{convert.Initializers, convert.Upgrade(17)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range m.Graph.Nodes() {

@@ -11,7 +11,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -143,7 +145,7 @@ func TestSymbolicBatchRows(t *testing.T) {
 					m.Graph.UnlistInput(w)
 				}
 				prepared := m.Clone()
-				prepare(t, prepared, passes.SymbolicBatch)
+				prepare(t, prepared, convert.SymbolicBatch)
 				checkBatch(t, m, prepared, rowTolerance)
 			})
 		}
@@ -153,7 +155,7 @@ func TestSymbolicBatchRows(t *testing.T) {
 // randomise gives a model's float32 weights seeded random numbers that keep the
 // signal's scale (He et al. 2015): the published light models have constants.
 func randomise(t *testing.T, m *ir.Model) {
-	prepare(t, m, passes.Initializers, passes.FoldConstants)
+	prepare(t, m, convert.Initializers, opt.FoldConstants)
 	r := rand.New(rand.NewPCG(1, 1))
 	positive := map[*ir.Value]bool{}
 	for _, n := range m.Graph.Nodes() {
@@ -209,8 +211,8 @@ func TestPrepareFoundModels(t *testing.T) {
 				randomise(t, m)
 			}
 			prepared := m.Clone()
-			prepare(t, prepared, passes.SymbolicBatch, passes.Upgrade(17))
-			h, err := passes.Logits(passes.Want{}, prepared)
+			prepare(t, prepared, convert.SymbolicBatch, convert.Upgrade(17))
+			h, err := grad.Logits(grad.Want{}, prepared)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,7 +8,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/models"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -37,11 +38,11 @@ func TestBypassComputesTheModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := passes.CutGeometry(at, c.geometry[0], c.geometry[1])
+			g, err := bottleneck.CutGeometry(at, c.geometry[0], c.geometry[1])
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, _, err := passes.Split(t.Context(), a, at, passes.Settings{Geometry: g, Quantiser: passes.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
+			b, _, err := splitter.Split(t.Context(), a, at, splitter.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +54,7 @@ func TestBypassComputesTheModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := passes.Bypass(joined); err != nil {
+			if err := bottleneck.Bypass(joined); err != nil {
 				t.Fatal(err)
 			}
 			feed := ort.Feed{"input": noise(tensor.Float32, 1, 2, 3, 64, 64)}

@@ -9,6 +9,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -65,7 +66,7 @@ func TestInlineFunctions(t *testing.T) {
 			}
 			want := compute(t, same, feed)
 			inlined := m.Clone()
-			prepare(t, inlined, passes.InlineFunctions)
+			prepare(t, inlined, convert.InlineFunctions)
 			if len(inlined.Functions) > 0 || inlined.Opset("my") != 0 {
 				t.Errorf("%d functions are left; domain my is imported at %d", len(inlined.Functions), inlined.Opset("my"))
 			}
@@ -83,7 +84,7 @@ func TestInlineFunctionsRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := passes.Run(m, []passes.Pass{passes.InlineFunctions}, nil); err == nil || !strings.Contains(err.Error(), "Softmax changed in between") {
+	if _, err := passes.Run(m, []passes.Pass{convert.InlineFunctions}, nil); err == nil || !strings.Contains(err.Error(), "Softmax changed in between") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -180,7 +181,7 @@ func TestUpgradeKeepsMeaning(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				prepare(t, m, passes.Upgrade(17))
+				prepare(t, m, convert.Upgrade(17))
 				got, err := compute(t, m, ort.Feed{"x": x}).Tensor("y")
 				if err != nil {
 					t.Fatal(err)

@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -55,7 +56,7 @@ func TestPrepareTorchExports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			prepare(t, m, passes.SymbolicBatch, passes.Upgrade(17))
+			prepare(t, m, convert.SymbolicBatch, convert.Upgrade(17))
 			got, err := compute(t, m, ort.Feed{"input": tensor.Of(e.Shape, e.Input)}).Tensor("output")
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +64,7 @@ func TestPrepareTorchExports(t *testing.T) {
 			if d := far(got, tensor.Of(e.OutputShape, e.Output)); d > torchTolerance {
 				t.Errorf("off by %g, tolerance %g", d, torchTolerance)
 			}
-			h, err := passes.Logits(passes.Want{}, m)
+			h, err := grad.Logits(grad.Want{}, m)
 			if err != nil {
 				t.Fatal(err)
 			}

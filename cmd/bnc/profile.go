@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -78,7 +78,7 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 	fs.StringVarP(&o.out, "output", "o", "", "profile to write (default: JSON on stdout)")
 	o.images.declare(fs)
 	fs.BoolVar(&o.asJSON, "json", false, "print the profile as one JSON document, also with -o")
-	o.bits, o.quality, o.codecAt, o.codec, o.target = 8, 20, passes.CodecInGraph, "jpeg", "default"
+	o.bits, o.quality, o.codecAt, o.codec, o.target = 8, 20, bottleneck.CodecInGraph, "jpeg", "default"
 	return func(ctx context.Context, s streams, args []string) error {
 		switch {
 		case len(args) == 0:

@@ -11,7 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
-	"github.com/bottlenet/bnc/passes"
+	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -39,7 +39,7 @@ func (p *profiler) units(ctx context.Context, c *cut.Cut, activations []*tensor.
 	if err != nil {
 		return u, err
 	}
-	b, _, err := passes.Split(ctx, a, unit, settings, nil)
+	b, _, err := splitter.Split(ctx, a, unit, settings, nil)
 	if err != nil {
 		return u, err
 	}

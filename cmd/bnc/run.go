@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/ops"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -146,7 +146,7 @@ func (c *classifier) show(name string, labels []string) error {
 	var heads []trainHead
 	subject, err := openSubject(c.first, ort.Options{})
 	if err == nil {
-		heads, _, c.except, err = subject.heads(passes.Want{Output: name, Classes: len(labels)})
+		heads, _, c.except, err = subject.heads(grad.Want{Output: name, Classes: len(labels)})
 	}
 	switch {
 	case err != nil && name != "":

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
@@ -251,7 +251,7 @@ func TestSearchWarmStart(t *testing.T) {
 		}
 		all := map[string]string{}
 		for _, v := range m.Graph.Inits() {
-			if !strings.HasPrefix(v.Name(), passes.UnitName) {
+			if !strings.HasPrefix(v.Name(), bottleneck.UnitName) {
 				all[v.Name()] = fmt.Sprint(v.Init().Floats())
 			}
 		}

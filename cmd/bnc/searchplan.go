@@ -10,7 +10,8 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -61,7 +62,7 @@ func (o *searchOptions) plan(ctx context.Context, s streams, path string) (*sear
 		},
 	}
 	for i, c := range p.Candidates {
-		if _, err := passes.CutGeometry(at[c.Cut], int64(c.C), int64(c.S)); err != nil {
+		if _, err := bottleneck.CutGeometry(at[c.Cut], int64(c.C), int64(c.S)); err != nil {
 			p.Candidates[i].Reason = err.Error()
 		}
 	}
@@ -178,7 +179,7 @@ func wholeTop1(ctx context.Context, s streams, path, scores string, sets *traini
 	bar := newProgress(s.err, "evaluating the model", sets.val.Len())
 	defer bar.done()
 	options := subject.options(0)
-	heads, _, except, err := subject.heads(passes.Want{Output: scores, Classes: len(sets.val.Classes())})
+	heads, _, except, err := subject.heads(grad.Want{Output: scores, Classes: len(sets.val.Classes())})
 	if err != nil {
 		return nil, err
 	}

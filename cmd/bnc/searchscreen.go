@@ -6,6 +6,10 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/opt"
+	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 )
@@ -66,18 +70,18 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 // bottleneck included: a network whose input is the cut tensor.
 func (t *trainable) keepBehindCut(ctx context.Context) error {
 	m := t.source.Clone()
-	anatomy, err := passes.Anatomy(m)
+	anatomy, err := bottleneck.Anatomy(m)
 	if err != nil {
 		return err
 	}
-	recipe := []passes.Pass{passes.Initializers, passes.CloudSide([]string{anatomy.Cut.Name()}, outputsBehind(anatomy.Cut)), passes.DropUnusedDomains}
+	recipe := []passes.Pass{convert.Initializers, splitter.CloudSide([]string{anatomy.Cut.Name()}, outputsBehind(anatomy.Cut)), opt.DropUnusedDomains}
 	if _, err := passes.RunContext(ctx, m, recipe, nil); err != nil {
 		return err
 	}
 	t.source = m
 	if t.teacher != nil {
 		t.teacher = m.Clone()
-		return passes.Bypass(t.teacher)
+		return bottleneck.Bypass(t.teacher)
 	}
 	return nil
 }

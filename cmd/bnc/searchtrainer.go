@@ -17,6 +17,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -226,7 +228,7 @@ func (t *searchTrainer) warm(ctx context.Context, start, from string, o trainOpt
 	weights := map[string][]float32{}
 	for _, v := range b.source.Graph.Inits() {
 		old, other := v.Init(), trained.Graph.Value(v.Name())
-		if strings.HasPrefix(v.Name(), passes.UnitName) || v.DType() != ir.Float32 || other == nil || other.Init() == nil || !slices.Equal(old.Dims(), other.Init().Dims()) {
+		if strings.HasPrefix(v.Name(), bottleneck.UnitName) || v.DType() != ir.Float32 || other == nil || other.Init() == nil || !slices.Equal(old.Dims(), other.Init().Dims()) {
 			continue
 		}
 		was, err := old.Floats()
@@ -244,7 +246,7 @@ func (t *searchTrainer) warm(ctx context.Context, start, from string, o trainOpt
 	if len(weights) == 0 {
 		return nil // the model's own weights were not trained
 	}
-	if err := passes.SetWeights(b.source, weights); err != nil {
+	if err := grad.SetWeights(b.source, weights); err != nil {
 		return err
 	}
 	if err := b.calibrate(ctx, quiet, t.sets, o); err != nil {

@@ -10,6 +10,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
+	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/spf13/pflag"
 )
@@ -69,7 +72,7 @@ func (o *splitOptions) declare(fs *pflag.FlagSet) {
 	fs.IntVar(&o.quality, "quality", 20, "quality of the JPEG codec, 1 to 100")
 	fs.StringVar(&o.codec, "codec", "jpeg", "codec: jpeg")
 	fs.StringVar(&o.quantRange, "range", "", "quantiser's range: static (calibrated, nothing travels) or dynamic (each image's own travels)")
-	fs.StringVar(&o.codecAt, "codec-at", passes.CodecInGraph, "where the codec runs: graph, device-host or host")
+	fs.StringVar(&o.codecAt, "codec-at", bottleneck.CodecInGraph, "where the codec runs: graph, device-host or host")
 	fs.Int64Var(&o.width, "restore-width", 0, "width of a residual branch in the restoration, 0 for none")
 	fs.StringVar(&o.target, "target", "default", "what the mobile half is for: default or tx2 (Jetson TX2)")
 	fs.BoolVar(&o.fp16, "fp16", false, "compute in float16 (inputs, outputs and quantiser stay float32)")
@@ -102,7 +105,7 @@ func (o *splitOptions) check(fs *pflag.FlagSet) error {
 	}{
 		{"codec", o.codec, []string{"jpeg"}},
 		{"range", o.quantRange, []string{"", "static", "dynamic"}},
-		{"codec-at", o.codecAt, []string{passes.CodecInGraph, passes.CodecOnDeviceHost, passes.CodecOnHost}},
+		{"codec-at", o.codecAt, []string{bottleneck.CodecInGraph, bottleneck.CodecOnDeviceHost, bottleneck.CodecOnHost}},
 		{"target", o.target, []string{"default", targetTX2}},
 	} {
 		if err := oneOf(c.flag, c.value, c.allowed); err != nil {
@@ -134,10 +137,10 @@ func (o *splitOptions) check(fs *pflag.FlagSet) error {
 		}
 	}
 	if o.target == targetTX2 {
-		if fs.Changed("codec-at") && o.codecAt != passes.CodecOnDeviceHost {
+		if fs.Changed("codec-at") && o.codecAt != bottleneck.CodecOnDeviceHost {
 			return usagef("--target tx2 implies --codec-at device-host: TensorRT's provider of that age refuses graphs with custom operators")
 		}
-		o.codecAt = passes.CodecOnDeviceHost
+		o.codecAt = bottleneck.CodecOnDeviceHost
 	}
 	return nil
 }
@@ -206,7 +209,7 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	var used []string
 	if o.images.labels != "" {
 		used = []string{o.images.labels}
-		if heads, err := passes.Logits(passes.Want{Classes: len(labels)}, a.Model); err == nil && int(heads.Scores[0].Classes) != len(labels) {
+		if heads, err := grad.Logits(grad.Want{Classes: len(labels)}, a.Model); err == nil && int(heads.Scores[0].Classes) != len(labels) {
 			return unusablef("--labels: %d names, the model's output %q is %d wide: give as many, one a line", len(labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
 		}
 	}
@@ -232,8 +235,8 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 	if err != nil {
 		return err
 	}
-	meta := passes.Meta{
-		Format: passes.MetaFormat, Cut: c.Name(), Tensor: c.Value.Name(), Outputs: outputNames(a), Codec: "none",
+	meta := bottleneck.Meta{
+		Format: bottleneck.MetaFormat, Cut: c.Name(), Tensor: c.Value.Name(), Outputs: outputNames(a), Codec: "none",
 		Labels: labels, Backbone: true,
 	}
 	if preprocess != nil {
@@ -250,17 +253,17 @@ func split(ctx context.Context, s streams, path string, o splitOptions) error {
 		}
 		describeBottleneck(&meta, &result, settings)
 	}
-	b, reports, err := passes.Split(ctx, a, c, settings, dump)
+	b, reports, err := splitter.Split(ctx, a, c, settings, dump)
 	if err != nil {
 		return err
 	}
 	result.Passes = reports
-	err = dest.save(ctx, b, onnx.SaveOptions{External: o.external}, func() (passes.Meta, error) {
+	err = dest.save(ctx, b, onnx.SaveOptions{External: o.external}, func() (bottleneck.Meta, error) {
 		var err error
 		if meta.SourceSHA256, err = hash(); err != nil {
 			return meta, err
 		}
-		meta.Pair, err = passes.PairID(meta.SourceSHA256, c, settings)
+		meta.Pair, err = splitter.PairID(meta.SourceSHA256, c, settings)
 		return meta, err
 	})
 	if err != nil {
@@ -290,29 +293,29 @@ func outputNames(a *cut.Analysis) []string {
 }
 
 // settings turns the flags into those of the passes.
-func (o splitOptions) settings(c *cut.Cut) (passes.Settings, error) {
+func (o splitOptions) settings(c *cut.Cut) (splitter.Settings, error) {
 	if o.plain {
-		return passes.Settings{Plain: true}, nil
+		return splitter.Settings{Plain: true}, nil
 	}
 	channels := int64(0)
 	if o.channels != "full" {
 		channels, _ = strconv.ParseInt(o.channels, 10, 64) // checked
 	}
-	g, err := passes.CutGeometry(c, channels, o.stride)
+	g, err := bottleneck.CutGeometry(c, channels, o.stride)
 	if err != nil {
-		return passes.Settings{}, unusableError{err}
+		return splitter.Settings{}, unusableError{err}
 	}
 	g.Width, g.Seed = o.width, o.seed
 	dynamic := o.quantRange == "dynamic" || o.quantRange == "" && o.calib == ""
-	return passes.Settings{
-		Geometry: g, Quantiser: passes.Quantiser{Bits: o.bits, Dynamic: dynamic}, Quality: o.quality,
+	return splitter.Settings{
+		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: o.bits, Dynamic: dynamic}, Quality: o.quality,
 		CodecAt: o.codecAt, FP16: o.fp16, TX2: o.target == targetTX2,
 	}, nil
 }
 
 // defaultName is MODEL-CUT-cC-sS, with the cut as it was asked for where that
 // makes a plain file name.
-func (o splitOptions) defaultName(path string, c *cut.Cut, s passes.Settings) string {
+func (o splitOptions) defaultName(path string, c *cut.Cut, s splitter.Settings) string {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + "-"
 	if o.after == c.ID {
 		name += c.ID
@@ -325,7 +328,7 @@ func (o splitOptions) defaultName(path string, c *cut.Cut, s passes.Settings) st
 	return fmt.Sprintf("%s-c%s-s%d", name, o.channels, s.Geometry.Stride)
 }
 
-func describeBottleneck(meta *passes.Meta, r *splitResult, s passes.Settings) {
+func describeBottleneck(meta *bottleneck.Meta, r *splitResult, s splitter.Settings) {
 	g := s.Geometry
 	rows, cols := g.Grid()
 	meta.Codec, meta.CodecAt, meta.Quality = "jpeg", s.CodecAt, s.Quality
@@ -342,7 +345,7 @@ func describeBottleneck(meta *passes.Meta, r *splitResult, s passes.Settings) {
 	r.ReducedShape = []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
 }
 
-func (r splitResult) print(s streams, dest *bundleWriter, set passes.Settings, o splitOptions) error {
+func (r splitResult) print(s streams, dest *bundleWriter, set splitter.Settings, o splitOptions) error {
 	fmt.Fprintf(s.out, "%s\n  cut      %s, tensor %q %s\n", r.Bundle, r.Cut, r.Tensor, shapeText(r.CutShape))
 	if r.Tile != nil {
 		fmt.Fprintf(s.out, "  crosses  %s as a %d x %d tile, JPEG quality %d\n", shapeText(r.ReducedShape), r.Tile[0], r.Tile[1], set.Quality)

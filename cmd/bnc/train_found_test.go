@@ -11,6 +11,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 )
 
 // foundModels are networks as other programs write them, for striped pictures:
@@ -135,7 +136,7 @@ func TestTrainFolded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := passes.Run(m, []passes.Pass{passes.FoldBatchNorm, passes.DeadCode}, nil); err != nil {
+	if _, err := passes.Run(m, []passes.Pass{opt.FoldBatchNorm, opt.DeadCode}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range m.Graph.Nodes() {

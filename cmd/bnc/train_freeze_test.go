@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 )
 
@@ -24,7 +24,7 @@ func TestTrainFreezes(t *testing.T) {
 	front, back := strings.Fields("w1 g1 b1 mean1 var1"), strings.Fields("w2 g2 b2 mean2 var2 w3 b3")
 	units := func(side string) (all []string) {
 		for name := range initsOf(t, file(start, "bottlenet")) {
-			if strings.HasPrefix(name, passes.UnitName+side) {
+			if strings.HasPrefix(name, bottleneck.UnitName+side) {
 				all = append(all, name)
 			}
 		}
@@ -62,7 +62,7 @@ func TestTrainFreezes(t *testing.T) {
 				t.Errorf("--freeze %s: %s.onnx but its metadata is as it was: %v", c.freeze, part, same)
 			}
 			for _, name := range changed(initsOf(t, file(start, part)), initsOf(t, file(dir, part))) {
-				if strings.HasPrefix(c.freeze, "backbone") && !strings.HasPrefix(name, passes.UnitName) {
+				if strings.HasPrefix(c.freeze, "backbone") && !strings.HasPrefix(name, bottleneck.UnitName) {
 					t.Errorf("--freeze backbone changed %s of %s.onnx", name, part)
 				}
 			}

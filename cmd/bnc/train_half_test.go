@@ -11,7 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -210,7 +210,7 @@ func TestSinglePrecision(t *testing.T) {
 			}
 			want := compute(t, m, ort.Feed{"x": {DType: tensor.Float16, Shape: []int64{3, 2}, Data: b}})
 			single := m.Clone()
-			prepare(t, single, passes.SinglePrecision)
+			prepare(t, single, convert.SinglePrecision)
 			if text := single.Graph.Value("x").DType(); text != ir.Float32 {
 				t.Fatalf("x is still %v", text)
 			}

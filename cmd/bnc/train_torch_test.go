@@ -17,7 +17,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -101,7 +103,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	}
 	var measuring *ort.Session
 	if p.Statistics != nil {
-		if _, err := passes.Run(p.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+		if _, err := passes.Run(p.Statistics, []passes.Pass{opt.DeadCode}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if b, err = onnx.Marshal(p.Statistics); err != nil {
@@ -424,14 +426,14 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Heads: []grad.Head{{Scores: "y"}}},
 				}
 				if strings.Contains(flags, "--quality") {
-					anatomy, err := passes.Anatomy(m)
+					anatomy, err := bottleneck.Anatomy(m)
 					if err != nil {
 						t.Fatal(err)
 					}
 					c.Loss.RateWeight, c.Targets.Tile, c.Targets.Quality = 0.5, anatomy.Tile.Name(), 35
 				}
 				c.run(t, m, layout, x, classes, func(name string) bool {
-					return frozen == "backbone" && !strings.HasPrefix(name, passes.UnitName)
+					return frozen == "backbone" && !strings.HasPrefix(name, bottleneck.UnitName)
 				})
 				all = append(all, c)
 			}

@@ -17,7 +17,11 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
+	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -27,7 +31,7 @@ import (
 // learnable are the passes that a network goes through before it is trained and that
 // what is written keeps: they give each weight a name of its own.
 var learnable = []passes.Pass{
-	passes.Initializers, passes.InlineFunctions,
+	convert.Initializers, convert.InlineFunctions,
 	{Name: "own-weights", Doc: "give nodes that learn separately weights of their own", Run: grad.OwnWeights},
 }
 
@@ -145,7 +149,7 @@ func (t *trainable) openTeacher(ctx context.Context, o trainOptions) (*ir.Model,
 			return nil, usagef("--distill: the bundle's weights are not the original's any more; name the original model by --teacher MODEL")
 		}
 		m := t.source.Clone()
-		return m, passes.Bypass(m)
+		return m, bottleneck.Bypass(m)
 	}
 	m, err := loadLearnable(ctx, o.teacher, o.inputs)
 	if err != nil {
@@ -171,7 +175,7 @@ func (t *trainable) openTeacher(ctx context.Context, o trainOptions) (*ir.Model,
 // original returns the network without its bottleneck.
 func (t *trainable) original(from *ir.Model) (*cut.Analysis, error) {
 	m := from.Clone()
-	if err := passes.Bypass(m); err != nil {
+	if err := bottleneck.Bypass(m); err != nil {
 		return nil, err
 	}
 	info, err := shape.Infer(m, shape.Options{})
@@ -182,33 +186,33 @@ func (t *trainable) original(from *ir.Model) (*cut.Analysis, error) {
 }
 
 // settings are those that the bundle was split with, for a cut of the original.
-func (t *trainable) settings(c *cut.Cut) (passes.Settings, error) {
+func (t *trainable) settings(c *cut.Cut) (splitter.Settings, error) {
 	channels := int64(t.meta.Channels)
 	if t.source.Graph.Value("bnc.reduce.channel.weight") == nil {
 		channels = 0 // full
 	}
-	g, err := passes.CutGeometry(c, channels, int64(t.meta.Stride))
+	g, err := bottleneck.CutGeometry(c, channels, int64(t.meta.Stride))
 	if err != nil {
-		return passes.Settings{}, unusableError{err}
+		return splitter.Settings{}, unusableError{err}
 	}
-	anatomy, err := passes.Anatomy(t.source)
+	anatomy, err := bottleneck.Anatomy(t.source)
 	if err != nil {
-		return passes.Settings{}, err
+		return splitter.Settings{}, err
 	}
 	g.Signed = anatomy.Signed()
 	if w := t.source.Graph.Value("bnc.restore.residual.conv1.weight"); w != nil && w.Init() != nil {
 		g.Width = w.Init().Dims()[0]
 	}
-	q := passes.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
-	return passes.Settings{
+	q := bottleneck.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
+	return splitter.Settings{
 		Geometry: g, Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, TX2: t.meta.Target == targetTX2,
 	}, nil
 }
 
 // rebuild splits the network of from again, with other units or another range.
-func (t *trainable) rebuild(ctx context.Context, from *ir.Model, change func(*passes.Settings) error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
-	fail := func(err error) (*passes.Bundle, *cut.Cut, passes.Settings, error) {
-		return nil, nil, passes.Settings{}, err
+func (t *trainable) rebuild(ctx context.Context, from *ir.Model, change func(*splitter.Settings) error) (*splitter.Bundle, *cut.Cut, splitter.Settings, error) {
+	fail := func(err error) (*splitter.Bundle, *cut.Cut, splitter.Settings, error) {
+		return nil, nil, splitter.Settings{}, err
 	}
 	a, err := t.original(from)
 	if err != nil {
@@ -222,13 +226,13 @@ func (t *trainable) rebuild(ctx context.Context, from *ir.Model, change func(*pa
 	if err != nil {
 		return fail(err)
 	}
-	if settings.Units, err = passes.UnitsOf(from, settings.Geometry); err != nil {
+	if settings.Units, err = bottleneck.UnitsOf(from, settings.Geometry); err != nil {
 		return fail(err)
 	}
 	if err := change(&settings); err != nil {
 		return fail(err)
 	}
-	b, _, err := passes.Split(ctx, a, c, settings, nil)
+	b, _, err := splitter.Split(ctx, a, c, settings, nil)
 	return b, c, settings, err
 }
 
@@ -238,7 +242,7 @@ func (t *trainable) calibrate(ctx context.Context, s streams, sets *trainingSets
 	if !t.bottleneck || o.noCalib || t.meta.Calibrated || t.calibrated {
 		return nil
 	}
-	b, _, _, err := t.rebuild(ctx, t.source, func(settings *passes.Settings) error {
+	b, _, _, err := t.rebuild(ctx, t.source, func(settings *splitter.Settings) error {
 		cal, err := calibrate(ctx, s, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, flag: "--data",
@@ -288,23 +292,23 @@ func (t *trainable) readRange() error {
 // its quantiser was given another range.
 func (t *trainable) write(ctx context.Context, s streams, path string, weights map[string][]float32, sets *trainingSets, o trainOptions, before func(pair string, requantised bool) error) error {
 	trained := t.source.Clone()
-	if err := passes.SetWeights(trained, weights); err != nil {
+	if err := grad.SetWeights(trained, weights); err != nil {
 		return err
 	}
 	t.source = trained
 	if !t.bottleneck {
-		if _, err := passes.RunContext(ctx, trained, []passes.Pass{passes.DeadCode}, nil); err != nil { // of what weights were computed
+		if _, err := passes.RunContext(ctx, trained, []passes.Pass{opt.DeadCode}, nil); err != nil { // of what weights were computed
 			return err
 		}
 		return t.writeModel(ctx, sets, o)
 	}
 	backbone := false
 	for name := range weights {
-		backbone = backbone || !strings.HasPrefix(name, passes.UnitName)
+		backbone = backbone || !strings.HasPrefix(name, bottleneck.UnitName)
 	}
 	dynamic := o.quantRange == "dynamic" || o.quantRange == "" && t.meta.Dynamic() && t.meta.Calibrated
 	requantised := !dynamic && (o.naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
-	b, c, settings, err := t.rebuild(ctx, trained, func(settings *passes.Settings) error {
+	b, c, settings, err := t.rebuild(ctx, trained, func(settings *splitter.Settings) error {
 		settings.Quantiser.Dynamic = dynamic
 		if !requantised || dynamic {
 			return nil
@@ -319,7 +323,7 @@ func (t *trainable) write(ctx context.Context, s streams, path string, weights m
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
 	meta := t.newMeta(settings, sets, o)
 	meta.Backbone = t.meta.Backbone && !backbone
-	if meta.Pair, err = passes.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
+	if meta.Pair, err = splitter.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
 		return err
 	}
 	dest, err := openBundle(o.destination(path))
@@ -333,15 +337,15 @@ func (t *trainable) write(ctx context.Context, s streams, path string, weights m
 		}
 	}
 	t.source = b.Bottlenet
-	return dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (passes.Meta, error) { return meta, nil })
+	return dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (bottleneck.Meta, error) { return meta, nil })
 }
 
 // newMeta is the metadata of the trained bundle.
-func (t *trainable) newMeta(settings passes.Settings, sets *trainingSets, o trainOptions) passes.Meta {
+func (t *trainable) newMeta(settings splitter.Settings, sets *trainingSets, o trainOptions) bottleneck.Meta {
 	g := settings.Geometry
 	rows, cols := g.Grid()
-	meta := passes.Meta{
-		Format: passes.MetaFormat, Cut: t.meta.Cut, Tensor: t.meta.Tensor, Outputs: t.meta.Outputs,
+	meta := bottleneck.Meta{
+		Format: bottleneck.MetaFormat, Cut: t.meta.Cut, Tensor: t.meta.Tensor, Outputs: t.meta.Outputs,
 		C: g.Reduced, S: g.Stride, Bits: settings.Quantiser.Bits, Range: bundle.RangeDynamic, Calibrated: true,
 		Codec: bundle.CodecJPEG, CodecAt: settings.CodecAt, Quality: settings.Quality,
 		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols},
@@ -391,8 +395,8 @@ func weightsID(weights map[string][]float32) string {
 // writeModel writes a whole model with what it has learnt about its images.
 func (t *trainable) writeModel(ctx context.Context, sets *trainingSets, o trainOptions) error {
 	m := t.source
-	meta := passes.ModelMeta{Labels: t.namesOf(sets, o), Preprocess: t.preprocess(sets)}
-	if err := passes.DescribeModel(m, meta); err != nil {
+	meta := bottleneck.ModelMeta{Labels: t.namesOf(sets, o), Preprocess: t.preprocess(sets)}
+	if err := bottleneck.DescribeModel(m, meta); err != nil {
 		return err
 	}
 	return onnx.Save(ctx, o.out, m, onnx.SaveOptions{External: t.external})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -35,8 +35,8 @@ func scoresOf(heads []trainHead) (names []string) {
 // chooseHeads finds the outputs that are trained, tells of the others, and compares
 // labels with the first. Where labels teach one of several, the original's answers
 // teach the others.
-func (t *trainable) chooseHeads(s streams, m *ir.Model, o *trainOptions, sets *trainingSets) ([]*passes.Scores, error) {
-	heads, err := passes.Logits(passes.Want{Output: o.scores, Classes: len(sets.train.Classes()), Of: t.meta.Outputs}, m)
+func (t *trainable) chooseHeads(s streams, m *ir.Model, o *trainOptions, sets *trainingSets) ([]*grad.Scores, error) {
+	heads, err := grad.Logits(grad.Want{Output: o.scores, Classes: len(sets.train.Classes()), Of: t.meta.Outputs}, m)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (t *trainable) chooseHeads(s streams, m *ir.Model, o *trainOptions, sets *t
 	s.notice("the labels are taken for those of output %q; what the others say, the model as it was teaches. --scores names the only output to train", first.Output.Name())
 	t.teacher = t.source.Clone()
 	if t.bottleneck {
-		return heads.Scores, passes.Bypass(t.teacher)
+		return heads.Scores, bottleneck.Bypass(t.teacher)
 	}
 	return heads.Scores, nil
 }
@@ -70,7 +70,7 @@ func (t *trainable) chooseHeads(s streams, m *ir.Model, o *trainOptions, sets *t
 // target tells the loss which tensors of m it compares, and notes the outputs to judge
 // by. Of a teacher's network, which is put beside m, what both compute from weights that
 // do not change is computed once.
-func (t *trainable) target(ctx context.Context, s streams, m *ir.Model, options *grad.Options, o *trainOptions, heads []*passes.Scores) error {
+func (t *trainable) target(ctx context.Context, s streams, m *ir.Model, options *grad.Options, o *trainOptions, heads []*grad.Scores) error {
 	t.heads = nil
 	beside := &teacherBeside{}
 	if t.teacher != nil {
@@ -102,7 +102,7 @@ func (t *trainable) target(ctx context.Context, s streams, m *ir.Model, options 
 		options.Loss.FeatureWeight = 0
 	}
 	if options.Loss.FeatureWeight > 0 {
-		anatomy, err := passes.Anatomy(m)
+		anatomy, err := bottleneck.Anatomy(m)
 		if err != nil {
 			return err
 		}
@@ -122,13 +122,13 @@ func keep(m *ir.Model, v *ir.Value) string {
 
 // teacherBeside is a teacher's network beside the one that learns.
 type teacherBeside struct {
-	heads []*passes.Scores
+	heads []*grad.Scores
 	at    map[string]*ir.Value // its tensors there, by their names
 }
 
 // same returns the teacher's output of a name or, for the first, its own first.
-func (b *teacherBeside) same(h *passes.Scores, first bool) *passes.Scores {
-	i := slices.IndexFunc(b.heads, func(s *passes.Scores) bool { return s.Output.Name() == h.Output.Name() })
+func (b *teacherBeside) same(h *grad.Scores, first bool) *grad.Scores {
+	i := slices.IndexFunc(b.heads, func(s *grad.Scores) bool { return s.Output.Name() == h.Output.Name() })
 	switch {
 	case i >= 0:
 		return b.heads[i]
@@ -144,21 +144,21 @@ func (t *trainable) graft(ctx context.Context, m *ir.Model, options *grad.Option
 	if o.teacher == "" { // of the prepared network, so that names and constants are the same
 		teacher, whose = m.Clone(), "the network as it was, which teaches"
 		if t.bottleneck {
-			if err := passes.Bypass(teacher); err != nil {
+			if err := bottleneck.Bypass(teacher); err != nil {
 				return nil, err
 			}
 		}
 	} else if _, err := t.prepare(ctx, teacher); err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}
-	heads, err := passes.Logits(passes.Want{Output: o.scores, Classes: classes, Optional: true}, teacher)
+	heads, err := grad.Logits(grad.Want{Output: o.scores, Classes: classes, Optional: true}, teacher)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}
 	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != options.Input {
 		return nil, unusablef("%s: its input is called %q, the model's %q", whose, in[0].Name(), options.Input)
 	}
-	at, err := passes.Graft(m, teacher, "teacher.", func(name string) bool { return !options.Train(name) })
+	at, err := grad.Graft(m, teacher, "teacher.", func(name string) bool { return !options.Train(name) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}

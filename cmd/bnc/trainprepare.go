@@ -7,7 +7,10 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -21,18 +24,22 @@ const stepOpset = 17
 // a new operator set, for any number of images. Where the last cannot be, builtIn says
 // why, and m takes as many as it did.
 func (t *trainable) prepare(ctx context.Context, m *ir.Model) (builtIn *passes.UnsuitableError, err error) {
-	if _, err := passes.RunContext(ctx, m, []passes.Pass{passes.Initializers, passes.Upgrade(stepOpset), passes.SinglePrecision}, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{convert.Initializers, convert.Upgrade(stepOpset), convert.SinglePrecision}, nil); err != nil {
 		return nil, err
 	}
 	symbolic := m.Clone() // the pass leaves a model of no use where it fails
-	_, err = passes.RunContext(ctx, symbolic, []passes.Pass{passes.SymbolicBatch}, nil)
+	_, err = passes.RunContext(ctx, symbolic, []passes.Pass{convert.SymbolicBatch}, nil)
 	switch {
 	case err == nil:
 		*m = *symbolic
 	case !errors.As(err, &builtIn):
 		return nil, err
 	}
-	if _, err := passes.RunContext(ctx, m, []passes.Pass{passes.FoldConstants, passes.Identities, passes.DeadCode}, nil); err != nil {
+	cut, _, err := bottleneck.CutName(m)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.FoldConstants, opt.Identities(cut), opt.DeadCode}, nil); err != nil {
 		return nil, err
 	}
 	return builtIn, t.foldComputed(ctx, m)
@@ -41,7 +48,7 @@ func (t *trainable) prepare(ctx context.Context, m *ir.Model) (builtIn *passes.U
 // foldComputed makes initializers of what m computes of constants, so that it can be
 // trained.
 func (t *trainable) foldComputed(ctx context.Context, m *ir.Model) error {
-	part, err := passes.Computed(m)
+	part, err := opt.Computed(m)
 	if err != nil || part == nil {
 		return err
 	}
@@ -61,7 +68,7 @@ func (t *trainable) foldComputed(ctx context.Context, m *ir.Model) error {
 	for _, r := range results {
 		m.Graph.Freeze(m.Graph.Value(r.Name), ir.NewTensor(ir.Float32, r.Tensor.Shape, ir.Memory(r.Tensor.Data)))
 	}
-	_, err = passes.RunContext(ctx, m, []passes.Pass{passes.DeadCode}, nil)
+	_, err = passes.RunContext(ctx, m, []passes.Pass{opt.DeadCode}, nil)
 	return err
 }
 

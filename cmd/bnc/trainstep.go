@@ -20,7 +20,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -89,7 +91,7 @@ func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, set
 		options.Watch = "payload_bytes"
 	}
 	if o.loss.RateWeight > 0 {
-		anatomy, err := passes.Anatomy(m)
+		anatomy, err := bottleneck.Anatomy(m)
 		if err != nil {
 			return nil, err
 		}
@@ -98,9 +100,9 @@ func (t *trainable) compile(ctx context.Context, s streams, o *trainOptions, set
 	if err := t.target(ctx, s, m, &options, o, heads); err != nil {
 		return nil, err
 	}
-	recipe := []passes.Pass{passes.CommonSubexpressions, passes.FoldFrozenBatchNorm(trained), passes.DeadCode}
+	recipe := []passes.Pass{opt.CommonSubexpressions, opt.FoldFrozenBatchNorm(trained), opt.DeadCode}
 	if o.naive {
-		recipe = append([]passes.Pass{passes.Uncoded}, recipe...)
+		recipe = append([]passes.Pass{bottleneck.Uncoded}, recipe...)
 	}
 	if _, err := passes.RunContext(ctx, m, recipe, nil); err != nil {
 		return nil, err
@@ -133,7 +135,7 @@ func (t *trainable) around(err error, freeze string) string {
 // hasBatchNorm reports whether the model's own layers are normalised.
 func hasBatchNorm(m *ir.Model) bool {
 	return slices.ContainsFunc(m.Graph.Nodes(), func(n *ir.Node) bool {
-		return n.Op == "BatchNormalization" && !strings.HasPrefix(n.Name, passes.UnitName)
+		return n.Op == "BatchNormalization" && !strings.HasPrefix(n.Name, bottleneck.UnitName)
 	})
 }
 
@@ -141,7 +143,7 @@ func hasBatchNorm(m *ir.Model) bool {
 func unitFanIn(m *ir.Model) int64 {
 	most := int64(1)
 	for _, unit := range []string{"reduce.channel", "reduce.spatial"} {
-		if v := m.Graph.Value(passes.UnitName + unit + ".weight"); v != nil && v.Init() != nil {
+		if v := m.Graph.Value(bottleneck.UnitName + unit + ".weight"); v != nil && v.Init() != nil {
 			d := v.Init().Dims() // [out, in, k, k]
 			most = max(most, d[1]*d[2]*d[3])
 		}
@@ -191,9 +193,9 @@ func (t *trainable) trained(m *ir.Model, freeze string) (func(name string) bool,
 	of := func(name string) bool { return own[name] }
 	switch freeze {
 	case "backbone":
-		return func(name string) bool { return own[name] && strings.HasPrefix(name, passes.UnitName) }, nil
+		return func(name string) bool { return own[name] && strings.HasPrefix(name, bottleneck.UnitName) }, nil
 	case "mobile", "cloud":
-		mobile, err := passes.MobileSideOf(m)
+		mobile, err := bottleneck.MobileSideOf(m)
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +217,7 @@ func (t *trainable) open(ctx context.Context, p *grad.Program, input model.Port,
 	}
 	graphs := map[string][]byte{"step.onnx": step, "eval.onnx": evaluation}
 	if p.Statistics != nil {
-		if _, err := passes.RunContext(ctx, p.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+		if _, err := passes.RunContext(ctx, p.Statistics, []passes.Pass{opt.DeadCode}, nil); err != nil {
 			return nil, err
 		}
 		if graphs["statistics.onnx"], err = onnx.Marshal(p.Statistics); err != nil {
@@ -413,12 +415,12 @@ func itemsID(sets ...*data.Set) string {
 // training images, but for its tails.
 func (t *trainable) measureRange(ctx context.Context, s streams, trained *ir.Model, sets *trainingSets) (lo, hi float32, err error) {
 	m := trained.Clone()
-	anatomy, err := passes.Anatomy(m)
+	anatomy, err := bottleneck.Anatomy(m)
 	if err != nil {
 		return 0, 0, err
 	}
 	m.Graph.SetOutputs(anatomy.Reduced)
-	if _, err := passes.RunContext(ctx, m, []passes.Pass{passes.DeadCode, passes.DropUnusedDomains}, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.DeadCode, opt.DropUnusedDomains}, nil); err != nil {
 		return 0, 0, err
 	}
 	if _, err := shape.Infer(m, shape.Options{}); err != nil {
@@ -437,7 +439,7 @@ func (t *trainable) measureRange(ctx context.Context, s streams, trained *ir.Mod
 	if err != nil {
 		return 0, 0, unusableError{err}
 	}
-	var r passes.ValueRange
+	var r bottleneck.ValueRange
 	n := min(sets.train.Len(), maxCalibration)
 	for i := range n {
 		item, err := sets.train.Item(i * sets.train.Len() / n)

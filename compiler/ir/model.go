@@ -203,6 +203,14 @@ func (m *Model) SetIRVersion(v int64) {
 	m.Graph.formal = m.formal()
 }
 
+// UsesDomain reports whether the graph has a node of that operator domain, in bodies
+// too.
+func (m *Model) UsesDomain(domain string) bool {
+	found := false
+	m.Graph.Walk(func(n *Node) { found = found || n.Domain == domain })
+	return found
+}
+
 // DropOpset removes the import of a domain and returns how many there were.
 func (m *Model) DropOpset(domain string) int {
 	n := len(m.Proto.OpsetImport)

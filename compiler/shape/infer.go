@@ -35,6 +35,20 @@ func (i *Info) Dims(v *ir.Value) ([]Dim, bool) {
 	return t.Dims, t.Ranked
 }
 
+// ImageInputs returns m's inputs of rank 4, or all where none has rank 4.
+func (i *Info) ImageInputs(m *ir.Model) []*ir.Value {
+	var images []*ir.Value
+	for _, v := range m.Graph.Feeds() {
+		if rank, known := i.Of(v).Rank(); known && rank == 4 {
+			images = append(images, v)
+		}
+	}
+	if images == nil {
+		return m.Graph.Feeds()
+	}
+	return images
+}
+
 // Infer finds the type of every value of m. It is an error where an operator
 // cannot be applied to what it is given, or where the file declares an element
 // type other than the one that is computed: ONNX Runtime refuses both. Declared

@@ -74,9 +74,13 @@ var microsoftOps = []Op{
 	{Domain: "com.microsoft", Name: "Trilu", Since: since(1), In: between(1, 2), Out: exactly(1), infer: sameAs(0)},
 }
 
+// CodecDomain is the operator domain of JpegEncode, JpegDecode and JpegRoundTrip
+// (ops/).
+const CodecDomain = "bnc"
+
 // bncOps are the codec's.
 var bncOps = []Op{
-	{Domain: "bnc", Name: "JpegDecode", Since: since(1), In: exactly(1), Out: between(1, 2), infer: jpegDecode},
-	{Domain: "bnc", Name: "JpegEncode", Since: since(1), In: between(1, 2), Out: exactly(1), infer: jpegEncode},
-	{Domain: "bnc", Name: "JpegRoundTrip", Since: since(1), In: between(1, 2), Out: between(1, 2), infer: jpegRoundTrip},
+	{Domain: CodecDomain, Name: "JpegDecode", Since: since(1), In: exactly(1), Out: between(1, 2), infer: jpegDecode},
+	{Domain: CodecDomain, Name: "JpegEncode", Since: since(1), In: between(1, 2), Out: exactly(1), infer: jpegEncode},
+	{Domain: CodecDomain, Name: "JpegRoundTrip", Since: since(1), In: between(1, 2), Out: between(1, 2), infer: jpegRoundTrip},
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnxpb"
 )
 
 // Kind tells what a value is.
@@ -57,6 +58,30 @@ func sequenceOf(elem *Type) Type { return Type{Kind: Sequence, Elem: elem} }
 
 // Rank returns the number of dimensions, and false where it is not known.
 func (t Type) Rank() (int, bool) { return len(t.Dims), t.Ranked }
+
+// Proto returns a tensor's type as a file declares it.
+func (t Type) Proto() *onnxpb.TypeProto {
+	var dims []ir.Dim
+	for _, d := range t.Dims {
+		dims = append(dims, d.Declared())
+	}
+	p := ir.TensorType(t.DType, dims)
+	if !t.Ranked {
+		p.GetTensorType().Shape = nil
+	}
+	return p
+}
+
+// Declared returns d as a file can state it: expressions are left open.
+func (d Dim) Declared() ir.Dim {
+	if n, ok := d.Int(); ok {
+		return ir.Dim{N: n}
+	}
+	if s, ok := d.Symbol(); ok {
+		return ir.Sym(s)
+	}
+	return ir.UnknownDim
+}
 
 // Shape returns the dimensions as numbers, and false where one is symbolic or
 // the rank is not known.

@@ -12,7 +12,7 @@
 // # What must hold
 //
 //   - Every shape is a number: the batch size is fixed first.
-//   - Operator set 17 or newer (passes.Upgrade).
+//   - Operator set 17 or newer (convert.Upgrade).
 //   - Gradients are float32.
 //
 // The package sees models only; what runs them is elsewhere.

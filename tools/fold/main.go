@@ -10,6 +10,8 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/opt"
 )
 
 func main() {
@@ -28,7 +30,7 @@ func fold(in, out string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := passes.Run(m, []passes.Pass{passes.Initializers, passes.FoldBatchNorm, passes.DeadCode}, nil); err != nil {
+	if _, err := passes.Run(m, []passes.Pass{convert.Initializers, opt.FoldBatchNorm, opt.DeadCode}, nil); err != nil {
 		return err
 	}
 	return onnx.Save(context.Background(), out, m, onnx.SaveOptions{})

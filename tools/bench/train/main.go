@@ -19,7 +19,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/models"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -73,11 +75,11 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 	if err != nil {
 		return nil, err
 	}
-	recipe := []passes.Pass{passes.Upgrade(17), passes.SymbolicBatch, passes.FoldConstants, passes.Identities, passes.DeadCode}
+	recipe := []passes.Pass{convert.Upgrade(17), convert.SymbolicBatch, opt.FoldConstants, opt.Identities(), opt.DeadCode}
 	if _, err := passes.Run(m, recipe, nil); err != nil {
 		return nil, err
 	}
-	heads, err := passes.Logits(passes.Want{}, m)
+	heads, err := grad.Logits(grad.Want{}, m)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func steps(network string, batch, size, count int, layout grad.Layout) ([]time.D
 		return nil, err
 	}
 	defer session.Close()
-	if _, err := passes.Run(program.Statistics, []passes.Pass{passes.DeadCode}, nil); err != nil {
+	if _, err := passes.Run(program.Statistics, []passes.Pass{opt.DeadCode}, nil); err != nil {
 		return nil, err
 	}
 	if b, err = onnx.Marshal(program.Statistics); err != nil {

@@ -1,0 +1,139 @@
+package bottleneck
+
+import (
+	"fmt"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+)
+
+// Places of the codec (--codec-at).
+const (
+	CodecInGraph      = "graph"       // a node in both graphs
+	CodecOnDeviceHost = "device-host" // the device's program encodes, the cloud graph decodes
+	CodecOnHost       = "host"        // both programs; neither graph has a custom operator
+)
+
+// interfaceNames are the names of what crosses and of the byte counts: those of
+// the interface between the graphs and what runs them.
+var interfaceNames = []string{"payload", "tile", "range", "payload_bytes"}
+
+// ReserveNames renames tensors inside of the model that have a name of the
+// interface. An input or output of the model cannot be renamed: the model is
+// refused.
+var ReserveNames = passes.Pass{
+	Name: "reserve-names",
+	Doc:  "rename tensors that are called like what crosses",
+	Run:  func(m *ir.Model) (int, error) { return reserveNames(m.Graph) },
+}
+
+// reserveNames renames in a graph and in the bodies of its nodes.
+func reserveNames(g *ir.Graph) (renamed int, err error) {
+	for _, name := range interfaceNames {
+		v := g.Value(name)
+		switch {
+		case v == nil:
+		case v.IsInput() || v.IsOutput():
+			return renamed, passes.Unsuitable(fmt.Sprintf("tensor %q", name), "an input or output of the model, or of a body of one of its nodes, has the name of what a bottleneck sends; rename it, or use --plain")
+		default:
+			g.Rename(v, g.FreeName("model."+name))
+			renamed++
+		}
+	}
+	for _, n := range g.Nodes() {
+		for _, body := range n.Bodies() {
+			more, err := reserveNames(body)
+			if renamed += more; err != nil {
+				return renamed, err
+			}
+		}
+	}
+	return renamed, nil
+}
+
+// EncodePayload ends a mobile graph whose first outputs are tile and, where the
+// range is dynamic, range with JpegEncode: then payload is its first output.
+func EncodePayload(dynamic bool, quality int) passes.Pass {
+	return passes.Pass{
+		Name:      "encode-payload",
+		Doc:       "end the mobile graph with the encoder",
+		Interface: true,
+		Run: func(m *ir.Model) (int, error) {
+			g := m.Graph
+			var outs []*ir.Value
+			for _, p := range g.Outputs() {
+				outs = append(outs, p.Value)
+			}
+			crossing := 1
+			if dynamic {
+				crossing = 2
+			}
+			payload := g.Temp("payload", ir.TensorType(ir.Uint8, []ir.Dim{ir.Sym("payload_bytes")}))
+			n := g.NewNode(shape.CodecDomain, "JpegEncode", outs[:crossing:crossing], []*ir.Value{payload}, ir.IntAttr("quality", int64(quality)))
+			n.SetName("bnc.encode")
+			g.SetOutputs(append([]*ir.Value{payload}, outs[crossing:]...)...)
+			return 1, nil
+		},
+	}
+}
+
+// DecodePayload makes payload the first input of a cloud graph whose first
+// inputs are the decoded tile and, where the range is dynamic, range.
+//
+// ONNX Runtime takes payloads of any rank there: the declared shape is empty,
+// which it does not check. With a declared rank of 1 it would refuse the [1, L]
+// of servers that add a batch dimension.
+func DecodePayload(g Geometry, dynamic bool, quality int) passes.Pass {
+	return passes.Pass{
+		Name:      "decode-payload",
+		Doc:       "begin the cloud graph with the decoder",
+		Interface: true,
+		Run: func(m *ir.Model) (int, error) {
+			rows, cols := g.Grid()
+			ins := m.Graph.Feeds()
+			outs := ins[:1]
+			if dynamic {
+				outs = ins[:2]
+			}
+			payload := m.Graph.Temp("payload", ir.TensorType(ir.Uint8, nil))
+			m.Graph.AddInput(payload, nil)
+			attrs := []*ir.Attr{
+				ir.IntAttr("height", rows*g.ReducedH()), ir.IntAttr("width", cols*g.ReducedW()),
+				ir.IntAttr("quality", int64(quality)),
+			}
+			if dynamic {
+				attrs = append(attrs, ir.IntAttr("dynamic_range", 1))
+			}
+			for _, v := range outs {
+				m.Graph.UnlistInput(v)
+			}
+			n := m.Graph.NewNode(shape.CodecDomain, "JpegDecode", []*ir.Value{payload}, outs, attrs...)
+			n.SetName("bnc.decode")
+			for _, v := range outs {
+				m.Graph.AddInfo(v, nil)
+			}
+			m.Graph.SetInputs(payload)
+			return 1, m.Graph.Sort()
+		},
+	}
+}
+
+// TileInput names the first input of a cloud graph that takes decoded tiles as
+// the mobile graph names its output.
+func TileInput() passes.Pass {
+	return passes.Pass{
+		Name:      "tile-input",
+		Doc:       "take the tile itself",
+		Interface: true,
+		Run: func(m *ir.Model) (int, error) {
+			old := m.Graph.Feeds()[0]
+			tile := m.Graph.Temp("tile", old.Type())
+			m.Graph.AddInput(tile, nil)
+			old.ReplaceUses(tile)
+			m.Graph.RemoveValues(old)
+			m.Graph.SetInputs(tile)
+			return 1, nil
+		},
+	}
+}

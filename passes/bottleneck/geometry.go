@@ -1,0 +1,105 @@
+package bottleneck
+
+import (
+	"fmt"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+)
+
+// Geometry is the size of everything in a bottleneck.
+type Geometry struct {
+	C, H, W int64 // of the cut tensor
+	Signed  bool  // the cut tensor can be negative
+	// Reduced is the number of channels that cross; with Full it equals C and
+	// there are no channel units.
+	Reduced int64
+	Full    bool
+	Stride  int64 // 1 means that there are no spatial units
+	// Width of the residual branch, 0 for none.
+	Width int64
+	Seed  uint64
+}
+
+// ReducedH returns ceil(H / Stride).
+func (g Geometry) ReducedH() int64 { return (g.H + g.Stride - 1) / g.Stride }
+
+// ReducedW returns ceil(W / Stride).
+func (g Geometry) ReducedW() int64 { return (g.W + g.Stride - 1) / g.Stride }
+
+// Kernel returns the size of the spatial convolutions: larger than the stride
+// (section 2.1 of the paper), 3 at stride 2, 5 at strides 3 and 4.
+func (g Geometry) Kernel() int64 {
+	if g.Stride <= 2 {
+		return 3
+	}
+	return 5
+}
+
+// Grid returns the rows and columns in which the planes are tiled: for c = 2^k
+// the paper's 2^floor(k/2) x 2^ceil(k/2), otherwise as square as possible.
+func (g Geometry) Grid() (rows, cols int64) {
+	c := g.Reduced
+	if c&(c-1) == 0 {
+		rows, cols = 1, 1
+		for rows*cols < c {
+			if cols == rows {
+				cols *= 2
+			} else {
+				rows *= 2
+			}
+		}
+		return rows, cols
+	}
+	for cols*cols < c {
+		cols++
+	}
+	return (c + cols - 1) / cols, cols
+}
+
+// padding returns the zeros before and after an axis of n elements so that
+// stride and kernel make it ceil(n/stride) long.
+func (g Geometry) padding(n int64) (before, after int64) {
+	total := ((n+g.Stride-1)/g.Stride-1)*g.Stride + g.Kernel() - n
+	return total / 2, total - total/2
+}
+
+// CutGeometry returns the geometry of a bottleneck at c that reduces to the
+// given number of channels (0: all of them, without channel units) and stride
+// (0: the default, 2, or 1 where height or width is 1).
+func CutGeometry(c *cut.Cut, channels, stride int64) (Geometry, error) {
+	if c.NoBottleneck != "" {
+		return Geometry{}, fmt.Errorf("cut %s takes no bottleneck: %s; use --plain, or another cut", c, c.NoBottleneck)
+	}
+	dims, _ := c.Type.Shape()
+	if dims == nil { // a symbolic batch
+		dims = []int64{0}
+		for _, d := range c.Type.Dims[1:] {
+			n, _ := d.Int()
+			dims = append(dims, n)
+		}
+	}
+	g := Geometry{C: dims[1], H: dims[2], W: dims[3], Signed: canBeNegative(c.Value), Reduced: channels, Stride: stride}
+	if channels == 0 {
+		g.Reduced, g.Full = g.C, true
+	}
+	if stride == 0 {
+		g.Stride = 2
+		if g.H == 1 || g.W == 1 {
+			g.Stride = 1
+		}
+	}
+	return g, g.Check()
+}
+
+// Check says what is wrong with the settings, in the words of the flags.
+func (g Geometry) Check() error {
+	switch {
+	case g.Reduced < 1 || g.Reduced > g.C:
+		return fmt.Errorf("--c %d: the cut tensor has %d channels, so c goes from 1 to %d (or full)", g.Reduced, g.C, g.C)
+	case g.Stride < 1 || g.Stride > 4:
+		return fmt.Errorf("--s %d: the stride goes from 1 to 4", g.Stride)
+	case g.Stride > 1 && (g.H == 1 || g.W == 1):
+		return fmt.Errorf("--s %d: the cut tensor is %d x %d, which leaves nothing to reduce; use --s 1", g.Stride, g.H, g.W)
+	}
+	return nil
+}

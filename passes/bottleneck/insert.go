@@ -1,0 +1,268 @@
+// Package bottleneck has what is learnable between the two halves of a model: its
+// geometry and units, their weights before any training and from calibration, its
+// insertion and removal, the codec's nodes, and the metadata that describe it.
+package bottleneck
+
+import (
+	"math"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnxpb"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+)
+
+// Quantiser says how the reduced features become a grey image.
+type Quantiser struct {
+	Bits    int  // 2..8
+	Dynamic bool // each image's own range travels with it
+	Lo, Hi  float32
+}
+
+// Spec says what is inserted.
+type Spec struct {
+	Geometry  Geometry
+	Quantiser Quantiser
+	Quality   int // of the JPEG codec, 1..100
+}
+
+// quantiserPrefix begins the names of the nodes between the reduction and the
+// restoration units, which compute in float32 whatever the others do.
+const quantiserPrefix = "bnc.quantiser."
+
+// Insert puts a bottleneck behind value v: reduction units, quantiser,
+// tiling, the codec in both directions (JpegRoundTrip), and the way back. What
+// read v reads the restored tensor then, but for nodes that only want v's shape:
+// those are told by keep. The byte count of each image becomes the model's last
+// output.
+//
+// What it inserted is stored in done.
+func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) bool, done *Inserted) passes.Pass {
+	return passes.Pass{
+		Name:      "insert-bottleneck",
+		Doc:       "put reduction, quantiser, codec and restoration behind the cut",
+		Interface: true,
+		Run: func(m *ir.Model) (int, error) {
+			b := inserter{ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc."}, s.Geometry, u, s.Quantiser, batch}
+			uses := v.Uses()
+			before := len(m.Graph.Nodes())
+			x := v
+			if v.DType() != ir.Float32 && v.DType() != ir.Undefined {
+				x = b.Cast("cut", v, ir.Float32)
+			}
+			tile, span := b.send(x)
+			trip := []*ir.Value{tile}
+			if span != nil {
+				trip = append(trip, span)
+			}
+			decoded := m.Graph.Temp("bnc.tile_decoded", b.tileType())
+			size := m.Graph.Temp("payload_bytes", ir.TensorType(ir.Int64, []ir.Dim{batch}))
+			n := m.Graph.NewNode(shape.CodecDomain, "JpegRoundTrip", trip, []*ir.Value{decoded, size}, ir.IntAttr("quality", int64(s.Quality)))
+			n.SetName("bnc.codec")
+			m.SetOpset(shape.CodecDomain, 1)
+			m.Graph.AddInfo(decoded, nil)
+			y := b.restore(decoded, span)
+			if x != v {
+				y = b.Cast("restored", y, v.DType())
+			}
+			for _, use := range uses {
+				if !keep(use.Node) {
+					use.Node.SetInput(use.Index, y)
+				}
+			}
+			v.ReplaceReturns(y)
+			*done = Inserted{y, n}
+			m.Graph.AddOutput(size, nil)
+			return len(m.Graph.Nodes()) - before, m.Graph.Sort()
+		},
+	}
+}
+
+// Inserted is what later passes need to know of an inserted bottleneck.
+type Inserted struct {
+	Restored *ir.Value // stands for the cut tensor
+	Codec    *ir.Node  // JpegRoundTrip
+}
+
+type inserter struct {
+	ir.Emitter
+	geo   Geometry
+	u     *Units
+	q     Quantiser
+	batch ir.Dim
+}
+
+func (b inserter) tileType() *onnxpb.TypeProto {
+	rows, cols := b.geo.Grid()
+	return ir.TensorType(ir.Uint8, []ir.Dim{b.batch, {N: 1}, {N: rows * b.geo.ReducedH()}, {N: cols * b.geo.ReducedW()}})
+}
+
+// send builds the mobile side up to the tile and, where the range is dynamic,
+// each image's range [N,2].
+func (b inserter) send(x *ir.Value) (tile, span *ir.Value) {
+	if b.u.ReduceChannel != nil {
+		x = b.unit("reduce.channel", x, b.u.ReduceChannel, true)
+	}
+	if b.u.ReduceSpatial != nil {
+		x = b.unit("reduce.spatial", x, b.u.ReduceSpatial, true)
+	}
+	levels := float32(int(1)<<b.q.Bits - 1)
+	var lo, width *ir.Value
+	if b.q.Dynamic {
+		lo = b.reduce("quantiser.min", "ReduceMin", x)
+		hi := b.reduce("quantiser.max", "ReduceMax", x)
+		span = b.Op("quantiser.minmax", "Concat", []*ir.Value{lo, hi}, ir.IntAttr("axis", 1))
+		dims := b.Ints("quantiser.range.shape", 0, 2)
+		out := b.Graph.Temp("range", ir.TensorType(ir.Float32, []ir.Dim{b.batch, {N: 2}}))
+		b.Graph.NewNode("", "Reshape", []*ir.Value{span, dims}, []*ir.Value{out}).SetName(quantiserPrefix + out.Name())
+		span = out
+		width = b.Binary("quantiser.width", "Sub", hi, lo)
+		width = b.Clip("quantiser.divisor", width, smallestNormal, math.MaxFloat32)
+	} else {
+		d := b.q.Hi - b.q.Lo
+		if !(d > 0) { // v is 0 everywhere then
+			d, levels = 1, 0
+		}
+		lo, width = b.Float("quantiser.lo", b.q.Lo), b.Float("quantiser.width", d)
+	}
+	// q = floor((x - lo) / (hi - lo) * (2^n - 1) + 0.5), step by step in float32.
+	x = b.Binary("quantiser.sub", "Sub", x, lo)
+	x = b.Binary("quantiser.div", "Div", x, width)
+	x = b.Binary("quantiser.scale", "Mul", x, b.Float("quantiser.levels", levels))
+	x = b.Binary("quantiser.half", "Add", x, b.Float("quantiser.0.5", 0.5))
+	x = b.Unary("quantiser.floor", "Floor", x)
+	top := float32(int(1)<<b.q.Bits - 1)
+	x = b.Clip("quantiser.clip", x, 0, top)
+	if b.q.Bits < 8 { // v = floor(q * 255 / (2^n - 1) + 0.5); at 8 bits v is q
+		x = b.Binary("quantiser.spread", "Mul", x, b.Float("quantiser.255", 255))
+		x = b.Binary("quantiser.spread.div", "Div", x, b.Float("quantiser.top", top))
+		x = b.Binary("quantiser.spread.half", "Add", x, b.Float("quantiser.spread.0.5", 0.5))
+		x = b.Unary("quantiser.spread.floor", "Floor", x)
+	}
+	x = b.tile(x)
+	out := b.Graph.Temp("tile", b.tileType())
+	b.Graph.NewNode("", "Cast", []*ir.Value{x}, []*ir.Value{out}, ir.IntAttr("to", int64(ir.Uint8))).SetName(quantiserPrefix + out.Name())
+	b.Graph.AddInfo(out, nil)
+	return out, span
+}
+
+// tile arranges planes [N,c,h,w] as one image [N,1,rows*h,cols*w].
+func (b inserter) tile(x *ir.Value) *ir.Value {
+	rows, cols := b.geo.Grid()
+	if rows*cols == 1 {
+		return x
+	}
+	h, w := b.geo.ReducedH(), b.geo.ReducedW()
+	if extra := rows*cols - b.geo.Reduced; extra > 0 {
+		// Zeros for the unused cells, made without Pad: TensorRT 8 pads rows and
+		// columns only. A grid has fewer unused cells than planes.
+		zeros := b.Binary("quantiser.tile.zeros", "Mul", b.Slice("quantiser.tile.some", x, 1, 0, extra), b.Float("quantiser.tile.0", 0))
+		x = b.Op("quantiser.tile.pad", "Concat", []*ir.Value{x, zeros}, ir.IntAttr("axis", 1))
+	}
+	if cols > 1 {
+		x = b.Reshape("quantiser.tile.split", x, 0, rows, cols, h, w)
+		x = b.Transpose("quantiser.tile.rows", x, 0, 1, 3, 2, 4)
+	}
+	return b.Reshape("quantiser.tile.join", x, 0, 1, rows*h, cols*w)
+}
+
+// untile is the inverse of tile.
+func (b inserter) untile(x *ir.Value) *ir.Value {
+	rows, cols := b.geo.Grid()
+	if rows*cols == 1 {
+		return x
+	}
+	h, w := b.geo.ReducedH(), b.geo.ReducedW()
+	if cols > 1 {
+		x = b.Reshape("quantiser.untile.split", x, 0, rows, h, cols, w)
+		x = b.Transpose("quantiser.untile.planes", x, 0, 1, 3, 2, 4)
+	}
+	x = b.Reshape("quantiser.untile.join", x, 0, rows*cols, h, w)
+	if rows*cols > b.geo.Reduced {
+		x = b.Slice("quantiser.untile.crop", x, 1, 0, b.geo.Reduced)
+	}
+	return x
+}
+
+// restore builds the cloud side from the decoded tile on.
+func (b inserter) restore(tile, span *ir.Value) *ir.Value {
+	x := b.untile(b.Cast("quantiser.decode.float", tile, ir.Float32))
+	var lo, width *ir.Value
+	if span != nil {
+		lo = b.Reshape("quantiser.decode.lo", b.Slice("quantiser.decode.lo.column", span, 1, 0, 1), 0, 1, 1, 1)
+		hi := b.Reshape("quantiser.decode.hi", b.Slice("quantiser.decode.hi.column", span, 1, 1, 2), 0, 1, 1, 1)
+		width = b.Binary("quantiser.decode.width", "Sub", hi, lo)
+	} else {
+		lo, width = b.Float("quantiser.decode.lo", b.q.Lo), b.Float("quantiser.decode.width", max(b.q.Hi-b.q.Lo, 0))
+	}
+	// lo + v / 255 * (hi - lo)
+	x = b.Binary("quantiser.decode.div", "Div", x, b.Float("quantiser.decode.255", 255))
+	x = b.Binary("quantiser.decode.mul", "Mul", x, width)
+	x = b.Binary("quantiser.decode.add", "Add", x, lo)
+	last := !b.geo.Signed
+	if b.u.RestoreSpatial != nil {
+		x = b.unit("restore.spatial", x, b.u.RestoreSpatial, b.u.RestoreChannel != nil || last && b.u.Residual == nil)
+	}
+	y := x
+	if b.u.RestoreNorm != nil {
+		x = b.norm("restore.norm", x, *b.u.RestoreNorm)
+	}
+	if b.u.RestoreChannel != nil {
+		y = b.unit("restore.channel", x, b.u.RestoreChannel, last && b.u.Residual == nil)
+	}
+	if r := b.u.Residual; r != nil {
+		z := b.Op("restore.residual.conv1", "Conv", []*ir.Value{x,
+			b.Floats("restore.residual.conv1.weight", r.W1, r.Width, r.In, 3, 3), b.Floats("restore.residual.conv1.bias", r.B1, r.Width)},
+			ir.IntsAttr("kernel_shape", 3, 3), ir.IntsAttr("pads", 1, 1, 1, 1))
+		z = b.Unary("restore.residual.relu", "Relu", z)
+		z = b.Op("restore.residual.conv2", "Conv", []*ir.Value{z,
+			b.Floats("restore.residual.conv2.weight", r.W2, r.Out, r.Width, 3, 3), b.Floats("restore.residual.conv2.bias", r.B2, r.Out)},
+			ir.IntsAttr("kernel_shape", 3, 3), ir.IntsAttr("pads", 1, 1, 1, 1))
+		y = b.Binary("restore.sum", "Add", y, z)
+		if last {
+			y = b.Unary("restore.relu", "Relu", y)
+		}
+	}
+	return y
+}
+
+// reduce applies ReduceMin or ReduceMax over channels, rows and columns, keeping
+// the axes; they became an input with opset 18.
+func (b inserter) reduce(name, op string, x *ir.Value) *ir.Value {
+	if b.Opset < 18 {
+		return b.Op(name, op, []*ir.Value{x}, ir.IntsAttr("axes", 1, 2, 3), ir.IntAttr("keepdims", 1))
+	}
+	return b.Op(name, op, []*ir.Value{x, b.Ints(name+".axes", 1, 2, 3)}, ir.IntAttr("keepdims", 1))
+}
+
+// unit is a convolution, BatchNormalization and, where relu, a ReLU.
+func (b inserter) unit(name string, x *ir.Value, u *Unit, relu bool) *ir.Value {
+	op, w := "Conv", b.Floats(name+".weight", u.Weight, u.Dims...)
+	attrs := []*ir.Attr{
+		ir.IntsAttr("kernel_shape", u.Dims[2], u.Dims[3]), ir.IntsAttr("strides", u.Stride, u.Stride), ir.IntsAttr("pads", u.Pads[:]...),
+	}
+	if u.Transposed {
+		op = "ConvTranspose"
+	}
+	y := b.Op(name+".conv", op, []*ir.Value{x, w}, attrs...)
+	y = b.norm(name, y, u.Norm)
+	if relu {
+		y = b.Unary(name+".relu", "Relu", y)
+	}
+	return y
+}
+
+// norm is a BatchNormalization.
+func (b inserter) norm(name string, x *ir.Value, u Norm) *ir.Value {
+	n := int64(len(u.Gamma))
+	return b.Op(name+".bn", "BatchNormalization", []*ir.Value{
+		x, b.Floats(name+".bn.gamma", u.Gamma, n), b.Floats(name+".bn.beta", u.Beta, n),
+		b.Floats(name+".bn.mean", u.Mean, n), b.Floats(name+".bn.var", u.Var, n),
+	}, ir.FloatAttr("epsilon", bnEpsilon))
+}
+
+const bnEpsilon = 1e-5
+
+// smallestNormal stands in for a zero range in a division: 0 / smallestNormal
+// is 0, where 0 / 0 would be NaN.
+var smallestNormal = math.Float32frombits(1 << 23)

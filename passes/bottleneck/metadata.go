@@ -1,0 +1,85 @@
+package bottleneck
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// MetaFormat is the version of the metadata that every file of a bundle carries.
+const MetaFormat = 1
+
+// metadata prefix of everything that bnc writes.
+const metaPrefix = "bnc."
+
+// Meta is what every file of a bundle says about itself, each field a metadata
+// property "bnc.NAME" with a JSON value. It is the only contract between the
+// compiler and what runs its files.
+type Meta struct {
+	Format       int       `json:"format"`
+	Part         string    `json:"part"` // mobile, cloud, bottlenet
+	Cut          string    `json:"cut"`
+	Tensor       string    `json:"tensor"`
+	Outputs      []string  `json:"outputs"` // of the model, in its order
+	C            int64     `json:"c,omitempty"`
+	S            int64     `json:"s,omitempty"`
+	Bits         int       `json:"bits,omitempty"`
+	Range        string    `json:"range,omitempty"` // static, dynamic
+	Lo           *float32  `json:"lo,omitempty"`
+	Hi           *float32  `json:"hi,omitempty"`
+	Codec        string    `json:"codec"` // jpeg, none
+	CodecAt      string    `json:"codec_at,omitempty"`
+	Quality      int       `json:"quality,omitempty"`
+	Tile         *[2]int64 `json:"tile,omitempty"` // height, width
+	Grid         *[2]int64 `json:"grid,omitempty"` // rows, columns
+	SourceSHA256 string    `json:"source_sha256"`
+	Pair         string    `json:"pair"`
+	Preprocess   any       `json:"preprocess,omitempty"`
+	Labels       []string  `json:"labels,omitempty"`
+	Backbone     bool      `json:"backbone"` // the model's own weights are still the source's
+	// Calibrated tells that the bottleneck was fitted to real images, by
+	// calibration or training.
+	Calibrated bool `json:"calibrated,omitempty"`
+	// What the halves were lowered to, so that training writes the same again.
+	FP16   bool   `json:"fp16,omitempty"`
+	Target string `json:"target,omitempty"`
+}
+
+// ModelMeta is what a whole model that was trained says about itself.
+type ModelMeta struct {
+	Preprocess any      `json:"preprocess,omitempty"`
+	Labels     []string `json:"labels,omitempty"`
+}
+
+// DescribeModel sets the bnc metadata of a whole model, replacing all that was
+// there.
+func DescribeModel(m *ir.Model, meta ModelMeta) error { return describe(m, meta) }
+
+// Describe sets m's bnc metadata to meta, replacing all that was there.
+func Describe(m *ir.Model, meta Meta) error { return describe(m, meta) }
+
+func describe(m *ir.Model, meta any) error {
+	m.DelMeta(func(key string) bool { return strings.HasPrefix(key, metaPrefix) })
+	b, err := json.Marshal(meta)
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return err
+	}
+	for _, key := range metaKeys {
+		if v, ok := fields[key]; ok {
+			m.SetMeta(metaPrefix+key, string(v))
+		}
+	}
+	return nil
+}
+
+// metaKeys is the order in which the properties are written.
+var metaKeys = []string{
+	"format", "part", "cut", "tensor", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality",
+	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone", "calibrated", "fp16", "target",
+}

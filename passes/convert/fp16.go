@@ -1,0 +1,147 @@
+package convert
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnxpb"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/x448/float16"
+	"google.golang.org/protobuf/proto"
+)
+
+// HalfPrecision computes in float16 where the operators allow it. Inputs and
+// outputs of the model, everything of the quantiser, and what float16 has no
+// numbers for ([wideNodes]) stay float32; casts stand where the two meet. Weights
+// beyond float16's range become its largest number.
+var HalfPrecision = passes.Pass{
+	Name: "half-precision",
+	Doc:  "compute in float16",
+	Run:  halfPrecision,
+}
+
+// halfOps are the operators that take float16 in every operator set from 7 on.
+var halfOps = []string{
+	"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
+	"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Elu",
+	"Selu", "Softmax", "LogSoftmax", "Exp", "Log", "Sqrt", "Pow", "Abs", "Neg", "Reciprocal", "Erf", "Add", "Sub", "Mul",
+	"Div", "Sum", "Mean", "Max", "Min", "Concat", "Split", "Slice", "Pad", "Transpose", "Reshape", "Flatten", "Squeeze",
+	"Unsqueeze", "Expand", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
+	"ReduceSum", "ReduceMax", "ReduceMin", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth", "Gather", "Where",
+	"Dropout", "Tile",
+}
+
+// floatInputs are inputs that are float32 whatever the others are.
+var floatInputs = map[string][]int{"Resize": {1, 2}, "Upsample": {1}, "Dropout": {1}}
+
+func halfPrecision(m *ir.Model) (int, error) {
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return 0, err
+	}
+	h := halver{ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.fp16."}, map[*ir.Value]*ir.Value{}}
+	single := func(v *ir.Value) bool {
+		return v != nil && info.Of(v).Kind == shape.Tensor && info.Of(v).DType == ir.Float32
+	}
+	wide := wideNodes(m.Graph)
+	half := map[*ir.Value]bool{} // outputs of converted nodes
+	nodes := m.Graph.Nodes()
+	var converted []*ir.Node
+	for _, n := range nodes {
+		if n.Domain != "" || !slices.Contains(halfOps, n.Op) || bottleneck.OfQuantiser(n) || !single(n.Output(0)) || wide[n] {
+			continue
+		}
+		if n.Op == "Clip" && h.Opset < 11 || n.Op == "Max" && h.Opset < 8 || n.Op == "Min" && h.Opset < 8 {
+			continue // float32 only, or in no runtime
+		}
+		converted = append(converted, n)
+		for i, v := range n.Outputs() {
+			if single(v) && (i == 0 || n.Op != "LayerNormalization") { // its statistics stay float32
+				half[v] = true
+			}
+		}
+	}
+	// Read float16 where a node was converted, float32 elsewhere.
+	for _, n := range nodes {
+		isHalf := slices.Contains(converted, n)
+		for i, v := range n.Inputs() {
+			switch {
+			case !single(v):
+			case isHalf && !slices.Contains(floatInputs[n.Op], i):
+				if !half[v] {
+					n.SetInput(i, h.to(v, ir.Float16))
+				}
+			case half[v]:
+				n.SetInput(i, h.to(v, ir.Float32))
+			}
+		}
+		for _, v := range n.Captures() {
+			if half[v] {
+				v.ReplaceUsesIn(n, h.to(v, ir.Float32))
+			}
+		}
+	}
+	// Outputs of the model keep name and type.
+	for _, p := range m.Graph.Outputs() {
+		if v := p.Value; half[v] {
+			n, i := v.Producer(), v.Index()
+			w := m.Graph.Temp(h.Prefix+v.Name(), nil)
+			n.SetOutput(i, w)
+			for _, u := range v.Uses() {
+				u.Node.SetInput(u.Index, w)
+			}
+			m.Graph.NewNode("", "Cast", []*ir.Value{w}, []*ir.Value{v}, ir.IntAttr("to", int64(ir.Float32))).SetName(h.Prefix + "output." + v.Name())
+			delete(half, v)
+		}
+	}
+	for v := range half {
+		if v.Type() != nil {
+			t := proto.Clone(v.Type()).(*onnxpb.TypeProto)
+			t.GetTensorType().ElemType = proto.Int32(int32(ir.Float16))
+			m.Graph.SetType(v, t)
+		}
+	}
+	return len(converted), m.Graph.Sort()
+}
+
+type halver struct {
+	ir.Emitter
+	cast map[*ir.Value]*ir.Value
+}
+
+// to returns v in type d: a converted constant, or the output of one Cast that
+// all readers share.
+func (h halver) to(v *ir.Value, d ir.DType) *ir.Value {
+	if w := h.cast[v]; w != nil {
+		return w
+	}
+	var w *ir.Value
+	if t := v.Init(); t != nil && !v.Overridable() {
+		w = h.Graph.Const(h.Prefix+v.Name(), halfTensor(t))
+	} else {
+		w = h.Emitter.Cast(v.Name(), v, d)
+	}
+	h.cast[v] = w
+	return w
+}
+
+func halfTensor(t *ir.Tensor) *ir.Tensor {
+	return ir.NewTensor(ir.Float16, t.Dims(), ir.Lazy{N: 2 * t.Len(), Compute: func() ([]byte, error) {
+		f, err := t.Floats()
+		if err != nil {
+			return nil, err
+		}
+		out := make([]byte, 0, 2*len(f))
+		const largest = 65504
+		for _, x := range f {
+			if x-x == 0 { // infinities and NaN stay
+				x = min(max(x, -largest), largest)
+			}
+			out = binary.LittleEndian.AppendUint16(out, float16.Fromfloat32(x).Bits())
+		}
+		return out, nil
+	}})
+}

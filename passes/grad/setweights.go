@@ -1,0 +1,55 @@
+package grad
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+)
+
+// SetWeights gives new values to weights by their names, in the model's own element
+// types: to initializers, to constants of other nodes, and to what nodes compute of
+// constants (exporters write Identity for equal weights), which becomes an initializer.
+func SetWeights(m *ir.Model, weights map[string][]float32) error {
+	var info *shape.Info // of computed weights
+	for name, values := range weights {
+		v := m.Graph.Value(name)
+		if v == nil {
+			return fmt.Errorf("BUG: the model lost its weight %q", name)
+		}
+		var dims []int64
+		var dtype ir.DType
+		known := true
+		if old := cmp.Or(v.Init(), v.Const()); old != nil {
+			dims, dtype = old.Dims(), old.DType()
+		} else {
+			if info == nil {
+				var err error
+				if info, err = shape.Infer(m, shape.Options{}); err != nil {
+					return err
+				}
+			}
+			dims, known = info.Of(v).Shape()
+			dtype = info.Of(v).DType
+		}
+		n := int64(1)
+		for _, d := range dims {
+			n *= d
+		}
+		if !known || n != int64(len(values)) {
+			return passes.Unsuitable(fmt.Sprintf("tensor %q", name), "expected %d elements, found shape %v that the file computes: run a constant folder over the model", len(values), dims)
+		}
+		t, err := ir.FloatsAs(dtype, values, dims...)
+		if err != nil {
+			return fmt.Errorf("weight %q: %w", name, err)
+		}
+		if v.Init() != nil {
+			m.Graph.SetInit(v, t)
+		} else {
+			m.Graph.Freeze(v, t)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package opt
+
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+)
+
+// Identities removes nodes that pass their input on: Identity, Dropout as
+// inference runs it, and Concat, Sum, Max, Min or Mean of a single input. A node
+// whose output is an output of the model, or a tensor named in keep, stays.
+func Identities(keep ...string) passes.Pass {
+	return passes.Pass{
+		Name: "identities",
+		Doc:  "remove nodes that pass their input on",
+		Run: func(m *ir.Model) (int, error) {
+			var dead []*ir.Node
+			for _, n := range m.Graph.Nodes() {
+				if out := n.Output(0); passesOn(n) && out != nil && !out.IsOutput() && !slices.Contains(keep, out.Name()) && n.Input(0) != nil {
+					out.ReplaceUses(n.Input(0))
+					dead = append(dead, n)
+				}
+			}
+			m.Graph.Remove(dead...)
+			return len(dead), nil
+		},
+	}
+}
+
+// passesOn reports whether output 0 of n always equals input 0 and no other
+// output is read.
+func passesOn(n *ir.Node) bool {
+	if n.Domain != "" {
+		return false
+	}
+	for i, v := range n.Outputs() {
+		if i > 0 && v != nil && v.Used() {
+			return false
+		}
+	}
+	switch n.Op {
+	case "Identity":
+		return true
+	case "Dropout": // the training_mode input came with opset 12
+		return n.Input(2) == nil
+	case "Concat", "Sum", "Max", "Min", "Mean":
+		return n.NumInputs() == 1
+	}
+	return false
+}

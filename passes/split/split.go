@@ -1,0 +1,190 @@
+// Package split divides a model at a cut: the recipes of both kinds of split, with
+// and without a bottleneck, and the partition itself.
+package split
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/opt"
+)
+
+// Settings say how a model is split.
+type Settings struct {
+	// Plain inserts no bottleneck: the cut tensor itself crosses.
+	Plain bool
+	// Geometry of the bottleneck; see [bottleneck.CutGeometry].
+	Geometry bottleneck.Geometry
+	// Units are the weights of the bottleneck, nil for [bottleneck.InitialUnits].
+	Units     *bottleneck.Units
+	Quantiser bottleneck.Quantiser
+	Quality   int    // of the JPEG codec, 1..100
+	CodecAt   string // one of the Codec constants
+	FP16      bool
+	TX2       bool // lower the mobile half for TensorRT 8 on a Jetson TX2
+}
+
+// Bundle is a split model.
+type Bundle struct {
+	Mobile, Cloud *ir.Model
+	// Bottlenet is the joined, trainable network; nil for a plain split.
+	Bottlenet *ir.Model
+}
+
+// Parts returns the models with their names in the metadata, nil ones left out.
+func (b *Bundle) Parts() map[string]*ir.Model {
+	parts := map[string]*ir.Model{"mobile": b.Mobile, "cloud": b.Cloud}
+	if b.Bottlenet != nil {
+		parts["bottlenet"] = b.Bottlenet
+	}
+	return parts
+}
+
+// Split divides the analysed model at c. It takes the model over: where there is
+// a bottleneck, the model becomes the joined network. Dump may be nil. Split ends
+// early with ctx.
+func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump passes.Dumper) (*Bundle, []passes.Report, error) {
+	run := recipes{ctx: ctx, dump: dump}
+	var early, late []string
+	for _, p := range a.Model.Graph.Outputs() {
+		if a.Late(c.Value, p.Value) {
+			late = append(late, p.Value.Name())
+		} else {
+			early = append(early, p.Value.Name())
+		}
+	}
+	if s.Plain {
+		return run.plain(a, c, early, late)
+	}
+	return run.bottleneck(a, c, s, early, late)
+}
+
+// recipes runs recipes one after another, numbering their passes through.
+type recipes struct {
+	ctx     context.Context
+	dump    passes.Dumper
+	reports []passes.Report
+	err     error
+}
+
+func (r *recipes) run(m *ir.Model, recipe ...passes.Pass) {
+	if r.err != nil {
+		return
+	}
+	done := len(r.reports)
+	var dump passes.Dumper
+	if r.dump != nil {
+		dump = func(i int, name string, m *ir.Model) error { return r.dump(done+i, name, m) }
+	}
+	reports, err := passes.RunContext(r.ctx, m, recipe, dump)
+	r.reports, r.err = append(r.reports, reports...), err
+}
+
+func (r *recipes) plain(a *cut.Analysis, c *cut.Cut, early, late []string) (*Bundle, []passes.Report, error) {
+	joined := a.Model
+	r.run(joined,
+		LocalShapes(a, c, func() *ir.Value { return c.Value }),
+	)
+	crossing := []string{c.Value.Name()}
+	joined.Graph.SetType(c.Value, c.Type.Proto()) // its file may lack it, and it becomes an input and an output
+	b := &Bundle{Mobile: joined.Clone(), Cloud: joined.Clone()}
+	r.run(b.Mobile,
+		convert.Initializers,
+		MobileSide(crossing, early),
+	)
+	r.run(b.Cloud,
+		convert.Initializers,
+		CloudSide(crossing, late),
+	)
+	return b, r.reports, r.err
+}
+
+func (r *recipes) bottleneck(a *cut.Analysis, c *cut.Cut, s Settings, early, late []string) (*Bundle, []passes.Report, error) {
+	units := s.Units
+	if units == nil {
+		units = bottleneck.InitialUnits(s.Geometry)
+	}
+	joined := a.Model
+	joined.Graph.SetType(c.Value, c.Type.Proto())
+	batch := c.Type.Dims[0].Declared()
+	var inserted bottleneck.Inserted
+	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
+	r.run(joined,
+		convert.Initializers,
+		bottleneck.ReserveNames,
+		bottleneck.Insert(c.Value, batch, bottleneck.Spec{Geometry: s.Geometry, Quantiser: s.Quantiser, Quality: s.Quality}, units, shapeOnly, &inserted),
+		LocalShapes(a, c, func() *ir.Value { return inserted.Restored }),
+		opt.DeadCode,
+		opt.FoldConstants,
+		opt.DeadCode,
+	)
+	if r.err != nil {
+		return nil, r.reports, r.err
+	}
+	trip := inserted.Codec
+	var sent, received []string
+	for _, v := range trip.Inputs() {
+		sent = append(sent, v.Name())
+	}
+	received = append([]string{trip.Output(0).Name()}, sent[1:]...)
+
+	b := &Bundle{Mobile: joined.Clone(), Cloud: joined.Clone(), Bottlenet: joined}
+	r.run(b.Mobile,
+		MobileSide(sent, early),
+		opt.Identities(),
+		opt.FoldBatchNorm,
+		opt.DeadCode,
+	)
+	r.run(b.Cloud,
+		CloudSide(received, late),
+		opt.Identities(),
+		opt.FoldBatchNorm,
+		opt.DeadCode,
+	)
+	if s.FP16 {
+		r.run(b.Mobile, convert.HalfPrecision, opt.DeadCode)
+		r.run(b.Cloud, convert.HalfPrecision, opt.DeadCode)
+	}
+	if s.CodecAt == bottleneck.CodecInGraph {
+		r.run(b.Mobile, bottleneck.EncodePayload(s.Quantiser.Dynamic, s.Quality))
+	}
+	if s.CodecAt == bottleneck.CodecOnHost {
+		r.run(b.Cloud, bottleneck.TileInput())
+	} else {
+		r.run(b.Cloud, bottleneck.DecodePayload(s.Geometry, s.Quantiser.Dynamic, s.Quality))
+	}
+	if s.TX2 {
+		r.run(b.Mobile, convert.LowerForTX2, opt.DeadCode, convert.CheckTensorRT)
+	}
+	for _, m := range []*ir.Model{b.Mobile, b.Cloud} {
+		r.run(m, opt.DropUnusedDomains)
+	}
+	return b, r.reports, r.err
+}
+
+// PairID is the identity of a split: SHA-256 over the source's hash, the
+// settings and the weights of the new units. Files with different ones do not
+// belong together.
+func PairID(sourceSHA256 string, c *cut.Cut, s Settings) (string, error) {
+	units := s.Units
+	if units == nil && !s.Plain {
+		units = bottleneck.InitialUnits(s.Geometry)
+	}
+	b, err := json.Marshal(struct {
+		Source, Tensor string
+		Settings       Settings
+		Units          *bottleneck.Units
+	}{sourceSHA256, c.Value.Name(), s, units})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}

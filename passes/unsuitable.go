@@ -1,0 +1,16 @@
+package passes
+
+import "fmt"
+
+// UnsuitableError says that a model cannot be what a target or setting demands.
+type UnsuitableError struct {
+	Node   string
+	Reason string
+}
+
+func (e *UnsuitableError) Error() string { return e.Node + ": " + e.Reason }
+
+// Unsuitable returns an [UnsuitableError] about a node, or a part of the model.
+func Unsuitable(node, format string, args ...any) error {
+	return &UnsuitableError{node, fmt.Sprintf(format, args...)}
+}
