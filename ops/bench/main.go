@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/ops/internal/onenode"
 )
@@ -242,9 +243,9 @@ func report(side int, name string, rounds []sample, face []float64) {
 	}
 	bare := column(func(s sample) float64 { return s.bare })
 	op := column(func(s sample) float64 { return s.op })
-	verdict := fmt.Sprintf("%+.2f us (limit %+.2f)", median(column(func(s sample) float64 { return s.op - s.bare }))/1000, smallLimit/1000.0)
+	verdict := fmt.Sprintf("%+.2f us (limit %+.2f)", stats.Median(column(func(s sample) float64 { return s.op - s.bare }))/1000, smallLimit/1000.0)
 	if side == largeSide {
-		verdict = fmt.Sprintf("x%.3f (limit x%.2f)", median(column(func(s sample) float64 { return s.op / s.bare })), largeLimit)
+		verdict = fmt.Sprintf("x%.3f (limit x%.2f)", stats.Median(column(func(s sample) float64 { return s.op / s.bare })), largeLimit)
 	}
 	fmt.Printf("%-8s %-7s %16s %16s %16s  %s\n", fmt.Sprintf("%dx%d", side, side), name,
 		timing(bare), timing(op), timing(face), verdict)
@@ -252,9 +253,5 @@ func report(side int, name string, rounds []sample, face []float64) {
 
 // timing returns median and minimum in microseconds.
 func timing(ns []float64) string {
-	return fmt.Sprintf("%.2f (%.2f)", median(ns)/1000, slices.Min(ns)/1000)
-}
-
-func median(values []float64) float64 {
-	return slices.Sorted(slices.Values(values))[len(values)/2]
+	return fmt.Sprintf("%.2f (%.2f)", stats.Median(ns)/1000, slices.Min(ns)/1000)
 }

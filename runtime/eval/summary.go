@@ -1,9 +1,6 @@
 package eval
 
-import (
-	"math"
-	"slices"
-)
+import "github.com/bottlenet/bnc/internal/stats"
 
 // Summary is the distribution of a number of bytes over the images.
 type Summary struct {
@@ -16,13 +13,11 @@ func Summarise(bytes []int) *Summary {
 	if len(bytes) == 0 {
 		return nil
 	}
-	sorted := slices.Sorted(slices.Values(bytes))
 	sum := 0
-	for _, b := range sorted {
+	for _, b := range bytes {
 		sum += b
 	}
-	rank := int(math.Ceil(0.95 * float64(len(sorted))))
-	return &Summary{Mean: float64(sum) / float64(len(sorted)), P95: float64(sorted[rank-1])}
+	return &Summary{Mean: float64(sum) / float64(len(bytes)), P95: stats.NearestRank(0.95, bytes)}
 }
 
 // Agreement returns the share of images that two results give the same class,

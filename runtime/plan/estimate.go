@@ -2,8 +2,9 @@ package plan
 
 import (
 	"math"
-	"slices"
 	"time"
+
+	"github.com/bottlenet/bnc/internal/stats"
 )
 
 // An estimate rests on the newest observations. The weight of an observation
@@ -91,26 +92,9 @@ func weight(i, n int) float64 { return math.Exp2(float64(i+1-n) / halfLife) }
 
 // median returns the value below which lies half of the weight.
 func median(values []float64) float64 {
-	type weighted struct{ value, weight float64 }
-	all := make([]weighted, len(values))
-	half := 0.0
-	for i, v := range values {
-		all[i] = weighted{v, weight(i, len(values))}
-		half += all[i].weight / 2
+	weights := make([]float64, len(values))
+	for i := range values {
+		weights[i] = weight(i, len(values))
 	}
-	slices.SortFunc(all, func(a, b weighted) int {
-		switch {
-		case a.value < b.value:
-			return -1
-		case a.value > b.value:
-			return 1
-		}
-		return 0
-	})
-	for _, w := range all {
-		if half -= w.weight; half <= 0 {
-			return w.value
-		}
-	}
-	return all[len(all)-1].value
+	return stats.WeightedMedian(values, weights)
 }

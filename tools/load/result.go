@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/runtime/oip"
 )
 
@@ -88,9 +88,5 @@ func (r *result) watch(pid int, spell time.Duration, done <-chan struct{}) {
 }
 
 func quantile(of []time.Duration, q float64) time.Duration {
-	if len(of) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)].Round(100 * time.Microsecond)
+	return time.Duration(stats.Quantile(q, of)).Round(100 * time.Microsecond)
 }

@@ -8,10 +8,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -63,8 +63,7 @@ func run(args []string) error {
 			}
 		}
 	}
-	median := func(d []time.Duration) float64 { slices.Sort(d); return d[len(d)/2].Seconds() * 1e3 }
-	whole, pair := median(times[0]), median(times[1])
+	whole, pair := stats.Median(times[0])/1e6, stats.Median(times[1])/1e6
 	fmt.Printf("%s: whole %.2f ms, pair %.2f ms: %.3f x (medians of %d alternating runs)\n", args[1], whole, pair, pair/whole, rounds)
 	return nil
 }

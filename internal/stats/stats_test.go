@@ -1,0 +1,66 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestQuantile: numpy.percentile of a permutation of 1 to 100 at 5, 50 and 95 gives 5.95,
+// 50.5 and 95.05, and with method="inverted_cdf" 5, 50 and 95.
+func TestQuantile(t *testing.T) {
+	var x []float64
+	for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(100) {
+		x = append(x, float64(i+1))
+	}
+	for _, c := range []struct{ p, linear, rank float64 }{{0, 1, 1}, {0.05, 5.95, 5}, {0.5, 50.5, 50}, {0.95, 95.05, 95}, {1, 100, 100}} {
+		if got := Quantile(c.p, x); math.Abs(got-c.linear) > 1e-12*c.linear { // of a few roundings
+			t.Errorf("Quantile(%v) is %v, expected %v", c.p, got, c.linear)
+		}
+		if got := NearestRank(c.p, x); got != c.rank {
+			t.Errorf("NearestRank(%v) is %v, expected %v", c.p, got, c.rank)
+		}
+	}
+	if one := []float64{3}; Quantile(0, one) != 3 || Quantile(0.95, one) != 3 || Median[int](nil) != 0 {
+		t.Error("of one value and of none")
+	}
+}
+
+// TestWeightedMedian: a value of weight n is as good as n values.
+func TestWeightedMedian(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		var x, weights, spread []float64
+		for range 1 + r.IntN(9) {
+			v, n := r.Float64(), 1+r.IntN(4)
+			x, weights = append(x, v), append(weights, float64(n))
+			for range n {
+				spread = append(spread, v)
+			}
+		}
+		if got, want := WeightedMedian(x, weights), NearestRank(0.5, spread); got != want {
+			t.Fatalf("%v with weights %v: %v, expected %v", x, weights, got, want)
+		}
+	}
+}
+
+// TestMedianInterval: the interval holds the true median of a skewed distribution, the
+// exponential one's ln 2, in 95% of the samples or more: ranks are rounded outwards, to
+// the 23rd and 39th of 60 here, hence to 96.0%. 2,000 samples leave a standard deviation of 0.5%.
+func TestMedianInterval(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	const samples = 2000
+	inside := 0
+	for range samples {
+		x := make([]float64, 60)
+		for i := range x {
+			x[i] = r.ExpFloat64()
+		}
+		if lo, hi := MedianInterval(x); lo <= math.Ln2 && math.Ln2 <= hi {
+			inside++
+		}
+	}
+	if share := float64(inside) / samples; share < 0.935 || share > 0.99 {
+		t.Errorf("%.3f", share)
+	}
+}
