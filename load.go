@@ -2,14 +2,17 @@ package bnc
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/model"
 )
 
@@ -96,4 +99,37 @@ func fixedPorts(inputs []model.Port, fix map[string][]int64) []model.Port {
 		}
 	}
 	return inputs
+}
+
+// startHash hashes a file in the background; the function it returns waits for the
+// result, or for the end of ctx.
+func startHash(ctx context.Context, path string) func() (string, error) {
+	type result struct {
+		hash string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		h, err := onnx.Hash(path)
+		done <- result{h, err}
+	}()
+	return sync.OnceValues(func() (string, error) {
+		select {
+		case r := <-done:
+			return r.hash, r.err
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	})
+}
+
+// fits checks before any work that the file that an option names, if any, can be written.
+func fits(option, path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := files.Check(path); err != nil {
+		return fmt.Errorf("option %s: %w", option, err)
+	}
+	return nil
 }

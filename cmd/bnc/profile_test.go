@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 )
@@ -197,7 +198,7 @@ func TestProfileToSelect(t *testing.T) {
 	model := smallModel(t)
 	file := filepath.Join(t.TempDir(), "device.json")
 	mustBnc(t, "profile", model, "--runs", "20", "-o", file, "--power", "command:echo 2000")
-	var r selectResult
+	var r bnc.SelectResult
 	if err := json.Unmarshal([]byte(mustBnc(t, "select", "--profile", file, "--network", "3g", "--image-bytes", "3000", "--json")), &r); err != nil {
 		t.Fatal(err)
 	}

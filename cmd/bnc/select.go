@@ -1,15 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/spf13/pflag"
 )
@@ -37,196 +38,61 @@ Examples:
 	setup: setupSelect,
 }
 
-type selectOptions struct {
-	profiles, networks        []string
-	cloud, results            string
-	target                    string
-	weight                    float64
-	load                      plan.Load
-	imageBytes                float64
-	limits                    plan.Limits
-	asJSON, asCSV, asMarkdown bool
-}
-
-// Values of --target.
-const (
-	targetLatency  = "latency"
-	targetEnergy   = "energy"
-	targetWeighted = "weighted"
-)
-
 func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	var o selectOptions
-	fs.StringSliceVar(&o.profiles, "profile", nil, "profiles of the device: files, or "+strings.Join(plan.BuiltinProfiles(), ", "))
-	fs.StringVar(&o.cloud, "cloud-profile", "", "profile of the server (default: the device's profile holds its times)")
-	fs.StringVar(&o.results, "results", "", "results of bnc search")
-	fs.StringArrayVar(&o.networks, "network", []string{"3g", "4g", "wifi"}, "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
-	fs.StringVar(&o.target, "target", targetLatency, "what is to be small: latency, energy or weighted")
-	fs.Float64Var(&o.weight, "weight", 0.5, "weight of latency in --target weighted, 0 to 1")
-	fs.Float64Var(&o.load.Mobile, "load-mobile", 1, "factor by which the device's load slows it down")
-	fs.Float64Var(&o.load.Cloud, "load-cloud", 1, "factor by which the server's load slows it down")
-	fs.Float64Var(&o.imageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
-	limits := []struct {
+	var o bnc.SelectOptions
+	var asJSON, asCSV, asMarkdown bool
+	fs.StringSliceVar(&o.Profiles, "profile", nil, "profiles of the device: files, or "+strings.Join(plan.BuiltinProfiles(), ", "))
+	fs.StringVar(&o.CloudProfile, "cloud-profile", "", "profile of the server (default: the device's profile holds its times)")
+	fs.StringVar(&o.Results, "results", "", "results of bnc search")
+	fs.StringArrayVar(&o.Networks, "network", bnc.DefaultNetworks(), "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
+	fs.StringVar(&o.Target, "target", bnc.LeastLatency, "what is to be small: latency, energy or weighted")
+	fs.Var(optionalFloat(&o.Weight), "weight", "weight of latency in --target weighted, 0 to 1 (default 0.5)")
+	fs.Var(optionalFloat(&o.LoadMobile), "load-mobile", "factor by which the device's load slows it down (default 1)")
+	fs.Var(optionalFloat(&o.LoadCloud), "load-cloud", "factor by which the server's load slows it down (default 1)")
+	fs.Float64Var(&o.ImageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
+	for _, limit := range []struct {
 		name, usage string
 		limit       **float64
-		value       float64
 	}{
-		{"max-latency", "ms", &o.limits.LatencyMS, 0},
-		{"max-energy", "mJ", &o.limits.EnergyMJ, 0},
-		{"min-accuracy", "rate from 0 to 1; agreement where there are no labels", &o.limits.Accuracy, 0},
-		{"max-loss", "accuracy lost, percentage points (default: the search's with --results)", &o.limits.LossPoints, 0},
-		{"max-bytes", "bytes of the payload", &o.limits.PayloadBytes, 0},
-		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.limits.MobileBytes, 0},
+		{"max-latency", "ms", &o.MaxLatency},
+		{"max-energy", "mJ", &o.MaxEnergy},
+		{"min-accuracy", "rate from 0 to 1; agreement where there are no labels", &o.MinAccuracy},
+		{"max-loss", "accuracy lost, percentage points (default: the search's with --results)", &o.MaxLoss},
+		{"max-bytes", "bytes of the payload", &o.MaxBytes},
+		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.MaxMobileBytes},
+	} {
+		fs.Var(optionalFloat(limit.limit), limit.name, "limit: "+limit.usage)
 	}
-	for i := range limits {
-		fs.Float64Var(&limits[i].value, limits[i].name, 0, "limit: "+limits[i].usage)
-	}
-	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document")
-	fs.BoolVar(&o.asMarkdown, "markdown", false, "print the tables as Markdown")
-	fs.BoolVar(&o.asCSV, "csv", false, "print the table as CSV")
+	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
+	fs.BoolVar(&asMarkdown, "markdown", false, "print the tables as Markdown")
+	fs.BoolVar(&asCSV, "csv", false, "print the table as CSV")
 	return func(ctx context.Context, s streams, args []string) error {
-		for i := range limits {
-			if fs.Changed(limits[i].name) {
-				*limits[i].limit = &limits[i].value
-			}
+		switch {
+		case len(args) > 0:
+			return usagef("expected flags only, found %s", argumentsText(args))
+		case asJSON && asMarkdown || asJSON && asCSV || asMarkdown && asCSV:
+			return usagef("--json, --markdown and --csv exclude each other")
 		}
-		if err := o.check(args); err != nil {
+		o.Reporter = newReporter(s.err)
+		r, err := bnc.Select(ctx, o)
+		if r == nil {
 			return err
 		}
-		return selectCut(s, o)
-	}
-}
-
-// check finds wrong usage before any work.
-func (o *selectOptions) check(args []string) error {
-	if err := oneOf("target", o.target, []string{targetLatency, targetEnergy, targetWeighted}); err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		flag  string
-		value float64
-		wrong bool
-	}{
-		{"weight", o.weight, !(o.weight >= 0 && o.weight <= 1)},
-		{"load-mobile", o.load.Mobile, !aboveZero(o.load.Mobile)},
-		{"load-cloud", o.load.Cloud, !aboveZero(o.load.Cloud)},
-		{"image-bytes", o.imageBytes, o.imageBytes != 0 && !aboveZero(o.imageBytes)},
-	} {
-		if f.wrong {
-			return usagef("--%s %v: out of range", f.flag, f.value)
+		var failed error
+		switch {
+		case asJSON:
+			failed = printJSON(s.out, r)
+		case asCSV:
+			failed = writeSelectionCSV(s.out, r)
+		default:
+			failed = writeSelection(s.out, r, asMarkdown)
 		}
+		return cmp.Or(failed, err)
 	}
-	formats := 0
-	for _, on := range []bool{o.asJSON, o.asCSV, o.asMarkdown} {
-		if on {
-			formats++
-		}
-	}
-	switch {
-	case len(args) > 0:
-		return usagef("expected flags only, found %s", argumentsText(args))
-	case len(o.profiles) == 0:
-		return usagef("--profile: expected a file of bnc profile or one of %s", strings.Join(plan.BuiltinProfiles(), ", "))
-	case formats > 1:
-		return usagef("--json, --markdown and --csv exclude each other")
-	}
-	return nil
-}
-
-func aboveZero(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
-
-// request reads the files that the flags name.
-func (o *selectOptions) request() (plan.Request, error) {
-	r := plan.Request{Load: o.load, Limits: o.limits, ImageBytes: o.imageBytes, Target: plan.Target{Latency: 1}}
-	switch o.target {
-	case targetEnergy:
-		r.Target = plan.Target{Energy: 1}
-	case targetWeighted:
-		r.Target = plan.Target{Latency: o.weight, Energy: 1 - o.weight}
-	}
-	for _, name := range o.networks {
-		n, err := plan.OpenNetwork(name)
-		if err != nil {
-			return r, usagef("--network: %w", err)
-		}
-		r.Networks = append(r.Networks, n)
-	}
-	var profiles []*plan.Profile
-	for _, name := range o.profiles {
-		p, err := plan.OpenProfile(name)
-		if err != nil {
-			return r, unusableError{err}
-		}
-		profiles = append(profiles, p)
-	}
-	var err error
-	if r.Mobile, err = plan.MergeProfiles(profiles...); err != nil {
-		return r, unusableError{err}
-	}
-	if o.cloud != "" {
-		if r.Cloud, err = plan.OpenProfile(o.cloud); err != nil {
-			return r, unusablef("--cloud-profile: %w", err)
-		}
-	}
-	if o.results != "" {
-		if r.Results, err = plan.OpenResults(o.results); err != nil {
-			return r, unusablef("--results: %w", err)
-		}
-		if r.Limits.LossPoints == nil {
-			r.Limits.LossPoints = new(r.Results.MaxLoss())
-		}
-	}
-	return r, nil
-}
-
-// selectResult is what bnc select --json prints. Choice is that of the first
-// network, choices has one a network; null where no cut keeps the limits.
-type selectResult struct {
-	Target    string          `json:"target"`
-	Choice    *plan.Row       `json:"choice"`
-	Choices   []*plan.Row     `json:"choices"`
-	Table     []plan.Row      `json:"table"`
-	Baselines []plan.Baseline `json:"baselines"`
-	Notes     []string        `json:"notes"`
-}
-
-func selectCut(s streams, o selectOptions) error {
-	r, err := o.request()
-	if err != nil {
-		return err
-	}
-	found, err := plan.Select(r)
-	if err != nil {
-		return unusableError{err}
-	}
-	if r.ImageBytes == 0 && r.Mobile.ImageBytes == 0 {
-		s.notice("cloud-only is left out: how many bytes an image takes is not known; give --image-bytes")
-	}
-	switch {
-	case o.asJSON:
-		err = printJSON(s.out, selectResult{o.target, found.Choices[0], found.Choices, found.Table, found.Baselines, found.Notes})
-	case o.asCSV:
-		err = writeSelectionCSV(s.out, found)
-	default:
-		err = writeSelection(s.out, r, found, o.asMarkdown)
-	}
-	if err != nil {
-		return err
-	}
-	var without []string
-	for i, n := range r.Networks {
-		if found.Choices[i] == nil {
-			without = append(without, n.Name)
-		}
-	}
-	if len(without) > 0 {
-		return fmt.Errorf("no cut keeps the limits on %s: the table tells which limit each breaks", strings.Join(without, ", "))
-	}
-	return nil
 }
 
 // writeSelectionCSV prints one line for every cut and network.
-func writeSelectionCSV(w io.Writer, found *plan.Selection) error {
+func writeSelectionCSV(w io.Writer, found *bnc.SelectResult) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"cut", "c", "s", "network", "payload_bytes", "mobile_ms", "link_ms", "cloud_ms", "latency_ms", "energy_mj", "accuracy", "loss", "chosen", "excluded"})
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
@@ -246,7 +112,8 @@ func writeSelectionCSV(w io.Writer, found *plan.Selection) error {
 
 // writeSelection prints the table of all cuts and networks, and the choices beside
 // the baselines.
-func writeSelection(w io.Writer, r plan.Request, found *plan.Selection, markdown bool) error {
+func writeSelection(w io.Writer, found *bnc.SelectResult, markdown bool) error {
+	r := found.Request
 	fmt.Fprintf(w, "%s on %s\n\n", r.Mobile.Model, r.Mobile.Device)
 	if err := writeTable(w, cutsTable(r, found, markdown), 1, markdown); err != nil {
 		return err
@@ -270,7 +137,7 @@ func writeSelection(w io.Writer, r plan.Request, found *plan.Selection, markdown
 
 // cutsTable has a line for every cut, latency and energy for every network, and a
 // mark at the choice.
-func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string {
+func cutsTable(r plan.Request, found *bnc.SelectResult, markdown bool) [][]string {
 	head := []string{"cut", "c", "s", "bytes"}
 	if r.Results != nil {
 		head = append(head, "accuracy", "loss")
@@ -335,7 +202,7 @@ func energyText(mj *float64) string {
 }
 
 // waysTable sets the choice of every network beside the baselines.
-func waysTable(found *plan.Selection) [][]string {
+func waysTable(found *bnc.SelectResult) [][]string {
 	rows := [][]string{{"network", "way", "cut", "bytes", "ms", "mJ", "times the choice's ms", "times the choice's mJ"}}
 	for _, c := range found.Choices {
 		if c == nil {

@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc"
 )
 
 // TestSelectPaper: rb1 on the paper's networks, in every form of output, and its
 // improvements beside the model's.
 func TestSelectPaper(t *testing.T) {
 	for _, target := range []string{"latency", "energy", "weighted"} {
-		var r selectResult
+		var r bnc.SelectResult
 		if err := json.Unmarshal([]byte(mustBnc(t, "select", "--profile", "paper", "--target", target, "--json")), &r); err != nil {
 			t.Fatal(err)
 		}
@@ -78,34 +80,6 @@ func TestSelectRefuses(t *testing.T) {
 		out, stderr, code := tryBnc(t, append([]string{"select"}, strings.Fields(c.args)...)...)
 		if code != c.code || !strings.Contains(stderr, c.message) || (out != "") != (c.code == exitFailed) {
 			t.Errorf("select %s: code %d, %s%s; want %d and %q", c.args, code, out, stderr, c.code, c.message)
-		}
-	}
-}
-
-// TestMaxLoss: what a choice may lose is what the search's bottlenecks may, unless
-// another limit is given.
-func TestMaxLoss(t *testing.T) {
-	results := filepath.Join(t.TempDir(), "search.json")
-	for settings, want := range map[string]float64{`{"max_loss": 7.5}`: 7.5, `{}`: 2, `{"max_loss": "x"}`: 2} {
-		text := `{"format": 1, "kind": "search", "model": "m", "source_sha256": "ff", "settings": ` + settings + `, "candidates": []}`
-		if err := os.WriteFile(results, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		for _, limit := range []*float64{nil, new(3.0)} {
-			if limit != nil {
-				want = *limit
-			}
-			s := selectOptions{profiles: []string{"paper"}, results: results}
-			s.limits.LossPoints = limit
-			request, err := s.request()
-			if err != nil || *request.Limits.LossPoints != want {
-				t.Errorf("select, %s: %v, %v", settings, request.Limits.LossPoints, err)
-			}
-			r := reportOptions{profiles: []string{"paper"}, results: results, limit: limit}
-			input, err := r.input(t.Context())
-			if err != nil || *input.Limits.LossPoints != want {
-				t.Errorf("report, %s: %v, %v", settings, input.Limits.LossPoints, err)
-			}
 		}
 	}
 }
