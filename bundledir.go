@@ -20,22 +20,18 @@ var bundleParts = []string{"mobile", "cloud", "bottlenet"}
 
 // bundleWriter writes a bundle beside its destination and swaps it in whole.
 type bundleWriter struct {
+	path  string // of the bundle
 	dir   *files.Dir
-	sizes []partSize
+	files []BundleFile // once they are written
 }
 
 // filesOf are the files that a part may take.
 func filesOf(part string) []string { return []string{part + ".onnx", part + ".onnx.data"} }
 
-type partSize struct {
-	name string
-	size int64
-}
-
-// openBundle prepares to write the bundle dir. Where dir exists and is anything
+// openBundle prepares to write the bundle at path. Where that exists and is anything
 // but a bundle it refuses: nothing of the user's is ever replaced.
-func openBundle(dir string) (*bundleWriter, error) {
-	dir = filepath.Clean(dir)
+func openBundle(path string) (*bundleWriter, error) {
+	dir := filepath.Clean(path)
 	switch _, err := os.Stat(dir); {
 	case err == nil:
 		err = onlyBundle(dir)
@@ -52,11 +48,11 @@ func openBundle(dir string) (*bundleWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bundleWriter{dir: d}, nil
+	return &bundleWriter{path: path, dir: d}, nil
 }
 
-// outside checks that a file that an option names is not in the folder dir, which is
-// replaced as a whole.
+// outside checks that a file that an option names, or the model for "", is not in the
+// folder dir, which is replaced as a whole.
 func outside(dir, option, path string) error {
 	if path == "" {
 		return nil
@@ -67,6 +63,9 @@ func outside(dir, option, path string) error {
 		return err
 	}
 	if rest, err := filepath.Rel(into, file); err == nil && filepath.IsLocal(rest) {
+		if option == "" {
+			path = "the model " + path
+		}
 		return usage(option, "%s lies in the bundle %s, which is replaced as a whole: choose another place", path, dir)
 	}
 	return nil
@@ -135,7 +134,7 @@ func (w *bundleWriter) save(ctx context.Context, b *split.Bundle, o onnx.SaveOpt
 	for _, part := range bundleParts {
 		for _, name := range filesOf(part) {
 			if st, err := os.Stat(filepath.Join(w.dir.Temp, name)); err == nil {
-				w.sizes = append(w.sizes, partSize{name, st.Size()})
+				w.files = append(w.files, BundleFile{name, st.Size()})
 			}
 		}
 	}

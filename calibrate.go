@@ -3,7 +3,6 @@ package bnc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -15,12 +14,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
-
-// maxCalibration is the number of images that are looked at, spread over the
-// set: covariances do not change with more.
-const maxCalibration = 256
 
 // calibrationSource is what a bottleneck is calibrated on.
 type calibrationSource struct {
@@ -31,7 +27,7 @@ type calibrationSource struct {
 	set     *data.Set
 	choose  feed.Chooser
 	option  string // that named the images, for errors
-	// onSkip is told of images that cannot be used and are left out.
+	// onSkip is told of images that cannot be used and are left out; nil for nobody.
 	onSkip  func(name string, err error)
 	session ort.Options
 }
@@ -52,60 +48,29 @@ func calibrate(ctx context.Context, p progress, src calibrationSource, g bottlen
 	if in := session.Inputs()[0]; len(in.Shape) > 0 && in.Shape[0].Size > 1 {
 		return nil, unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", src.option, in.Shape[0].Size, in.Name, src.path, in.Name)
 	}
-	n := min(set.Len(), maxCalibration)
 	c := bottleneck.NewCalibration(g)
-	bar := p.phase("calibrating", n)
-	var used []string
-	var prepared *imagein.Preprocess
-	var damage error // of the first image that was left out
-	good := 0
-	for i := range n {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		index := i * set.Len() / n
-		if f := set.File(index); f != "" && (len(used) == 0 || used[len(used)-1] != f) {
-			used = append(used, f)
-		}
-		item, err := set.Item(index)
-		var x *tensor.Tensor
-		if err == nil {
-			if x, err = feeder.One(item); err != nil {
-				err = fmt.Errorf("%s: %w", set.Name(index), err)
-			}
-		}
+	bar := p.phase("calibrating", probe.Images(set))
+	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.step(1) }}, func(name string, x *tensor.Tensor) error {
+		activations, err := x.Float32s()
 		if err != nil {
-			if damage == nil {
-				damage = err
-			}
-			src.onSkip(set.Name(index), err)
-			continue
-		}
-		if item.Image != nil && prepared == nil {
-			prepared = feeder.Preprocess(item.Image)
-		}
-		results, err := session.Run(ctx, ort.Feed{feeder.Input(): x})
-		if err != nil {
-			return nil, fmt.Errorf("option %s: %s: %w", src.option, set.Name(index), err)
-		}
-		activations, err := floats(results[0].Tensor)
-		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := c.Add(activations); err != nil {
-			return nil, unusable("%s: %w", set.Name(index), err)
+			return unusable("%s: %w", name, err)
 		}
-		good++
-		bar.step(1)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if good == 0 {
-		return nil, unusable("option %s: none of %d images can be used: %w", src.option, n, damage)
+	if seen.Images == 0 {
+		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set), seen.Damage)
 	}
 	u, err := c.Units()
 	if err != nil {
 		return nil, unusable("option %s: %w", src.option, err)
 	}
-	return &calibration{u, prepared, used}, nil
+	return &calibration{u, seen.Preprocess, seen.Files}, nil
 }
 
 // calibration is what a run over real images gives.
@@ -143,20 +108,4 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 		return nil, unusable("%s: %w", src.path, refused) // not the file that is gone
 	}
 	return session, err
-}
-
-// floats returns a tensor's elements as float32.
-func floats(t *tensor.Tensor) ([]float32, error) {
-	if t.DType == tensor.Float32 {
-		return tensor.Slice[float32](t), nil
-	}
-	wide, err := t.Floats()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float32, len(wide))
-	for i, v := range wide {
-		out[i] = float32(v)
-	}
-	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -67,11 +68,11 @@ func mustBnc(t *testing.T, args ...string) string {
 }
 
 // spread picks n cuts over the whole depth, all where there are fewer.
-func spread(cuts []inspectCut, n int) []inspectCut {
+func spread(cuts []bnc.CutInfo, n int) []bnc.CutInfo {
 	if len(cuts) <= n {
 		return cuts
 	}
-	var out []inspectCut
+	var out []bnc.CutInfo
 	for i := range n {
 		out = append(out, cuts[i*(len(cuts)-1)/(n-1)])
 	}
@@ -83,11 +84,7 @@ func spread(cuts []inspectCut, n int) []inspectCut {
 func TestCorpus(t *testing.T) {
 	for _, file := range corpusFiles(t) {
 		t.Run(stem(file), func(t *testing.T) {
-			a, err := analyse(t.Context(), file, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cuts := inspect(file, a).Cuts
+			cuts := inspected(t, file).Cuts
 			if len(cuts) < 8 {
 				t.Errorf("only %d cuts", len(cuts))
 			}
@@ -99,7 +96,7 @@ func TestCorpus(t *testing.T) {
 					compare(t, open(t, dir), whole, 1, 1, true)
 				})
 			}
-			bottleneck := slices.DeleteFunc(slices.Clone(cuts), func(c inspectCut) bool { return !c.Bottleneck })
+			bottleneck := slices.DeleteFunc(slices.Clone(cuts), func(c bnc.CutInfo) bool { return !c.Bottleneck })
 			for i, c := range spread(bottleneck, 6) {
 				channels, stride := []int{1, 3, 5}[i%3], []int{1, 2}[i%2]
 				t.Run(fmt.Sprintf("%s/c%d-s%d", c.ID, channels, stride), func(t *testing.T) {

@@ -43,11 +43,14 @@ func flagError(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	kind, known := kinds[invalid.GetFlag().Value.Type()]
-	if !known {
-		return err
+	name, value := invalid.GetFlag().Name, invalid.GetValue()
+	if bounds := (*boundsError)(nil); errors.As(err, &bounds) {
+		return fmt.Errorf("--%s %s: %w", name, value, bounds)
 	}
-	return fmt.Errorf("--%s %q: expected %s", invalid.GetFlag().Name, invalid.GetValue(), kind)
+	if kind, known := kinds[invalid.GetFlag().Value.Type()]; known {
+		return fmt.Errorf("--%s %q: expected %s", name, value, kind)
+	}
+	return fmt.Errorf("--%s %q: %w", name, value, errors.Unwrap(invalid))
 }
 
 // argumentsText lists arguments for a message.

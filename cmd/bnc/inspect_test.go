@@ -5,12 +5,14 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc"
 )
 
 // inspected returns what bnc inspect says of a model, as a document.
-func inspected(t *testing.T, args ...string) inspection {
+func inspected(t *testing.T, args ...string) bnc.InspectResult {
 	t.Helper()
-	var r inspection
+	var r bnc.InspectResult
 	if err := json.Unmarshal([]byte(mustBnc(t, append([]string{"inspect", "--json"}, args...)...)), &r); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +93,10 @@ func TestInspectReasons(t *testing.T) {
 	path := fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
 	net (float[N,2,4,4] x) => (float[N,2,4,4] y) { r = Relu (x) n = Neg (r) y = Sub (x, n) }`, nil)
 	r := inspected(t, path)
-	want := []noCut{{"r", oneTensor, []string{"r", "x"}}, {"n", oneTensor, []string{"n", "x"}}, {"y", "it is an output of the model", nil}}
+	want := []bnc.NoCutInfo{
+		{Tensor: "r", Why: oneTensor, Crossing: []string{"r", "x"}}, {Tensor: "n", Why: oneTensor, Crossing: []string{"n", "x"}},
+		{Tensor: "y", Why: "it is an output of the model"},
+	}
 	if len(r.Cuts) != 0 || !reflect.DeepEqual(r.NoCuts, want) {
 		t.Errorf("%+v\nexpected no cuts, for the reasons %+v", r, want)
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/models"
+	"github.com/bottlenet/bnc"
 	"github.com/spf13/pflag"
 )
 
@@ -23,10 +21,11 @@ Examples:
   bnc models resnet50 -o resnet50.onnx
   bnc models resnet20 --classes 10 --input 1x28x28 --seed 1 -o resnet20.onnx`,
 	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-		out := fs.StringP("output", "o", "", "file to write, - for standard output (default NAME.onnx)")
-		classes := fs.Int("classes", 0, "number of classes (default: as published)")
-		input := fs.String("input", "", "input CxHxW (default: as published)")
-		seed := fs.Uint64("seed", 0, "seed of the weights")
+		var o bnc.ModelOptions
+		fs.StringVarP(&o.Out, "output", "o", "", "file to write, - for standard output (default NAME.onnx)")
+		fs.IntVar(&o.Classes, "classes", 0, "number of classes (default: as published)")
+		fs.Var(imageSize{&o.Input}, "input", "input CxHxW (default: as published)")
+		fs.Uint64Var(&o.Seed, "seed", 0, "seed of the weights")
 		asJSON := fs.Bool("json", false, "print one JSON document")
 		return func(ctx context.Context, s streams, args []string) error {
 			if len(args) == 0 {
@@ -36,52 +35,24 @@ Examples:
 			if err != nil {
 				return err
 			}
-			path := *out
-			if path == "" {
-				path = name + ".onnx"
-			}
-			if err := fits("-o", path); err != nil {
-				return err
-			}
-			said, err := s.beside(path, *asJSON)
+			said, err := s.beside(o.Out, *asJSON)
 			if err != nil {
 				return err
 			}
-			o := models.Options{Classes: *classes, Seed: *seed}
-			if *input != "" {
-				dims, err := parseDims(*input)
-				if err != nil || len(dims) != 3 {
-					return usagef("--input %q: expected CxHxW, for example 3x224x224", *input)
-				}
-				o.Input = [3]int{int(dims[0]), int(dims[1]), int(dims[2])}
+			if o.Out == standardOutput {
+				o.To = s.out
 			}
-			m, err := models.Build(name, o)
+			r, err := bnc.WriteModel(ctx, name, o)
 			if err != nil {
-				return usageError{err}
-			}
-			if err := s.writeModel(ctx, path, m); err != nil {
 				return err
 			}
-			params := parameters(m)
 			if *asJSON {
-				return printJSON(said.out, map[string]any{"file": path, "params": params})
+				return printJSON(said.out, r)
 			}
-			fmt.Fprintf(said.out, "%s: %d parameters\n", path, params)
+			fmt.Fprintf(said.out, "%s: %d parameters\n", r.File, r.Params)
 			return nil
 		}
 	},
-}
-
-// writeModel writes a model to a file or to standard output.
-func (s streams) writeModel(ctx context.Context, path string, m *ir.Model) error {
-	if path != standardOutput {
-		return onnx.Save(ctx, path, m, onnx.SaveOptions{})
-	}
-	b, err := onnx.Marshal(m)
-	if err != nil {
-		return err
-	}
-	return s.writeFile(path, b)
 }
 
 func listModels(s streams, asJSON bool) error {
@@ -90,12 +61,8 @@ func listModels(s streams, asJSON bool) error {
 		Summary string `json:"summary"`
 	}
 	rows := []row{}
-	for _, name := range models.Names() {
-		info, err := models.Lookup(name)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, row{name, info.Summary})
+	for _, m := range bnc.Models() {
+		rows = append(rows, row{m.Name, m.Summary})
 	}
 	if asJSON {
 		return printJSON(s.out, map[string]any{"models": rows})

@@ -89,6 +89,80 @@ func (f inputShapes) Set(text string) error {
 // Type is what the flag wants.
 func (inputShapes) Type() string { return "NAME=DIMS" }
 
+// bounded is a flag of a whole number whose zero value stands for the default.
+type bounded struct {
+	to        *int
+	low, high int
+}
+
+// boundsError says that a number is not within a flag's bounds.
+type boundsError struct{ low, high int }
+
+// Error says what was expected.
+func (e *boundsError) Error() string { return fmt.Sprintf("expected %d to %d", e.low, e.high) }
+
+// String returns the flag's text, "" where it was not given.
+func (f bounded) String() string {
+	if f.to == nil || *f.to == 0 {
+		return ""
+	}
+	return strconv.Itoa(*f.to)
+}
+
+// Set parses the flag's text.
+func (f bounded) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err == nil && (n < f.low || n > f.high) {
+		err = &boundsError{f.low, f.high}
+	}
+	if err == nil {
+		*f.to = n
+	}
+	return err
+}
+
+// Type is what the flag wants, in pflag's words.
+func (bounded) Type() string { return "int" }
+
+// channelsFlag is the flag --c.
+type channelsFlag struct{ to *bnc.Channels }
+
+// String returns the flag's text, "" where it was not given.
+func (f channelsFlag) String() string {
+	if f.to == nil || *f.to == 0 {
+		return ""
+	}
+	return f.to.String()
+}
+
+// Set parses the flag's text.
+func (f channelsFlag) Set(text string) (err error) {
+	*f.to, err = bnc.ParseChannels(text)
+	return err
+}
+
+// Type is what the flag wants.
+func (channelsFlag) Type() string { return "N|full" }
+
+// imageSize is the flag --input CxHxW.
+type imageSize struct{ to *[3]int }
+
+// String is "": there is no default.
+func (imageSize) String() string { return "" }
+
+// Set parses the flag's text.
+func (f imageSize) Set(text string) error {
+	dims, err := parseDims(text)
+	if err != nil || len(dims) != 3 {
+		return fmt.Errorf("expected CxHxW, for example 3x224x224")
+	}
+	*f.to = [3]int{int(dims[0]), int(dims[1]), int(dims[2])}
+	return nil
+}
+
+// Type is what the flag wants.
+func (imageSize) Type() string { return "CxHxW" }
+
 // cropSize is the flag --crop HxW.
 type cropSize struct{ to *[2]int }
 

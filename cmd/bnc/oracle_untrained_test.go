@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -115,11 +116,7 @@ func TestUncalibratedTells(t *testing.T) {
 		t.Logf("without %s", trained)
 	}
 	for _, file := range files {
-		a, err := analyse(t.Context(), file, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		blocks := slices.DeleteFunc(inspect(file, a).Cuts, func(c inspectCut) bool { return len(c.Aliases) == 0 })
+		blocks := slices.DeleteFunc(inspected(t, file).Cuts, func(c bnc.CutInfo) bool { return len(c.Aliases) == 0 })
 		if len(blocks) < 10 {
 			t.Errorf("%s: only %d residual blocks", file, len(blocks))
 		}

@@ -168,7 +168,7 @@ func TestProfile(t *testing.T) {
 	if p.Whole == nil || p.Power != (plan.Power{Source: "constant", ComputeMW: 1500}) || p.Threads != 1 || len(p.SourceSHA256) != 64 {
 		t.Errorf("%+v", p)
 	}
-	var inspected inspection
+	var inspected bnc.InspectResult
 	if err := json.Unmarshal([]byte(mustBnc(t, "inspect", model, "--json")), &inspected); err != nil {
 		t.Fatal(err)
 	}

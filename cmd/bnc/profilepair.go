@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -86,7 +87,7 @@ func weigh(entry *plan.CutProfile, file string) error {
 	if err != nil {
 		return err
 	}
-	entry.MobileParams = parameters(m)
+	entry.MobileParams = cut.ModelParameters(m)
 	external, err := onnx.ExternalFiles(file)
 	if err != nil {
 		return err

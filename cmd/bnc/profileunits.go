@@ -43,7 +43,7 @@ func (p *profiler) units(ctx context.Context, c *cut.Cut, activations []*tensor.
 	if err != nil {
 		return u, err
 	}
-	u.params = parameters(b.Mobile)
+	u.params = cut.ModelParameters(b.Mobile)
 	reduce, err := p.inspectGraph(ctx, b.Mobile, activations, prefix+"-mobile")
 	if err != nil {
 		return u, err

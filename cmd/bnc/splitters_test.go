@@ -58,17 +58,13 @@ func plainPairs(t *testing.T, path string) []string {
 // plainPairsOf is plainPairs with another file of the same model to compare with.
 func plainPairsOf(t *testing.T, path, reference string) []string {
 	t.Helper()
-	a, err := analyse(t.Context(), path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	whole := open(t, reference)
 	var names []string
-	for _, c := range a.Cuts {
-		names = append(names, c.Value.Name())
+	for _, c := range inspected(t, path).Cuts {
+		names = append(names, c.Tensor)
 		dir := filepath.Join(t.TempDir(), c.ID)
 		mustBnc(t, "split", path, "--after", c.ID, "--plain", "-o", dir)
-		t.Logf("%s: %s", c.ID, c.Value.Name())
+		t.Logf("%s: %s", c.ID, c.Tensor)
 		compare(t, open(t, dir), whole, 2, 2, true)
 	}
 	return names

@@ -90,6 +90,20 @@ func (a *Analysis) Bytes(c *Cut) *int64 {
 	return &b
 }
 
+// ModelParameters returns the number of parameters of a model's graph; see [Parameters].
+func ModelParameters(m *ir.Model) int64 {
+	sum := int64(0)
+	for _, v := range m.Graph.Inits() {
+		sum += Parameters(v)
+	}
+	for _, n := range m.Graph.Nodes() {
+		if n.Op == "Constant" && n.Output(0) != nil {
+			sum += Parameters(n.Output(0))
+		}
+	}
+	return sum
+}
+
 // Parameters returns the number of v's elements where it is what frameworks count
 // as a parameter, else 0: an initializer, or the tensor of a Constant node, which is
 // neither a running statistic of a BatchNormalization (its inputs mean and var) nor of

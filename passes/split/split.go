@@ -31,6 +31,28 @@ type Settings struct {
 	TX2       bool // lower the mobile half for TensorRT 8 on a Jetson TX2
 }
 
+// Meta returns what the files of a bundle say about the bottleneck. The cut, the source
+// and what is known of images and classes are the caller's to add.
+func (s Settings) Meta() bottleneck.Meta {
+	if s.Plain {
+		return bottleneck.Meta{Format: bottleneck.MetaFormat, Codec: "none"}
+	}
+	g, q := s.Geometry, s.Quantiser
+	rows, cols := g.Grid()
+	meta := bottleneck.Meta{
+		Format: bottleneck.MetaFormat, C: g.Reduced, S: g.Stride, Bits: q.Bits, Range: "dynamic",
+		Codec: "jpeg", CodecAt: s.CodecAt, Quality: s.Quality,
+		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols}, FP16: s.FP16,
+	}
+	if !q.Dynamic {
+		meta.Range, meta.Lo, meta.Hi = "static", &q.Lo, &q.Hi
+	}
+	if s.TX2 {
+		meta.Target = bottleneck.TargetTX2
+	}
+	return meta
+}
+
 // Bundle is a split model.
 type Bundle struct {
 	Mobile, Cloud *ir.Model

@@ -6,6 +6,23 @@ import (
 	"math"
 )
 
+// Float32s returns the elements as float32: the same memory where they are that, else
+// rounded. A string tensor is an error.
+func (t *Tensor) Float32s() ([]float32, error) {
+	if t.DType == Float32 {
+		return Slice[float32](t), nil
+	}
+	wide, err := t.Floats()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, len(wide))
+	for i, v := range wide {
+		out[i] = float32(v)
+	}
+	return out, nil
+}
+
 // Floats returns every element as a float64, in order: bool as 0 and 1. It
 // returns an error for strings.
 func (t *Tensor) Floats() ([]float64, error) {

@@ -1,0 +1,417 @@
+package bnc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
+)
+
+// Channels is a number of channels that cross a cut. In JSON and text Full is "full".
+type Channels int
+
+// Full stands for all channels of the cut tensor, without channel units.
+const Full Channels = -1
+
+// String is the number, or full.
+func (c Channels) String() string {
+	if c == Full {
+		return "full"
+	}
+	return strconv.Itoa(int(c))
+}
+
+// MarshalJSON writes a number, or "full".
+func (c Channels) MarshalJSON() ([]byte, error) {
+	if c == Full {
+		return []byte(`"full"`), nil
+	}
+	return json.Marshal(int(c))
+}
+
+// UnmarshalJSON reads a number, or "full".
+func (c *Channels) UnmarshalJSON(text []byte) error {
+	parsed, err := ParseChannels(strings.Trim(string(text), `"`))
+	if err == nil {
+		*c = parsed
+	}
+	return err
+}
+
+// ParseChannels reads a number from 1 on, or full.
+func ParseChannels(text string) (Channels, error) {
+	if text == Full.String() {
+		return Full, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("expected a number from 1 on, or %v", Full)
+	}
+	return Channels(n), nil
+}
+
+// The values of SplitOptions that are no numbers.
+const (
+	TargetDefault = "default"            // any runtime
+	TargetTX2     = bottleneck.TargetTX2 // TensorRT 8 on a Jetson TX2
+
+	CodecInGraph      = bottleneck.CodecInGraph      // a node in both graphs
+	CodecOnDeviceHost = bottleneck.CodecOnDeviceHost // the device's program encodes, the cloud graph decodes
+	CodecOnHost       = bottleneck.CodecOnHost       // both programs; neither graph has a custom operator
+)
+
+// splitDefaults are what the zero values of SplitOptions stand for.
+var splitDefaults = SplitOptions{Channels: 1, Bits: 8, Quality: 20, Codec: bundle.CodecJPEG, CodecAt: CodecInGraph, Target: TargetDefault}
+
+// SplitOptions say how a model is split.
+type SplitOptions struct {
+	After        string             `json:"after"`                   // cut to split at: rbK, cutN or a tensor's name
+	Channels     Channels           `json:"c,omitempty"`             // that cross, from 1 on, or Full; 0 for 1
+	Stride       int                `json:"s,omitempty"`             // spatial reduction, 1 to 4; 0 for 2, or 1 where height or width is 1
+	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
+	Quality      int                `json:"quality,omitempty"`       // of the JPEG codec, 1 to 100; 0 for 20
+	Codec        string             `json:"codec,omitempty"`         // jpeg
+	Range        string             `json:"range,omitempty"`         // static (calibrated, nothing travels) or dynamic (each image's own travels); "" for static with Calibrate, else dynamic
+	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, with TargetTX2 the second
+	RestoreWidth int                `json:"restore_width,omitempty"` // width of a residual branch in the restoration, 0 for none
+	Target       string             `json:"target,omitempty"`        // what the mobile half is for: TargetDefault or TargetTX2
+	FP16         bool               `json:"fp16,omitempty"`          // compute in float16; inputs, outputs and quantiser stay float32
+	Plain        bool               `json:"plain,omitempty"`         // no bottleneck: the cut tensor itself crosses
+	Input        map[string][]int64 `json:"input,omitempty"`         // shapes of inputs that the model leaves open, by name
+	Calibrate    string             `json:"calib,omitempty"`         // images to calibrate the bottleneck on: a folder, classes or flat, IDX or .npy
+	Seed         uint64             `json:"seed,omitempty"`          // of the bottleneck's weights
+	Out          string             `json:"output,omitempty"`        // bundle to write; "" for MODEL-CUT-cC-sS in the working directory
+	ExternalData bool               `json:"external_data,omitempty"` // keep large weights in FILE.data beside each graph
+	Dump         string             `json:"dump,omitempty"`          // folder to write the model to after each pass
+	Depfile      string             `json:"depfile,omitempty"`       // make-style dependency file to write
+	ImageOptions
+	Reporter Reporter `json:"-"`
+}
+
+// SplitResult is what Split wrote.
+type SplitResult struct {
+	Bundle       string          `json:"bundle"`
+	Mobile       string          `json:"mobile"`
+	Cloud        string          `json:"cloud"`
+	Bottlenet    *string         `json:"bottlenet"` // nil for a plain split
+	Cut          string          `json:"cut"`
+	Tensor       string          `json:"tensor"`
+	CutShape     []any           `json:"cut_shape"`     // int64, symbols as string, nil for unknown
+	ReducedShape []any           `json:"reduced_shape"` // of what crosses before it is tiled; nil for a plain split
+	Tile         *[2]int64       `json:"tile"`          // height, width
+	Passes       []passes.Report `json:"passes"`
+	Quality      int             `json:"-"` // of the codec
+	Files        []BundleFile    `json:"-"`
+}
+
+// BundleFile is a file of a bundle.
+type BundleFile struct {
+	Name  string // relative to the bundle
+	Bytes int64
+}
+
+// check finds wrong usage before any work, and replaces zero values by the defaults.
+func (o *SplitOptions) check() error {
+	if o.After == "" {
+		return usage("", "which cut? give option after CUT (bnc inspect lists them)")
+	}
+	given := *o
+	def := splitDefaults
+	if o.Target == TargetTX2 {
+		def.CodecAt = CodecOnDeviceHost
+	}
+	setDefault(&o.Channels, def.Channels)
+	setDefault(&o.Bits, def.Bits)
+	setDefault(&o.Quality, def.Quality)
+	setDefault(&o.Codec, def.Codec)
+	setDefault(&o.CodecAt, def.CodecAt)
+	setDefault(&o.Target, def.Target)
+	for _, c := range []struct {
+		option, value string
+		allowed       []string
+	}{
+		{"codec", o.Codec, []string{bundle.CodecJPEG}},
+		{"range", o.Range, []string{"", bundle.RangeStatic, bundle.RangeDynamic}},
+		{"codec_at", o.CodecAt, []string{CodecInGraph, CodecOnDeviceHost, CodecOnHost}},
+		{"target", o.Target, []string{TargetDefault, TargetTX2}},
+	} {
+		if err := oneOf(c.option, c.value, c.allowed...); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.Channels < 1 && o.Channels != Full:
+		return usage("c", `"%d": expected a number from 1 on, or %v`, int(o.Channels), Full)
+	case o.Bits < 2 || o.Bits > 8:
+		return usage("bits", "%d: expected 2 to 8", o.Bits)
+	case o.Quality < 1 || o.Quality > 100:
+		return usage("quality", "%d: expected 1 to 100", o.Quality)
+	case o.Stride < 0 || o.Stride > 4:
+		return usage("s", "%d: expected 1 to 4", o.Stride)
+	case o.RestoreWidth < 0:
+		return usage("restore_width", "%d: expected 0 or more", o.RestoreWidth)
+	case o.Range == bundle.RangeStatic && o.Calibrate == "":
+		return usage("range", "static needs option calib DATA: a static range comes from real images")
+	case o.Target == TargetTX2 && o.CodecAt != CodecOnDeviceHost:
+		return usage("target", "tx2 implies option codec_at device-host: TensorRT's provider of that age refuses graphs with custom operators")
+	}
+	if o.Plain {
+		for _, x := range []struct {
+			option string
+			given  bool
+		}{
+			{"c", given.Channels != 0}, {"s", given.Stride != 0}, {"bits", given.Bits != 0}, {"quality", given.Quality != 0}, {"range", given.Range != ""},
+			{"codec_at", given.CodecAt != ""}, {"restore_width", given.RestoreWidth != 0}, {"fp16", given.FP16}, {"calib", given.Calibrate != ""}, {"target", given.Target != ""},
+		} {
+			if x.given {
+				return usage(x.option, "has no meaning with option plain")
+			}
+		}
+	}
+	return nil
+}
+
+// setDefault replaces a zero value.
+func setDefault[T comparable](value *T, by T) {
+	if *value == *new(T) {
+		*value = by
+	}
+}
+
+// oneOf refuses a value of an option that is none of those that are known.
+func oneOf(option, value string, known ...string) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	return usage(option, "%q: expected one of %s", value, strings.TrimPrefix(strings.Join(known, ", "), ", "))
+}
+
+// Split divides the model at path at a cut and writes the bundle: mobile.onnx,
+// cloud.onnx and, unless the split is plain, bottlenet.onnx, all at once. A bundle that is
+// there is replaced; anything else is refused.
+func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	hash := startHash(ctx, path)
+	a, err := analyse(ctx, path, o.Input)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.Resolve(o.After)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := o.settings(c)
+	if err != nil {
+		return nil, err
+	}
+	dest, err := o.destination(path, c, settings, a.Model.Opset(""))
+	if err != nil {
+		return nil, err
+	}
+	defer dest.discard()
+	known, err := o.prepare(ctx, path, a, &settings)
+	if err != nil {
+		return nil, err
+	}
+	meta := settings.Meta()
+	meta.Cut, meta.Tensor, meta.Labels, meta.Backbone, meta.Calibrated = c.Name(), c.Value.Name(), known.labels, true, o.Calibrate != ""
+	for _, p := range a.Model.Graph.Outputs() {
+		meta.Outputs = append(meta.Outputs, p.Value.Name())
+	}
+	if known.preprocess != nil {
+		meta.Preprocess = known.preprocess
+	}
+	result := o.result(dest.path, c, settings, meta)
+	dump, err := dumper(ctx, o.Dump)
+	if err != nil {
+		return nil, err
+	}
+	b, reports, err := split.Split(ctx, a, c, settings, dump)
+	if err != nil {
+		return nil, err
+	}
+	result.Passes = reports
+	err = dest.save(ctx, b, onnx.SaveOptions{External: o.ExternalData}, func() (bottleneck.Meta, error) {
+		var err error
+		if meta.SourceSHA256, err = hash(); err != nil {
+			return meta, err
+		}
+		meta.Pair, err = split.PairID(meta.SourceSHA256, c, settings)
+		return meta, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	result.Files = dest.files
+	return result, o.writeDepfile(result, path, known.files)
+}
+
+// oldestOpset is the oldest operator set that a bottleneck is written in: before,
+// broadcasting had to be asked for, and ONNX Runtime does not run it.
+const oldestOpset = 7
+
+// destination opens the bundle that is written, when everything that names a file fits it.
+func (o *SplitOptions) destination(path string, c *cut.Cut, s split.Settings, opset int64) (*bundleWriter, error) {
+	dir := o.Out
+	if dir == "" {
+		dir = o.defaultName(path, c, s)
+	}
+	for _, file := range []struct{ option, path string }{{"", path}, {"depfile", o.Depfile}, {"dump", o.Dump}, {"labels", o.Labels}} {
+		if err := outside(dir, file.option, file.path); err != nil {
+			return nil, err
+		}
+	}
+	if err := fits("depfile", o.Depfile); err != nil {
+		return nil, err
+	}
+	if !o.Plain && opset < oldestOpset {
+		return nil, unusable("%s: a bottleneck needs operator set %d or newer, found %d: convert the model, or use option plain", path, oldestOpset, opset)
+	}
+	return openBundle(dir)
+}
+
+// prepared is what is known of the images and classes of a split.
+type prepared struct {
+	preprocess *imagein.Preprocess // nil for nothing
+	labels     []string
+	files      []string // that were read for it
+}
+
+// prepare finds what is known of images and classes and, where images to calibrate on are
+// given, calibrates the bottleneck of s.
+func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis, s *split.Settings) (k prepared, err error) {
+	if k.preprocess, k.labels, err = o.forModel(path, o.Input); err != nil {
+		return k, err
+	}
+	if o.Labels != "" {
+		k.files = []string{o.Labels}
+		if heads, err := grad.Logits(grad.Want{Classes: len(k.labels)}, a.Model); err == nil && int(heads.Scores[0].Classes) != len(k.labels) {
+			return k, unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(k.labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
+		}
+	}
+	if o.Calibrate == "" {
+		return k, nil
+	}
+	p := progress{o.Reporter}
+	set, err := openData("calib", o.Calibrate, data.Train, p)
+	if err != nil {
+		return k, err
+	}
+	cal, err := calibrate(ctx, p, calibrationSource{
+		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
+		path:    path, after: o.After, set: set, choose: o.chooser(k.preprocess), option: "calib", onSkip: (&leftOut{to: p}).add,
+	}, s.Geometry)
+	if err != nil {
+		return k, err
+	}
+	s.Units, k.files = cal.units, append(k.files, cal.files...)
+	s.Quantiser.Lo, s.Quantiser.Hi = cal.units.Lo, cal.units.Hi
+	if k.preprocess == nil {
+		k.preprocess = cal.preprocess
+	}
+	return k, nil
+}
+
+// settings turns the options into those of the passes.
+func (o *SplitOptions) settings(c *cut.Cut) (split.Settings, error) {
+	if o.Plain {
+		return split.Settings{Plain: true}, nil
+	}
+	g, err := bottleneck.CutGeometry(c, int64(max(o.Channels, 0)), int64(o.Stride))
+	if err != nil {
+		return split.Settings{}, unusable("%w", err)
+	}
+	g.Width, g.Seed = int64(o.RestoreWidth), o.Seed
+	dynamic := o.Range == bundle.RangeDynamic || o.Range == "" && o.Calibrate == ""
+	return split.Settings{
+		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: o.Bits, Dynamic: dynamic}, Quality: o.Quality,
+		CodecAt: o.CodecAt, FP16: o.FP16, TX2: o.Target == TargetTX2,
+	}, nil
+}
+
+// defaultName is MODEL-CUT-cC-sS, with the cut as it was asked for where that makes a
+// plain file name.
+func (o *SplitOptions) defaultName(path string, c *cut.Cut, s split.Settings) string {
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + "-"
+	if o.After == c.ID {
+		name += c.ID
+	} else {
+		name += c.Name()
+	}
+	if o.Plain {
+		return name + "-plain"
+	}
+	return fmt.Sprintf("%s-c%v-s%d", name, o.Channels, s.Geometry.Stride)
+}
+
+// result says what is to be written.
+func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bottleneck.Meta) *SplitResult {
+	r := &SplitResult{
+		Bundle: dir, Mobile: filepath.Join(dir, bundle.MobileFile), Cloud: filepath.Join(dir, bundle.CloudFile),
+		Cut: meta.Cut, Tensor: meta.Tensor, CutShape: tensorInfo("", c.Type).Shape, Tile: meta.Tile, Quality: meta.Quality,
+	}
+	if !o.Plain {
+		g, joined := s.Geometry, filepath.Join(dir, bundle.JoinedFile)
+		r.Bottlenet, r.ReducedShape = &joined, []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
+	}
+	return r
+}
+
+// dumper writes the model after each pass to dir, as ONNX and, without weights, as text;
+// nil where dir is "".
+func dumper(ctx context.Context, dir string) (passes.Dumper, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	return func(index int, pass string, m *ir.Model) error {
+		name := filepath.Join(dir, fmt.Sprintf("%02d_%s", index, pass))
+		var text bytes.Buffer
+		if err := (onnxtext.Printer{MaxElements: 16}).Print(&text, m); err != nil {
+			return fmt.Errorf("option dump: %w", err)
+		}
+		if err := files.Write(name+".txt", text.Bytes()); err != nil {
+			return err
+		}
+		return onnx.Save(ctx, name+".onnx", m, onnx.SaveOptions{})
+	}, nil
+}
+
+// writeDepfile writes what the bundle depends on, where that is asked for: the model, the
+// files with its external data and what else was read.
+func (o *SplitOptions) writeDepfile(r *SplitResult, path string, read []string) error {
+	if o.Depfile == "" {
+		return nil
+	}
+	external, err := onnx.ExternalFiles(path)
+	if err != nil {
+		return err
+	}
+	var targets []string
+	for _, part := range bundleParts {
+		targets = append(targets, filepath.Join(r.Bundle, part+".onnx"))
+	}
+	return files.WriteRule(o.Depfile, targets, slices.Concat([]string{path}, external, read))
+}
