@@ -86,7 +86,7 @@ bench-train: build deps-oracle ## training steps beside PyTorch's
 	sh tools/bench/train.sh
 
 gradients: build deps-oracle ## gradients of whole networks against PyTorch's (long)
-	BNC_GRAD_FULL=1 $(GO) test -count=1 -timeout 180m -v -run TestGradNetworks ./cmd/bnc
+	BNC_GRAD_FULL=1 $(GO) test -count=1 -timeout 180m -v -run TestGradNetworks ./passes/grad/oracle
 
 fashion: build ## bottlenecks trained on Fashion-MNIST: tables and plots in docs/ (hours)
 	sh tools/fashion.sh

@@ -2,10 +2,12 @@
 package compiler_test
 
 import (
+	"bytes"
 	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,9 +20,9 @@ const module = "github.com/bottlenet/bnc/"
 // rules list, for each folder, what no package below it may import: folders of
 // this module, packages of others, and "C".
 var rules = map[string][]string{
-	"compiler": {"C", module + "runtime", module + "ops", module + "passes", module + "cmd", onnxruntime},
-	"passes":   {"C", module + "runtime", module + "ops", module + "cmd", onnxruntime},
-	"models":   {"C", module + "runtime", module + "ops", module + "cmd", onnxruntime},
+	"compiler": {"C", module + "runtime", module + "ops", module + "passes", module + "cmd", module + "internal/rttest", module + "internal/oracletest", onnxruntime},
+	"passes":   {"C", module + "runtime", module + "ops", module + "cmd", module + "internal/rttest", module + "internal/oracletest", onnxruntime},
+	"models":   {"C", module + "runtime", module + "ops", module + "cmd", module + "internal/rttest", module + "internal/oracletest", onnxruntime},
 	"runtime":  {module + "compiler", module + "passes", module + "models", module + "cmd"},
 	"ops":      {module + "compiler", module + "passes", module + "models", module + "cmd", module + "runtime"},
 }
@@ -29,7 +31,8 @@ const onnxruntime = "github.com/yalue/onnxruntime_go"
 
 // TestImports reads the imports of every file that is compiled into a package,
 // and those of the tests of compiler and passes: these have to run without a C
-// compiler too.
+// compiler too. Tests in a folder named oracle may import anything, since they
+// are for builds with cgo only.
 func TestImports(t *testing.T) {
 	for folder, forbidden := range rules {
 		withTests := slices.Contains([]string{"compiler", "passes"}, folder)
@@ -45,6 +48,12 @@ func TestImports(t *testing.T) {
 				return nil
 			}
 			files++
+			if filepath.Base(filepath.Dir(path)) == "oracle" && strings.HasSuffix(path, "_test.go") {
+				if b, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(b, []byte("//go:build cgo\n")) {
+					t.Errorf("%s: expected //go:build cgo in the first line (%v)", path, err)
+				}
+				return nil
+			}
 			for _, name := range importsOf(t, path) {
 				if slices.ContainsFunc(forbidden, func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") }) {
 					t.Errorf("%s imports %s: packages in %s must not", path, name, folder)
@@ -104,7 +113,8 @@ func TestOnlyRootJoins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	delete(joins, "../cmd/bnc") // as long as its commands move into the library
+	delete(joins, "../internal/oracletest") // of tests
+	delete(joins, "../cmd/bnc")             // as long as its commands move into the library
 	if len(joins) != 1 || !joins[".."] {
 		t.Errorf("packages %v import both compiler or passes and runtime, expected the root alone", joins)
 	}

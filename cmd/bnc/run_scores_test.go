@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -37,7 +38,7 @@ func bestOf(t *testing.T, model, input, output string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := floatsOfTensor(t, y)
+	values := oracletest.Floats(t, y)
 	return slices.Index(values, slices.Max(values))
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -81,12 +82,12 @@ func likeJoined(t *testing.T, dir, dataDir string, within float64) {
 	first := scores(joined, 0)
 	for i := range set.Len() {
 		got, want := scores(pair, i), scores(joined, i)
-		apart, _ := distance(got, want)
+		apart, _ := oracletest.Distance(got, want)
 		lowest, highest := slices.Min(want), slices.Max(want)
 		if apart <= within*(highest-lowest) {
 			agreed++
 		}
-		d, _ := distance(want, first)
+		d, _ := oracletest.Distance(want, first)
 		telling = max(telling, d)
 	}
 	demanded := 9
@@ -260,7 +261,7 @@ func TestTrainKeepsTheNetwork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			x := normal(rand.New(rand.NewPCG(1, 7)), 8, 1, 12, 12)
+			x := oracletest.Normal(rand.New(rand.NewPCG(1, 7)), 8, 1, 12, 12)
 			var answers [2][]float64
 			for i, b := range [][]byte{want, got} {
 				s, err := ort.OpenBytes("joined", b, ort.Options{Threads: 1})

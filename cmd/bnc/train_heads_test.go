@@ -13,6 +13,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -49,7 +50,7 @@ func headsNet(t *testing.T, set string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	features := floatsOfTensor(t, compute(t, m, ort.Feed{"x": x})[0].Tensor)
+	features := oracletest.Floats(t, compute(t, m, ort.Feed{"x": x})[0].Tensor)
 	rng := rand.New(rand.NewPCG(3, 1))
 	weight, bias := make([]float32, 4*8), make([]float32, 4)
 	for i := range weight {
@@ -101,7 +102,7 @@ func largest(t *testing.T, path, dataDir, output string) (at []int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		values := floatsOfTensor(t, y)
+		values := oracletest.Floats(t, y)
 		at = append(at, slices.Index(values, slices.Max(values)))
 	}
 	return at

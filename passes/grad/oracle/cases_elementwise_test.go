@@ -1,6 +1,10 @@
-package main
+//go:build cgo
 
-import "math/rand/v2"
+package oracle
+
+import (
+	"math/rand/v2"
+)
 
 // positive numbers, away from 0 where logarithms and roots have no end.
 var positive = between(0.3, 3)

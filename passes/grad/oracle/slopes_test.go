@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"fmt"
@@ -6,6 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
 )
 
 // otherFunctions are the cases that onnx's reference implementation cannot
@@ -49,7 +54,7 @@ func TestGradSlopes(t *testing.T) {
 		Slopes [][]float64
 		Errors []string
 	}
-	askOracle(t, "oracle_slopes.py", questions, &answer)
+	rttest.AskOracle(t, "oracle_slopes.py", questions, &answer)
 	compared := 0
 	for i, c := range cases {
 		fault := answer.Errors[i]
@@ -72,7 +77,7 @@ func TestGradSlopes(t *testing.T) {
 			continue
 		}
 		for j, slope := range answer.Slopes[i] {
-			g := floatsOfTensor(t, c.runs[0].grads[j])
+			g := oracletest.Floats(t, c.runs[0].grads[j])
 			direction := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("direction.", j)))
 			along, length := 0.0, 0.0
 			for k := range g {
@@ -102,7 +107,7 @@ func otherOutput(t *testing.T, c *gradCase) string {
 		if y.Len() != len(want) {
 			return fmt.Sprintf("output %s has %d elements, in ONNX Runtime %d", c.outputs[i], len(want), y.Len())
 		}
-		if apart, length := distance(floatsOfTensor(t, y), want); apart > 1e-5*length {
+		if apart, length := oracletest.Distance(oracletest.Floats(t, y), want); apart > 1e-5*length {
 			return fmt.Sprintf("output %s differs by %.2g of %.2g", c.outputs[i], apart, length)
 		}
 	}

@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"fmt"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -85,7 +88,7 @@ func (c ruleCase) run(dir string) (*gradCase, error) {
 		for _, d := range dims {
 			sizes = append(sizes, d.N)
 		}
-		x := normal(rng, sizes...)
+		x := oracletest.Normal(rng, sizes...)
 		if draw := c.more.draw[v.Name()]; draw != nil {
 			for i := range tensor.Slice[float32](x) {
 				tensor.Slice[float32](x)[i] = draw(rng)
@@ -163,7 +166,7 @@ func checkRule(t *testing.T, c *gradCase, r gradRun) int {
 		if !y.DType.IsFloat() {
 			continue
 		}
-		apart, length := distance(floatsOfTensor(t, y), floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("out.", i))))
+		apart, length := oracletest.Distance(oracletest.Floats(t, y), floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("out.", i))))
 		// That both compute the same function; looser than the gradients below
 		// because Round and Floor of nearly whole numbers may differ by one.
 		if !(apart <= 1e-3*length+1e-6) {
@@ -172,8 +175,8 @@ func checkRule(t *testing.T, c *gradCase, r gradRun) int {
 	}
 	for i, g := range r.grads {
 		exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
-		single, length := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
-		apart, _ := distance(floatsOfTensor(t, g), exact)
+		single, length := oracletest.Distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
+		apart, _ := oracletest.Distance(oracletest.Floats(t, g), exact)
 		// 1e-4: float32 has 6e-8, sums of some hundred terms and a few
 		// cancellations cost three digits; where PyTorch loses more, twice that.
 		if !(apart <= max(1e-4*length, 2*single)) {

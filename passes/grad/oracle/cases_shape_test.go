@@ -1,4 +1,10 @@
-package main
+//go:build cgo
+
+package oracle
+
+import ()
+
+import ()
 
 // shapeCases are operators that move elements about.
 var shapeCases = []ruleCase{

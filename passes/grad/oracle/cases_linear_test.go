@@ -1,4 +1,10 @@
-package main
+//go:build cgo
+
+package oracle
+
+import ()
+
+import ()
 
 // convolutionCases are Conv and ConvTranspose with every attribute.
 var convolutionCases = []ruleCase{

@@ -1,16 +1,14 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +16,8 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -114,7 +114,7 @@ func (c *gradCase) run(m *ir.Model, layout grad.Layout, feeds ort.Feed, rng *ran
 	defer s.Close()
 	for _, p := range s.Inputs() {
 		if of, ok := strings.CutPrefix(p.Name, "dy."); ok && feeds[p.Name] == nil {
-			feeds[p.Name] = normal(rng, p.Sizes()...)
+			feeds[p.Name] = oracletest.Normal(rng, p.Sizes()...)
 			c.Seeds[of] = file(c.Dir, p.Name, feeds[p.Name])
 		}
 	}
@@ -144,19 +144,6 @@ func (c *gradCase) run(m *ir.Model, layout grad.Layout, feeds ort.Feed, rng *ran
 	return nil
 }
 
-// normal draws a tensor from the normal distribution.
-func normal(rng *rand.Rand, dims ...int64) *tensor.Tensor {
-	n, err := tensor.Elements(dims)
-	if err != nil {
-		panic(err)
-	}
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = float32(rng.NormFloat64())
-	}
-	return tensor.Of(dims, v)
-}
-
 // file writes a tensor's elements. That it failed, the oracle will tell.
 func file(dir, name string, t *tensor.Tensor) array {
 	path := filepath.Join(dir, strings.ReplaceAll(name, "/", "_")+".bin")
@@ -178,47 +165,19 @@ func floatsOf(t *testing.T, path string) []float64 {
 	return v
 }
 
-// torchPython returns a Python that has PyTorch.
-func torchPython(t *testing.T) string {
-	t.Helper()
-	python := os.Getenv("BNC_TORCH_PYTHON")
-	if python == "" {
-		python = "/usr/bin/python3"
-	}
-	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
-		t.Skipf("no PyTorch: make deps-oracle, or let BNC_TORCH_PYTHON name a Python that has it (%v)\n%s", err, out)
-	}
-	return python
-}
-
-// askTorch runs testdata/torch_oracle.py once for all cases, whose answers are
-// in their folders afterwards, and returns those cases that PyTorch could solve.
+// askTorch asks testdata/torch_oracle.py once for all cases, whose answers are in
+// their folders afterwards, and returns those cases that PyTorch could solve.
 func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
 	t.Helper()
-	python := torchPython(t)
 	var questions []question
 	for _, c := range cases {
 		questions = append(questions, c.question)
-	}
-	in, err := json.Marshal(questions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(python, "-B", "../../testdata/torch_oracle.py")
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("torch_oracle.py: %v\n%s", err, stderr.Bytes())
 	}
 	var answers []struct {
 		Shapes [][]int64
 		Error  string
 	}
-	if err := json.Unmarshal(out, &answers); err != nil {
-		t.Fatalf("torch_oracle.py: %v\n%s", err, out)
-	}
+	rttest.AskTorch(t, "torch_oracle.py", questions, &answers)
 	var good []*gradCase
 	for i, a := range answers {
 		c := cases[i]
@@ -236,24 +195,4 @@ func askTorch(t *testing.T, cases []*gradCase) []*gradCase {
 		good = append(good, c)
 	}
 	return good
-}
-
-// distance is the Euclidean distance of two vectors and the length of the second.
-func distance(a, b []float64) (apart, length float64) {
-	var d, n float64
-	for i := range b {
-		d += (a[i] - b[i]) * (a[i] - b[i])
-		n += b[i] * b[i]
-	}
-	return math.Sqrt(d), math.Sqrt(n)
-}
-
-// floatsOfTensor returns a tensor's elements as float64.
-func floatsOfTensor(t *testing.T, x *tensor.Tensor) []float64 {
-	t.Helper()
-	v, err := x.Floats()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
 }

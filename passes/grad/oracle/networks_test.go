@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"fmt"
@@ -12,7 +14,9 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/models"
 	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -52,15 +56,10 @@ func (f networkForm) String() string {
 var kinked = []string{"Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid"}
 
 // gradNetwork differentiates a network with respect to all its weights.
-func gradNetwork(t *testing.T, name, path string, form networkForm, seed uint64) *gradCase {
+func gradNetwork(t *testing.T, name string, m *ir.Model, form networkForm, seed uint64) *gradCase {
 	t.Helper()
-	m, err := onnx.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := passes.Run(m, []passes.Pass{convert.Initializers, convert.Upgrade(17)}, nil); err != nil {
-		t.Fatal(err)
-	}
+	m = m.Clone()
+	oracletest.Apply(t, m, convert.Initializers, convert.Upgrade(17))
 	for _, n := range m.Graph.Nodes() {
 		if form.smooth && slices.Contains(kinked, n.Op) {
 			n.Op = "Softplus"
@@ -86,7 +85,7 @@ func gradNetwork(t *testing.T, name, path string, form networkForm, seed uint64)
 		wrt = append(wrt, v.Name())
 	}
 	rng := rand.New(rand.NewPCG(seed, 2))
-	c, err := runGradient(fmt.Sprintf("%s, %v, seed %d", name, form, seed), t.TempDir(), m, form.batchNorm, ort.Feed{in.Name(): normal(rng, sizes...)}, wrt, rng)
+	c, err := runGradient(fmt.Sprintf("%s, %v, seed %d", name, form, seed), t.TempDir(), m, form.batchNorm, ort.Feed{in.Name(): oracletest.Normal(rng, sizes...)}, wrt, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +121,8 @@ func checkWeights(t *testing.T, c *gradCase, r gradRun) bool {
 	off, size := make([]float64, len(r.grads)), make([]float64, len(r.grads))
 	for i, g := range r.grads {
 		exact := floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float64.", i)))
-		s, n := distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
-		off[i], size[i] = distance(floatsOfTensor(t, g), exact)
+		s, n := oracletest.Distance(floatsOf(t, filepath.Join(c.Dir, fmt.Sprint("grad.float32.", i))), exact)
+		off[i], size[i] = oracletest.Distance(oracletest.Floats(t, g), exact)
 		apart, single, length = math.Hypot(apart, off[i]), math.Hypot(single, s), math.Hypot(length, n)
 	}
 	worst, of := 0.0, ""
@@ -144,12 +143,12 @@ func checkWeights(t *testing.T, c *gradCase, r gradRun) bool {
 
 // checkNetwork compares a network in several forms, with other images for each
 // seed.
-func checkNetwork(t *testing.T, name, path string, seeds int, forms ...networkForm) {
+func checkNetwork(t *testing.T, name string, m *ir.Model, seeds int, forms ...networkForm) {
 	t.Helper()
 	var cases []*gradCase
 	for _, form := range forms {
 		for seed := range uint64(seeds) {
-			cases = append(cases, gradNetwork(t, name, path, form, seed))
+			cases = append(cases, gradNetwork(t, name, m, form, seed))
 		}
 	}
 	if solved := askTorch(t, cases); len(solved) == len(cases) {
@@ -162,18 +161,20 @@ func checkNetwork(t *testing.T, name, path string, seeds int, forms ...networkFo
 // TestGradSmallNetworks are the gradients of two networks for small images. With
 // BNC_GRAD_FULL, TestGradNetworks takes more.
 func TestGradSmallNetworks(t *testing.T) {
-	dir := t.TempDir()
 	for _, n := range []struct {
-		name, input string
-		seeds       int
-		forms       []networkForm
+		name  string
+		input [3]int
+		seeds int
+		forms []networkForm
 	}{
-		{"resnet20", "3x16x16", 2, []networkForm{{}, {batchNorm: true}}},
-		{"mobilenetv2", "3x32x32", 1, []networkForm{{batchNorm: true, smooth: true}}},
+		{"resnet20", [3]int{3, 16, 16}, 2, []networkForm{{}, {batchNorm: true}}},
+		{"mobilenetv2", [3]int{3, 32, 32}, 1, []networkForm{{batchNorm: true, smooth: true}}},
 	} {
-		path := filepath.Join(dir, n.name+".onnx")
-		mustBnc(t, "models", n.name, "--input", n.input, "-o", path)
-		checkNetwork(t, n.name, path, n.seeds, n.forms...)
+		m, err := models.Build(n.name, models.Options{Input: n.input, Classes: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkNetwork(t, n.name, m, n.seeds, n.forms...)
 	}
 }
 
@@ -186,13 +187,16 @@ func TestGradNetworks(t *testing.T) {
 	for _, name := range gradNetworks {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if out, err := exec.Command(torchPython(t), "-B", "../../testdata/export_small.py", dir, name).CombinedOutput(); err != nil {
+			if out, err := exec.Command(rttest.TorchPython(t), "-B", rttest.Source("testdata", "export_small.py"), dir, name).CombinedOutput(); err != nil {
 				t.Fatalf("no export: make deps-oracle, or let BNC_TORCH_PYTHON name a Python with torchvision (%v)\n%s", err, out)
 			}
-			path := filepath.Join(dir, name+".onnx")
-			checkNetwork(t, name, path, 3, networkForm{}, networkForm{batchNorm: true})
+			m, err := onnx.Load(filepath.Join(dir, name+".onnx"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkNetwork(t, name, m, 3, networkForm{}, networkForm{batchNorm: true})
 			// Running statistics would be those of the network that has its kinks.
-			checkNetwork(t, name, path, 1, networkForm{batchNorm: true, smooth: true})
+			checkNetwork(t, name, m, 1, networkForm{batchNorm: true, smooth: true})
 		})
 	}
 }

@@ -1,14 +1,13 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,10 +15,14 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/opt"
+	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -208,26 +211,12 @@ func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, we
 // running statistics, losses, norms of gradients and hits.
 func againstTorch(t *testing.T, cases []*stepCase) {
 	t.Helper()
-	in, err := json.Marshal(cases)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(torchPython(t), "-B", "../../testdata/torch_step.py")
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("torch_step.py: %v\n%s", err, stderr.Bytes())
-	}
 	var answers []struct {
 		Losses, Norms []float64
 		Hits          []int
 		Error         string
 	}
-	if err := json.Unmarshal(out, &answers); err != nil {
-		t.Fatalf("torch_step.py: %v\n%s", err, out)
-	}
+	rttest.AskTorch(t, "torch_step.py", cases, &answers)
 	for i, a := range answers {
 		c := cases[i]
 		if a.Error != "" {
@@ -299,22 +288,26 @@ net (float[N,2,6,6] x) => (float[N,5] y, float[N,5] ty, float[N,4,6,6] tr) <INIT
 }`
 
 // stepNetInits are the shapes of the network's constants.
-var stepNetInits = []struct {
-	name string
-	dims []int64
-}{
+var stepNetInits = []constant{
 	{"w1", []int64{4, 2, 3, 3}}, {"g1", []int64{4}}, {"b1", []int64{4}}, {"mean1", []int64{4}}, {"var1", []int64{4}},
 	{"w2", []int64{4, 4, 3, 3}}, {"g2", []int64{4}}, {"b2", []int64{4}}, {"mean2", []int64{4}}, {"var2", []int64{4}},
 	{"w3", []int64{5, 4}}, {"b3", []int64{5}}, {"tw1", []int64{4, 2, 3, 3}}, {"tw3", []int64{5, 4}},
 }
 
-// buildStepNet draws the network's constants.
-func buildStepNet(t *testing.T) *ir.Model {
+// constant is one of a network's: w are weights, g factors, b biases, mean and var
+// statistics.
+type constant struct {
+	name string
+	dims []int64
+}
+
+// networkOf parses a network with INITS for its constants, and draws these.
+func networkOf(t *testing.T, text string, constants []constant) *ir.Model {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 9))
 	var inits []string
-	for _, v := range stepNetInits {
-		x := tensor.Slice[float32](normal(rng, v.dims...))
+	for _, v := range constants {
+		x := tensor.Slice[float32](oracletest.Normal(rng, v.dims...))
 		words := make([]string, len(x))
 		for i, f := range x {
 			switch {
@@ -328,11 +321,7 @@ func buildStepNet(t *testing.T) *ir.Model {
 		dims := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(v.dims)), ","), "[]")
 		inits = append(inits, fmt.Sprintf("float[%s] %s = {%s}", dims, v.name, strings.Join(words, ",")))
 	}
-	m, err := onnx.Load(fromText(t, strings.Replace(stepNet, "INITS", strings.Join(inits, ", "), 1), nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return oracletest.Parse(t, strings.Replace(text, "INITS", strings.Join(inits, ", "), 1))
 }
 
 // TestStepIsPyTorchs compares training steps of a small network.
@@ -376,7 +365,7 @@ func TestStepIsPyTorchs(t *testing.T) {
 		{name: "statistics kept", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: entropy, Targets: labels, Rates: one, keepStatistics: true},
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
-	x := normal(rng, 6, 2, 6, 6)
+	x := oracletest.Normal(rng, 6, 2, 6, 6)
 	classes := []int64{0, 4, 2, 1, 1, 3}
 	var all []*stepCase
 	for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
@@ -386,7 +375,7 @@ func TestStepIsPyTorchs(t *testing.T) {
 				continue
 			}
 			c.name = fmt.Sprintf("%s, %s", c.name, layout)
-			c.run(t, buildStepNet(t), layout, x, classes, func(name string) bool { return strings.HasPrefix(name, "t") })
+			c.run(t, networkOf(t, stepNet, stepNetInits), layout, x, classes, func(name string) bool { return strings.HasPrefix(name, "t") })
 			weights, statistics := strings.Fields("w1 g1 b1 w2 g2 b2 w3 b3"), strings.Fields("mean1 var1 mean2 var2")
 			if c.keepStatistics {
 				statistics = nil
@@ -400,36 +389,55 @@ func TestStepIsPyTorchs(t *testing.T) {
 	againstTorch(t, append(all, bottleneckSteps(t)...)) // at once: PyTorch takes seconds to start
 }
 
+// greyNet is a network that bottlenecks are put into, behind r.
+const greyNet = `<ir_version: 8, opset_import: ["" : 17]>
+net (float[N,1,28,28] x) => (float[N,10] y) <INITS> {
+	a = Conv <strides = [2,2], pads = [2,2,2,2]> (x, w1)
+	n = BatchNormalization (a, g1, b1, mean1, var1)
+	r = Relu (n)
+	p = GlobalAveragePool (r)
+	f = Flatten (p)
+	y = Gemm <transB = 1> (f, w2)
+}`
+
+var greyNetInits = []constant{
+	{"w1", []int64{8, 1, 5, 5}}, {"g1", []int64{8}}, {"b1", []int64{8}}, {"mean1", []int64{8}}, {"var1", []int64{8}}, {"w2", []int64{10, 8}},
+}
+
 // bottleneckSteps are steps of joined networks, whose codec is passed straight
 // through; what it gave is taken as given.
 func bottleneckSteps(t *testing.T) []*stepCase {
 	t.Helper()
-	plugin(t)
-	model, set := stripeModel(t), patterns(t, 40, true)
+	rttest.Plugin(t)
 	rng := rand.New(rand.NewPCG(4, 5))
-	x := normal(rng, 8, 1, 28, 28)
+	x := oracletest.Normal(rng, 8, 1, 28, 28)
 	classes := []int64{0, 4, 2, 9, 1, 3, 7, 7}
+	var images []ort.Feed
+	for range 40 {
+		images = append(images, ort.Feed{"x": oracletest.Normal(rng, 1, 1, 28, 28)})
+	}
 	var all []*stepCase
-	for _, flags := range []string{"--c 2 --s 2 --calib " + set, "--c 3 --s 1 --restore-width 4", "--c full --s 2 --bits 5", "--c 3 --s 1 --quality 35 --calib " + set} {
-		dir := splitAt(t, model, strings.Fields(flags)...)
-		m, err := onnx.Load(filepath.Join(dir, "bottlenet.onnx"))
+	for _, b := range []oracletest.Bottleneck{
+		{Channels: 2, Stride: 2, Images: images},
+		{Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
+		{Stride: 2, Change: func(s *split.Settings) { s.Quantiser.Bits = 5 }},
+		{Channels: 3, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Quality = 35 }},
+	} {
+		b.After = "r"
+		m := oracletest.Split(t, networkOf(t, greyNet, greyNetInits), b).Bottlenet
+		oracletest.Apply(t, m, convert.Initializers, convert.Upgrade(17), convert.SymbolicBatch, opt.FoldConstants, opt.Identities(), opt.DeadCode)
+		anatomy, err := bottleneck.Anatomy(m)
 		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := new(trainable).prepare(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		for _, layout := range []grad.Layout{grad.NCHW, grad.CHWN} {
 			for _, frozen := range []string{"none", "backbone"} {
 				c := &stepCase{
-					name: fmt.Sprintf("%s, %s, frozen %s", flags, layout, frozen), Optimizer: grad.Optimizer{Kind: grad.SGD}, Rates: []float64{0.05},
+					name:      fmt.Sprintf("bottleneck of c %d, s %d, %d images, %s, frozen %s", b.Channels, b.Stride, len(b.Images), layout, frozen),
+					Optimizer: grad.Optimizer{Kind: grad.SGD}, Rates: []float64{0.05},
 					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Heads: []grad.Head{{Scores: "y"}}},
 				}
-				if strings.Contains(flags, "--quality") {
-					anatomy, err := bottleneck.Anatomy(m)
-					if err != nil {
-						t.Fatal(err)
-					}
+				if b.Channels == 3 && b.Images != nil {
 					c.Loss.RateWeight, c.Targets.Tile, c.Targets.Quality = 0.5, anatomy.Tile.Name(), 35
 				}
 				c.run(t, m, layout, x, classes, func(name string) bool {

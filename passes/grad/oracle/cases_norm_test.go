@@ -1,6 +1,10 @@
-package main
+//go:build cgo
 
-import "math/rand/v2"
+package oracle
+
+import (
+	"math/rand/v2"
+)
 
 // statistics draws means and variances as running averages are.
 var statistics = map[string]func(*rand.Rand) float32{"v": positive}

@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"context"
@@ -15,6 +17,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
@@ -151,7 +154,7 @@ func (d *differences) compare(m *ir.Model) (fault, skip error) {
 		if y.DType != tensor.Float32 {
 			continue
 		}
-		dy := normal(d.rng, y.Shape...)
+		dy := oracletest.Normal(d.rng, y.Shape...)
 		all["dy."+o.Name] = dy
 		d.seeds[o.Name], _ = dy.Floats()
 		values, _ := y.Floats()
@@ -187,7 +190,7 @@ func (d *differences) compare(m *ir.Model) (fault, skip error) {
 		}
 		for i := range found {
 			// The layouts add the same products up in other orders; they may cancel.
-			if apart, length := distance(found[i], grads[i]); !(apart <= 1e-4*length+4e-6*total) {
+			if apart, length := oracletest.Distance(found[i], grads[i]); !(apart <= 1e-4*length+4e-6*total) {
 				return fmt.Errorf("%s: the gradient of %s differs from that in %s by %.3g of %.3g", layout, wrt[i], grad.NCHW, apart, length), nil
 			}
 		}
@@ -233,7 +236,7 @@ func gradients(m *ir.Model, wrt []string, layout grad.Layout, feeds ort.Feed, fi
 		}
 		b, _ := o.Tensor.Floats()
 		// A convolution in another layout adds up in another order.
-		if apart, length := distance(a, b); !(apart <= 1e-5*length+1e-6) {
+		if apart, length := oracletest.Distance(a, b); !(apart <= 1e-5*length+1e-6) {
 			return nil, fmt.Errorf("output %q differs from the model's by %.3g of %.3g", o.Name, apart, length)
 		}
 	}

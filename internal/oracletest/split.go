@@ -1,0 +1,87 @@
+package oracletest
+
+import (
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// Bottleneck says where a model is split and how: see bnc split.
+type Bottleneck struct {
+	After            string
+	Channels, Stride int64 // 0 channels: all of them
+	// Images, one each, are what it is calibrated on, nil for not; its range is static
+	// then.
+	Images []ort.Feed
+	// Change what is split by default: 8 bits, quality 20, the codec in both graphs.
+	Change func(*split.Settings)
+}
+
+// Split divides a copy of m.
+func Split(t testing.TB, m *ir.Model, b Bottleneck) *split.Bundle {
+	t.Helper()
+	a, at := analyse(t, m, b.After)
+	g, err := bottleneck.CutGeometry(at, b.Channels, b.Stride)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: b.Images == nil}, Quality: 20, CodecAt: bottleneck.CodecInGraph}
+	if b.Change != nil {
+		b.Change(&s)
+	}
+	if b.Images != nil {
+		s.Units = calibrated(t, m, b, s.Geometry)
+		s.Quantiser.Lo, s.Quantiser.Hi = s.Units.Lo, s.Units.Hi
+	}
+	parts, _, err := split.Split(t.Context(), a, at, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts
+}
+
+// calibrated runs what is before the cut and fits the bottleneck's units to it.
+func calibrated(t testing.TB, m *ir.Model, b Bottleneck, g bottleneck.Geometry) *bottleneck.Units {
+	t.Helper()
+	a, at := analyse(t, m, b.After)
+	before, _, err := split.Split(t.Context(), a, at, split.Settings{Plain: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, calibration := Open(t, before.Mobile, ort.Options{}), bottleneck.NewCalibration(g)
+	for _, image := range b.Images {
+		out, err := session.Run(t.Context(), image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := calibration.Add(tensor.Slice[float32](out[0].Tensor)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	units, err := calibration.Units()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return units
+}
+
+func analyse(t testing.TB, m *ir.Model, after string) (*cut.Analysis, *cut.Cut) {
+	t.Helper()
+	m = m.Clone()
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := cut.Find(m, info)
+	at, err := a.Resolve(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, at
+}

@@ -1,0 +1,49 @@
+//go:build cgo
+
+package oracle
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/models"
+	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// TestGradBottlenecks are gradients through bottlenecks: reduction unit,
+// quantiser, codec and restoration unit, in the networks that bnc split writes
+// for training. PyTorch takes what the codec decoded as given; on the way back
+// rounding and codec are the identity, clipping is not.
+func TestGradBottlenecks(t *testing.T) {
+	rttest.Plugin(t)
+	m, err := models.Build("resnet20", models.Options{Input: [3]int{3, 16, 16}, Classes: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	var images []ort.Feed
+	for range 8 {
+		images = append(images, ort.Feed{"input": oracletest.Normal(rng, 1, 3, 16, 16)})
+	}
+	var cases []*gradCase
+	for i, b := range []oracletest.Bottleneck{
+		{After: "rb1", Channels: 1, Stride: 2},
+		{After: "rb4", Channels: 5, Stride: 2, Change: func(s *split.Settings) { s.Quantiser.Bits = 3 }},
+		{After: "rb4", Channels: 4, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Quantiser.Bits = 4 }},
+		{After: "rb6", Stride: 2, Change: func(s *split.Settings) { s.Quality = 60 }},
+		{After: "rb7", Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
+	} {
+		name, joined := fmt.Sprintf("resnet20 after %s, c %d, s %d", b.After, b.Channels, b.Stride), oracletest.Split(t, m, b).Bottlenet
+		cases = append(cases, gradNetwork(t, name, joined, networkForm{batchNorm: true}, 1))
+		if i < 2 {
+			cases = append(cases, gradNetwork(t, name, joined, networkForm{}, 1))
+		}
+	}
+	for _, c := range askTorch(t, cases) {
+		checkNetworks(t, []*gradCase{c})
+	}
+}
