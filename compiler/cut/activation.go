@@ -38,8 +38,8 @@ func newFlow(m *ir.Model) *flow {
 		for _, v := range f.reads[n] {
 			k = max(k, f.kinds[v])
 		}
-		switch op := shape.Lookup(n.Domain, n.Op); {
-		case op != nil && op.Traits&shape.ShapeOnly != 0:
+		switch {
+		case shape.Of(n).Depends == shape.OnShape:
 			k = min(k, shapeOnly)
 		case random.of(n):
 			k = activation
@@ -73,9 +73,11 @@ func (r randomness) of(n *ir.Node) bool {
 
 // itself is of without n's bodies.
 func (r randomness) itself(n *ir.Node) bool {
-	if op := shape.Lookup(n.Domain, n.Op); op != nil {
-		training := op.Traits&shape.RandomInTraining != 0 && n.Input(2) != nil && !isFalse(n.Input(2))
-		if op.Traits&shape.Random != 0 || training {
+	switch shape.Of(n).Depends {
+	case shape.OnChance:
+		return true
+	case shape.OnChanceInTraining:
+		if n.Input(2) != nil && !isFalse(n.Input(2)) {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // Early returns the outputs of the model that a split at c leaves on the mobile
@@ -106,7 +107,7 @@ func ModelParameters(m *ir.Model) int64 {
 
 // Parameters returns the number of v's elements where it is what frameworks count
 // as a parameter, else 0: an initializer, or the tensor of a Constant node, which is
-// neither a running statistic of a BatchNormalization (its inputs mean and var) nor of
+// neither a running statistic, as the mean and var of a BatchNormalization, nor of
 // the types that shapes, indices and flags have. The scalars of Constant nodes are
 // settings of operators, as a Clip's bounds are.
 func Parameters(v *ir.Value) int64 {
@@ -120,7 +121,7 @@ func Parameters(v *ir.Value) int64 {
 		return 0
 	}
 	for _, u := range v.Uses() {
-		if u.Node.Op != "BatchNormalization" || u.Node.Domain != "" || u.Index < 3 {
+		if shape.Of(u.Node).Role(u.Index) != shape.Statistic {
 			return t.Len()
 		}
 	}

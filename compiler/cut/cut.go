@@ -130,7 +130,7 @@ func (a *Analysis) findGates(nodes []*ir.Node) {
 
 func (a *Analysis) list(nodes []*ir.Node) {
 	rank4 := func(v *ir.Value) bool { t := a.Info.Of(v); return t.Ranked && len(t.Dims) == 4 }
-	axes := layouts(a.Model, rank4)
+	axes := axisOrders(a.Model, rank4)
 	at := map[*ir.Value]int{}
 	for _, n := range nodes {
 		for _, v := range n.Outputs() {
@@ -183,7 +183,7 @@ func (a *Analysis) residual(n *ir.Node, at map[*ir.Value]int) (int, bool) {
 		return 0, false
 	}
 	uses := n.Output(0).Uses()
-	if len(uses) == 1 && slices.Contains(activations, uses[0].Node.Op) && uses[0].Node.Graph() == n.Graph() {
+	if len(uses) == 1 && shape.Of(uses[0].Node).Class == shape.Activation && uses[0].Node.Graph() == n.Graph() {
 		if j, ok := at[uses[0].Node.Output(0)]; ok {
 			return j, true
 		}
@@ -191,13 +191,7 @@ func (a *Analysis) residual(n *ir.Node, at map[*ir.Value]int) (int, bool) {
 	return i, true
 }
 
-// activations are the element-wise functions that follow a residual sum.
-var activations = []string{
-	"Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "Tanh",
-	"Softplus", "Softsign", "ThresholdedRelu", "Gelu", "FastGelu", "QuickGelu", "Mish", "Erf",
-}
-
-func noBottleneck(t shape.Type, axes layout) string {
+func noBottleneck(t shape.Type, axes axisOrder) string {
 	switch {
 	case t.DType != ir.Float32 && t.DType != ir.Float16 && t.DType != ir.Float64:
 		return fmt.Sprintf("it is %v, not float", t.DType)

@@ -264,9 +264,7 @@ func (s *inferrer) outputs(n *ir.Node) ([]Type, error) {
 	for i, t := range outs {
 		outs[i].Content = wrapped(t.Content, t.DType)
 	}
-	if op.macs != nil {
-		s.charge(n, op.macs(c, outs))
-	}
+	s.charge(n, op.macs(c, outs))
 	return outs, nil
 }
 

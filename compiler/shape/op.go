@@ -1,8 +1,14 @@
 package shape
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
 
-// Op is a row of the operator table.
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Op is a row of the operator table: every fact about an operator.
 type Op struct {
 	Domain, Name string
 	// Since lists the versions of the domain's operator set that brought the
@@ -12,10 +18,55 @@ type Op struct {
 	// In and Out are the numbers of inputs and outputs that operator sets 7 and
 	// newer allow.
 	In, Out Arity
-	Traits  Traits
+
+	Class   Class
+	Depends Depends
+	// Inputs are the roles of the inputs; further ones have the last role.
+	Inputs []Role
+	Sign   Sign
+	Axes   Axes
+	Batch  Batch
+	// Axis is the default of attribute axis where Batch is BatchAcross.
+	Axis      int64
+	Half      Half
+	Magnitude Magnitude
 
 	infer rule
-	macs  cost // nil: none
+	macs  cost
+}
+
+// Elementwise reports whether every output's element is computed from those at the same
+// place of the inputs, which broadcast.
+func (op *Op) Elementwise() bool {
+	switch op.Class {
+	case Elementwise, Activation:
+		return true
+	case Copy, Conversion:
+		return op.Batch == BatchAligned
+	}
+	return false
+}
+
+// Deterministic reports whether equal inputs give equal outputs in every run.
+func (op *Op) Deterministic() bool { return op.Depends == OnContents || op.Depends == OnShape }
+
+// Role returns the role of input i.
+func (op *Op) Role(i int) Role {
+	if len(op.Inputs) == 0 {
+		return 0
+	}
+	return op.Inputs[min(i, len(op.Inputs)-1)]
+}
+
+// Are returns the inputs, of those that are listed, with one of the roles.
+func (op *Op) Are(roles ...Role) []int {
+	var at []int
+	for i, r := range op.Inputs {
+		if slices.Contains(roles, r) {
+			at = append(at, i)
+		}
+	}
+	return at
 }
 
 // Arity is a range of numbers of inputs or outputs.
@@ -38,25 +89,26 @@ func (a Arity) String() string {
 	return fmt.Sprintf("%d..%d", a.Min, a.Max)
 }
 
-// Traits are properties that passes ask for.
-type Traits uint8
-
-const (
-	// Random marks operators whose outputs differ from run to run.
-	Random Traits = 1 << iota
-	// RandomInTraining marks operators that are random where their input
-	// training_mode (the third) is true, as Dropout is from operator set 12 on.
-	RandomInTraining
-	// ShapeOnly marks operators whose outputs depend on the shape of their first
-	// input only.
-	ShapeOnly
-)
-
 type opID struct{ domain, name string }
 
 // Lookup returns the row of an operator, nil where there is none. Domain is ""
 // for ai.onnx. The row must not be changed.
 func Lookup(domain, op string) *Op { return table[opID{domain, op}] }
+
+// unknown is what is taken for true of operators without a row.
+var unknown = Op{
+	Class: Computation, Depends: OnContents, Inputs: takes(Data), Sign: AnySign, Axes: AxesKept, Batch: BatchMixed,
+	Half: Never, Magnitude: Rounds,
+}
+
+// Of returns the row of n's operator, or a careful guess where there is none. The row
+// must not be changed.
+func Of(n *ir.Node) *Op {
+	if op := Lookup(n.Domain, n.Op); op != nil {
+		return op
+	}
+	return &unknown
+}
 
 // SinceVersion returns the version that defines an operator as the given version
 // of its domain's operator set has it: the newest one in Since that is not newer.
@@ -75,6 +127,33 @@ func SinceVersion(domain, op string, opset int64) (int64, bool) {
 	return since, found
 }
 
+// group makes the rows of operators that share facts: what a row does not state is as
+// class has it.
+func group(class Op, rows []Op) []Op {
+	for i := range rows {
+		row := &rows[i]
+		row.Domain = class.Domain
+		row.In, row.Out = cmp.Or(row.In, class.In), cmp.Or(row.Out, class.Out)
+		row.Class = cmp.Or(row.Class, class.Class)
+		row.Depends = cmp.Or(row.Depends, class.Depends)
+		row.Sign = cmp.Or(row.Sign, class.Sign)
+		row.Axes = cmp.Or(row.Axes, class.Axes)
+		row.Batch = cmp.Or(row.Batch, class.Batch)
+		row.Half = cmp.Or(row.Half, class.Half)
+		row.Magnitude = cmp.Or(row.Magnitude, class.Magnitude)
+		if row.Inputs == nil {
+			row.Inputs = class.Inputs
+		}
+		if row.infer == nil {
+			row.infer = class.infer
+		}
+		if row.macs == nil {
+			row.macs = class.macs
+		}
+	}
+	return rows
+}
+
 // index makes the table's rows accessible by name.
 func index(groups ...[]Op) map[opID]*Op {
 	out := map[opID]*Op{}
@@ -82,7 +161,7 @@ func index(groups ...[]Op) map[opID]*Op {
 		for i := range rows {
 			row := &rows[i]
 			id := opID{row.Domain, row.Name}
-			if out[id] != nil || row.infer == nil || len(row.Since) == 0 {
+			if out[id] != nil || row.infer == nil || row.macs == nil || len(row.Since) == 0 {
 				panic(fmt.Sprintf("BUG: operator table: row %v is double or incomplete", id))
 			}
 			out[id] = row

@@ -134,7 +134,7 @@ func (b *batcher) round() (bool, error) {
 	stale := map[*ir.Value]bool{}
 	for _, n := range b.Graph.Nodes() {
 		row := shape.Lookup(n.Domain, n.Op)
-		if !slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return b.fed[v] }) || row != nil && row.Traits&shape.ShapeOnly != 0 {
+		if !slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return b.fed[v] }) || row != nil && row.Depends == shape.OnShape {
 			continue
 		}
 		wait := slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return stale[v] })

@@ -58,7 +58,7 @@ func Computed(m *ir.Model) (*ir.Model, error) {
 // is in computed.
 func fixed(n *ir.Node, computed map[*ir.Value]bool, info *shape.Info) bool {
 	row := shape.Lookup(n.Domain, n.Op)
-	if row == nil || n.Domain != "" || row.Traits&(shape.Random|shape.RandomInTraining) != 0 || len(n.Bodies()) > 0 || n.NumInputs() == 0 {
+	if row == nil || n.Domain != "" || !row.Deterministic() || len(n.Bodies()) > 0 || n.NumInputs() == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(n.Inputs(), func(v *ir.Value) bool {

@@ -44,7 +44,7 @@ var CommonSubexpressions = passes.Pass{
 
 // expression identifies what n computes, false where it must stay as it is.
 func expression(n *ir.Node) (string, bool) {
-	if op := shape.Lookup(n.Domain, n.Op); op == nil || op.Traits&(shape.Random|shape.RandomInTraining) != 0 || len(n.Bodies()) > 0 {
+	if op := shape.Lookup(n.Domain, n.Op); op == nil || !op.Deterministic() || len(n.Bodies()) > 0 {
 		return "", false
 	}
 	var id strings.Builder
