@@ -1,22 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 
-	"github.com/bottlenet/bnc/passes"
-	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/eval"
-	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/train"
 	"github.com/spf13/pflag"
 )
 
@@ -51,52 +45,61 @@ Examples:
 	setup: setupEval,
 }
 
-type evalOptions struct {
-	data, teacher, scores, quality, codec, plot string
-	batch, limit, threads                       int
-	json                                        bool
-	images                                      imageFlags
-
-	qualities []int
-	onSkip    func(name string, err error)
-	heads     []trainHead // what is judged
-	except    []string    // outputs that cannot be class scores
-}
-
 // scoresUsage says what --scores does.
 const scoresUsage = "output with the scores of the classes (default: all that have them; labels are of the first of as many classes as the data)"
 
 func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	var o evalOptions
-	fs.StringVar(&o.data, "data", "", "images to evaluate on")
-	fs.StringVar(&o.scores, "scores", "", scoresUsage)
-	fs.StringVar(&o.teacher, "teacher", "", "model (or bundle) whose classes are compared with")
-	fs.StringVar(&o.quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
-	fs.StringVar(&o.codec, "input-codec", "", "send the images themselves, as jpeg or png")
-	fs.StringVar(&o.plot, "plot", "", "SVG file to write: accuracy against payload")
-	fs.IntVar(&o.batch, "batch", eval.DefaultBatch, "images of a run, where the model does not fix it")
-	fs.IntVar(&o.limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
-	fs.IntVar(&o.threads, "threads", 0, "threads of a session, 0 for one a core")
-	o.images.declare(fs)
-	fs.BoolVar(&o.json, "json", false, "print one JSON document")
+	var o bnc.EvalOptions
+	var quality, plot string
+	var asJSON bool
+	fs.StringVar(&o.Data, "data", "", "images to evaluate on")
+	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
+	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose classes are compared with")
+	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
+	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as jpeg or png")
+	fs.StringVar(&plot, "plot", "", "SVG file to write: accuracy against payload")
+	fs.Var(countFrom1(&o.Batch), "batch", fmt.Sprintf("images of a run, where the model does not fix it (default %d)", eval.DefaultBatch))
+	fs.IntVar(&o.Limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
+	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
+	declareImages(fs, &o.ImageOptions)
+	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
 		path, err := oneArg(args, "bundle or model")
 		if err != nil {
 			return err
 		}
-		if o.data == "" {
-			return usagef("--data is missing: which images?")
-		}
-		if o.batch < 1 || o.limit < 0 {
-			return usagef("--batch %d, --limit %d: expected 1 or more, and 0 or more", o.batch, o.limit)
-		}
-		if o.codec != "" && o.codec != "jpeg" && o.codec != "png" {
-			return usagef("--input-codec %q: expected jpeg or png", o.codec)
-		}
-		if o.qualities, err = parseQualities(o.quality); err != nil {
+		if o.Quality, err = parseQualities(quality); err != nil {
 			return usageError{err}
 		}
-		return evaluate(ctx, s, path, o)
+		if err := fits("--plot", plot); err != nil {
+			return err
+		}
+		r := newReporter(s.err)
+		defer r.done()
+		o.Plot, o.Reporter = plot != "", r
+		result, failed := bnc.Eval(ctx, path, o)
+		if result == nil {
+			return failed
+		}
+		r.done()
+		if plot != "" {
+			var b bytes.Buffer
+			if err := result.WriteSVG(&b); err != nil {
+				return err
+			}
+			if err := s.writeFile(plot, b.Bytes()); err != nil {
+				return err
+			}
+		}
+		if asJSON {
+			err = printJSON(s.out, result)
+		} else {
+			err = printEval(s, o.Data, result)
+		}
+		if err != nil {
+			return err
+		}
+		return failed
 	}
 }
 
@@ -131,286 +134,38 @@ func parseQualities(list string) ([]int, error) {
 	return out, nil
 }
 
-// evalInput is a set with what prepares it for a model.
-type evalInput struct {
-	set    *data.Set
-	feeder *feed.Feeder
-	sizes  *eval.Sizes // with an input codec
-}
-
-// evalRow is what was measured at one quality.
-type evalRow struct {
-	quality       int // 0 where there is none
-	result        *eval.Result
-	payload, file []int
-	agreement     *float64       // the outputs' mean
-	outputs       []train.Output // what each is judged by
-}
-
-func evaluate(ctx context.Context, s streams, path string, o evalOptions) error {
-	if err := fits("--plot", o.plot); err != nil {
-		return err
-	}
-	subject, err := openSubject(path, ort.Options{Threads: o.threads})
-	if err != nil {
-		return err
-	}
-	own, err := o.ownQuality(subject)
-	if err != nil {
-		return err
-	}
-	if len(o.qualities) == 1 {
-		own = o.qualities[0]
-	}
-	set, err := openData("--data", o.data, data.Val, s.notice)
-	if err != nil {
-		return err
-	}
-	labels, err := o.images.readLabels()
-	if err != nil {
-		return err
-	}
-	if labels == nil {
-		labels = subject.meta.Labels
-	}
-	if set, err = named(set, labels, "--data"); err != nil {
-		return err
-	}
-	set = limited(set, o.limit)
-
-	runs := slices.Clone(o.qualities)
-	if !slices.Contains(runs, own) {
-		runs = append([]int{own}, runs...)
-	}
-	teacher, err := teacherOf(subject, o)
-	if err != nil {
-		return err
-	}
-	if o.plot != "" && subject.meta.Part == "" && o.codec == "" {
-		return usagef("--plot: nothing crosses in %s; --input-codec measures images sent as JPEG or PNG", path)
-	}
-	if o.plot != "" && teacher == nil && !set.Labelled() {
-		return unusablef("--plot: %s has no labels and there is no --teacher: there is no accuracy to draw", o.data)
-	}
-	var others []grad.Other
-	if o.heads, others, o.except, err = subject.heads(grad.Want{Output: o.scores, Classes: len(set.Classes())}); err != nil {
-		return err
-	}
-	for _, other := range others {
-		s.notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
-	}
-	skipped := leftOut{notice: s.notice}
-	o.onSkip = skipped.add
-	rows, err := measureAll(ctx, s, subject, teacher, runs, set, o)
-	if err != nil {
-		return err
-	}
-	if o.plot != "" {
-		if err := plotRows(s, o.plot, path, slices.Collect(maps.Values(rows))); err != nil {
-			return err
+func printEval(s streams, data string, r *bnc.EvalResult) error {
+	fmt.Fprintf(s.out, "%d images of %s\n", r.N, data)
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "quality\ttop-1\ttop-5\tagreement\tpayload bytes\tp95\tfile bytes\tp95\t")
+	for _, row := range r.Rows {
+		quality := "-"
+		if row.Quality > 0 {
+			quality = strconv.Itoa(row.Quality)
 		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", quality, rateText(row.Top1), rateText(row.Top5),
+			rateText(row.Agreement), sizeCells(row.PayloadBytes), sizeCells(row.FileBytes))
 	}
-	return errors.Join(reportEval(s, rows[own], o.sweep(rows), o), skipped.err(set.Len()))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, out := range r.Outputs {
+		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Name, out.MeasureText(), rateText(&out.Value))
+	}
+	return nil
 }
 
-// measureAll runs the teacher, if there is one, and the subject at each quality.
-func measureAll(ctx context.Context, s streams, subject, teacher *subject, qualities []int, set *data.Set, o evalOptions) (map[int]*evalRow, error) {
-	total := len(qualities) * set.Len()
-	if teacher != nil {
-		total += set.Len()
+func rateText(v *float64) string {
+	if v == nil {
+		return "-"
 	}
-	bar := newProgress(s.err, "evaluating", total)
-	defer bar.done()
-	step := func(n int) {
-		for range n {
-			bar.step()
-		}
-	}
-	var taught map[string]eval.Output
-	if teacher != nil {
-		var err error
-		taught, err = teach(ctx, teacher, subject, set, o, step)
-		var unsuitable *passes.UnsuitableError
-		switch {
-		case teacher.bypassed && errors.As(err, &unsuitable):
-			fmt.Fprintln(s.err, "no agreement is measured, --teacher names no model:", err)
-		case err != nil:
-			return nil, err
-		}
-	}
-	rows := map[int]*evalRow{}
-	for _, q := range qualities {
-		row, err := measure(ctx, subject, q, set, taught, o, step)
-		if err != nil {
-			return nil, err
-		}
-		rows[q] = row
-	}
-	return rows, nil
+	return fmt.Sprintf("%.1f%%", 100**v)
 }
 
-// sweep returns the rows of --quality in its order.
-func (o *evalOptions) sweep(rows map[int]*evalRow) []*evalRow {
-	sweep := []*evalRow{}
-	for _, q := range o.qualities {
-		sweep = append(sweep, rows[q])
+// sizeCells returns mean and 95th percentile as two cells.
+func sizeCells(s *eval.Summary) string {
+	if s == nil {
+		return "-\t-"
 	}
-	return sweep
-}
-
-// ownQuality returns the quality that a subject has without --quality, 0 for
-// none, and an error where flags do not fit it.
-func (o *evalOptions) ownQuality(s *subject) (int, error) {
-	const imageQuality = 75 // libjpeg's default
-	switch {
-	case o.codec != "" && s.meta.Part != "":
-		return 0, usagef("--input-codec is for a whole model: %s sends features, not images", s.path)
-	case o.codec == "jpeg":
-		return imageQuality, nil
-	case s.bottleneck() && o.codec == "":
-		return s.meta.Quality, nil
-	case len(o.qualities) == 0:
-		return 0, nil
-	case s.meta.Codec == bundle.CodecJPEG:
-		return 0, usagef("--quality needs the bundle's bottlenet.onnx, which is not there")
-	case o.codec == "png":
-		return 0, usagef("--quality has no meaning with --input-codec png: it is lossless")
-	}
-	return 0, usagef("--quality has no meaning for %s, which has no codec; --input-codec jpeg measures images sent as JPEG", s.path)
-}
-
-// limited returns n items spread over the set, all for 0.
-func limited(set *data.Set, n int) *data.Set {
-	if n == 0 || n >= set.Len() {
-		return set
-	}
-	items := make([]int, n)
-	for i := range items {
-		items[i] = i * set.Len() / n
-	}
-	return set.Select(items)
-}
-
-// teacherOf returns the model to compare with: that of --teacher, else a
-// bundle's own network without the bottleneck as long as its weights are the
-// original's, else nil.
-func teacherOf(s *subject, o evalOptions) (*subject, error) {
-	if o.teacher == "" {
-		if !s.bottleneck() || !s.meta.Backbone {
-			return nil, nil
-		}
-		original := *s
-		original.bypassed = true
-		return &original, nil
-	}
-	teacher, err := openSubject(o.teacher, s.session)
-	if err != nil {
-		return nil, fmt.Errorf("--teacher: %w", err)
-	}
-	return teacher, nil
-}
-
-// teach runs the teacher on the images as they are, and returns what it says of the
-// student's outputs, by their names. What neither flags nor the teacher's metadata say
-// of images, the student's do.
-func teach(ctx context.Context, teacher, student *subject, set *data.Set, o evalOptions, step func(int)) (map[string]eval.Output, error) {
-	inherited := teacher.meta.Preprocess
-	if inherited == nil {
-		inherited = student.meta.Preprocess
-	}
-	feeder, err := feed.New(teacher.inputs, o.images.chooser(inherited))
-	if err != nil {
-		return nil, unusablef("--teacher: %w", err)
-	}
-	heads, _, except, err := teacher.heads(grad.Want{Output: o.scores, Classes: len(set.Classes()), Optional: true})
-	if err != nil {
-		return nil, fmt.Errorf("teacher: %w", err)
-	}
-	var asked []string // of the student's outputs
-	options := teacher.options(o.batch)
-	options.Step, options.OnSkip, options.Except = step, o.onSkip, except
-	for i, h := range o.heads {
-		same := slices.IndexFunc(heads, func(t trainHead) bool { return t.output == h.output })
-		if same < 0 && i > 0 {
-			continue
-		}
-		asked, options.Scores = append(asked, h.output), append(options.Scores, heads[max(same, 0)].scores)
-	}
-	r, err := teacher.run(ctx, 0, evalInput{set: set, feeder: feeder}, options)
-	if err != nil {
-		return nil, fmt.Errorf("teacher: %w", err)
-	}
-	taught := map[string]eval.Output{}
-	for i, out := range r.Outputs() {
-		taught[asked[i]] = out
-	}
-	return taught, nil
-}
-
-// input prepares the set for a subject, with the input codec at a quality.
-func (o *evalOptions) input(s *subject, set *data.Set, quality int) (evalInput, error) {
-	chooser := o.images.chooser(s.meta.Preprocess)
-	feeder, err := feed.New(s.inputs, chooser)
-	if err != nil {
-		return evalInput{}, unusablef("%s: %w", s.path, err)
-	}
-	if o.codec == "" {
-		return evalInput{set: set, feeder: feeder}, nil
-	}
-	codec := eval.PNG()
-	if o.codec == "jpeg" {
-		codec = eval.JPEG(quality)
-	}
-	in := evalInput{}
-	if in.set, in.feeder, in.sizes, err = eval.Recode(set, s.inputs[0], chooser, codec); err != nil {
-		return evalInput{}, unusablef("--input-codec: %w", err)
-	}
-	return in, nil
-}
-
-// measure evaluates a subject at one quality.
-func measure(ctx context.Context, s *subject, quality int, set *data.Set, taught map[string]eval.Output, o evalOptions, step func(int)) (*evalRow, error) {
-	in, err := o.input(s, set, quality)
-	if err != nil {
-		return nil, err
-	}
-	options := s.options(o.batch)
-	options.Step, options.OnSkip = step, o.onSkip
-	options.Scores, options.Except = scoresOf(o.heads), o.except
-	r, err := s.run(ctx, quality, in, options)
-	if err != nil {
-		return nil, err
-	}
-	row := &evalRow{quality: quality, result: r, payload: r.Bytes}
-	switch {
-	case in.sizes != nil:
-		row.payload, row.file = judged(in.sizes.Payload, r.Classes), judged(in.sizes.File, r.Classes)
-	case r.Bytes != nil && !s.meta.Plain():
-		row.file = eval.JPEGFileBytes(r.Bytes, s.meta.Dynamic())
-	}
-	if top1 := rate(r.Top1); top1 != nil {
-		row.outputs = append(row.outputs, train.Output{Name: o.heads[0].output, Measure: measureTop1, Value: *top1})
-	}
-	for i, out := range r.Outputs() {
-		name := o.heads[i].output
-		their, ok := taught[name]
-		switch {
-		case ok && i == 0 && their.Width != out.Width:
-			return nil, unusablef("the teacher has %d classes, %s has %d: expected the same; name the model that it was made from with --teacher", their.Width, s.path, out.Width)
-		case ok && their.Width == out.Width:
-			row.outputs = append(row.outputs, train.Output{Name: name, Measure: measureAgreement, Value: eval.Agreement(out.Classes, their.Classes)})
-		}
-	}
-	row.agreement = meanAgreement(row.outputs)
-	return row, nil
-}
-
-// judged returns the sizes of the images that were not left out.
-func judged(sizes, classes []int) (out []int) {
-	for i, n := range sizes {
-		if classes[i] != eval.NoClass {
-			out = append(out, n)
-		}
-	}
-	return out
+	return fmt.Sprintf("%.1f\t%.0f", s.Mean, s.P95)
 }

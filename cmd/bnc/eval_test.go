@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
@@ -18,9 +19,9 @@ import (
 )
 
 // evaluated runs bnc eval --json.
-func evaluated(t *testing.T, args ...string) evalReport {
+func evaluated(t *testing.T, args ...string) bnc.EvalResult {
 	t.Helper()
-	var r evalReport
+	var r bnc.EvalResult
 	out := mustBnc(t, append(append([]string{"eval"}, args...), "--json")...)
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -135,7 +136,7 @@ func TestEvalSweep(t *testing.T) {
 	if !slices.Equal(qualities, []int{70, 5, 25, 45, 1}) || points[0].PayloadBytes != one.PayloadBytes.Mean {
 		t.Errorf("rows %+v", points)
 	}
-	slices.SortFunc(points, func(a, b sweepPoint) int { return a.Quality - b.Quality })
+	slices.SortFunc(points, func(a, b bnc.EvalPoint) int { return a.Quality - b.Quality })
 	for i, p := range points[1:] {
 		if p.PayloadBytes <= points[i].PayloadBytes {
 			t.Errorf("quality %d takes %v bytes, %d takes %v", points[i].Quality, points[i].PayloadBytes, p.Quality, p.PayloadBytes)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,9 @@ import (
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
@@ -227,4 +230,30 @@ func (s *subject) run(ctx context.Context, quality int, in evalInput, o eval.Opt
 		return nil, openError(fmt.Errorf("%s: %w", s.path, err))
 	}
 	return r, nil
+}
+
+// evalInput is a set with what prepares it for a model.
+type evalInput struct {
+	set    *data.Set
+	feeder *feed.Feeder
+}
+
+// limited returns n items spread over the set, all for 0.
+func limited(set *data.Set, n int) *data.Set {
+	if n == 0 || n >= set.Len() {
+		return set
+	}
+	items := make([]int, n)
+	for i := range items {
+		items[i] = i * set.Len() / n
+	}
+	return set.Select(items)
+}
+
+// rate returns a rate, nil for NaN.
+func rate(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
 }

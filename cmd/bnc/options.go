@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bottlenet/bnc"
 	"github.com/spf13/pflag"
@@ -56,6 +57,75 @@ func optionalInt(to **int) pflag.Value { return optional[int]{to, "int", strconv
 func optionalFloat(to **float64) pflag.Value {
 	return optional[float64]{to, "float64", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }}
 }
+
+func optionalDuration(to **time.Duration) pflag.Value {
+	return optional[time.Duration]{to, "duration", time.ParseDuration}
+}
+
+// above0 is a flag with a number larger than 0, which stands for its absence.
+type above0[T int | float64] struct {
+	to    *T
+	kind  string
+	parse func(string) (T, error)
+}
+
+// String returns the flag's text, "" where it was not given.
+func (f above0[T]) String() string {
+	if f.to == nil || *f.to == 0 {
+		return ""
+	}
+	return fmt.Sprint(*f.to)
+}
+
+// Set parses the flag's text.
+func (f above0[T]) Set(text string) (err error) {
+	*f.to, err = f.parse(text)
+	if err == nil && !(*f.to > 0) {
+		err = strconv.ErrRange
+	}
+	return err
+}
+
+// Type is what the flag wants.
+func (f above0[T]) Type() string { return f.kind }
+
+func countFrom1(to *int) pflag.Value { return above0[int]{to, "count", strconv.Atoi} }
+
+func numberAbove0(to *float64) pflag.Value {
+	return above0[float64]{to, "number", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }}
+}
+
+// epochCount is the flag --epochs: 0 is none at all.
+type epochCount struct{ to *int }
+
+// String returns the flag's text, or its default.
+func (f epochCount) String() string {
+	switch {
+	case f.to == nil || *f.to == 0:
+		return "10"
+	case *f.to == bnc.NoEpochs:
+		return "0"
+	}
+	return strconv.Itoa(*f.to)
+}
+
+// Set parses the flag's text.
+func (f epochCount) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return err
+	case n < 0:
+		return strconv.ErrRange
+	case n == 0:
+		n = bnc.NoEpochs
+	}
+	*f.to = n
+	return nil
+}
+
+// Type is what the flag wants.
+func (f epochCount) Type() string { return "epochs" }
 
 // optionalBool declares a switch that is off, on, or not said.
 func optionalBool(fs *pflag.FlagSet, to **bool, name, usage string) {

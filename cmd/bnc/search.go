@@ -99,7 +99,7 @@ func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringVar(&o.cacheBytes, "cache-bytes", "4GB", "disk that the activations of a cut may take; fewer images are screened on where they are more")
 	fs.IntVar(&o.screenImages, "screen-images", 8192, "images of a screening, at most")
 	fs.Uint64Var(&o.seed, "seed", 0, "seed of weights, shuffling and augmentation")
-	setupTrain(o.trainFlags)
+	new(trainOptions).declare(o.trainFlags)
 	setupSplit(o.splitSet)
 	o.trainFlags.Lookup("epochs").DefValue = "3"
 	for _, from := range []struct {

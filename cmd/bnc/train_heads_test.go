@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/oracletest"
@@ -141,7 +142,7 @@ func TestTrainHeads(t *testing.T) {
 				if code != exitDone {
 					t.Fatalf("exit code %d: %s", code, said)
 				}
-				var r trainResult
+				var r bnc.TrainResult
 				if err := json.Unmarshal([]byte(out), &r); err != nil {
 					t.Fatal(err)
 				}

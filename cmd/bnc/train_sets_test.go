@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -155,13 +156,13 @@ const stripeWeights = `6,1,3,3 w1 0 0.5; 6 g1 1 0.05; 6 b1 0.2 0.05; 6 mean1 0 0
 	8,6,3,3 w2 0 0.2; 8 g2 1 0.05; 8 b2 0.2 0.05; 8 mean2 0 0.05; 8 var2 1 0.05; 4,8 w3 0 0.4; 4 b3 0 0.05`
 
 // trained is what bnc train --json prints.
-func trained(t *testing.T, args ...string) trainResult {
+func trained(t *testing.T, args ...string) bnc.TrainResult {
 	t.Helper()
 	out, stderr, code := tryBnc(t, append(append([]string{"train"}, args...), "--json")...)
 	if code != exitDone {
 		t.Fatalf("bnc train %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
 	}
-	var r trainResult
+	var r bnc.TrainResult
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

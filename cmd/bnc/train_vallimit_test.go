@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc"
 )
 
 // TestTrainValLimit: --val-limit judges by so many images, and the first line tells.
@@ -28,7 +30,7 @@ func TestTrainValLimit(t *testing.T) {
 		if !strings.HasSuffix(first, c.first) {
 			t.Errorf("%v: the first line is %q", c.flags, first)
 		}
-		var r trainResult
+		var r bnc.TrainResult
 		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 			t.Fatal(err)
 		}

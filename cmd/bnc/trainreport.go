@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/bottlenet/bnc/internal/files"
-	"github.com/bottlenet/bnc/runtime/chart"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -79,20 +75,12 @@ func judgement(v train.Validation) (parts []string) {
 		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
 	}
 	for _, o := range v.Outputs {
-		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", measureText(o.Measure), o.Name, 100*o.Value))
+		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", o.MeasureText(), o.Name, 100*o.Value))
 	}
 	if v.PayloadBytes != nil {
 		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
 	}
 	return parts
-}
-
-// measureText is a measure in words.
-func measureText(measure string) string {
-	if measure == measureTop1 {
-		return "top-1"
-	}
-	return measure
 }
 
 func (b *trainBar) done() {
@@ -121,105 +109,4 @@ func newTrainResult(h *train.History, sets *trainingSets) trainResult {
 		Epochs: h.Epochs, Start: h.Start, Images: sets.train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
 		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
 	}
-}
-
-func (r trainResult) print(s streams, path, dir string) error {
-	kept := fmt.Sprintf("epoch %d of %d", r.Kept, len(r.Epochs))
-	if r.Kept == 0 {
-		kept = "as at the start"
-	}
-	fmt.Fprintf(s.out, "%s, %s\n", path, kept)
-	for _, row := range []struct {
-		name string
-		text string
-	}{{"top-1", rateText(r.Top1)}, {"agreement", rateText(r.Agreement)}} {
-		if row.text != "-" {
-			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
-		}
-	}
-	for _, o := range r.Outputs {
-		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Name, measureText(o.Measure), rateText(&o.Value))
-	}
-	if r.PayloadBytes != nil {
-		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)
-	}
-	if len(r.Epochs) > 0 {
-		fmt.Fprintf(s.out, "  %-14s %.0f images a second\n", "trained at", r.ImagesPerSec)
-		fmt.Fprintf(s.out, "  %-14s %s\n", "curves", filepath.Join(dir, "curves.html"))
-	}
-	return nil
-}
-
-// curve is a chart of something that every epoch tells.
-type curve struct {
-	title, y string
-	series   []curveSeries
-}
-
-type curveSeries struct {
-	name   string
-	of     func(train.Epoch) *float64
-	judged bool // known of the start too
-}
-
-var curves = []curve{
-	{"Loss", "mean of the epoch", []curveSeries{{name: "training", of: func(e train.Epoch) *float64 { return &e.Loss }}}},
-	{"Accuracy", "images, %", []curveSeries{
-		{name: "training, top-1", of: func(e train.Epoch) *float64 { return inPercent(&e.TrainTop1) }},
-		{name: "top-1", of: func(e train.Epoch) *float64 { return inPercent(e.Top1) }, judged: true},
-		{name: "agreement with the teacher", of: func(e train.Epoch) *float64 { return inPercent(e.Agreement) }, judged: true},
-	}},
-	{"Payload", "bytes an image", []curveSeries{{name: "mean payload", of: func(e train.Epoch) *float64 { return e.PayloadBytes }, judged: true}}},
-	{"Learning rate", "at the end of the epoch", []curveSeries{{name: "learning rate", of: func(e train.Epoch) *float64 { return &e.Rate }}}},
-}
-
-func inPercent(v *float64) *float64 {
-	if v == nil {
-		return nil
-	}
-	p := 100 * *v
-	return &p
-}
-
-// writeCurves writes the page of a training: a chart of each quantity over the
-// epochs, and the numbers.
-func writeCurves(path, name string, h *train.History) error {
-	var charts []chart.Chart
-	for _, c := range curves {
-		drawn := chart.Chart{Title: c.title, X: "epoch", Y: c.y}
-		for _, s := range c.series {
-			line := chart.Series{Name: s.name}
-			epochs := h.Epochs
-			if s.judged && h.Start != nil {
-				epochs = append([]train.Epoch{{Top1: h.Start.Top1, Agreement: h.Start.Agreement, PayloadBytes: h.Start.PayloadBytes}}, epochs...)
-			}
-			for _, e := range epochs {
-				if v := s.of(e); v != nil {
-					line.Points = append(line.Points, chart.Point{X: float64(e.Epoch), Y: *v})
-				}
-			}
-			if len(line.Points) > 0 {
-				drawn.Series = append(drawn.Series, line)
-			}
-		}
-		if len(drawn.Series) > 0 {
-			charts = append(charts, drawn)
-		}
-	}
-	table := chart.Table{Title: "Epochs", Header: []string{"epoch", "loss", "training top-1", "top-1", "agreement", "payload bytes", "learning rate", "seconds"}}
-	for _, e := range h.Epochs {
-		payload := "-"
-		if e.PayloadBytes != nil {
-			payload = fmt.Sprintf("%.1f", *e.PayloadBytes)
-		}
-		table.Rows = append(table.Rows, []string{
-			fmt.Sprint(e.Epoch), fmt.Sprintf("%.4f", e.Loss), rateText(&e.TrainTop1), rateText(e.Top1), rateText(e.Agreement), payload,
-			fmt.Sprintf("%.3g", e.Rate), fmt.Sprintf("%.0f", e.Seconds),
-		})
-	}
-	var page bytes.Buffer
-	if err := chart.WritePage(&page, name, charts, []chart.Table{table}); err != nil {
-		return err
-	}
-	return files.Write(path, page.Bytes())
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/bottlenet/bnc/runtime/imagein"
 )
@@ -138,4 +140,39 @@ func (r rows) flip() {
 			}
 		}
 	}
+}
+
+// AugmentOf reads how training images vary: crop is SMALLEST,LARGEST part of an image's
+// area for resized crops, pad a number of pixels, each "none" for none, and flip "on" or
+// "off". What is "" has the default for images of the input's size, or of others, which
+// are cropped as a whole. Items that are no images are flipped where flip is "on". The
+// error's option is "random_resized_crop" or "random_crop".
+func AugmentOf(crop, pad, flip string, images, whole bool) (a Augment, option string, err error) {
+	if !images {
+		return Augment{Flip: flip == "on"}, "", nil
+	}
+	a.Flip = flip != "off"
+	switch {
+	case crop == "none":
+	case crop != "":
+		low, high, ok := strings.Cut(crop, ",")
+		var err1, err2 error
+		a.ResizedCrop[0], err1 = strconv.ParseFloat(low, 64)
+		a.ResizedCrop[1], err2 = strconv.ParseFloat(high, 64)
+		if c := a.ResizedCrop; !ok || err1 != nil || err2 != nil || !(0 < c[0] && c[0] <= c[1] && c[1] <= 1) {
+			return a, "random_resized_crop", fmt.Errorf("%q: expected SMALLEST,LARGEST part of the area, for example 0.35,1", crop)
+		}
+	case whole:
+		a.ResizedCrop = [2]float64{0.5, 1}
+	}
+	switch {
+	case pad == "none":
+	case pad != "":
+		if a.Pad, err = strconv.Atoi(pad); err != nil || a.Pad < 0 {
+			return a, "random_crop", fmt.Errorf("%q: expected a number of pixels, or none", pad)
+		}
+	case !whole:
+		a.Pad = 2
+	}
+	return a, "", nil
 }

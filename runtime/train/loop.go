@@ -45,6 +45,14 @@ type Output struct {
 	Value   float64 `json:"value"`   // 0..1
 }
 
+// MeasureText is the measure in words.
+func (o Output) MeasureText() string {
+	if o.Measure == "top1" {
+		return "top-1"
+	}
+	return o.Measure
+}
+
 // score is what the best epoch has the most of.
 func (v Validation) score() *float64 {
 	if len(v.Outputs) > 0 {

@@ -1,0 +1,394 @@
+package bnc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+// EvalOptions say what is measured on which images.
+type EvalOptions struct {
+	// Data are the images to evaluate on: an image folder (one sub-folder a class), a
+	// flat folder without labels, a folder with MNIST-named IDX files, or .npy arrays; of
+	// a divided one val/ or t10k-* is taken.
+	Data string `json:"data"`
+	// Scores is the output with the scores of the classes; "" for all that have them.
+	Scores string `json:"scores,omitempty"`
+	// Teacher is a model, or a bundle, whose classes are compared with. Without it a
+	// bundle's own network without its bottleneck is, as long as its weights are the
+	// original model's.
+	Teacher string `json:"teacher,omitempty"`
+	// Quality are the codec's qualities, 1 to 100: one replaces the bundle's own, several
+	// give a row each beside it. None: the bundle's, 75 for images.
+	Quality []int `json:"quality,omitempty"`
+	// InputCodec sends the images themselves, as "jpeg" or "png"; "" for no codec.
+	InputCodec string `json:"input_codec,omitempty"`
+	// Plot makes sure, before any work, that the result can be drawn.
+	Plot bool `json:"plot,omitempty"`
+	// Batch is the number of images of a run where the model does not fix it; 0 for 32.
+	Batch int `json:"batch,omitempty"`
+	// Limit is how many images are taken, spread over the set; 0 for all.
+	Limit int `json:"limit,omitempty"`
+	// Threads of a session; 0 for one a core.
+	Threads int `json:"threads,omitempty"`
+	ImageOptions
+	Reporter Reporter `json:"-"`
+}
+
+func (o EvalOptions) check() error {
+	switch {
+	case o.Data == "":
+		return usage("data", "is missing: which images?")
+	case o.Batch < 0 || o.Limit < 0:
+		return usage("batch", "%d, option limit %d: expected 1 or more, and 0 or more", o.Batch, o.Limit)
+	}
+	if !slices.Contains([]string{"", "jpeg", "png"}, o.InputCodec) {
+		return usage("input_codec", "%q: expected jpeg or png", o.InputCodec)
+	}
+	for _, q := range o.Quality {
+		if q < 1 || q > 100 {
+			return usage("quality", "%d: expected 1 to 100, or a range such as 5-95:10", q)
+		}
+	}
+	return nil
+}
+
+// EvalResult is what was measured. Rates are 0..1.
+type EvalResult struct {
+	N            int           `json:"n"`    // images
+	Top1         *float64      `json:"top1"` // nil without labels
+	Top5         *float64      `json:"top5"`
+	PayloadBytes *eval.Summary `json:"payload_bytes"` // of what crosses, nil where nothing does
+	FileBytes    *eval.Summary `json:"file_bytes"`    // of the same as files with their headers
+	Agreement    *float64      `json:"agreement"`     // with the teacher, nil without one
+	// Sweep are the qualities that were asked for, in their order.
+	Sweep []EvalPoint `json:"sweep"`
+	// Outputs are those that are judged, where there are several. Agreement is their mean.
+	Outputs []train.Output `json:"outputs,omitempty"`
+
+	// Rows are all that was measured at each quality: at first at the model's own, unless
+	// it is among those that were asked for.
+	Rows []EvalRow `json:"-"`
+	path string
+}
+
+// EvalPoint is the outcome at a quality.
+type EvalPoint struct {
+	Quality      int      `json:"quality"`
+	Top1         *float64 `json:"top1"`
+	PayloadBytes float64  `json:"payload_bytes"` // mean
+}
+
+// EvalRow is what was measured at one quality.
+type EvalRow struct {
+	Quality                 int // 0 where there is none
+	N                       int
+	Top1, Top5              *float64
+	PayloadBytes, FileBytes *eval.Summary
+	Agreement               *float64       // the outputs' mean
+	Outputs                 []train.Output // what each is judged by
+}
+
+// Eval measures accuracy, payload and agreement with a teacher of a bundle or a model
+// over a set of images. A bundle is evaluated by its bottlenet.onnx, in batches; its
+// halves compute the same function. Where images could not be used and were left out,
+// there are both, a result of the others and an error.
+func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	p := progress{o.Reporter}
+	s, err := openSubject(path, ort.Options{Threads: o.Threads})
+	if err != nil {
+		return nil, err
+	}
+	own, err := o.ownQuality(s)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Quality) == 1 {
+		own = o.Quality[0]
+	}
+	set, err := o.open(s, p)
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluation{EvalOptions: o, subject: s, set: set, skipped: leftOut{to: p}}
+	if e.teacher, err = o.openTeacher(s); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Plot && s.meta.Part == "" && o.InputCodec == "":
+		return nil, usage("plot", ": nothing crosses in %s; option input_codec measures images sent as JPEG or PNG", path)
+	case o.Plot && e.teacher == nil && !set.Labelled():
+		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
+	}
+	var others []grad.Other
+	if e.heads, others, e.except, err = s.heads(grad.Want{Output: o.Scores, Classes: len(set.Classes())}); err != nil {
+		return nil, err
+	}
+	for _, other := range others {
+		p.notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
+	}
+	asked := slices.Clone(o.Quality)
+	if !slices.Contains(asked, own) {
+		asked = append([]int{own}, asked...)
+	}
+	r := &EvalResult{path: path, Sweep: []EvalPoint{}}
+	if r.Rows, err = e.measureAll(ctx, p, asked); err != nil {
+		return nil, err
+	}
+	row := r.Rows[slices.Index(asked, own)]
+	r.N, r.Top1, r.Top5, r.PayloadBytes, r.FileBytes, r.Agreement = row.N, row.Top1, row.Top5, row.PayloadBytes, row.FileBytes, row.Agreement
+	if len(e.heads) > 1 {
+		r.Outputs = row.Outputs
+	}
+	for _, row := range r.Rows[len(asked)-len(o.Quality):] {
+		r.Sweep = append(r.Sweep, EvalPoint{row.Quality, row.Top1, row.PayloadBytes.Mean})
+	}
+	return r, e.skipped.err(set.Len())
+}
+
+// open opens the images, their classes numbered as the subject's labels.
+func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
+	set, err := openData("data", o.Data, data.Val, p)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := o.readLabels()
+	if err != nil {
+		return nil, err
+	}
+	if labels == nil {
+		labels = s.meta.Labels
+	}
+	if set, err = named(set, labels, "data"); err != nil {
+		return nil, err
+	}
+	return limited(set, o.Limit), nil
+}
+
+// ownQuality returns the quality that a subject has where no option says another, 0 for
+// none, and an error where options do not fit it.
+func (o EvalOptions) ownQuality(s *subject) (int, error) {
+	const imageQuality = 75 // libjpeg's default
+	switch {
+	case o.InputCodec != "" && s.meta.Part != "":
+		return 0, usage("input_codec", "is for a whole model: %s sends features, not images", s.path)
+	case o.InputCodec == "jpeg":
+		return imageQuality, nil
+	case s.bottleneck() && o.InputCodec == "":
+		return s.meta.Quality, nil
+	case len(o.Quality) == 0:
+		return 0, nil
+	case s.meta.Codec == bundle.CodecJPEG:
+		return 0, usage("quality", "needs the bundle's bottlenet.onnx, which is not there")
+	case o.InputCodec == "png":
+		return 0, usage("quality", "has no meaning with option input_codec png: it is lossless")
+	}
+	return 0, usage("quality", "has no meaning for %s, which has no codec; option input_codec jpeg measures images sent as JPEG", s.path)
+}
+
+// openTeacher returns the model to compare with: the one that is named, else a bundle's
+// own network without the bottleneck as long as its weights are the original's, else nil.
+func (o EvalOptions) openTeacher(s *subject) (*subject, error) {
+	if o.Teacher == "" {
+		if !s.bottleneck() || !s.meta.Backbone {
+			return nil, nil
+		}
+		original := *s
+		original.bypassed = true
+		return &original, nil
+	}
+	teacher, err := openSubject(o.Teacher, s.session)
+	if err != nil {
+		return nil, fmt.Errorf("option teacher: %w", err)
+	}
+	return teacher, nil
+}
+
+// evaluation is a subject with what it is judged by.
+type evaluation struct {
+	EvalOptions
+	subject, teacher *subject
+	set              *data.Set
+	heads            []head
+	except           []string // outputs that cannot be class scores
+	skipped          leftOut
+}
+
+// measureAll runs the teacher, if there is one, and the subject at each quality.
+func (e *evaluation) measureAll(ctx context.Context, p progress, qualities []int) (rows []EvalRow, err error) {
+	total := len(qualities) * e.set.Len()
+	if e.teacher != nil {
+		total += e.set.Len()
+	}
+	bar := p.phase("evaluating", total)
+	var taught map[string]eval.Output
+	if e.teacher != nil {
+		taught, err = e.teach(ctx, bar.step)
+		var unsuitable *passes.UnsuitableError
+		switch {
+		case e.teacher.bypassed && errors.As(err, &unsuitable):
+			p.notice("no agreement is measured, option teacher names no model: %v", err)
+		case err != nil:
+			return nil, err
+		}
+	}
+	for _, q := range qualities {
+		row, err := e.measure(ctx, q, taught, bar.step)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// teach runs the teacher on the images as they are, and returns what it says of the
+// subject's outputs, by their names. What neither options nor the teacher's metadata say
+// of images, the subject's do.
+func (e *evaluation) teach(ctx context.Context, step func(int)) (map[string]eval.Output, error) {
+	inherited := e.teacher.meta.Preprocess
+	if inherited == nil {
+		inherited = e.subject.meta.Preprocess
+	}
+	feeder, err := feed.New(e.teacher.inputs, e.chooser(inherited))
+	if err != nil {
+		return nil, unusable("option teacher: %w", err)
+	}
+	heads, _, except, err := e.teacher.heads(grad.Want{Output: e.Scores, Classes: len(e.set.Classes()), Optional: true})
+	if err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
+	}
+	var asked []string // of the subject's outputs
+	options := e.teacher.options(e.Batch)
+	options.Step, options.OnSkip, options.Except = step, e.skipped.add, except
+	for i, h := range e.heads {
+		same := slices.IndexFunc(heads, func(t head) bool { return t.output == h.output })
+		if same < 0 && i > 0 {
+			continue
+		}
+		asked, options.Scores = append(asked, h.output), append(options.Scores, heads[max(same, 0)].scores)
+	}
+	r, err := e.teacher.run(ctx, 0, feeder, e.set, options)
+	if err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
+	}
+	taught := map[string]eval.Output{}
+	for i, out := range r.Outputs() {
+		taught[asked[i]] = out
+	}
+	return taught, nil
+}
+
+// input prepares the set for the subject, with the input codec at a quality, whose sizes
+// it returns.
+func (e *evaluation) input(quality int) (*data.Set, *feed.Feeder, *eval.Sizes, error) {
+	chooser := e.chooser(e.subject.meta.Preprocess)
+	feeder, err := feed.New(e.subject.inputs, chooser)
+	if err != nil {
+		return nil, nil, nil, unusable("%s: %w", e.subject.path, err)
+	}
+	if e.InputCodec == "" {
+		return e.set, feeder, nil, nil
+	}
+	codec := eval.PNG()
+	if e.InputCodec == "jpeg" {
+		codec = eval.JPEG(quality)
+	}
+	set, feeder, sizes, err := eval.Recode(e.set, e.subject.inputs[0], chooser, codec)
+	if err != nil {
+		return nil, nil, nil, unusable("option input_codec: %w", err)
+	}
+	return set, feeder, sizes, nil
+}
+
+// measure evaluates the subject at one quality.
+func (e *evaluation) measure(ctx context.Context, quality int, taught map[string]eval.Output, step func(int)) (EvalRow, error) {
+	set, feeder, sizes, err := e.input(quality)
+	if err != nil {
+		return EvalRow{}, err
+	}
+	options := e.subject.options(e.Batch)
+	options.Step, options.OnSkip = step, e.skipped.add
+	options.Scores, options.Except = scoresOf(e.heads), e.except
+	r, err := e.subject.run(ctx, quality, feeder, set, options)
+	if err != nil {
+		return EvalRow{}, err
+	}
+	row := EvalRow{Quality: quality, N: r.N, Top1: rate(r.Top1), Top5: rate(r.Top5)}
+	switch {
+	case sizes != nil:
+		row.PayloadBytes, row.FileBytes = eval.Summarise(judged(sizes.Payload, r.Classes)), eval.Summarise(judged(sizes.File, r.Classes))
+	case r.Bytes != nil:
+		row.PayloadBytes = eval.Summarise(r.Bytes)
+		if !e.subject.meta.Plain() {
+			row.FileBytes = eval.Summarise(eval.JPEGFileBytes(r.Bytes, e.subject.meta.Dynamic()))
+		}
+	}
+	if row.Top1 != nil {
+		row.Outputs = append(row.Outputs, train.Output{Name: e.heads[0].output, Measure: measureTop1, Value: *row.Top1})
+	}
+	for i, out := range r.Outputs() {
+		name := e.heads[i].output
+		their, ok := taught[name]
+		switch {
+		case ok && i == 0 && their.Width != out.Width:
+			return EvalRow{}, unusable("the teacher has %d classes, %s has %d: expected the same; name the model that it was made from with option teacher", their.Width, e.subject.path, out.Width)
+		case ok && their.Width == out.Width:
+			row.Outputs = append(row.Outputs, train.Output{Name: name, Measure: measureAgreement, Value: eval.Agreement(out.Classes, their.Classes)})
+		}
+	}
+	row.Agreement = meanAgreement(row.Outputs)
+	return row, nil
+}
+
+// judged returns the sizes of the images that were not left out.
+func judged(sizes, classes []int) (out []int) {
+	for i, n := range sizes {
+		if classes[i] != eval.NoClass {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// rate returns a rate, nil for NaN.
+func rate(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+// The measures of an output.
+const (
+	measureTop1      = "top1"
+	measureAgreement = "agreement" // with a teacher
+)
+
+// meanAgreement is the mean over the outputs that have one, nil where none has.
+func meanAgreement(outputs []train.Output) *float64 {
+	sum, count := 0.0, 0
+	for _, o := range outputs {
+		if o.Measure == measureAgreement {
+			sum, count = sum+o.Value, count+1
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return new(sum / float64(count))
+}

@@ -1,0 +1,394 @@
+package bnc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+// TrainOptions say how a bundle or a model is trained.
+type TrainOptions struct {
+	// Data are the images to train on: an image folder (one sub-folder a class), a folder
+	// with MNIST-named IDX files, or .npy arrays; with Distill also a flat folder of
+	// images. train/ or train-* is trained on, val/ or t10k-* judged by.
+	Data string `json:"data"`
+	// Val are the images to judge by; "": those of Data, or a part of it.
+	Val string `json:"val,omitempty"`
+	// ValSplit is the part of Data, 0 to below 1, that is kept for judging where it is not
+	// divided; 0 for none, nil for 0.15.
+	ValSplit *float64 `json:"val_split,omitempty"`
+	Limit    int      `json:"limit,omitempty"`     // images to train on, spread over the set; 0 for all
+	ValLimit int      `json:"val_limit,omitempty"` // images to judge by, spread over the set; 0 for all
+
+	// Epochs are the times that each image is trained on; 0 for 10. NoEpochs changes no
+	// more than the Quality.
+	Epochs  int    `json:"epochs,omitempty"`
+	Batch   int    `json:"batch,omitempty"`   // images a step; 0 for 64, and 16 for more than 64x64 pixels
+	Threads int    `json:"threads,omitempty"` // of a session; 0 for one a core
+	Seed    uint64 `json:"seed,omitempty"`    // of shuffling and augmentation
+
+	// Freeze is what keeps its weights: "none" or "", "backbone" (all but the bottleneck),
+	// "mobile" or "cloud" (that half).
+	Freeze  string `json:"freeze,omitempty"`
+	Distill bool   `json:"distill,omitempty"`  // learn from the original model's answers; labels, if any, only judge
+	Teacher string `json:"teacher,omitempty"`  // original model; "" for the bundle without its bottleneck
+	Naive   bool   `json:"naive,omitempty"`    // leave quantiser and codec out of training
+	NoCalib bool   `json:"no_calib,omitempty"` // start from the bottleneck as it is, uncalibrated
+	// Range is the quantiser's after training, "static" or "dynamic"; "": as the bundle was
+	// split, else static.
+	Range   string `json:"range,omitempty"`
+	Quality int    `json:"quality,omitempty"` // of the codec from now on, 1 to 100; 0 for the bundle's
+
+	// Loss is "cross-entropy", "mse", or with Distill "distill", "mse"; "" for the first.
+	Loss           string   `json:"loss,omitempty"`
+	LabelSmoothing float64  `json:"label_smoothing,omitempty"` // share of a label's weight that all classes get
+	Temperature    *float64 `json:"temperature,omitempty"`     // of Distill; nil for 1
+	FeatureWeight  *float64 `json:"feature_weight,omitempty"`  // of Distill: weight of matching the cut tensor; nil for 1
+	RateWeight     float64  `json:"rate_weight,omitempty"`     // weight of the payload in the loss, as bits a cell of the tile
+
+	Optimizer   string   `json:"optimizer,omitempty"`    // "sgd", "adam" or "adamw"; "" by what is trained
+	LR          float64  `json:"lr,omitempty"`           // highest learning rate; 0 by what is trained
+	Momentum    *float64 `json:"momentum,omitempty"`     // of sgd; nil for 0.9
+	Nesterov    bool     `json:"nesterov,omitempty"`     // Nesterov's momentum
+	WeightDecay *float64 `json:"weight_decay,omitempty"` // nil for 5e-4 for sgd, 0 for adam, 0.01 for adamw
+	DecayAll    bool     `json:"decay_all,omitempty"`    // decay biases and batch normalisation too
+	ClipNorm    *float64 `json:"clip_norm,omitempty"`    // largest norm of all gradients together; 0 for any, nil for 1 without batch normalisation
+	EMA         float64  `json:"ema,omitempty"`          // decay of an average of the weights that is used in the end; 0 for none
+	Schedule    string   `json:"schedule,omitempty"`     // of the learning rate: "cosine" or "", "step", "constant"
+	Warmup      *float64 `json:"warmup,omitempty"`       // epochs in which the learning rate rises; nil for 0.5
+
+	// RandomResizedCrop is the smallest and largest part of an image's area, "0.35,1", or
+	// "none"; "" for "0.5,1" for images of other sizes than the input's.
+	RandomResizedCrop string `json:"random_resized_crop,omitempty"`
+	RandomCrop        string `json:"random_crop,omitempty"` // pixels of padding, or "none"; "" for 2 for images of the input's size
+	Flip              string `json:"flip,omitempty"`        // "on" or "off": mirror half of the images; "" for on
+
+	Patience int  `json:"patience,omitempty"`  // end after so many epochs without a better result; 0 for never
+	KeepLast bool `json:"keep_last,omitempty"` // end with the last epoch's weights, not with the best
+	// Scores is the only output with scores of classes to train; "" for all.
+	Scores string `json:"scores,omitempty"`
+	// Statistics are those of batch normalisation in training: "batch", or "running" as in
+	// inference; "" for running with the backbone frozen, else batch.
+	Statistics string `json:"statistics,omitempty"`
+	Layout     string `json:"layout,omitempty"` // of activations in the step graph: "auto" or "", "nchw", "chwn"
+
+	// CheckpointEvery is the time between checkpoints within an epoch, in nanoseconds; 0
+	// for none, nil for a minute.
+	CheckpointEvery *time.Duration `json:"checkpoint_every,omitempty"`
+	Resume          bool           `json:"resume,omitempty"` // go on from the checkpoint of an interrupted training with the same options
+	Output          string         `json:"output,omitempty"` // model file to write, or a bundle other than the one that is read
+	Dump            string         `json:"dump,omitempty"`   // folder to write the graphs of step and evaluation to
+
+	Input map[string][]int64 `json:"input,omitempty"` // shapes that inputs are fixed to
+	ImageOptions
+	Reporter Reporter `json:"-"`
+
+	hopeless       func([]train.Epoch) bool // tells whether the epochs so far leave no hope; nil for never
+	keepCheckpoint bool                     // that of a training that is done is the caller's
+}
+
+// NoEpochs stands for no training at all: only the quality of the codec changes.
+const NoEpochs = -1
+
+// epochs is the number of epochs.
+func (o *TrainOptions) epochs() int {
+	switch o.Epochs {
+	case 0:
+		return 10
+	case NoEpochs:
+		return 0
+	}
+	return o.Epochs
+}
+
+// check finds wrong usage before any work.
+func (o *TrainOptions) check() error {
+	if o.Data == "" {
+		return usage("data", "is missing: which images?")
+	}
+	for _, c := range o.words() {
+		if err := oneOf(c.option, c.value, c.allowed...); err != nil {
+			return err
+		}
+	}
+	for _, c := range []struct {
+		option string
+		value  float64
+		below  float64
+	}{
+		{"val_split", orElse(o.ValSplit, 0), 1}, {"label_smoothing", o.LabelSmoothing, 1}, {"feature_weight", orElse(o.FeatureWeight, 0), anyNumber},
+		{"rate_weight", o.RateWeight, anyNumber},
+		{"momentum", orElse(o.Momentum, 0), 1}, {"weight_decay", orElse(o.WeightDecay, 0), anyNumber}, {"clip_norm", orElse(o.ClipNorm, 0), anyNumber},
+		{"ema", o.EMA, 1}, {"lr", o.LR, anyNumber},
+	} {
+		if err := within(c.option, c.value, 0, c.below); err != nil {
+			return err
+		}
+	}
+	if err := o.checkNumbers(); err != nil {
+		return err
+	}
+	_, err := o.augment(true, false)
+	return err
+}
+
+// words are the options that are one of some words.
+func (o *TrainOptions) words() []wordOption {
+	losses := []string{"", grad.CrossEntropy, grad.MeanSquared}
+	if o.Distill {
+		losses = []string{"", grad.Distill, grad.MeanSquared}
+	}
+	return []wordOption{
+		{"freeze", o.Freeze, []string{"", "none", "backbone", "mobile", "cloud"}},
+		{"loss", o.Loss, losses},
+		{"optimizer", o.Optimizer, []string{"", grad.SGD, grad.Adam, grad.AdamW}},
+		{"schedule", o.Schedule, []string{"", train.Cosine, train.Steps, train.Constant}},
+		{"range", o.Range, []string{"", "static", "dynamic"}},
+		{"statistics", o.Statistics, []string{"", "batch", "running"}},
+		{"flip", o.Flip, []string{"", "on", "off"}},
+		{"layout", o.Layout, []string{"", "auto", "nchw", "chwn"}},
+	}
+}
+
+type wordOption struct {
+	option, value string
+	allowed       []string
+}
+
+// checkNumbers finds numbers that cannot be, and options that do not go together.
+func (o *TrainOptions) checkNumbers() error {
+	temperature, warmup, every := orElse(o.Temperature, 1), orElse(o.Warmup, 0), orElse(o.CheckpointEvery, 0)
+	switch {
+	case o.Limit < 0 || o.ValLimit < 0:
+		return usage("limit", "%d, option val_limit %d: expected 0 (all) or more", o.Limit, o.ValLimit)
+	case o.Quality < 0 || o.Quality > 100:
+		return usage("quality", "%d: expected 1 to 100", o.Quality)
+	case o.Epochs == NoEpochs && o.Resume:
+		return usage("epochs", "0 trains nothing that option resume could go on with")
+	case o.Epochs < NoEpochs, o.Epochs == NoEpochs && o.Quality == 0:
+		return usage("epochs", "%d: expected 1 or more, or 0 to change no more than the option quality", max(o.Epochs+1, o.Epochs))
+	case o.Batch < 0:
+		return usage("batch", "%d: expected 1 or more", o.Batch)
+	case !(temperature > 0) || math.IsInf(temperature, 1):
+		return usage("temperature", "%v: expected a number larger than 0", temperature)
+	case !(warmup >= 0 && warmup <= math.MaxInt32):
+		return usage("warmup", "%v: expected a number of epochs, 0 or more", warmup)
+	case o.Patience < 0:
+		return usage("patience", "%d: expected 0 (never) or more", o.Patience)
+	case every < 0:
+		return usage("checkpoint_every", "%v: expected 0 (only after epochs) or more", every)
+	case o.Nesterov && orElse(o.Momentum, 0.9) == 0:
+		return usage("nesterov", "needs a option momentum larger than 0")
+	case o.RateWeight > 0 && o.Naive:
+		return usage("rate_weight", "has no meaning with option naive, which trains without the codec")
+	case !o.Distill && (o.Temperature != nil || o.FeatureWeight != nil):
+		return usage("temperature", "and option feature_weight have a meaning with option distill only")
+	case o.Teacher != "" && !o.Distill:
+		return usage("teacher", "has a meaning with option distill only")
+	}
+	return nil
+}
+
+// frozen is what keeps its weights.
+func (o *TrainOptions) frozen() string {
+	switch {
+	case o.Epochs == NoEpochs:
+		return "backbone"
+	case o.Freeze == "":
+		return "none"
+	}
+	return o.Freeze
+}
+
+// loss is what training makes small.
+func (o *TrainOptions) loss() grad.Loss {
+	l := grad.Loss{Kind: o.Loss, LabelSmoothing: o.LabelSmoothing, Temperature: orElse(o.Temperature, 1), RateWeight: o.RateWeight}
+	if l.Kind == "" {
+		l.Kind = grad.CrossEntropy
+		if o.Distill {
+			l.Kind = grad.Distill
+		}
+	}
+	if o.Distill {
+		l.FeatureWeight = orElse(o.FeatureWeight, 1)
+	}
+	return l
+}
+
+// augment returns how training images vary: options, or the defaults for small images
+// (random crops) and for larger ones (random resized crops). Whole tells that images have
+// another size than the input.
+func (o *TrainOptions) augment(images, whole bool) (feed.Augment, error) {
+	a, option, err := feed.AugmentOf(o.RandomResizedCrop, o.RandomCrop, o.Flip, images, whole)
+	if err != nil {
+		return a, usage(option, "%w", err)
+	}
+	return a, nil
+}
+
+// destination is what is written.
+func (o *TrainOptions) destination(path string) string {
+	if o.Output != "" {
+		return filepath.Clean(o.Output)
+	}
+	return filepath.Clean(path)
+}
+
+// inPlace tells whether what is read is replaced.
+func (o *TrainOptions) inPlace(path string) bool { return o.destination(path) == filepath.Clean(path) }
+
+// TrainResult is what a training gave. Rates are 0..1.
+type TrainResult struct {
+	Epochs       []train.Epoch     `json:"epochs"`
+	Start        *train.Validation `json:"start"` // nil where the last epoch is kept, and where there is nothing to judge by
+	Top1         *float64          `json:"top1"`  // of the weights that were kept, nil without labels
+	Agreement    *float64          `json:"agreement"`
+	PayloadBytes *float64          `json:"payload_bytes"`     // mean, nil where nothing crosses
+	Outputs      []train.Output    `json:"outputs,omitempty"` // where several are judged
+	Images       int               `json:"images"`            // of an epoch
+	ImagesPerSec float64           `json:"images_per_second"`
+	Kept         int               `json:"kept_epoch"` // 0: the start
+
+	Destination string `json:"-"` // the model or bundle that was written
+	Folder      string `json:"-"` // of log.jsonl, curves.html and checkpoints
+}
+
+// Train trains a bundle with its codec in the way, or a whole model. A bundle is updated
+// in place, its three files together; a whole model goes to Output. An untrained
+// bottleneck is calibrated on the training images first. Beside what is written,
+// NAME.train holds log.jsonl, curves.html and, until the training is done, the checkpoint
+// that Resume goes on from.
+func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	opened, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTraining(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	dir := train.Folder(trainingFolder(o.destination(path)))
+	if held, err := dir.HasCheckpoint(); err == nil && !held && o.Resume {
+		return nil, usage("resume", ": there is no checkpoint in %s: start without option resume", dir)
+	}
+	unlock, err := dir.Lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if now, err := os.Stat(path); err != nil || !os.SameFile(opened, now) {
+		return nil, fmt.Errorf("%s was replaced while it was read, by a training that ended just now: start again", path)
+	}
+	sets, err := t.openSets()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sets.train.EmptyClasses() {
+		t.notice("class %q has no images to train on", name)
+	}
+	done, err := t.before(path, dir)
+	if err == nil && done == nil {
+		done, err = t.run(ctx, path, dir, sets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.finish(ctx, path, dir, sets, done)
+}
+
+// before returns what an earlier process gave that trained and did not come to the end,
+// nil for none.
+func (t *training) before(path string, dir train.Folder) (*train.Written, error) {
+	switch {
+	case t.Resume && t.bottleneck && t.inPlace(path):
+		return dir.Written(t.meta.Pair)
+	case !t.Resume && t.epochs() > 0:
+		return nil, dir.Forget()
+	}
+	return nil, nil
+}
+
+// run trains and writes what was learnt.
+func (t *training) run(ctx context.Context, path string, dir train.Folder, sets *trainingSets) (*train.Written, error) {
+	if err := t.calibrate(ctx, sets); err != nil {
+		return nil, err
+	}
+	step, err := t.compile(ctx, sets)
+	if err != nil {
+		return nil, err
+	}
+	defer step.close()
+	history, err := step.run(ctx, dir, t, sets)
+	if err != nil {
+		return nil, err
+	}
+	done := &train.Written{History: history}
+	err = t.write(ctx, path, step.trainer.Params(), sets, func(pair string, requantised bool) error {
+		done.Pair, done.Requantised = pair, requantised
+		if t.epochs() == 0 || !t.inPlace(path) {
+			return nil
+		}
+		return dir.Note(done)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; what was learnt is kept in %s: option resume writes it again", err, dir)
+	}
+	return done, nil
+}
+
+// finish makes the result of a training that is written, and leaves its folder with the
+// curves.
+func (t *training) finish(ctx context.Context, path string, dir train.Folder, sets *trainingSets, done *train.Written) (*TrainResult, error) {
+	h, to := done.History, t.destination(path)
+	kept := h.Result()
+	r := &TrainResult{
+		Epochs: h.Epochs, Start: h.Start, Images: sets.train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
+		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
+		Destination: to, Folder: string(dir),
+	}
+	if done.Requantised && sets.val != nil { // the range is another than that of the last epoch
+		v, err := t.judge(ctx, sets)
+		if err != nil {
+			return nil, err
+		}
+		r.Top1, r.PayloadBytes = v.Top1, v.PayloadBytes
+		if t.said != nil {
+			r.Agreement, r.Outputs = v.Agreement, v.Outputs
+		}
+	}
+	if t.epochs() == 0 {
+		return r, nil
+	}
+	if err := train.WriteCurves(dir.Curves(), filepath.Base(to), h); err != nil {
+		return nil, err
+	}
+	if t.keepCheckpoint {
+		return r, nil
+	}
+	return r, dir.Finish()
+}
+
+// trainingFolder returns the folder for log, curves and checkpoint.
+func trainingFolder(destination string) string {
+	return strings.TrimSuffix(destination, ".onnx") + ".train"
+}
+
+// interrupted says how to go on.
+func interrupted(dir train.Folder) error {
+	if held, _ := dir.HasCheckpoint(); !held {
+		return errors.New("interrupted before there was a checkpoint: the same command begins again")
+	}
+	return errors.New("interrupted; bnc train ... option resume goes on from the last checkpoint")
+}

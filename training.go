@@ -1,0 +1,390 @@
+package bnc
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/opt"
+	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// learnable are the passes that a network goes through before it is trained and that
+// what is written keeps: they give each weight a name of its own.
+var learnable = []passes.Pass{
+	convert.Initializers, convert.InlineFunctions,
+	{Name: "own-weights", Doc: "give nodes that learn separately weights of their own", Run: grad.OwnWeights},
+}
+
+// training is a bundle or a model that is to be trained.
+type training struct {
+	TrainOptions
+	progress
+	path string // of the joined network, or the model
+	meta bundle.Meta
+	// source is what trained weights go into: the joined network of a bundle, or
+	// the model.
+	source     *ir.Model
+	bottleneck bool
+	external   bool // weights in files of their own
+	// calibrated tells that the quantiser's static range is that of real images.
+	calibrated bool
+	teacher    *ir.Model // of option distill, or of the outputs that labels are not of; nil for none
+	// taught is how the teacher's own file prepares images, nil for unknown.
+	taught *imagein.Preprocess
+	labels []string         // names of the classes, nil for unknown
+	heads  []head           // what is trained and judged, which compile chooses
+	said   map[string][]int // by output, the teacher's classes of the images to judge by
+	// session is how graphs run: with every optimisation, which gives layers whose
+	// weights are constants, frozen ones and the teacher's, a blocked layout.
+	session ort.Options
+}
+
+// openTraining loads what is at path and, where one is to teach, its teacher.
+func openTraining(ctx context.Context, path string, o TrainOptions) (*training, error) {
+	session := ort.Options{Threads: o.Threads, TensorByTensor: true}
+	subject, err := openSubject(path, session)
+	if err != nil {
+		return nil, err
+	}
+	t := &training{TrainOptions: o, progress: progress{o.Reporter}, path: path, meta: subject.meta, bottleneck: subject.joined != "", session: session}
+	switch {
+	case subject.pair != nil && subject.joined == "":
+		return nil, usage("", "%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
+	case t.bottleneck && subject.pair == nil:
+		return nil, usage("", "%s is one file of a bundle, and all three change together: give the folder %s", path, filepath.Dir(path))
+	case t.bottleneck:
+		t.path = subject.joined
+	case o.Output == "":
+		return nil, usage("", "which file is to be written? give option output FILE: a model is not changed in place")
+	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.RateWeight > 0:
+		return nil, usage("naive", ", option no_calib, option range, option quality and option rate_weight have a meaning for bundles only: %s has no bottleneck", path)
+	case o.frozen() != "none":
+		return nil, usage("freeze", "%s has a meaning for bundles only: %s has no bottleneck", o.Freeze, path)
+	case o.Distill && o.Teacher == "":
+		return nil, usage("distill", "of a whole model needs option teacher MODEL: its own answers teach it nothing")
+	}
+	if err := o.destinationFits(path, t.bottleneck); err != nil {
+		return nil, err
+	}
+	if t.labels, err = o.readLabels(); err != nil {
+		return nil, err
+	}
+	if t.labels == nil {
+		t.labels = t.meta.Labels
+	}
+	if t.source, err = loadLearnable(ctx, t.path, o.Input); err != nil {
+		return nil, err
+	}
+	if o.Quality > 0 {
+		t.meta.Quality = o.Quality
+		if err := setQuality(t.source, o.Quality); err != nil {
+			return nil, err
+		}
+	}
+	_, err = os.Stat(t.path + ".data")
+	t.external = err == nil
+	t.calibrated = t.bottleneck && t.meta.Range == bundle.RangeStatic
+	if o.Distill {
+		if t.teacher, err = t.openTeacher(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// destinationFits tells before hours of work whether what is trained can be written.
+func (o *TrainOptions) destinationFits(path string, bottleneck bool) error {
+	to := o.destination(path)
+	stat, err := os.Stat(to)
+	switch {
+	case bottleneck && errors.Is(err, os.ErrNotExist):
+		return nil
+	case bottleneck:
+		return onlyBundle(to)
+	case err == nil && stat.IsDir():
+		return usage("output", "%s is a folder: a file is to be written", to)
+	}
+	return nil
+}
+
+// loadLearnable loads a model, gives inputs the shapes of option input and makes it
+// learnable.
+func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*ir.Model, error) {
+	a, err := analyse(ctx, path, fix)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := passes.RunContext(ctx, a.Model, learnable, nil); err != nil {
+		return nil, unusable("%s: %w", path, err)
+	}
+	return a.Model, nil
+}
+
+// openTeacher returns the model whose answers teach.
+func (t *training) openTeacher(ctx context.Context) (*ir.Model, error) {
+	if t.Teacher == "" {
+		if !t.meta.Backbone {
+			return nil, usage("distill", ": the bundle's weights are not the original's any more; name the original model by option teacher MODEL")
+		}
+		m := t.source.Clone()
+		return m, bottleneck.Bypass(m)
+	}
+	m, err := loadLearnable(ctx, t.Teacher, t.Input)
+	if err != nil {
+		return nil, fmt.Errorf("option teacher: %w", err)
+	}
+	subject, err := openSubject(t.Teacher, t.session)
+	if err != nil {
+		return nil, fmt.Errorf("option teacher: %w", err)
+	}
+	t.taught = subject.meta.Preprocess
+	if t.bottleneck {
+		hash, err := onnx.Hash(t.Teacher)
+		if err != nil {
+			return nil, err
+		}
+		if hash != t.meta.SourceSHA256 {
+			return nil, unusable("option teacher %s: its SHA-256 is %.12s, the bundle was made from %.12s: give the model that was split", t.Teacher, hash, t.meta.SourceSHA256)
+		}
+	}
+	return m, nil
+}
+
+// original returns the network without its bottleneck.
+func (t *training) original(from *ir.Model) (*cut.Analysis, error) {
+	m := from.Clone()
+	if err := bottleneck.Bypass(m); err != nil {
+		return nil, err
+	}
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return cut.Find(m, info), nil
+}
+
+// settings are those that the bundle was split with, for a cut of the original.
+func (t *training) settings(c *cut.Cut) (split.Settings, error) {
+	channels := int64(t.meta.Channels)
+	if t.source.Graph.Value("bnc.reduce.channel.weight") == nil {
+		channels = 0 // full
+	}
+	g, err := bottleneck.CutGeometry(c, channels, int64(t.meta.Stride))
+	if err != nil {
+		return split.Settings{}, unusable("%w", err)
+	}
+	anatomy, err := bottleneck.Anatomy(t.source)
+	if err != nil {
+		return split.Settings{}, err
+	}
+	g.Signed = anatomy.Signed()
+	if w := t.source.Graph.Value("bnc.restore.residual.conv1.weight"); w != nil && w.Init() != nil {
+		g.Width = w.Init().Dims()[0]
+	}
+	q := bottleneck.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
+	return split.Settings{
+		Geometry: g, Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, TX2: t.meta.Target == "tx2",
+	}, nil
+}
+
+// rebuild splits the network of from again, with other units or another range.
+func (t *training) rebuild(ctx context.Context, from *ir.Model, change func(*split.Settings) error) (*split.Bundle, *cut.Cut, split.Settings, error) {
+	fail := func(err error) (*split.Bundle, *cut.Cut, split.Settings, error) {
+		return nil, nil, split.Settings{}, err
+	}
+	a, err := t.original(from)
+	if err != nil {
+		return fail(err)
+	}
+	c, err := a.Resolve(t.meta.Tensor)
+	if err != nil {
+		return fail(err)
+	}
+	settings, err := t.settings(c)
+	if err != nil {
+		return fail(err)
+	}
+	if settings.Units, err = bottleneck.UnitsOf(from, settings.Geometry); err != nil {
+		return fail(err)
+	}
+	if err := change(&settings); err != nil {
+		return fail(err)
+	}
+	b, _, err := split.Split(ctx, a, c, settings, nil)
+	return b, c, settings, err
+}
+
+// calibrate replaces a bottleneck that was neither calibrated nor trained by one
+// that fits the training images.
+func (t *training) calibrate(ctx context.Context, sets *trainingSets) error {
+	if !t.bottleneck || t.NoCalib || t.meta.Calibrated || t.calibrated {
+		return nil
+	}
+	b, _, _, err := t.rebuild(ctx, t.source, func(settings *split.Settings) error {
+		cal, err := calibrate(ctx, t.progress, calibrationSource{
+			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
+			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, option: "data",
+			session: t.session, // what cannot be used is told when it is trained on
+		}, settings.Geometry)
+		if err != nil {
+			return err
+		}
+		settings.Units = cal.units
+		settings.Quantiser.Dynamic = t.Range == "dynamic"
+		settings.Quantiser.Lo, settings.Quantiser.Hi = cal.units.Lo, cal.units.Hi
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.source, t.calibrated = b.Bottlenet, true
+	if t.Range != "dynamic" {
+		if err := t.readRange(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRange takes the static range over into the metadata, from the graph.
+func (t *training) readRange() error {
+	lo, width := t.source.Graph.Value("bnc.quantiser.lo"), t.source.Graph.Value("bnc.quantiser.width")
+	if lo == nil || width == nil || lo.Const() == nil || width.Const() == nil {
+		return fmt.Errorf("BUG: a calibrated bottleneck without a static range")
+	}
+	l, err := lo.Const().Floats()
+	if err != nil {
+		return err
+	}
+	w, err := width.Const().Floats()
+	if err != nil {
+		return err
+	}
+	t.meta.Range, t.meta.Lo, t.meta.Hi = bundle.RangeStatic, float64(l[0]), float64(l[0]+w[0])
+	return nil
+}
+
+// write puts the trained weights into the model or the bundle. Before, unless nil, is
+// called when nothing but the bundle's files is left to do, with its pair and whether
+// its quantiser was given another range.
+func (t *training) write(ctx context.Context, path string, weights map[string][]float32, sets *trainingSets, before func(pair string, requantised bool) error) error {
+	trained := t.source.Clone()
+	if err := grad.SetWeights(trained, weights); err != nil {
+		return err
+	}
+	t.source = trained
+	if !t.bottleneck {
+		if _, err := passes.RunContext(ctx, trained, []passes.Pass{opt.DeadCode}, nil); err != nil { // of what weights were computed
+			return err
+		}
+		return t.writeModel(ctx, sets)
+	}
+	backbone := false
+	for name := range weights {
+		backbone = backbone || !strings.HasPrefix(name, bottleneck.UnitName)
+	}
+	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
+	requantised := !dynamic && (t.Naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
+	b, c, settings, err := t.rebuild(ctx, trained, func(settings *split.Settings) error {
+		settings.Quantiser.Dynamic = dynamic
+		if !requantised || dynamic {
+			return nil
+		}
+		var err error
+		settings.Quantiser.Lo, settings.Quantiser.Hi, err = t.measureRange(ctx, trained, sets)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
+	meta := t.newMeta(settings, sets)
+	meta.Backbone = t.meta.Backbone && !backbone
+	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
+		return err
+	}
+	dest, err := openBundle(t.destination(path))
+	if err != nil {
+		return err
+	}
+	defer dest.discard()
+	if before != nil {
+		if err := before(meta.Pair, requantised); err != nil {
+			return err
+		}
+	}
+	t.source = b.Bottlenet
+	return dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (bottleneck.Meta, error) { return meta, nil })
+}
+
+// newMeta is the metadata of the trained bundle.
+func (t *training) newMeta(settings split.Settings, sets *trainingSets) bottleneck.Meta {
+	meta := settings.Meta()
+	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensor, t.meta.Outputs, t.meta.SourceSHA256
+	meta.Calibrated, meta.Labels = true, t.namesOf(sets)
+	meta.Preprocess = t.preprocess(sets)
+	return meta
+}
+
+// namesOf are the names of the classes: those that are known, or the folders' own where
+// they were learnt.
+func (t *training) namesOf(sets *trainingSets) []string {
+	if t.labels == nil && !t.Distill && sets.train.Labelled() && !data.Numbered(sets.train.Classes()) {
+		return sets.train.Classes()
+	}
+	return t.labels
+}
+
+// preprocess is how images become inputs: as in the training, or as it was known
+// before where tensors were trained on; nil for unknown.
+func (t *training) preprocess(sets *trainingSets) any {
+	if p := cmp.Or(sets.preprocess, t.meta.Preprocess); p != nil {
+		return p
+	}
+	return nil
+}
+
+// weightsID tells trained weights apart.
+func weightsID(weights map[string][]float32) string {
+	var names []string
+	for name := range weights {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	h := sha256.New()
+	for _, name := range names {
+		h.Write([]byte(name))
+		h.Write(ir.AppendFloat32s(nil, weights[name]))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// writeModel writes a whole model with what it has learnt about its images.
+func (t *training) writeModel(ctx context.Context, sets *trainingSets) error {
+	m := t.source
+	meta := bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}
+	if err := bottleneck.DescribeModel(m, meta); err != nil {
+		return err
+	}
+	return onnx.Save(ctx, t.Output, m, onnx.SaveOptions{External: t.external})
+}

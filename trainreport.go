@@ -1,0 +1,70 @@
+package bnc
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+func newFeeder(port model.Port, sets *trainingSets) (*feed.Feeder, error) {
+	f, err := feed.New([]model.Port{port}, sets.choose)
+	if err != nil {
+		return nil, unusable("%w", err)
+	}
+	return f, nil
+}
+
+// shownTraining tells how a training goes on: an epoch is a phase.
+type shownTraining struct {
+	progress
+	epochOf int // whose phase goes on, 0 for none
+	phase   *phase
+	last    time.Time
+}
+
+// step tells of a step, five times a second at most.
+func (s *shownTraining) step(at train.Status) {
+	if s.epochOf != at.Epoch {
+		s.epochOf, s.phase = at.Epoch, s.progress.phase(fmt.Sprintf("epoch %d/%d", at.Epoch, at.Epochs), at.Steps)
+	}
+	if now := time.Now(); now.Sub(s.last) > 200*time.Millisecond || at.Step == at.Steps {
+		s.last = now
+		s.phase.at(at.Step, at)
+	}
+}
+
+// start tells what the weights are worth that the training begins with.
+func (s *shownTraining) start(v train.Validation) {
+	if line := judgement(v); len(line) > 0 {
+		s.about(v, "start: %s", strings.Join(line, ", "))
+	}
+}
+
+// epoch tells what an epoch gave.
+func (s *shownTraining) epoch(e train.Epoch) {
+	s.epochOf = 0
+	line := append([]string{fmt.Sprintf("loss %.4f, training top-1 %.1f%%", e.Loss, 100*e.TrainTop1)},
+		judgement(train.Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs})...)
+	s.about(e, "epoch %d: %s (%.0f s)", e.Epoch, strings.Join(line, ", "), e.Seconds)
+}
+
+// judgement says what is known of v.
+func judgement(v train.Validation) (parts []string) {
+	if v.Top1 != nil {
+		parts = append(parts, fmt.Sprintf("top-1 %.2f%%", 100**v.Top1))
+	}
+	if v.Agreement != nil {
+		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
+	}
+	for _, o := range v.Outputs {
+		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", o.MeasureText(), o.Name, 100*o.Value))
+	}
+	if v.PayloadBytes != nil {
+		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
+	}
+	return parts
+}
