@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -96,8 +95,17 @@ func GoImage(t testing.TB, name string) string {
 // Source returns the path of one of the repository's files.
 func Source(name ...string) string { return filepath.Join(append([]string{root()}, name...)...) }
 
-// root returns the repository's folder.
+// root returns the repository's folder: tests run in that of their package.
 func root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	panic("BUG: the test does not run in its package's folder")
 }
