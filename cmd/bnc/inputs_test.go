@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc/runtime/profile"
 )
 
 // withWeights writes a network with weights w and b in place of INITS.
@@ -19,7 +21,7 @@ func withWeights(t *testing.T, text string) string {
 func drawnFile(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := png.Encode(&b, drawing()); err != nil {
+	if err := png.Encode(&b, profile.Drawing()); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "drawn.png")

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"strconv"
 	"strings"
 
-	"github.com/bottlenet/bnc"
-	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/passes/bottleneck"
-	splitter "github.com/bottlenet/bnc/passes/split"
 	"github.com/spf13/pflag"
 )
 
-// splitOptions are the flags of a split in commands that are not of the library yet.
+// splitOptions are the flags of a split in a search, which is not of the library yet.
 type splitOptions struct {
 	after, channels, codec, quantRange, codecAt, target string
 	stride, width                                       int64
@@ -113,39 +109,4 @@ func oneOf(flag, value string, allowed []string) error {
 		}
 	}
 	return usagef("--%s %q: expected one of %s", flag, value, strings.TrimPrefix(strings.Join(allowed, ", "), ", "))
-}
-
-// settings turns the flags into those of the passes.
-func (o splitOptions) settings(c *cut.Cut) (splitter.Settings, error) {
-	if o.plain {
-		return splitter.Settings{Plain: true}, nil
-	}
-	channels := int64(0)
-	if o.channels != "full" {
-		channels, _ = strconv.ParseInt(o.channels, 10, 64) // checked
-	}
-	g, err := bottleneck.CutGeometry(c, channels, o.stride)
-	if err != nil {
-		return splitter.Settings{}, unusableError{err}
-	}
-	g.Width, g.Seed = o.width, o.seed
-	dynamic := o.quantRange == "dynamic" || o.quantRange == "" && o.calib == ""
-	return splitter.Settings{
-		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: o.bits, Dynamic: dynamic}, Quality: o.quality,
-		CodecAt: o.codecAt, FP16: o.fp16, TX2: o.target == targetTX2,
-	}, nil
-}
-
-// split is bnc.Split with the options that bnc profile has flags for.
-func split(ctx context.Context, _ streams, path string, o splitOptions) error {
-	shapes, err := parseInputs(o.inputs)
-	if err != nil {
-		return err
-	}
-	channels, err := bnc.ParseChannels(o.channels)
-	if err != nil {
-		return err
-	}
-	_, err = bnc.Split(ctx, path, bnc.SplitOptions{After: o.after, Channels: channels, Stride: int(o.stride), Input: shapes, Out: o.out})
-	return err
 }

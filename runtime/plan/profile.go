@@ -87,6 +87,20 @@ type CutProfile struct {
 	MobileBytes  int64    `json:"mobile_bytes,omitempty"` // of its weights
 }
 
+// Put adds an entry; a pair that was run takes the place of a sum of nodes.
+func (p *Profile) Put(entry CutProfile) {
+	for i, e := range p.Cuts {
+		if e.String() != entry.String() {
+			continue
+		}
+		if entry.Method == MethodPair {
+			p.Cuts[i] = entry
+		}
+		return
+	}
+	p.Cuts = append(p.Cuts, entry)
+}
+
 // Plain tells whether the cut tensor itself crosses.
 func (c CutProfile) Plain() bool { return c.S == 0 }
 
