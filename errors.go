@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -11,9 +12,13 @@ import (
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/runtime/bench"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/serve"
 )
 
 // UsageError is a wrong use of a function: options that cannot be, or do not go
@@ -90,9 +95,11 @@ var kinds = []struct {
 	kind Kind
 	is   func(error) bool
 }{
-	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]},
+	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]}, {Usage, is[*serve.OptionsError]},
 	{Data, is[*DataError]}, {Data, is[*cut.Error]}, {Data, is[*passes.UnsuitableError]},
-	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*ops.DamagedError]},
+	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*bundle.NoneError]}, {Data, is[*ops.DamagedError]},
+	{Data, is[*client.PairError]}, {Data, is[*client.ServerError]}, {Data, is[*client.MixedError]}, {Data, is[*oip.CredentialsError]}, {Data, refused},
+	{Data, is[*serve.LoadError]}, {Data, is[*bench.UnusableError]},
 	{Data, func(err error) bool {
 		return errors.Is(err, onnx.ErrFormat) || errors.Is(err, model.ErrFormat) || errors.Is(err, fs.ErrNotExist)
 	}},
@@ -101,4 +108,10 @@ var kinds = []struct {
 func is[E error](err error) bool {
 	var e E
 	return errors.As(err, &e)
+}
+
+// refused tells refusals of a server that are about the model or the data.
+func refused(err error) bool {
+	refusal := (*oip.Error)(nil)
+	return errors.As(err, &refusal) && slices.Contains([]oip.Cause{oip.Invalid, oip.NotFound, oip.Mismatch, oip.TooLarge, oip.Unsupported}, refusal.Cause)
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc/runtime/bench"
 )
 
 // photoFolder writes two different photographs of 40 x 36 pixels as PNG and returns
@@ -58,7 +60,7 @@ func TestBench(t *testing.T) {
 	bottleneck, plain := c.bundle("net-rb1"), c.bundle("net-rb6-plain")
 
 	const slow = "400kbit,15ms"
-	var measured struct{ Rows []benchRow }
+	var measured struct{ Rows []bench.Row }
 	out := mustBnc(t, "bench", c.model, bottleneck, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--json")
 	if err := json.Unmarshal([]byte(out), &measured); err != nil {
 		t.Fatalf("%v\n%s", err, out)

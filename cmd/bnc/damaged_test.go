@@ -106,10 +106,9 @@ func TestDamagedImage(t *testing.T) {
 	if _, stderr, code := tryBnc(t, "profile", model, "--cuts", "r", "--input", filepath.Join(bad, "1"), "--runs", "20", "-o", filepath.Join(t.TempDir(), "p.json")); code != exitDone || strings.Count(stderr, torn) != 1 {
 		t.Errorf("profile: exit code %d: %s", code, stderr)
 	}
-	var told []string
-	photos, err := readPhotos(bad, 0, func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) })
-	if err != nil || len(photos.items) != 9 || len(told) != 1 || strings.Count(told[0], torn) != 1 {
-		t.Errorf("bench: %d images, %q, %v", len(photos.items), told, err)
+	out, stderr, code := tryBnc(t, "bench", model, "--input", bad, "--link", "none", "--n", "9", "--json")
+	if code != exitDone || strings.Count(stderr, torn) != 1 {
+		t.Errorf("bench: exit code %d: %s%s", code, out, stderr)
 	}
 	none := filepath.Join(t.TempDir(), "none")
 	if err := os.Mkdir(none, 0o755); err != nil {

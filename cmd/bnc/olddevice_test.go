@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/bottlenet/bnc/compiler/onnxpb"
+	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -126,7 +127,7 @@ func asFloats(b []byte) []float32 {
 func TestRunOnOldRuntime(t *testing.T) {
 	env, dir := oldDevice(t), tx2Pair(t)
 	picture := filepath.Join(blackSet(t), "black.png")
-	type answer struct{ Results []runResult }
+	type answer struct{ Results []classify.Result }
 	parse := func(out []byte) (a answer) {
 		if err := json.Unmarshal(out, &a); err != nil || len(a.Results) != 1 || len(a.Results[0].Top) == 0 {
 			t.Fatalf("%v: %s", err, out)

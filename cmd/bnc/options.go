@@ -268,3 +268,18 @@ func declareImages(fs *pflag.FlagSet, o *bnc.ImageOptions) {
 	fs.Float64SliceVar(&o.Std, "std", nil, "standard deviation of each channel, a,b,c")
 	fs.StringVar(&o.Labels, "labels", "", "file with the name of a class a line")
 }
+
+// standsFor says in the help which value a flag's zero stands for.
+func standsFor(fs *pflag.FlagSet, name string, value any) {
+	fs.Lookup(name).DefValue = fmt.Sprint(value)
+}
+
+// notZero refuses a zero that was given to flags whose zero stands for their default.
+func notZero(fs *pflag.FlagSet, expected string, names ...string) error {
+	for _, name := range names {
+		if f := fs.Lookup(name); f.Changed && (f.Value.String() == "0" || f.Value.String() == "0s") {
+			return usagef("--%s %s: expected %s", name, f.Value, expected)
+		}
+	}
+	return nil
+}

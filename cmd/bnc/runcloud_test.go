@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/classify"
 )
 
 // cloudSet is a model, bundles of it in one folder, and inputs.
@@ -46,7 +49,7 @@ func newCloudSet(t *testing.T) cloudSet {
 }
 
 // serveHere runs bnc serve in this process until the test ends.
-func serveHere(t *testing.T, args ...string) servingJSON {
+func serveHere(t *testing.T, args ...string) bnc.Serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
@@ -56,7 +59,7 @@ func serveHere(t *testing.T, args ...string) servingJSON {
 		in.Close()
 		code <- c
 	}()
-	var s servingJSON
+	var s bnc.Serving
 	if err := json.NewDecoder(out).Decode(&s); err != nil {
 		t.Fatalf("bnc serve: %v, exit code %d", err, <-code)
 	}
@@ -71,12 +74,12 @@ func serveHere(t *testing.T, args ...string) servingJSON {
 }
 
 // cloudRuns reads the lines of bnc run --jsonl.
-func cloudRuns(t *testing.T, args ...string) []runResult {
+func cloudRuns(t *testing.T, args ...string) []classify.Result {
 	t.Helper()
-	var results []runResult
+	var results []classify.Result
 	d := json.NewDecoder(strings.NewReader(mustBnc(t, append([]string{"run", "--jsonl", "--top", "3"}, args...)...)))
 	for d.More() {
-		var r runResult
+		var r classify.Result
 		if err := d.Decode(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +91,7 @@ func cloudRuns(t *testing.T, args ...string) []runResult {
 // sameTop compares rankings. A server may join images to other batches, for
 // which ONNX Runtime chooses other kernels: probabilities of a network in
 // float32 differ by less than 1e-4.
-func sameTop(t *testing.T, got, want runResult) {
+func sameTop(t *testing.T, got, want classify.Result) {
 	t.Helper()
 	if got.Input != want.Input || len(got.Top) != len(want.Top) {
 		t.Fatalf("%+v, expected %+v", got, want)
@@ -191,7 +194,7 @@ func TestServerKilled(t *testing.T) {
 	lines, kills, by := json.NewDecoder(out), 0, map[string]int{}
 	n := 0
 	for ; lines.More(); n++ {
-		var r runResult
+		var r classify.Result
 		if err := lines.Decode(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +243,7 @@ func startServer(t *testing.T, path, address string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill() })
-	if err := json.NewDecoder(out).Decode(new(servingJSON)); err != nil {
+	if err := json.NewDecoder(out).Decode(new(bnc.Serving)); err != nil {
 		t.Fatalf("bnc serve: %v, %v", err, c.Wait())
 	}
 	return c

@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
 	"syscall"
 	"time"
 
-	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/serve"
 	"github.com/spf13/pflag"
 )
@@ -57,88 +53,66 @@ Examples:
 	setup: setupServe,
 }
 
-type serveOptions struct {
-	server              serve.ServerOptions
-	models              serve.Options
-	ep                  string
-	watch               string
-	memory              int64
-	logFormat, logLevel string
-	json                bool
-}
-
 func setupServe(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	var o serveOptions
-	fs.StringVar(&o.server.HTTP, "http", "127.0.0.1:8000", `address of HTTP, port 0 for any free one, "" for none`)
-	fs.StringVar(&o.server.GRPC, "grpc", "127.0.0.1:8001", `address of gRPC, port 0 for any free one, "" for none`)
-	fs.StringVar(&o.watch, "watch", "", "folder whose bundles and models are served, as they come and go")
-	fs.IntVar(&o.models.MaxBatch, "max-batch", 8, "images that are computed together at most")
-	fs.DurationVar(&o.models.MaxDelay, "max-delay", 2*time.Millisecond, "how long an image waits for others")
-	fs.IntVar(&o.models.Queue, "queue", 256, "requests of a model that may wait; more are refused")
-	fs.IntVar(&o.models.Instances, "instances", 1, "runs that are computed at a time")
-	fs.IntVar(&o.models.Session.Threads, "threads", 0, "threads of a session, 0 for one a core")
-	fs.StringVar(&o.ep, "ep", "cpu", "execution providers in order of preference: cpu, cuda, tensorrt")
-	fs.StringVar(&o.server.CertFile, "tls-cert", "", "PEM file with the server's certificate")
-	fs.StringVar(&o.server.KeyFile, "tls-key", "", "PEM file with its key")
-	fs.StringVar(&o.server.ClientCAFile, "client-ca", "", "PEM file with authorities: clients need a certificate of theirs")
-	fs.StringVar(&o.server.TokenFile, "tokens", "", "file of bearer tokens, one a line: clients need one of them")
-	fs.BoolVar(&o.server.Insecure, "insecure", false, "let everybody in, from other machines too")
-	fs.Int64Var(&o.server.MaxBody, "max-body", serve.DefaultMaxBody, "bytes of a request at most")
-	fs.IntVar(&o.models.MaxPixels, "max-pixels", serve.DefaultMaxPixels, "pixels of an image file at most")
-	fs.Int64Var(&o.memory, "memory", 2*serve.DefaultMemory, "bytes that requests may take together: half of them as they arrive, half for decoded images")
-	fs.IntVar(&o.server.MaxConnections, "max-connections", serve.DefaultMaxConnections, "connections of HTTP and of gRPC at most")
-	fs.DurationVar(&o.server.DrainTimeout, "drain", serve.DefaultDrainTimeout, "how long requests may go on when the server ends")
-	fs.StringVar(&o.logFormat, "log-format", "text", "text or json, on stderr")
-	fs.StringVar(&o.logLevel, "log-level", "info", "debug (every request), info, warn or error")
-	fs.BoolVar(&o.json, "json", false, "print one JSON document with addresses and models when ready")
-	return func(ctx context.Context, s streams, args []string) error {
-		models, err := o.check(args)
-		if err != nil {
+	var o bnc.ServeOptions
+	var format, level string
+	var asJSON bool
+	delay := 2 * time.Millisecond
+	o.MaxDelay = &delay
+	fs.StringVar(&o.HTTP, "http", bnc.DefaultHTTP, `address of HTTP, port 0 for any free one, "" for none`)
+	fs.StringVar(&o.GRPC, "grpc", bnc.DefaultGRPC, `address of gRPC, port 0 for any free one, "" for none`)
+	fs.StringVar(&o.Watch, "watch", "", "folder whose bundles and models are served, as they come and go")
+	fs.IntVar(&o.MaxBatch, "max-batch", 8, "images that are computed together at most")
+	fs.DurationVar(&delay, "max-delay", delay, "how long an image waits for others")
+	fs.IntVar(&o.Queue, "queue", 256, "requests of a model that may wait; more are refused")
+	fs.IntVar(&o.Instances, "instances", 1, "runs that are computed at a time")
+	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
+	fs.StringVar(&o.Providers, "ep", "cpu", "execution providers in order of preference: cpu, cuda, tensorrt")
+	fs.StringVar(&o.CertFile, "tls-cert", "", "PEM file with the server's certificate")
+	fs.StringVar(&o.KeyFile, "tls-key", "", "PEM file with its key")
+	fs.StringVar(&o.ClientCAFile, "client-ca", "", "PEM file with authorities: clients need a certificate of theirs")
+	fs.StringVar(&o.TokenFile, "tokens", "", "file of bearer tokens, one a line: clients need one of them")
+	fs.BoolVar(&o.Insecure, "insecure", false, "let everybody in, from other machines too")
+	fs.Int64Var(&o.MaxBody, "max-body", serve.DefaultMaxBody, "bytes of a request at most")
+	fs.IntVar(&o.MaxPixels, "max-pixels", serve.DefaultMaxPixels, "pixels of an image file at most")
+	fs.Int64Var(&o.Memory, "memory", bnc.DefaultServeMemory, "bytes that requests may take together: half of them as they arrive, half for decoded images")
+	fs.IntVar(&o.MaxConnections, "max-connections", serve.DefaultMaxConnections, "connections of HTTP and of gRPC at most")
+	fs.DurationVar(&o.DrainTimeout, "drain", serve.DefaultDrainTimeout, "how long requests may go on when the server ends")
+	fs.StringVar(&format, "log-format", "text", "text or json, on stderr")
+	fs.StringVar(&level, "log-level", "info", "debug (every request), info, warn or error")
+	fs.BoolVar(&asJSON, "json", false, "print one JSON document with addresses and models when ready")
+	return func(ctx context.Context, s streams, args []string) (err error) {
+		if err := notZero(fs, "1 or more", "max-batch", "queue", "instances"); err != nil {
 			return err
 		}
-		log, err := newLog(s.err, o.logFormat, o.logLevel)
-		if err != nil {
+		if err := notZero(fs, "more than 0", "max-pixels", "memory", "max-body", "max-connections", "drain"); err != nil {
 			return err
 		}
-		return serveModels(ctx, s, log, models, o)
+		if o.Log, err = newLog(s.err, format, level); err != nil {
+			return err
+		}
+		for _, address := range []*string{&o.HTTP, &o.GRPC} {
+			if *address == "" {
+				*address = bnc.NoAddress
+			}
+		}
+		if asJSON {
+			o.Ready = func(serving bnc.Serving) error { return printJSON(s.out, serving) }
+		}
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(o.Memory + aside)
+		}
+		hangup := make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+		o.Reload = hangup
+		return bnc.Serve(ctx, args, o)
 	}
 }
 
-// check reads the flags that have a form, and returns models by their names.
-func (o *serveOptions) check(args []string) (map[string]string, error) {
-	m := &o.models
-	switch {
-	case len(args) == 0 && o.watch == "":
-		return nil, usagef("expected bundles or models to serve, or a folder of them with --watch")
-	case m.MaxBatch < 1 || m.Queue < 1 || m.Instances < 1:
-		return nil, usagef("--max-batch %d, --queue %d, --instances %d: expected 1 or more", m.MaxBatch, m.Queue, m.Instances)
-	case m.MaxDelay < 0:
-		return nil, usagef("--max-delay %v: expected 0 or more", m.MaxDelay)
-	case m.MaxPixels < 1 || o.memory < 2:
-		return nil, usagef("--max-pixels %d, --memory %d: expected more than 0", m.MaxPixels, o.memory)
-	case o.server.MaxBody < 1 || o.server.MaxConnections < 1 || o.server.DrainTimeout <= 0:
-		return nil, usagef("--max-body %d, --max-connections %d, --drain %v: expected more than 0", o.server.MaxBody, o.server.MaxConnections, o.server.DrainTimeout)
-	}
-	o.server.Memory, m.Memory = o.memory-o.memory/2, o.memory/2
-	var err error
-	if m.Session.Providers, err = ort.ParseProviders(o.ep); err != nil {
-		return nil, usageError{err}
-	}
-	return namedModels(args, bundle.Name)
-}
-
-// namedModels returns bundles and models by the names that a server gives them.
-func namedModels(paths []string, nameOf func(path string) string) (map[string]string, error) {
-	models := map[string]string{}
-	for _, path := range paths {
-		name := nameOf(path)
-		if other, taken := models[name]; taken {
-			return nil, usagef("%s and %s are both named %s: rename one", other, path, name)
-		}
-		models[name] = path
-	}
-	return models, nil
-}
+// aside is Go's memory for all but what requests take. Above both the collector works
+// harder; nothing fails.
+const aside = 128 << 20
 
 // newLog returns a log of that form, from that level on.
 func newLog(w io.Writer, format, level string) (*slog.Logger, error) {
@@ -154,90 +128,4 @@ func newLog(w io.Writer, format, level string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, usagef("--log-format %q: expected text or json", format)
-}
-
-// servingJSON is what bnc serve --json prints when it is ready.
-type servingJSON struct {
-	HTTP   string   `json:"http"` // HOST:PORT, "" where it is off
-	GRPC   string   `json:"grpc"`
-	Models []string `json:"models"`
-}
-
-// aside is Go's memory for all but what requests take. Above both the collector works
-// harder; nothing fails.
-const aside = 128 << 20
-
-func serveModels(ctx context.Context, s streams, log *slog.Logger, models map[string]string, o serveOptions) (err error) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(o.memory + aside)
-	}
-	metrics := serve.NewMetrics()
-	o.server.Log, o.server.Metrics = log, metrics
-	server, err := serve.Listen(o.server) // before the models: what is wrong with flags is told at once
-	if wrong := (*serve.OptionsError)(nil); errors.As(err, &wrong) {
-		return usageError{err}
-	}
-	if err != nil {
-		return err
-	}
-	o.models.Log, o.models.Observe = log, metrics
-	repository := serve.NewRepository(o.models)
-	defer func() {
-		// Its requests are done, or broken off.
-		done, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		err = errors.Join(err, repository.Close(done))
-	}()
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	go func() {
-		for {
-			select {
-			case <-hangup:
-				server.Reload()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-
-	// It is alive at once, and ready when the models are there.
-	started := repository.Starting()
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, repository) }()
-	serving := servingJSON{HTTP: server.HTTPAddr(), GRPC: server.GRPCAddr()}
-	log.Info("listening", "http", serving.HTTP, "grpc", serving.GRPC)
-	if err = loadModels(ctx, repository, models, o.watch); err == nil && ctx.Err() == nil {
-		started()
-		serving.Models = repository.Models()
-		log.Info("serving", "http", serving.HTTP, "grpc", serving.GRPC, "models", serving.Models)
-		if o.json {
-			err = printJSON(s.out, serving)
-		}
-	}
-	if err != nil {
-		end()
-	}
-	return errors.Join(err, <-ended)
-}
-
-// loadModels loads all models, or those before ctx is done.
-func loadModels(ctx context.Context, repository *serve.Repository, models map[string]string, watch string) error {
-	for _, name := range slices.Sorted(maps.Keys(models)) {
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := repository.Load(name, models[name]); err != nil {
-			return unusableError{err}
-		}
-	}
-	if watch != "" {
-		if err := repository.Watch(ctx, watch); err != nil {
-			return unusablef("--watch: %w", err)
-		}
-	}
-	return nil
 }

@@ -14,12 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/oip"
 )
 
 // serveProcess is bnc serve as a process of its own.
 type serveProcess struct {
-	servingJSON
+	bnc.Serving
 	command *exec.Cmd
 	stderr  *bytes.Buffer // to be read after the end
 	done    chan error
@@ -40,7 +41,7 @@ func startServe(t *testing.T, args ...string) *serveProcess {
 	if err := s.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.NewDecoder(stdout).Decode(&s.servingJSON); err != nil {
+	if err := json.NewDecoder(stdout).Decode(&s.Serving); err != nil {
 		s.command.Wait()
 		t.Fatalf("bnc %v: %v\n%s", args, err, s.stderr)
 	}

@@ -145,7 +145,7 @@ func (s *Server) listen(what, address string) (net.Listener, error) {
 	switch open := s.guard == (guard{}); {
 	case open && !local && !s.opts.Insecure:
 		return nil, optionsErrorf("%s address %s can be reached from other machines, and without tokens or client certificates everybody would be let in: "+
-			"give a file of tokens (--tokens) or an authority of client certificates (--client-ca), or listen on 127.0.0.1; --insecure lets everybody in", what, address)
+			"give a file of tokens (option tokens) or an authority of client certificates (option client_ca), or listen on 127.0.0.1; option insecure lets everybody in", what, address)
 	case open && !local:
 		s.opts.Log.Warn("everybody who reaches this address is let in", "protocol", what, "address", address)
 	case s.guard.tokens != nil && s.identity == nil && !local:

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// photos are the images that are measured with, and what of them crosses where
+// Photos are the images that are measured with, and what of them crosses where
 // the cloud computes everything.
-type photos struct {
+type Photos struct {
 	items []data.Item
 	sets  []photoSet
 }
@@ -26,19 +26,18 @@ type photoSet struct {
 	files [][]byte // as many as there are items
 }
 
-// readPhotos reads the images below path as they are, and where limit is above 0
-// also compresses them to at most so many bytes.
-func readPhotos(path string, limit int, notice func(format string, args ...any)) (*photos, error) {
-	names, err := expand([]string{path}, notice)
-	if err != nil {
-		return nil, err
-	}
-	skipped := leftOut{notice: notice}
-	p := &photos{}
+// Len returns the number of images.
+func (p *Photos) Len() int { return len(p.items) }
+
+// ReadPhotos reads images as they are, and where limit is above 0 also compresses them to
+// at most so many bytes. Those that cannot be decoded are given to skip; tensors, which no
+// camera makes, are passed over.
+func ReadPhotos(names []string, limit int, skip func(name string, err error)) (*Photos, error) {
+	p := &Photos{}
 	own, smaller := photoSet{name: "cloud-only"}, photoSet{name: fmt.Sprintf("cloud-only, JPEG of %d bytes", limit)}
 	for _, name := range names {
 		if !imagein.IsImage(name) {
-			continue // a tensor is no file that a camera makes
+			continue
 		}
 		file, err := os.ReadFile(name)
 		if err != nil {
@@ -46,7 +45,7 @@ func readPhotos(path string, limit int, notice func(format string, args ...any))
 		}
 		img, err := imagein.Decode(file)
 		if err != nil {
-			skipped.add(name, fmt.Errorf("%s: %w", name, err))
+			skip(name, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
 		p.items = append(p.items, data.Item{Image: img})
@@ -54,16 +53,10 @@ func readPhotos(path string, limit int, notice func(format string, args ...any))
 		if limit > 0 {
 			small, err := compress(img, limit)
 			if err != nil {
-				return nil, unusablef("%s: --jpeg-bytes: %w", name, err)
+				return nil, &UnusableError{fmt.Errorf("%s: option jpeg_bytes: %w", name, err)}
 			}
 			smaller.files = append(smaller.files, small)
 		}
-	}
-	if len(p.items) == 0 {
-		if skipped.first != nil {
-			return nil, unusablef("none of the images can be used: %w", skipped.first)
-		}
-		return nil, unusablef("%s holds no image (%s)", path, imagein.Extensions())
 	}
 	p.sets = append(p.sets, own)
 	if limit > 0 {

@@ -1,0 +1,66 @@
+package bundle
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// NoneError says that a folder is no bundle and holds none.
+type NoneError struct{ Dir string }
+
+// Error says what was expected.
+func (e *NoneError) Error() string {
+	return fmt.Sprintf("%s holds neither %s and %s nor folders with them: expected a bundle that bnc split wrote, or a folder of bundles", e.Dir, MobileFile, CloudFile)
+}
+
+// Find returns the bundles at path: it is one itself, or a folder of some; nil for a
+// file. The error is a *NoneError for a folder without one.
+func Find(path string) ([]string, error) {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.IsDir():
+		return nil, nil
+	case IsBundle(path):
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, e := range entries {
+		if dir := filepath.Join(path, e.Name()); IsBundle(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	if dirs == nil {
+		return nil, &NoneError{path}
+	}
+	return dirs, nil
+}
+
+// Of returns which of the bundles dirs are meant by a name: the one of that folder name,
+// or all that were split at the cut of that name. An alias such as rb1 is found in the
+// folder's name that bnc split gives. Known says what the names and cuts of all are.
+func Of(dirs []string, name string) (found, known []string, err error) {
+	for _, dir := range dirs {
+		b, err := Open(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		own := filepath.Base(dir)
+		known = append(known, fmt.Sprintf("%s (%s)", own, b.Meta.Cut))
+		if own == name {
+			return []string{dir}, known, nil
+		}
+		if b.Meta.Cut == name || slices.Contains(strings.Split(own, "-"), name) {
+			found = append(found, dir)
+		}
+	}
+	return found, known, nil
+}
