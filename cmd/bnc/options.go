@@ -52,6 +52,9 @@ func (o optional[T]) Set(text string) error {
 // Type is what the flag wants, in pflag's words.
 func (o optional[T]) Type() string { return o.kind }
 
+// IsBoolFlag reports whether the flag may stand without a value.
+func (o optional[T]) IsBoolFlag() bool { return o.kind == "bool" }
+
 func optionalInt(to **int) pflag.Value { return optional[int]{to, "int", strconv.Atoi} }
 
 func optionalFloat(to **float64) pflag.Value {

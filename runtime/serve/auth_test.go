@@ -291,7 +291,7 @@ func TestLoopbackOnly(t *testing.T) {
 		}
 	}
 	_, err := Listen(ServerOptions{HTTP: ":0"})
-	for _, word := range []string{"--tokens", "--client-ca", "--insecure", "127.0.0.1"} {
+	for _, word := range []string{"option tokens", "option client_ca", "option insecure", "127.0.0.1"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("the error does not say %s: %v", word, err)
 		}
