@@ -173,3 +173,8 @@ func tells(t *testing.T, dir string, items []data.Item) {
 		t.Errorf("two photographs give the same payload")
 	}
 }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

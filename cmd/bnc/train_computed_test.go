@@ -9,6 +9,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -44,7 +45,7 @@ func TestTrainWeightsOfArithmetic(t *testing.T) {
 	for _, name := range names {
 		asked.Graph.AddOutput(asked.Graph.Value(name), nil)
 	}
-	for _, r := range compute(t, asked, ort.Feed{"x": noise(tensor.Float32, 1, 1, 1, 12, 12)})[1:] {
+	for _, r := range oracletest.Compute(t, asked, ort.Feed{"x": oracletest.Noise(tensor.Float32, 1, 1, 1, 12, 12)})[1:] {
 		plain.Graph.Freeze(plain.Graph.Value(r.Name), ir.NewTensor(ir.Float32, r.Tensor.Shape, ir.Memory(r.Tensor.Data)))
 	}
 	initial := filepath.Join(t.TempDir(), "plain.onnx")

@@ -51,7 +51,7 @@ func headsNet(t *testing.T, set string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	features := oracletest.Floats(t, compute(t, m, ort.Feed{"x": x})[0].Tensor)
+	features := oracletest.Floats(t, oracletest.Compute(t, m, ort.Feed{"x": x})[0].Tensor)
 	rng := rand.New(rand.NewPCG(3, 1))
 	weight, bias := make([]float32, 4*8), make([]float32, 4)
 	for i := range weight {

@@ -1,10 +1,13 @@
 package oracletest
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
@@ -26,6 +29,16 @@ type Bottleneck struct {
 // Split divides a copy of m.
 func Split(t testing.TB, m *ir.Model, b Bottleneck) *split.Bundle {
 	t.Helper()
+	parts, err := TrySplit(t, m, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts
+}
+
+// TrySplit is Split for what may be refused.
+func TrySplit(t testing.TB, m *ir.Model, b Bottleneck) (*split.Bundle, error) {
+	t.Helper()
 	a, at := analyse(t, m, b.After)
 	g, err := bottleneck.CutGeometry(at, b.Channels, b.Stride)
 	if err != nil {
@@ -40,10 +53,20 @@ func Split(t testing.TB, m *ir.Model, b Bottleneck) *split.Bundle {
 		s.Quantiser.Lo, s.Quantiser.Hi = s.Units.Lo, s.Units.Hi
 	}
 	parts, _, err := split.Split(t.Context(), a, at, s, nil)
-	if err != nil {
+	return parts, err
+}
+
+// Save writes a bundle's files into a folder, without their metadata.
+func Save(t testing.TB, dir string, parts *split.Bundle) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	return parts
+	for name, m := range parts.Parts() {
+		if err := onnx.Save(t.Context(), filepath.Join(dir, name+".onnx"), m, onnx.SaveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // calibrated runs what is before the cut and fits the bottleneck's units to it.

@@ -28,7 +28,7 @@ func Plugin(t testing.TB) string {
 	if found := ort.FindPlugin(); found.Path != "" {
 		return found.Path
 	}
-	built := filepath.Join(root(), "bin", "libbnc_ops.so")
+	built := filepath.Join(root, "bin", "libbnc_ops.so")
 	if _, err := os.Stat(built); err != nil {
 		t.Skip("bnc's op library is missing: run make build or set BNC_OPS_LIB")
 	}
@@ -65,7 +65,7 @@ func OldLibrary(t testing.TB) string {
 // the project, and skips the test without it.
 func Shared(t testing.TB, path string) string {
 	t.Helper()
-	full := filepath.Join(root(), "..", "shared", filepath.FromSlash(path))
+	full := filepath.Join(root, "..", "shared", filepath.FromSlash(path))
 	if _, err := os.Stat(full); err != nil {
 		t.Skipf("../shared/%s is not beside the repository: %v", path, err)
 	}
@@ -93,19 +93,15 @@ func GoImage(t testing.TB, name string) string {
 }
 
 // Source returns the path of one of the repository's files.
-func Source(name ...string) string { return filepath.Join(append([]string{root()}, name...)...) }
+func Source(name ...string) string { return filepath.Join(append([]string{root}, name...)...) }
 
-// root returns the repository's folder: tests run in that of their package.
-func root() string {
-	dir, err := os.Getwd()
-	for err == nil {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+// root is the repository's folder: the nearest one with a go.mod, from where go test
+// starts a package's tests.
+var root = func() string {
+	start, _ := os.Getwd()
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil || dir == filepath.Dir(dir) {
 			return dir
 		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
 	}
-	panic("BUG: the test does not run in its package's folder")
-}
+}()

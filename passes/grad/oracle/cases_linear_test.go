@@ -6,6 +6,8 @@ import ()
 
 import ()
 
+import ()
+
 // convolutionCases are Conv and ConvTranspose with every attribute.
 var convolutionCases = []ruleCase{
 	{name: "plain", inputs: "float[2,3,8,7] x, float[4,3,3,3] w, float[4] b", body: "y = Conv (x, w, b)"},

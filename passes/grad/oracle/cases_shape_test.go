@@ -6,6 +6,8 @@ import ()
 
 import ()
 
+import ()
+
 // shapeCases are operators that move elements about.
 var shapeCases = []ruleCase{
 	{name: "Reshape", inputs: plane, body: "h = Reshape (x, s) y = Exp (h)", more: caseOptions{inits: "int64[3] s = {0, -1, 4}"}},

@@ -1,116 +1,18 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
-	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
-	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
-
-// prepare applies passes to m.
-func prepare(t *testing.T, m *ir.Model, recipe ...passes.Pass) {
-	t.Helper()
-	if _, err := passes.Run(m, recipe, nil); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// compute runs a model in ONNX Runtime, unoptimised: every node as it stands.
-func compute(t *testing.T, m *ir.Model, feed ort.Feed) ort.Results {
-	t.Helper()
-	b, err := onnx.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ort.OpenBytes(t.Name(), b, ort.Options{Threads: 1, Optimize: ort.OptimizeNone})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(t.Context(), feed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// noise is a tensor of normal numbers, or of any bytes for uint8, around another
-// number in each plane of the last two axes: averages differ from image to image.
-func noise(d tensor.DType, seed uint64, shape ...int64) *tensor.Tensor {
-	r := rand.New(rand.NewPCG(seed, 0))
-	n, err := tensor.Elements(shape)
-	if err != nil {
-		panic(err)
-	}
-	plane := shape[len(shape)-1]
-	if len(shape) > 2 {
-		plane *= shape[len(shape)-2]
-	}
-	v, level := make([]float32, n), float32(0)
-	for i := range v {
-		if int64(i)%plane == 0 {
-			level = float32(r.NormFloat64())
-		}
-		v[i] = level + float32(r.NormFloat64())
-	}
-	if d != tensor.Uint8 {
-		return tensor.Of(shape, v)
-	}
-	pixels := make([]uint8, n)
-	for i := range v {
-		pixels[i] = uint8(min(max(128+40*v[i], 0), 255))
-	}
-	return tensor.Of(shape, pixels)
-}
-
-// far returns the largest difference of two tensors, for float relative to the
-// largest number in want, and infinity where their types or shapes differ or a
-// number is none.
-func far(got, want *tensor.Tensor) float64 {
-	if !slices.Equal(got.Shape, want.Shape) || got.DType != want.DType {
-		return math.Inf(1)
-	}
-	var worst, size float64
-	a, b := numbers(got), numbers(want)
-	for i := range a {
-		if math.IsNaN(a[i] - b[i]) {
-			return math.Inf(1)
-		}
-		worst, size = max(worst, math.Abs(a[i]-b[i])), max(size, math.Abs(b[i]))
-	}
-	if worst == 0 || !got.DType.IsFloat() {
-		return worst
-	}
-	return worst / size
-}
-
-func numbers(t *tensor.Tensor) []float64 {
-	var out []float64
-	switch t.DType {
-	case tensor.Uint8:
-		for _, v := range tensor.Slice[uint8](t) {
-			out = append(out, float64(v))
-		}
-	case tensor.Int64:
-		for _, v := range tensor.Slice[int64](t) {
-			out = append(out, float64(v))
-		}
-	default:
-		for _, v := range tensor.Slice[float32](t) {
-			out = append(out, float64(v))
-		}
-	}
-	return out
-}
 
 // upgraded are graphs of old operator sets with what changed since.
 var upgraded = []struct {
@@ -168,8 +70,8 @@ var upgraded = []struct {
 // is not the last any more (its sum goes another way), so two units in the last
 // place of the largest number are allowed.
 func TestUpgradeKeepsMeaning(t *testing.T) {
-	plugin(t)
-	x := noise(tensor.Float32, 1, 2, 3, 4, 5)
+	rttest.Plugin(t)
+	x := oracletest.Noise(tensor.Float32, 1, 2, 3, 4, 5)
 	for _, c := range upgraded {
 		for _, opset := range c.opsets {
 			t.Run(fmt.Sprintf("%s %d", c.name, opset), func(t *testing.T) {
@@ -177,17 +79,17 @@ func TestUpgradeKeepsMeaning(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, err := compute(t, m, ort.Feed{"x": x}).Tensor("y")
+				want, err := oracletest.Compute(t, m, ort.Feed{"x": x}).Tensor("y")
 				if err != nil {
 					t.Fatal(err)
 				}
-				prepare(t, m, convert.Upgrade(17))
-				got, err := compute(t, m, ort.Feed{"x": x}).Tensor("y")
+				oracletest.Apply(t, m, convert.Upgrade(17))
+				got, err := oracletest.Compute(t, m, ort.Feed{"x": x}).Tensor("y")
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := far(got, want); d > 0x1p-22 || m.Opset("") != 17 {
-					t.Errorf("operator set %d gives %v, off by %g from %v", m.Opset(""), numbers(got), d, numbers(want))
+				if d := oracletest.Far(got, want); d > 0x1p-22 || m.Opset("") != 17 {
+					t.Errorf("operator set %d gives %v, off by %g from %v", m.Opset(""), oracletest.Floats(t, got), d, oracletest.Floats(t, want))
 				}
 			})
 		}

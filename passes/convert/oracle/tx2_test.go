@@ -1,26 +1,36 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/models"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// newerModels writes small models with operators newer than operator set 13.
+// newerModels writes small models with operators newer than operator set 13 before
+// their tensor cut.
 func newerModels(t *testing.T) (takes, refuses []newerModel) {
 	t.Helper()
 	var models struct{ Takes, Refuses []newerModel }
-	askOracle(t, "oracle_tx2_models.py", map[string]string{"dir": t.TempDir()}, &models)
+	rttest.AskOracle(t, "oracle_tx2_models.py", map[string]string{"dir": t.TempDir()}, &models)
 	if len(models.Takes) == 0 || len(models.Refuses) == 0 {
 		t.Fatal("no models")
 	}
@@ -32,6 +42,19 @@ type newerModel struct {
 	Op         string // that cannot be converted
 }
 
+// load reads the file.
+func (n newerModel) load(t *testing.T) *ir.Model {
+	t.Helper()
+	m, err := onnx.Load(n.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// forTX2 makes a split one for the target.
+func forTX2(s *split.Settings) { s.TX2, s.CodecAt = true, bottleneck.CodecOnDeviceHost }
+
 // TestTX2Lowering converts operators of newer operator sets and compares what
 // the mobile half computes, in operator set 13, with the source model.
 func TestTX2Lowering(t *testing.T) {
@@ -39,26 +62,27 @@ func TestTX2Lowering(t *testing.T) {
 	var jobs []map[string]string
 	for _, m := range takes {
 		dir := filepath.Join(t.TempDir(), "b")
-		mustBnc(t, "split", m.Path, "--after", "cut", "--c", "3", "--s", "2", "--target", "tx2", "-o", dir)
+		oracletest.Save(t, dir, oracletest.Split(t, m.load(t), oracletest.Bottleneck{After: "cut", Channels: 3, Stride: 2, Change: forTX2}))
 		jobs = append(jobs, map[string]string{
 			"name": m.Name, "model": m.Path, "mobile": filepath.Join(dir, "mobile.onnx"), "tensor": "cut",
 		})
 	}
-	oracle(t, "oracle_tx2.py", jobs, 2*len(jobs))
+	rttest.Oracle(t, "oracle_tx2.py", jobs, 2*len(jobs))
 }
 
-// TestTX2Refuses demands exit code 3 and the node's name and operator where an
-// operator has no equal in operator set 13, or TensorRT 8 does not parse it.
+// TestTX2Refuses demands an error that names node and operator where an operator has
+// no equal in operator set 13, or TensorRT 8 does not parse it.
 func TestTX2Refuses(t *testing.T) {
 	_, refuses := newerModels(t)
 	for _, m := range refuses {
-		dir := filepath.Join(t.TempDir(), "b")
-		_, stderr, code := tryBnc(t, "split", m.Path, "--after", "cut", "--target", "tx2", "-o", dir)
-		if code != exitUnusable || !strings.Contains(stderr, `"new"`) || !strings.Contains(stderr, m.Op) {
-			t.Errorf("%s: exit code %d, expected %d and node \"new\" (%s)\n%s", m.Name, code, exitUnusable, m.Op, stderr)
+		b := oracletest.Bottleneck{After: "cut", Channels: 1, Change: forTX2}
+		_, err := oracletest.TrySplit(t, m.load(t), b)
+		if refused := (*passes.UnsuitableError)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), `"new"`) || !strings.Contains(err.Error(), m.Op) {
+			t.Errorf("%s: %v, expected node \"new\" (%s) to be refused", m.Name, err, m.Op)
 		}
 		// The model is good for other targets.
-		mustBnc(t, "split", m.Path, "--after", "cut", "-o", dir)
+		b.Change = nil
+		oracletest.Split(t, m.load(t), b)
 	}
 }
 
@@ -66,38 +90,40 @@ func TestTX2Refuses(t *testing.T) {
 // in today's: the same tile but for features on the edge of a quantiser step,
 // since the two versions sum in other orders.
 func TestTX2OnOldRuntime(t *testing.T) {
-	old := cached(t, "BNC_ORT_OLD_LIB", "onnxruntime-1.11.0/libonnxruntime.so", "make deps-oracle")
+	old := rttest.OldLibrary(t)
+	ops := rttest.Plugin(t)
 	current := ort.FindLibrary().Path
-	if current == "" {
-		t.Skipf("no ONNX Runtime %s: make deps", ort.Version)
-	}
-	ops := plugin(t)
 	driver := buildDriver(t)
-	models, _ := newerModels(t)
-	net := filepath.Join(t.TempDir(), "resnet18.onnx")
-	mustBnc(t, "models", "resnet18", "-o", net)
-	for _, m := range append(models, newerModel{Path: net}) {
-		path, cut := m.Path, "cut"
-		if path == net {
-			cut = "rb1"
+	resnet, err := models.Build("resnet18", models.Options{Classes: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	networks := map[string]*ir.Model{"resnet18": resnet}
+	takes, _ := newerModels(t)
+	for _, m := range takes {
+		networks[m.Name] = m.load(t)
+	}
+	for name, m := range networks {
+		after := "cut"
+		if name == "resnet18" {
+			after = "rb1"
 		}
 		dir := filepath.Join(t.TempDir(), "b")
-		mustBnc(t, "split", path, "--after", cut, "--c", "3", "--s", "1", "--target", "tx2", "-o", dir)
+		parts := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 3, Stride: 1, Change: forTX2})
+		oracletest.Save(t, dir, parts)
 		mobile := filepath.Join(dir, "mobile.onnx")
-		lowered, err := onnx.Load(mobile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range lowered.Graph.Nodes() {
+		for _, n := range parts.Mobile.Graph.Nodes() {
 			if n.Domain != "" {
-				t.Errorf("%s: %s is of domain %q", stem(path), n.Label(), n.Domain)
+				t.Errorf("%s: %s is of domain %q", name, n.Label(), n.Domain)
 			}
 		}
-		input := open(t, path).Inputs()[0]
-		x := randomInput(t, rand.New(rand.NewPCG(7, 8)), input)[input.Name]
-		was, is := driver.tile(t, old, ops, mobile, input.Name, x), driver.tile(t, current, ops, mobile, input.Name, x)
+		var input string
+		var x *tensor.Tensor
+		for input, x = range randomImages(m)[0] {
+		}
+		was, is := driver.tile(t, old, ops, mobile, input, x), driver.tile(t, current, ops, mobile, input, x)
 		if len(was) != len(is) {
-			t.Fatalf("%s: %d and %d pixels", stem(path), len(was), len(is))
+			t.Fatalf("%s: %d and %d pixels", name, len(was), len(is))
 		}
 		differ, values := 0, map[byte]bool{}
 		for i := range is {
@@ -106,15 +132,15 @@ func TestTX2OnOldRuntime(t *testing.T) {
 				differ++
 			}
 			if d := int(was[i]) - int(is[i]); d < -1 || d > 1 {
-				t.Fatalf("%s: pixel %d is %d on 1.11, %d on %s", stem(path), i, was[i], is[i], ort.Version)
+				t.Fatalf("%s: pixel %d is %d on 1.11, %d on %s", name, i, was[i], is[i], ort.Version)
 			}
 		}
 		// Sums differ by about 1e-6 of the range, a quantiser step is 1/255 of it:
 		// one pixel in some thousands. The small models' tiles have 576.
 		if allowed := 1 + len(is)/1000; differ > allowed || len(values) < 16 {
-			t.Errorf("%s: %d of %d pixels differ, %d are allowed; %d tile values", stem(path), differ, len(is), allowed, len(values))
+			t.Errorf("%s: %d of %d pixels differ, %d are allowed; %d tile values", name, differ, len(is), allowed, len(values))
 		} else if differ > 0 {
-			t.Logf("%s: %d of %d pixels differ by one step", stem(path), differ, len(is))
+			t.Logf("%s: %d of %d pixels differ by one step", name, differ, len(is))
 		}
 	}
 }
@@ -131,7 +157,7 @@ func buildDriver(t *testing.T) driver {
 		t.Fatal(err)
 	}
 	d := driver{filepath.Join(t.TempDir(), "runop")}
-	csrc := filepath.Join("..", "..", "ops", "bench", "csrc")
+	csrc := rttest.Source("ops", "bench", "csrc")
 	cc := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
 	args := append(cc[1:], "-O1", "-isystem", strings.TrimSpace(string(headers)), "-o", d.program,
 		filepath.Join(csrc, "runop.c"), filepath.Join(csrc, "cli.c"), filepath.Join(csrc, "rawort.c"), "-ldl")

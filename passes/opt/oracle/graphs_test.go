@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"encoding/binary"

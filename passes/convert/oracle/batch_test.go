@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"fmt"
@@ -11,6 +13,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/opt"
@@ -48,26 +52,26 @@ func checkBatch(t *testing.T, m, prepared *ir.Model, tolerance float64) {
 		}
 		built := shape[0]
 		shape[0] *= times
-		x := noise(tensor.DType(v.DType()), uint64(i+1), shape...)
+		x := oracletest.Noise(tensor.DType(v.DType()), uint64(i+1), shape...)
 		feed[v.Name()] = x
 		for k := range parts {
 			parts[k][v.Name()] = rowsOf(x, int64(k), built)
 		}
 	}
-	got := compute(t, prepared, feed)
+	got := oracletest.Compute(t, prepared, feed)
 	var first []*tensor.Tensor
 	for k, part := range parts {
-		for i, want := range compute(t, m, part) {
+		for i, want := range oracletest.Compute(t, m, part) {
 			if got[i].Tensor.Shape[0] != times*want.Tensor.Shape[0] {
 				t.Fatalf("output %s is %v, expected %d times the rows of %v", want.Name, got[i].Tensor.Shape, times, want.Tensor.Shape)
 			}
 			row := rowsOf(got[i].Tensor, int64(k), want.Tensor.Shape[0])
-			if d := far(row, want.Tensor); d > tolerance {
+			if d := oracletest.Far(row, want.Tensor); d > tolerance {
 				t.Errorf("output %s, row %d: off by %g of its size, tolerance %g", want.Name, k, d, tolerance)
 			}
 			if k == 0 {
 				first = append(first, want.Tensor)
-			} else if far(first[i], want.Tensor) <= 2*tolerance {
+			} else if oracletest.Far(first[i], want.Tensor) <= 2*tolerance {
 				t.Errorf("output %s is the same for images 0 and %d: this compares nothing", want.Name, k)
 			}
 		}
@@ -119,7 +123,7 @@ var joinedBatches = []batchGraph{
 }
 
 func TestSymbolicBatchRows(t *testing.T) {
-	plugin(t)
+	rttest.Plugin(t)
 	for i, c := range slices.Concat(fixedBatches, joinedBatches) {
 		for _, size := range []int64{1, 8} {
 			if i >= len(fixedBatches) && size > 1 {
@@ -141,11 +145,11 @@ func TestSymbolicBatchRows(t *testing.T) {
 					for _, d := range dims {
 						shape = append(shape, d.N)
 					}
-					m.Graph.SetInit(w, ir.Float32s(tensor.Slice[float32](noise(tensor.Float32, 9, shape...)), shape...))
+					m.Graph.SetInit(w, ir.Float32s(tensor.Slice[float32](oracletest.Noise(tensor.Float32, 9, shape...)), shape...))
 					m.Graph.UnlistInput(w)
 				}
 				prepared := m.Clone()
-				prepare(t, prepared, convert.SymbolicBatch)
+				oracletest.Apply(t, prepared, convert.SymbolicBatch)
 				checkBatch(t, m, prepared, rowTolerance)
 			})
 		}
@@ -155,7 +159,7 @@ func TestSymbolicBatchRows(t *testing.T) {
 // randomise gives a model's float32 weights seeded random numbers that keep the
 // signal's scale (He et al. 2015): the published light models have constants.
 func randomise(t *testing.T, m *ir.Model) {
-	prepare(t, m, convert.Initializers, opt.FoldConstants)
+	oracletest.Apply(t, m, convert.Initializers, opt.FoldConstants)
 	r := rand.New(rand.NewPCG(1, 1))
 	positive := map[*ir.Value]bool{}
 	for _, n := range m.Graph.Nodes() {
@@ -185,7 +189,7 @@ func randomise(t *testing.T, m *ir.Model) {
 
 // TestPrepareFoundModels takes published models through both passes.
 func TestPrepareFoundModels(t *testing.T) {
-	plugin(t)
+	rttest.Plugin(t)
 	for _, c := range []struct {
 		file      string
 		random    bool
@@ -203,7 +207,7 @@ func TestPrepareFoundModels(t *testing.T) {
 		{"light/light_squeezenet.onnx", true, rowTolerance, true, 1000},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			m, err := onnx.Load(shared(t, "models/"+c.file))
+			m, err := onnx.Load(rttest.Shared(t, "models/"+c.file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +215,7 @@ func TestPrepareFoundModels(t *testing.T) {
 				randomise(t, m)
 			}
 			prepared := m.Clone()
-			prepare(t, prepared, convert.SymbolicBatch, convert.Upgrade(17))
+			oracletest.Apply(t, prepared, convert.SymbolicBatch, convert.Upgrade(17))
 			h, err := grad.Logits(grad.Want{}, prepared)
 			if err != nil {
 				t.Fatal(err)

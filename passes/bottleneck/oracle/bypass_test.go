@@ -1,4 +1,6 @@
-package main
+//go:build cgo
+
+package oracle
 
 import (
 	"path/filepath"
@@ -7,6 +9,8 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/models"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	splitter "github.com/bottlenet/bnc/passes/split"
@@ -18,7 +22,7 @@ import (
 // the original's bits, as the same nodes stand in it. The first cut tensor can
 // be negative, the second keeps all its channels.
 func TestBypassComputesTheModel(t *testing.T) {
-	plugin(t)
+	rttest.Plugin(t)
 	for _, c := range []struct {
 		name, cut string
 		geometry  [2]int64
@@ -57,13 +61,13 @@ func TestBypassComputesTheModel(t *testing.T) {
 			if err := bottleneck.Bypass(joined); err != nil {
 				t.Fatal(err)
 			}
-			feed := ort.Feed{"input": noise(tensor.Float32, 1, 2, 3, 64, 64)}
-			want, got := compute(t, original, feed), compute(t, joined, feed)
+			feed := ort.Feed{"input": oracletest.Noise(tensor.Float32, 1, 2, 3, 64, 64)}
+			want, got := oracletest.Compute(t, original, feed), oracletest.Compute(t, joined, feed)
 			if len(got) != len(want) || joined.Opset("bnc") != 0 {
 				t.Fatalf("%d outputs and domain bnc at %d, expected %d and none", len(got), joined.Opset("bnc"), len(want))
 			}
 			for i := range want {
-				if d := far(got[i].Tensor, want[i].Tensor); d != 0 {
+				if d := oracletest.Far(got[i].Tensor, want[i].Tensor); d != 0 {
 					t.Errorf("output %s is off by %g", want[i].Name, d)
 				}
 			}

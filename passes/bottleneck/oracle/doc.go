@@ -1,0 +1,2 @@
+// Package oracle holds the tests of package bottleneck that compare with ONNX Runtime.
+package oracle
