@@ -8,13 +8,15 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bnc
 ORACLE_PYTHON = $(or $(BNC_ORACLE_PYTHON),$(CACHE)/oracle/bin/python)
 TORCH_PYTHON  = $(or $(BNC_TORCH_PYTHON),/usr/bin/python3)
 LIGHT := ../shared/models/light
+# What bnc version --json tells, -dirty where files were changed.
+COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 # The part of the corpus that make test splits (cmd/bnc/corpus_test.go).
 QUICK := resnet18_bn squeezenet1_1
 
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build test race check lint demo corpus big fuzz killtest bench bench-train gradients fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build man test race check lint demo corpus big fuzz killtest bench bench-train gradients fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +29,7 @@ deps-oracle: ## what only tests need: Python's onnx and onnxruntime, torchvision
 
 build: deps ## bin/bnc and its two libraries
 	@mkdir -p bin
-	$(GO) build -trimpath -buildvcs=false -o bin/bnc ./cmd/bnc
+	$(GO) build -trimpath -buildvcs=false -ldflags "-X main.commit=$(COMMIT)" -o bin/bnc ./cmd/bnc
 	sh ops/build.sh bin/libbnc_ops.so
 	sh ops/shim/build.sh bin/libbnc_ort_shim.so
 
@@ -46,6 +48,9 @@ lint: ## formatting, vet, staticcheck, tidiness of go.mod
 
 check: lint test ## lint, tests, and nothing left uncommitted
 	@files=$$(git status --porcelain); [ -z "$$files" ] || { echo "not committed:" "$$files" >&2; exit 1; }
+
+man: build ## the manual pages, in man/
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 0)} bin/bnc man man
 
 demo: build ## the whole way from a model to a served bundle
 	@sh tools/demo.sh
@@ -109,5 +114,5 @@ dist-arm64: ## bnc and its two libraries for a Jetson of JetPack 4.6, in dist/ar
 test-arm64: build dist-arm64 ## what dist-arm64 made, run under an emulator
 	@GO=$(GO) sh tools/arm64.sh
 
-clean: ## removes bin/ and dist/; the cache folder stays
-	rm -rf bin dist
+clean: ## removes bin/, dist/ and man/; the cache folder stays
+	rm -rf bin dist man

@@ -117,11 +117,7 @@ func find(name string) (architecture, error) {
 			return a, nil
 		}
 	}
-	meant := ""
-	if near := similar.Names(name, Names()); len(near) > 0 {
-		meant = fmt.Sprintf("; did you mean %q?", near[0])
-	}
-	return architecture{}, fmt.Errorf("no network is called %q%s Known are %s", name, cmp.Or(meant, "."), strings.Join(Names(), ", "))
+	return architecture{}, fmt.Errorf("no network is called %q%s Known are %s", name, cmp.Or(similar.Hint(name, Names()), "."), strings.Join(Names(), ", "))
 }
 
 // Build returns the named network with random weights drawn from o.Seed. An

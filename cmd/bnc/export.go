@@ -50,6 +50,19 @@ Examples:
   bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch
   bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
 	setup: setupExport,
+	subs: []command{
+		verb(setupExport, "triton", "BUNDLE|MODEL... -o REPO [FLAGS]", "Write cloud halves as a model repository for Triton", `
+Example:
+  bnc export triton net-rb1 net-rb4 -o repo --mounted-at /mnt/models --max-batch 16`,
+			having("output", "max-batch", "max-delay", "instances", "kind", "mounted-at", "plugin", "json")),
+		verb(setupExport, "slurm", "DIR [-o FILE] [FLAGS]", "Write a search as an array job for Slurm", `
+Example:
+  bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch`, having("output", "name", "bnc", "cpus", "memory", "parallel", "partition", "time", "json")),
+		verb(setupExport, "k8s", "DIR --image IMAGE --claim CLAIM [-o FILE] [FLAGS]", "Write a search as an Indexed Job for Kubernetes", `
+Example:
+  bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
+			having("output", "name", "bnc", "cpus", "memory", "parallel", "image", "claim", "volume-at", "attempts", "json")),
+	},
 }
 
 type exportOptions struct {

@@ -1,33 +1,22 @@
 package main
 
-import (
-	"io"
-	"os"
+import "io"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-)
-
-// progress is a bar on a terminal and silent elsewhere.
-type progress struct{ bar *progressbar.ProgressBar }
+// progress is the bar of a command that is not of the library yet.
+type progress struct {
+	to *reporter
+	at *int
+}
 
 func newProgress(w io.Writer, what string, n int) progress {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return progress{}
-	}
-	return progress{progressbar.NewOptions(n, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())}
+	r := newReporter(w)
+	r.Phase(what, n)
+	return progress{r, new(int)}
 }
 
 func (p progress) step() {
-	if p.bar != nil {
-		p.bar.Add(1)
-	}
+	*p.at++
+	p.to.Step(*p.at, nil)
 }
 
-func (p progress) done() {
-	if p.bar != nil {
-		p.bar.Finish()
-	}
-}
+func (p progress) done() { p.to.done() }

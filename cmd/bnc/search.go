@@ -56,6 +56,23 @@ Examples:
   bnc search run --index 3 -o /shared/found
   bnc search collect -o /shared/found`,
 	setup: setupSearch,
+	subs: []command{
+		verb(setupSearch, "plan", "MODEL --data DATA -o DIR [FLAGS]", "Write down the candidates, without training one", `
+DIR/plan.json says which candidates there are and how each is trained. Every machine of a
+cluster then runs some of them: bnc search run.
+
+Example:
+  bnc search plan net.onnx --data imagenette --c 1,2,4,8 -o /shared/found`, without("index", "partial", "jobs")),
+		verb(setupSearch, "run", "--index I -o DIR [FLAGS]", "Train one candidate of a plan", `
+What another process has finished is taken over; the same command goes on where one that
+was interrupted ended.
+
+Example:
+  bnc search run --index 3 -o /shared/found`, having("output", "index", "threads", "json")),
+		verb(setupSearch, "collect", "-o DIR [FLAGS]", "Merge what was trained into DIR/results.json", `
+Example:
+  bnc search collect -o /shared/found`, having("output", "partial", "json")),
+	},
 }
 
 // passedOn are the flags of other commands that a search takes and hands on.

@@ -4,6 +4,7 @@
 package similar
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/agnivade/levenshtein"
@@ -21,4 +22,13 @@ func Names(name string, known []string) []string {
 	slices.SortStableFunc(near, func(x, y string) int { return distance(x) - distance(y) })
 	near = slices.Compact(near)
 	return near[:min(len(near), most)]
+}
+
+// Hint is what follows a message that a name is not known: which of the known ones may
+// have been meant, "" for none.
+func Hint(name string, known []string) string {
+	if near := Names(name, known); len(near) > 0 {
+		return fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return ""
 }
