@@ -16,7 +16,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build man test race check lint demo corpus big fuzz killtest bench bench-train gradients fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build man test race check lint demo corpus big fuzz killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ bench-train: build deps-oracle ## training steps beside PyTorch's
 
 gradients: build deps-oracle ## gradients of whole networks against PyTorch's (long)
 	BNC_GRAD_FULL=1 $(GO) test -count=1 -timeout 180m -v -run TestGradNetworks ./passes/grad/oracle
+
+cover: build deps-oracle ## how much of the passes their own tests run, cmd's left out
+	@GO=$(GO) sh tools/cover.sh
 
 fashion: build ## bottlenecks trained on Fashion-MNIST: tables and plots in docs/ (hours)
 	sh tools/fashion.sh
