@@ -18,7 +18,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/serve"
+	"github.com/bottlenet/bnc/runtime/triton"
 )
 
 // UsageError is a wrong use of a function: options that cannot be, or do not go
@@ -95,7 +97,7 @@ var kinds = []struct {
 	kind Kind
 	is   func(error) bool
 }{
-	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]}, {Usage, is[*serve.OptionsError]},
+	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]}, {Usage, is[*serve.OptionsError]}, {Usage, is[*search.JobError]}, {Usage, is[*triton.ForeignError]},
 	{Data, is[*DataError]}, {Data, is[*cut.Error]}, {Data, is[*passes.UnsuitableError]},
 	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*bundle.NoneError]}, {Data, is[*ops.DamagedError]},
 	{Data, is[*client.PairError]}, {Data, is[*client.ServerError]}, {Data, is[*client.MixedError]}, {Data, is[*oip.CredentialsError]}, {Data, refused},

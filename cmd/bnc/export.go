@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/triton"
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 )
 
 var exportCommand = command{
@@ -65,32 +64,33 @@ Example:
 	},
 }
 
-type exportOptions struct {
-	repository string
-	maxBatch   int
-	maxDelay   time.Duration
-	instances  int
-	mountedAt  string
-	plugin     string
-	kind       triton.Kind
-	job        jobOptions
-}
-
 func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	var o exportOptions
-	kinds := map[string]triton.Kind{"cpu": triton.CPU, "gpu": triton.GPU}
-	fs.StringVarP(&o.repository, "output", "o", "", "folder of the model repository, or file of the job (default: stdout)")
-	fs.IntVar(&o.maxBatch, "max-batch", 8, "most images that are run at once; 1 for no batching")
-	fs.DurationVar(&o.maxDelay, "max-delay", 2*time.Millisecond, "how long a request waits for others to join it")
-	fs.IntVar(&o.instances, "instances", 1, "copies of the model that run at the same time")
-	kind := fs.String("kind", "cpu", "where the model runs: cpu, gpu")
-	fs.StringVar(&o.mountedAt, "mounted-at", "/models", "where the server will see REPO")
-	fs.StringVar(&o.plugin, "plugin", "", "the op library's path on the server, if it is there already")
-	o.job.declare(fs)
+	var o bnc.TritonOptions
+	var job search.JobOptions
+	delay, attempts := 2*time.Millisecond, 6
+	o.MaxDelay, job.Attempts = &delay, &attempts
+	fs.StringVarP(&o.Repository, "output", "o", "", "folder of the model repository, or file of the job (default: stdout)")
+	fs.IntVar(&o.MaxBatch, "max-batch", 8, "most images that are run at once; 1 for no batching")
+	fs.DurationVar(&delay, "max-delay", delay, "how long a request waits for others to join it")
+	fs.IntVar(&o.Instances, "instances", 1, "copies of the model that run at the same time")
+	fs.StringVar(&o.Kind, "kind", "cpu", "where the model runs: cpu, gpu")
+	fs.StringVar(&o.MountedAt, "mounted-at", "/models", "where the server will see REPO")
+	fs.StringVar(&o.Plugin, "plugin", "", "the op library's path on the server, if it is there already")
+	fs.StringVar(&job.Name, "name", "bnc-search", "slurm, k8s: name of the job")
+	fs.StringVar(&job.Program, "bnc", "bnc", "slurm, k8s: the program as the machines that run it find it")
+	fs.IntVar(&job.CPUs, "cpus", 0, "slurm, k8s: cores of a task (default: the scheduler's)")
+	fs.StringVar(&job.Memory, "memory", "", "slurm, k8s: memory of a task, in the scheduler's notation, such as 4G or 4Gi")
+	fs.IntVar(&job.Parallel, "parallel", 0, "slurm, k8s: tasks at a time (default: the number of cuts; those of one cut wait for one another)")
+	fs.StringVar(&job.Partition, "partition", "", "slurm: partition")
+	fs.StringVar(&job.Limit, "time", "", "slurm: time limit of a task, such as 12:00:00")
+	fs.StringVar(&job.Image, "image", "", "k8s: container image that holds bnc")
+	fs.StringVar(&job.Claim, "claim", "", "k8s: persistent volume claim that holds model, images and the search's folder")
+	fs.StringVar(&job.At, "volume-at", "/work", "k8s: where the volume is mounted; names in the plan are relative to it")
+	fs.IntVar(&attempts, "attempts", attempts, "k8s: times that a failing candidate is tried again")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
-		if len(args) > 0 && jobTemplates[args[0]] != nil {
-			return exportJob(s, args[0], args[1:], o.repository, o.job)
+		if len(args) > 0 && slices.Contains([]string{search.Slurm, search.Kubernetes}, args[0]) {
+			return exportJob(s, args[0], args[1:], o.Repository, job)
 		}
 		if len(args) == 0 || args[0] != "triton" {
 			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO, bnc export slurm DIR or bnc export k8s DIR; found %s", argumentsText(args))
@@ -98,170 +98,63 @@ func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		if len(args) == 1 {
 			return usagef("expected at least one bundle or model after %q", args[0])
 		}
-		if o.repository == "" {
-			return usagef("-o is missing: the folder of the model repository")
-		}
-		if err := noStdout(o.repository, "a folder"); err != nil {
+		if err := noStdout(o.Repository, "a folder"); err != nil {
 			return err
 		}
-		if o.maxBatch < 1 || o.instances < 1 || o.maxDelay < 0 {
-			return usagef("--max-batch %d, --instances %d, --max-delay %v: expected 1 or more, 1 or more, 0 or more", o.maxBatch, o.instances, o.maxDelay)
+		if err := notZero(fs, "1 or more", "max-batch", "instances"); err != nil {
+			return err
 		}
-		var ok bool
-		if o.kind, ok = kinds[*kind]; !ok {
-			return usagef("--kind %q: expected cpu or gpu", *kind)
-		}
-		rows, err := exportTriton(ctx, s, args[1:], o)
+		r := newReporter(s.err)
+		defer r.done()
+		o.Reporter = r
+		result, err := bnc.ExportTriton(ctx, args[1:], o)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return printJSON(s.out, map[string]any{"repository": o.repository, "models": rows})
+			return printJSON(s.out, result)
 		}
-		for _, r := range rows {
-			fmt.Fprintln(s.out, r)
+		for _, m := range result.Models {
+			fmt.Fprintln(s.out, exportText(m))
 		}
 		return nil
 	}
 }
 
-// exportTriton writes the models at paths, none where one of them cannot be
-// exported.
-func exportTriton(ctx context.Context, s streams, paths []string, o exportOptions) ([]exportRow, error) {
-	repository, err := filepath.Abs(o.repository)
-	if err != nil {
-		return nil, err
-	}
-	byName := map[string]string{}
-	var models []*exported
-	for _, path := range paths {
-		e, err := prepareExport(ctx, path, o)
-		if err != nil {
-			return nil, err
-		}
-		if other, twice := byName[e.Config.Name]; twice {
-			return nil, usagef("%s and %s would both become model %s: rename one", other, path, e.Config.Name)
-		}
-		byName[e.Config.Name] = path
-		if err := replaceable(filepath.Join(repository, e.Config.Name)); err != nil {
-			return nil, err
-		}
-		for _, n := range e.notices {
-			s.notice("%s: %s", path, n)
-		}
-		models = append(models, e)
-	}
-	if err := os.MkdirAll(repository, 0o777); err != nil {
-		return nil, err
-	}
-	var rows []exportRow
-	for _, e := range models {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := install(repository, e.Model); err != nil {
-			return nil, err
-		}
-		rows = append(rows, e.row(o.repository))
-	}
-	return rows, nil
-}
-
-// exportRow is what bnc export reports about a model.
-type exportRow struct {
-	Name     string         `json:"name"`
-	Path     string         `json:"path"`
-	MaxBatch int            `json:"max_batch"` // 0 for no batching
-	Inputs   []exportedPort `json:"inputs"`
-	Outputs  []exportedPort `json:"outputs"`
-	Plugin   string         `json:"plugin"` // where the server must see the op library, "" for none
-}
-
-// exportedPort is an input or output as a request has it, the batch included.
-type exportedPort struct {
-	Name  string  `json:"name"`
-	DType string  `json:"dtype"`
-	Shape []int64 `json:"shape"`
-}
-
-// row describes the model below the repository.
-func (e *exported) row(repository string) exportRow {
-	c := e.Config
-	ports := func(list []triton.Port) []exportedPort {
-		rows := []exportedPort{}
-		for _, p := range list {
-			row := exportedPort{p.Name, p.DType.String(), p.Dims}
-			if c.MaxBatch > 0 {
-				row.Shape = append([]int64{-1}, p.Dims...)
-			}
-			if p.Ragged {
-				row.Shape[0] = 1
-			}
-			rows = append(rows, row)
-		}
-		return rows
-	}
-	return exportRow{c.Name, filepath.Join(repository, c.Name), c.MaxBatch, ports(c.Inputs), ports(c.Outputs), c.Plugin}
-}
-
-// String is the row as text.
-func (r exportRow) String() string {
-	words := []string{r.Path}
-	for _, p := range slices.Concat(r.Inputs, r.Outputs) {
+// exportText describes an exported model for people.
+func exportText(m triton.Summary) string {
+	words := []string{m.Path}
+	for _, p := range slices.Concat(m.Inputs, m.Outputs) {
 		words = append(words, fmt.Sprintf("  %-9s %s %v", p.Name, p.DType, p.Shape))
 	}
-	if r.MaxBatch > 0 {
-		words = append(words, fmt.Sprintf("  batches of up to %d", r.MaxBatch))
+	if m.MaxBatch > 0 {
+		words = append(words, fmt.Sprintf("  batches of up to %d", m.MaxBatch))
 	}
-	if r.Plugin != "" {
-		words = append(words, "  op library "+r.Plugin)
+	if m.Plugin != "" {
+		words = append(words, "  op library "+m.Plugin)
 	}
 	return strings.Join(words, "\n")
 }
 
-// copyFile copies a file's contents.
-func copyFile(to, from string) error {
-	data, err := os.ReadFile(from)
+// exportJob writes the job of a search for a scheduler, to a file or to stdout.
+func exportJob(s streams, scheduler string, args []string, out string, o search.JobOptions) error {
+	dir, err := oneArg(args, "folder of a search")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o666)
-}
-
-// replaceable checks that dir is not there or of an earlier export.
-func replaceable(dir string) error {
-	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil
+	text, err := bnc.ExportJob(scheduler, dir, o)
+	if err != nil {
+		return err
 	}
-	if err := triton.Exported(dir); err != nil {
-		return usagef("%s exists and is no export of bnc's; it is not replaced: choose another -o or remove it (%w)", dir, err)
+	if out == "" || out == standardOutput {
+		return s.writeFile(standardOutput, text)
 	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
+		return err
+	}
+	if err := s.writeFile(out, text); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out, out)
 	return nil
-}
-
-// install writes m into a folder of its own, which then changes places with the
-// one of the repository.
-func install(repository string, m triton.Model) error {
-	d, err := files.CreateDir(filepath.Join(repository, m.Config.Name), besideRepository(repository))
-	if err != nil {
-		return err
-	}
-	defer d.Discard()
-	if err := m.Write(d.Temp); err != nil {
-		return err
-	}
-	return d.Commit()
-}
-
-// besideRepository returns where to put a model together. A server that polls
-// takes every folder of its repository for a model, so that is the folder above,
-// unless it is another file system or cannot be written.
-func besideRepository(repository string) string {
-	above := filepath.Dir(repository)
-	var here, there unix.Stat_t
-	if unix.Stat(repository, &here) != nil || unix.Stat(above, &there) != nil || here.Dev != there.Dev ||
-		unix.Access(above, unix.W_OK) != nil {
-		return repository
-	}
-	return above
 }

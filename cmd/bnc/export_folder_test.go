@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc/runtime/triton"
 )
 
 // contents reads every file below dir.
@@ -154,7 +156,7 @@ func TestExportTritonWithoutBatch(t *testing.T) {
 		}
 		var report struct {
 			Repository string
-			Models     []exportRow
+			Models     []triton.Summary
 		}
 		if err := json.Unmarshal([]byte(out), &report); err != nil {
 			t.Fatal(err)

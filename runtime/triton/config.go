@@ -5,7 +5,7 @@
 //	REPOSITORY/NAME/1/model.onnx
 //	REPOSITORY/NAME/warmup/...
 //
-// It knows the format only. What a bundle becomes there, cmd/bnc decides.
+// It knows the format only. What a bundle becomes there, bnc.ExportTriton decides.
 //
 // Sources: triton-inference-server/common (protobuf/model_config.proto), server
 // (docs/user_guide/model_configuration.md, ragged_batching.md),

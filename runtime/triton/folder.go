@@ -21,6 +21,17 @@ func Bytes(data []byte) func(path string) error {
 	return func(path string) error { return os.WriteFile(path, data, 0o666) }
 }
 
+// CopyOf returns what writes the contents of a file, for Model.Files.
+func CopyOf(file string) func(path string) error {
+	return func(path string) error {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, data, 0o666)
+	}
+}
+
 // Write fills dir, which must exist. The configuration is written last: Triton
 // takes no folder without one.
 func (m Model) Write(dir string) error {

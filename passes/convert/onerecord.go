@@ -1,21 +1,22 @@
-package main
+package convert
 
 import (
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/passes"
 )
 
-// Names of the inputs that Triton makes for guardPayload.
+// Inputs of OneRecordEach: int32 [requests], how many bytes of the payload each request
+// brought, and where they end.
 const (
-	lengthsInput = "payload_lengths"
-	endsInput    = "payload_ends"
+	PayloadLengths = "payload_lengths"
+	PayloadEnds    = "payload_ends"
 )
 
-// prefixBytes is how long a record's length prefix is at most (ops/codec.h).
+// prefixBytes is how long a record's length prefix is at most (a varint of ops/).
 const prefixBytes = 5
 
-// guardPayload makes the graph refuse a batch in which a request brought anything
-// but one record.
+// OneRecordEach makes a cloud half, whose payload decode takes apart, refuse a batch in
+// which a request brought anything but one record.
 //
 // A server with ragged batching joins the payloads of all requests and gives the
 // first row of each output to the first request, the second to the second. Were
@@ -25,7 +26,16 @@ const prefixBytes = 5
 // at the start of each, and reshapes the decoded tiles to one a request. The
 // first dimension of that shape is negative where a length differs, and Reshape
 // fails, in every execution provider.
-func guardPayload(m *ir.Model, decode *ir.Node) error {
+func OneRecordEach(decode *ir.Node) passes.Pass {
+	return passes.Pass{
+		Name:      "guard-payload",
+		Doc:       "refuse batches in which a request brings anything but one record",
+		Interface: true,
+		Run:       func(m *ir.Model) (int, error) { return 1, oneRecordEach(m, decode) },
+	}
+}
+
+func oneRecordEach(m *ir.Model, decode *ir.Node) error {
 	g := m.Graph
 	payload, tile := decode.Input(0), decode.Output(0)
 	input := func(name string) *ir.Value {
@@ -45,8 +55,8 @@ func guardPayload(m *ir.Model, decode *ir.Node) error {
 	}
 
 	uses := tile.Uses()
-	lengths := cast("lengths", input(lengthsInput), ir.Int64)
-	ends := cast("ends", input(endsInput), ir.Int64)
+	lengths := cast("lengths", input(PayloadLengths), ir.Int64)
+	ends := cast("ends", input(PayloadEnds), ir.Int64)
 	offsets := ints("offsets", 0, 1, 2, 3, 4)
 
 	// The first bytes of each request, [requests, prefixBytes]. Zeros behind the
@@ -86,15 +96,4 @@ func guardPayload(m *ir.Model, decode *ir.Node) error {
 		u.Node.SetInput(u.Index, checked)
 	}
 	return g.Sort()
-}
-
-// decoder returns the node that takes the payload apart, nil where the graph has
-// none.
-func decoder(m *ir.Model) *ir.Node {
-	for _, n := range m.Graph.Nodes() {
-		if n.Domain == ops.Domain && n.Op == "JpegDecode" {
-			return n
-		}
-	}
-	return nil
 }

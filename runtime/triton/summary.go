@@ -1,0 +1,91 @@
+package triton
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Summary is what people are told of a model of a repository.
+type Summary struct {
+	Name     string        `json:"name"`
+	Path     string        `json:"path"`
+	MaxBatch int           `json:"max_batch"` // 0 for no batching
+	Inputs   []PortSummary `json:"inputs"`
+	Outputs  []PortSummary `json:"outputs"`
+	Plugin   string        `json:"plugin"` // where the server must see the op library, "" for none
+}
+
+// PortSummary is an input or output as a request has it, the batch included.
+type PortSummary struct {
+	Name  string  `json:"name"`
+	DType string  `json:"dtype"`
+	Shape []int64 `json:"shape"`
+}
+
+// Summary describes the model below the repository.
+func (c Config) Summary(repository string) Summary {
+	ports := func(list []Port) []PortSummary {
+		rows := []PortSummary{}
+		for _, p := range list {
+			row := PortSummary{p.Name, p.DType.String(), p.Dims}
+			if c.MaxBatch > 0 {
+				row.Shape = append([]int64{-1}, p.Dims...)
+			}
+			if p.Ragged {
+				row.Shape[0] = 1
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	return Summary{c.Name, filepath.Join(repository, c.Name), c.MaxBatch, ports(c.Inputs), ports(c.Outputs), c.Plugin}
+}
+
+// Parameters returns a file's bnc metadata as custom parameters: bnc.pair becomes
+// bnc_pair, JSON strings become plain ones. Lists of classes and outputs stay in the file.
+func Parameters(metadata map[string]string) map[string]string {
+	parameters := map[string]string{}
+	for key, value := range metadata {
+		key, ours := strings.CutPrefix(key, "bnc.")
+		if !ours || key == "labels" || key == "outputs" {
+			continue
+		}
+		var text string
+		if json.Unmarshal([]byte(value), &text) == nil {
+			value = text
+		}
+		parameters["bnc_"+key] = value
+	}
+	return parameters
+}
+
+// Warm adds runs of one image and of a full batch, of payload where the model takes one,
+// and else of zeros. It reports an input whose size is left open: nothing is added then.
+func (m *Model) Warm(payload []byte) (open *Port) {
+	c := &m.Config
+	var inputs []SampleInput
+	for i, p := range c.Inputs {
+		in := SampleInput{Name: p.Name, DType: p.DType, Dims: slices.Clone(p.Dims)}
+		if payload != nil {
+			in.File, in.Dims = p.Name, []int64{int64(len(payload))}
+		} else if c.MaxBatch == 0 && len(in.Dims) > 0 && in.Dims[0] < 0 {
+			in.Dims[0] = 1
+		}
+		if slices.Contains(in.Dims, -1) {
+			return &c.Inputs[i]
+		}
+		inputs = append(inputs, in)
+	}
+	for _, in := range inputs {
+		if in.File != "" {
+			m.Files[WarmupDir+"/"+in.File] = Bytes(payload)
+		}
+	}
+	c.Warmup = []Sample{{Name: "one image", Batch: 1, Inputs: inputs}}
+	if c.MaxBatch > 1 {
+		c.Warmup = append(c.Warmup, Sample{Name: "full batch", Batch: c.MaxBatch, Inputs: inputs})
+	}
+	return nil
+}
