@@ -18,6 +18,7 @@ import (
 // Bottleneck says where a model is split and how: see bnc split.
 type Bottleneck struct {
 	After            string
+	Plain            bool  // none: the cut tensor itself crosses
 	Channels, Stride int64 // 0 channels: all of them
 	// Images, one each, are what it is calibrated on, nil for not; its range is static
 	// then.
@@ -39,10 +40,17 @@ func Split(t testing.TB, m *ir.Model, b Bottleneck) *split.Bundle {
 // TrySplit is Split for what may be refused.
 func TrySplit(t testing.TB, m *ir.Model, b Bottleneck) (*split.Bundle, error) {
 	t.Helper()
-	a, at := analyse(t, m, b.After)
+	a, at, err := analyse(t, m, b.After)
+	if err != nil {
+		return nil, err
+	}
+	if b.Plain {
+		parts, _, err := split.Split(t.Context(), a, at, split.Settings{Plain: true}, nil)
+		return parts, err
+	}
 	g, err := bottleneck.CutGeometry(at, b.Channels, b.Stride)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	s := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: b.Images == nil}, Quality: 20, CodecAt: bottleneck.CodecInGraph}
 	if b.Change != nil {
@@ -72,11 +80,7 @@ func Save(t testing.TB, dir string, parts *split.Bundle) {
 // calibrated runs what is before the cut and fits the bottleneck's units to it.
 func calibrated(t testing.TB, m *ir.Model, b Bottleneck, g bottleneck.Geometry) *bottleneck.Units {
 	t.Helper()
-	a, at := analyse(t, m, b.After)
-	before, _, err := split.Split(t.Context(), a, at, split.Settings{Plain: true}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := Split(t, m, Bottleneck{After: b.After, Plain: true})
 	session, calibration := Open(t, before.Mobile, ort.Options{}), bottleneck.NewCalibration(g)
 	for _, image := range b.Images {
 		out, err := session.Run(t.Context(), image)
@@ -94,7 +98,7 @@ func calibrated(t testing.TB, m *ir.Model, b Bottleneck, g bottleneck.Geometry) 
 	return units
 }
 
-func analyse(t testing.TB, m *ir.Model, after string) (*cut.Analysis, *cut.Cut) {
+func analyse(t testing.TB, m *ir.Model, after string) (*cut.Analysis, *cut.Cut, error) {
 	t.Helper()
 	m = m.Clone()
 	info, err := shape.Infer(m, shape.Options{})
@@ -103,8 +107,5 @@ func analyse(t testing.TB, m *ir.Model, after string) (*cut.Analysis, *cut.Cut) 
 	}
 	a := cut.Find(m, info)
 	at, err := a.Resolve(after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a, at
+	return a, at, err
 }
