@@ -1,24 +1,20 @@
 package bnc
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
-	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -26,47 +22,13 @@ import (
 )
 
 // Channels is a number of channels that cross a cut. In JSON and text Full is "full".
-type Channels int
+type Channels = bottleneck.Channels
 
 // Full stands for all channels of the cut tensor, without channel units.
-const Full Channels = -1
-
-// String is the number, or full.
-func (c Channels) String() string {
-	if c == Full {
-		return "full"
-	}
-	return strconv.Itoa(int(c))
-}
-
-// MarshalJSON writes a number, or "full".
-func (c Channels) MarshalJSON() ([]byte, error) {
-	if c == Full {
-		return []byte(`"full"`), nil
-	}
-	return json.Marshal(int(c))
-}
-
-// UnmarshalJSON reads a number, or "full".
-func (c *Channels) UnmarshalJSON(text []byte) error {
-	parsed, err := ParseChannels(strings.Trim(string(text), `"`))
-	if err == nil {
-		*c = parsed
-	}
-	return err
-}
+const Full = bottleneck.Full
 
 // ParseChannels reads a number from 1 on, or full.
-func ParseChannels(text string) (Channels, error) {
-	if text == Full.String() {
-		return Full, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("expected a number from 1 on, or %v", Full)
-	}
-	return Channels(n), nil
-}
+func ParseChannels(text string) (Channels, error) { return bottleneck.ParseChannels(text) }
 
 // The values of SplitOptions that are no numbers.
 const (
@@ -119,13 +81,7 @@ type SplitResult struct {
 	Tile         *[2]int64       `json:"tile"`          // height, width
 	Passes       []passes.Report `json:"passes"`
 	Quality      int             `json:"-"` // of the codec
-	Files        []BundleFile    `json:"-"`
-}
-
-// BundleFile is a file of a bundle.
-type BundleFile struct {
-	Name  string // relative to the bundle
-	Bytes int64
+	Files        []output.File   `json:"-"`
 }
 
 // check finds wrong usage before any work, and replaces zero values by the defaults.
@@ -228,7 +184,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if err != nil {
 		return nil, err
 	}
-	defer dest.discard()
+	defer dest.Discard()
 	known, err := o.prepare(ctx, path, a, &settings)
 	if err != nil {
 		return nil, err
@@ -241,8 +197,8 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if known.preprocess != nil {
 		meta.Preprocess = known.preprocess
 	}
-	result := o.result(dest.path, c, settings, meta)
-	dump, err := dumper(ctx, o.Dump)
+	result := o.result(dest.Path, c, settings, meta)
+	dump, err := output.Dumper(ctx, o.Dump)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +207,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		return nil, err
 	}
 	result.Passes = reports
-	err = dest.save(ctx, b, onnx.SaveOptions{External: o.ExternalData}, func() (bottleneck.Meta, error) {
+	err = dest.Save(ctx, b, onnx.SaveOptions{External: o.ExternalData}, func() (bottleneck.Meta, error) {
 		var err error
 		if meta.SourceSHA256, err = hash(); err != nil {
 			return meta, err
@@ -262,7 +218,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if err != nil {
 		return nil, err
 	}
-	result.Files = dest.files
+	result.Files = dest.Files
 	return result, o.writeDepfile(result, path, known.files)
 }
 
@@ -271,7 +227,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 const oldestOpset = 7
 
 // destination opens the bundle that is written, when everything that names a file fits it.
-func (o *SplitOptions) destination(path string, c *cut.Cut, s split.Settings, opset int64) (*bundleWriter, error) {
+func (o *SplitOptions) destination(path string, c *cut.Cut, s split.Settings, opset int64) (*output.Writer, error) {
 	dir := o.Out
 	if dir == "" {
 		dir = o.defaultName(path, c, s)
@@ -287,7 +243,23 @@ func (o *SplitOptions) destination(path string, c *cut.Cut, s split.Settings, op
 	if !o.Plain && opset < oldestOpset {
 		return nil, unusable("%s: a bottleneck needs operator set %d or newer, found %d: convert the model, or use option plain", path, oldestOpset, opset)
 	}
-	return openBundle(dir)
+	return output.Create(dir)
+}
+
+// outside checks that a file that an option names, or the model for "", is not in the
+// folder dir, which is replaced as a whole.
+func outside(dir, option, path string) error {
+	if path == "" {
+		return nil
+	}
+	within, err := files.Within(dir, path)
+	if err != nil || !within {
+		return err
+	}
+	if option == "" {
+		path = "the model " + path
+	}
+	return usage(option, "%s lies in the bundle %s, which is replaced as a whole: choose another place", path, dir)
 }
 
 // prepared is what is known of the images and classes of a split.
@@ -368,35 +340,13 @@ func (o *SplitOptions) defaultName(path string, c *cut.Cut, s split.Settings) st
 func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bottleneck.Meta) *SplitResult {
 	r := &SplitResult{
 		Bundle: dir, Mobile: filepath.Join(dir, bundle.MobileFile), Cloud: filepath.Join(dir, bundle.CloudFile),
-		Cut: meta.Cut, Tensor: meta.Tensor, CutShape: tensorInfo("", c.Type).Shape, Tile: meta.Tile, Quality: meta.Quality,
+		Cut: meta.Cut, Tensor: meta.Tensor, CutShape: survey.TensorOf("", c.Type).Shape, Tile: meta.Tile, Quality: meta.Quality,
 	}
 	if !o.Plain {
 		g, joined := s.Geometry, filepath.Join(dir, bundle.JoinedFile)
 		r.Bottlenet, r.ReducedShape = &joined, []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
 	}
 	return r
-}
-
-// dumper writes the model after each pass to dir, as ONNX and, without weights, as text;
-// nil where dir is "".
-func dumper(ctx context.Context, dir string) (passes.Dumper, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, err
-	}
-	return func(index int, pass string, m *ir.Model) error {
-		name := filepath.Join(dir, fmt.Sprintf("%02d_%s", index, pass))
-		var text bytes.Buffer
-		if err := (onnxtext.Printer{MaxElements: 16}).Print(&text, m); err != nil {
-			return fmt.Errorf("option dump: %w", err)
-		}
-		if err := files.Write(name+".txt", text.Bytes()); err != nil {
-			return err
-		}
-		return onnx.Save(ctx, name+".onnx", m, onnx.SaveOptions{})
-	}, nil
 }
 
 // writeDepfile writes what the bundle depends on, where that is asked for: the model, the
@@ -410,7 +360,7 @@ func (o *SplitOptions) writeDepfile(r *SplitResult, path string, read []string) 
 		return err
 	}
 	var targets []string
-	for _, part := range bundleParts {
+	for _, part := range output.Parts {
 		targets = append(targets, filepath.Join(r.Bundle, part+".onnx"))
 	}
 	return files.WriteRule(o.Depfile, targets, slices.Concat([]string{path}, external, read))

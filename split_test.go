@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc/passes/output"
 )
 
 // small writes a ResNet-20 and returns its path.
@@ -44,7 +46,7 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%s has not %d bytes: %v", f.Name, f.Bytes, err)
 		}
 	}
-	if len(r.Files) != len(bundleParts) {
+	if len(r.Files) != len(output.Parts) {
 		t.Errorf("files %v", r.Files)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/opt"
+	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -120,7 +121,7 @@ func (o *TrainOptions) destinationFits(path string, bottleneck bool) error {
 	case bottleneck && errors.Is(err, os.ErrNotExist):
 		return nil
 	case bottleneck:
-		return onlyBundle(to)
+		return output.OnlyBundle(to)
 	case err == nil && stat.IsDir():
 		return usage("output", "%s is a folder: a file is to be written", to)
 	}
@@ -323,18 +324,18 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
 		return err
 	}
-	dest, err := openBundle(t.destination(path))
+	dest, err := output.Create(t.destination(path))
 	if err != nil {
 		return err
 	}
-	defer dest.discard()
+	defer dest.Discard()
 	if before != nil {
 		if err := before(meta.Pair, requantised); err != nil {
 			return err
 		}
 	}
 	t.source = b.Bottlenet
-	return dest.save(ctx, b, onnx.SaveOptions{External: t.external}, func() (bottleneck.Meta, error) { return meta, nil })
+	return dest.Save(ctx, b, onnx.SaveOptions{External: t.external}, func() (bottleneck.Meta, error) { return meta, nil })
 }
 
 // newMeta is the metadata of the trained bundle.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -68,11 +68,11 @@ func mustBnc(t *testing.T, args ...string) string {
 }
 
 // spread picks n cuts over the whole depth, all where there are fewer.
-func spread(cuts []bnc.CutInfo, n int) []bnc.CutInfo {
+func spread(cuts []survey.Cut, n int) []survey.Cut {
 	if len(cuts) <= n {
 		return cuts
 	}
-	var out []bnc.CutInfo
+	var out []survey.Cut
 	for i := range n {
 		out = append(out, cuts[i*(len(cuts)-1)/(n-1)])
 	}
@@ -96,7 +96,7 @@ func TestCorpus(t *testing.T) {
 					compare(t, open(t, dir), whole, 1, 1, true)
 				})
 			}
-			bottleneck := slices.DeleteFunc(slices.Clone(cuts), func(c bnc.CutInfo) bool { return !c.Bottleneck })
+			bottleneck := slices.DeleteFunc(slices.Clone(cuts), func(c survey.Cut) bool { return !c.Bottleneck })
 			for i, c := range spread(bottleneck, 6) {
 				channels, stride := []int{1, 3, 5}[i%3], []int{1, 2}[i%2]
 				t.Run(fmt.Sprintf("%s/c%d-s%d", c.ID, channels, stride), func(t *testing.T) {

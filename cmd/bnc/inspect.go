@@ -46,7 +46,7 @@ Examples:
 }
 
 func printInspection(s streams, r *bnc.InspectResult) error {
-	fmt.Fprintf(s.out, "%s: opset %d, IR %d, %s parameters, %s multiply-adds\n", r.Model, r.Opset, r.IRVersion, count(r.Params), counted(r.MACs))
+	fmt.Fprintf(s.out, "%s: opset %d, IR %d, %s parameters, %s multiply-adds\n", r.Path, r.Opset, r.IRVersion, count(r.Params), counted(r.MACs))
 	for _, p := range r.Inputs {
 		fmt.Fprintf(s.out, "input  %s %s%s\n", p.Name, p.DType, shapeText(p.Shape))
 	}

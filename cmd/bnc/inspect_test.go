@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/compiler/survey"
 )
 
 // inspected returns what bnc inspect says of a model, as a document.
@@ -93,7 +94,7 @@ func TestInspectReasons(t *testing.T) {
 	path := fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
 	net (float[N,2,4,4] x) => (float[N,2,4,4] y) { r = Relu (x) n = Neg (r) y = Sub (x, n) }`, nil)
 	r := inspected(t, path)
-	want := []bnc.NoCutInfo{
+	want := []survey.NoCut{
 		{Tensor: "r", Why: oneTensor, Crossing: []string{"r", "x"}}, {Tensor: "n", Why: oneTensor, Crossing: []string{"n", "x"}},
 		{Tensor: "y", Why: "it is an output of the model"},
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -116,7 +116,7 @@ func TestUncalibratedTells(t *testing.T) {
 		t.Logf("without %s", trained)
 	}
 	for _, file := range files {
-		blocks := slices.DeleteFunc(inspected(t, file).Cuts, func(c bnc.CutInfo) bool { return len(c.Aliases) == 0 })
+		blocks := slices.DeleteFunc(inspected(t, file).Cuts, func(c survey.Cut) bool { return len(c.Aliases) == 0 })
 		if len(blocks) < 10 {
 			t.Errorf("%s: only %d residual blocks", file, len(blocks))
 		}
