@@ -22,7 +22,7 @@ func variable(flag string) string {
 func fromEnvironment(fs *pflag.FlagSet) (set fromVariables, err error) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		value := os.Getenv(variable(f.Name))
-		if err != nil || f.Changed || value == "" || f.Name == "help" {
+		if err != nil || f.Changed || value == "" || f.Name == "help" || variable(f.Name) == tokenVariable { // which holds no file
 			return
 		}
 		if err = fs.Set(f.Name, value); err != nil {

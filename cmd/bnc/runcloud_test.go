@@ -306,4 +306,10 @@ func TestRunRefused(t *testing.T) {
 			t.Errorf("%s: exit code %d, expected %d\n%s\nexpected %q in it", c.args, code, c.code, stderr, c.message)
 		}
 	}
+	text, err := os.ReadFile(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(tokenVariable, strings.TrimSpace(string(text)))
+	mustBnc(t, append([]string{"run", set.bundle("net-rb1"), set.inputs[0], "--fallback=false"}, strings.Fields(cloud)...)...)
 }
