@@ -9,7 +9,6 @@ import (
 
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -192,7 +191,7 @@ func (o EvalOptions) ownQuality(s *subject) (int, error) {
 		return s.meta.Quality, nil
 	case len(o.Quality) == 0:
 		return 0, nil
-	case s.meta.Codec == bundle.CodecJPEG:
+	case s.meta.Part != "" && !s.meta.Plain():
 		return 0, usage("quality", "needs the bundle's bottlenet.onnx, which is not there")
 	case o.InputCodec == "png":
 		return 0, usage("quality", "has no meaning with option input_codec png: it is lossless")
@@ -333,10 +332,7 @@ func (e *evaluation) measure(ctx context.Context, quality int, taught map[string
 	case sizes != nil:
 		row.PayloadBytes, row.FileBytes = eval.Summarise(judged(sizes.Payload, r.Classes)), eval.Summarise(judged(sizes.File, r.Classes))
 	case r.Bytes != nil:
-		row.PayloadBytes = eval.Summarise(r.Bytes)
-		if !e.subject.meta.Plain() {
-			row.FileBytes = eval.Summarise(eval.JPEGFileBytes(r.Bytes, e.subject.meta.Dynamic()))
-		}
+		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Bytes), eval.Summarise(e.subject.meta.FileBytes(r.Bytes))
 	}
 	if row.Top1 != nil {
 		row.Outputs = append(row.Outputs, train.Output{Name: e.heads[0].output, Measure: measureTop1, Value: *row.Top1})

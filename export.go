@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -213,7 +214,8 @@ func (o TritonOptions) addPlugin(m *triton.Model) error {
 // decoder returns the node that takes the payload apart, nil where the graph has none.
 func decoder(m *ir.Model) *ir.Node {
 	for _, n := range m.Graph.Nodes() {
-		if n.Domain == ops.Domain && n.Op == "JpegDecode" {
+		decodes := func(c bundle.Codec) bool { return c.Operators().Decode == n.Op }
+		if n.Domain == ops.Domain && slices.ContainsFunc(bundle.Codecs(), decodes) {
 			return n
 		}
 	}
@@ -226,17 +228,7 @@ func greyPayload(head *model.Model) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := ops.Geometry{Height: meta.Tile[0], Width: meta.Tile[1], Quality: meta.Quality, Dynamic: meta.Dynamic()}
-	var limits []float32
-	if g.Dynamic {
-		limits = []float32{0, 1}
-	}
-	tile := make([]byte, g.Height*g.Width)
-	for i := range tile {
-		tile[i] = 128
-	}
-	payload, _, err := ops.Encode(g, tile, limits)
-	return payload, err
+	return meta.GreyPayload()
 }
 
 // ExportJob returns the text that lets a scheduler, search.Slurm or search.Kubernetes, run

@@ -1,110 +1,88 @@
 /*
- * The codec of a BottleNet pair: grey images ("tiles") to payloads and back.
+ * The codecs of a BottleNet pair, one row each: how the grey image ("tile") of a
+ * crossing tensor becomes bytes and back.
  *
- * A payload is one record an image:
+ * To add a codec here, write a C file that defines its row, as jpeg.c defines
+ * bnc_jpeg, and name the row in codecs.c. The plugin's operators, package ops'
+ * Go face, framing, limits and error messages are made from the row.
  *
- *   record  = varint(length of what follows) [lo hi] data
- *   varint  = LEB128, unsigned, shortest form, at most BNC_VARINT_MAX bytes
- *   lo, hi  = float32, little-endian, finite; only where the range is dynamic
- *   data    = the entropy-coded segment of a baseline JPEG of one grey image
- *             with the standard tables of its quality (ITU-T T.81, annex K)
- *
- * Headers and tables do not travel: height, width and quality rebuild them.
- *
- * No function keeps global state. A bnc_codec serves one thread at a time;
- * different codecs may run at once.
+ * No function keeps global state. A codec's state serves one thread at a time;
+ * different states may be used at once.
  */
 #ifndef BNC_CODEC_H
 #define BNC_CODEC_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "common.h"
 
-#define BNC_MAX_SIDE 65500         /* libjpeg's own limit of a side, in pixels */
+#define BNC_MAX_SIDE 65500         /* of a tile, in pixels: libjpeg's own limit */
 #define BNC_MAX_PIXELS (1L << 28)  /* of one tile */
-#define BNC_VARINT_MAX 5           /* bytes; holds the longest possible record */
-#define BNC_RANGE_BYTES 8          /* lo and hi */
-
-typedef enum bnc_status {
-  BNC_OK = 0,
-  BNC_INVALID,   /* an argument is out of its limits */
-  BNC_DAMAGED,   /* the payload is not one that bnc_encode writes */
-  BNC_NO_MEMORY, /* an allocation failed */
-  BNC_INTERNAL,  /* libjpeg did what this code does not expect of it */
-  BNC_STOPPED,   /* the caller wanted no more of it */
-} bnc_status;
-
-/* What went wrong. record and offset mean something for BNC_DAMAGED only. */
-typedef struct bnc_error {
-  bnc_status status;
-  size_t record;   /* index of the record */
-  size_t offset;   /* of the record's first byte in the payload */
-  char text[192];  /* what was expected and what was found */
-} bnc_error;
-
-/* What both sides know of each tile without being told by the payload. */
-typedef struct bnc_geometry {
-  int64_t height; /* 1..BNC_MAX_SIDE */
-  int64_t width;  /* 1..BNC_MAX_SIDE */
-  int64_t quality; /* libjpeg's scale, 1..100 */
-  bool dynamic;   /* each record carries its lo and hi */
-} bnc_geometry;
-
-/* Refuses a geometry outside its limits with BNC_INVALID. */
-bnc_status bnc_geometry_check(const bnc_geometry *g, bnc_error *err);
+#define BNC_MAX_PARAMETERS 8       /* of a codec */
 
 /*
- * The fewest bytes of data that can hold one tile: every 8x8 block takes at
- * least 6 bits (2 for a DC difference of zero, 4 for the end of block). It
- * bounds what a decoder allocates: tiles are at most 64 / 0.75 < 86 times as
- * long as the payload they come from.
+ * A parameter that both sides of a codec must agree on, such as a quality or a
+ * table. Numbers are integers: what two machines compute from them is the same.
  */
-size_t bnc_min_data(const bnc_geometry *g);
+typedef struct bnc_parameter {
+  const char *name;    /* of the operators' attribute and in metadata bnc.codec */
+  bool bytes;          /* a byte string (ONNX STRING), and not a number (ONNX INT) */
+  int64_t least, most; /* limits of the number, or of the byte string's length */
+} bnc_parameter;
 
-/* An encoder and a decoder with the tables of one quality. */
-typedef struct bnc_codec bnc_codec;
+/* The value of a parameter: a number, or length bytes. */
+typedef struct bnc_value {
+  int64_t number;
+  const uint8_t *bytes;
+  size_t length;
+} bnc_value;
 
-/* Makes a codec; NULL, with err filled, where quality or memory forbids it. */
-bnc_codec *bnc_codec_new(int64_t quality, bnc_error *err);
+/* The operators of a codec; index of bnc_codec.operators. */
+typedef enum bnc_operator {
+  BNC_ENCODE,     /* tile, range? -> payload */
+  BNC_DECODE,     /* payload -> tile, range? */
+  BNC_ROUND_TRIP, /* tile, range? -> tile, payload_bytes */
+  BNC_OPERATORS
+} bnc_operator;
 
-/* Frees a codec and the payload it holds; NULL is allowed. */
-void bnc_codec_free(bnc_codec *c);
+typedef struct bnc_codec {
+  const char *name;                     /* in metadata bnc.codec: "jpeg" */
+  const char *operators[BNC_OPERATORS]; /* their types in domain bnc: "JpegEncode", ... */
+  bnc_parameter parameters[BNC_MAX_PARAMETERS + 1]; /* the last has no name */
 
-/* Gives back a payload buffer too large to keep for a call that may not come. */
-void bnc_codec_trim(bnc_codec *c);
+  /*
+   * The fewest bytes that can hold one tile, 0 where it can be none. It bounds
+   * how large tiles are that come out of a payload.
+   */
+  size_t (*least)(int64_t height, int64_t width);
 
-/*
- * Encodes count >= 1 tiles (count * height * width bytes, rows without gaps).
- * ranges holds lo, hi of each tile where g->dynamic, and is NULL otherwise.
- * sizes, where not NULL, receives the length of each whole record.
- * *payload belongs to the codec and lasts until its next call.
- * g->quality must be the codec's.
- */
-bnc_status bnc_encode(bnc_codec *c, const bnc_geometry *g, size_t count,
-                      const uint8_t *tiles, const float *ranges,
-                      int64_t *sizes, const uint8_t **payload, size_t *length,
-                      bnc_error *err);
+  /*
+   * Makes an encoder and decoder of parameters that are within their limits, one
+   * value for each in the row's order. What it needs of byte strings it copies.
+   * NULL with err filled: BNC_INVALID where they do not fit together.
+   */
+  void *(*open)(const bnc_value *values, bnc_error *err);
+  void (*close)(void *state);
 
-/*
- * Counts the records of a payload and checks their framing, so that the
- * caller can allocate what bnc_decode fills. An empty payload is damaged.
- */
-bnc_status bnc_count(const bnc_geometry *g, const uint8_t *payload,
-                     size_t length, size_t *count, bnc_error *err);
+  /* Appends the bytes of one tile (rows without gaps) to out. */
+  bnc_status (*encode)(void *state, int height, int width, const uint8_t *tile,
+                       bnc_buffer *out, bnc_error *err);
 
-/*
- * Decodes the count records that bnc_count found: tiles receives
- * count * height * width bytes; ranges, which may be NULL and must be where the
- * range is static, 2 * count numbers. On failure their contents are undefined.
- *
- * Strict: any libjpeg warning, a marker inside the data, or bytes left over
- * are errors. Two damages cannot be seen: data that is another valid image
- * (integrity is the transport's), and surplus bytes that fit into libjpeg's
- * bit buffer of 8 bytes.
- */
-bnc_status bnc_decode(bnc_codec *c, const bnc_geometry *g,
-                      const uint8_t *payload, size_t length, size_t count,
-                      uint8_t *tiles, float *ranges, bnc_error *err);
+  /*
+   * Decodes data, all of which belongs to one tile. BNC_DAMAGED where encode does
+   * not write such data; tile is undefined then, and the state as good as new.
+   */
+  bnc_status (*decode)(void *state, int height, int width, const uint8_t *data,
+                       size_t length, uint8_t *tile, bnc_error *err);
+} bnc_codec;
+
+/* The table of codecs (codecs.c); NULL behind the last. */
+extern const bnc_codec *const bnc_codecs[];
+
+/* How many parameters a codec has. */
+static inline size_t bnc_parameter_count(const bnc_codec *codec) {
+  size_t n = 0;
+  while (codec->parameters[n].name)
+    n++;
+  return n;
+}
 
 #endif

@@ -22,8 +22,12 @@ func countRecords(payload []byte) int {
 	return n
 }
 
+// maxExpansion bounds how many bytes of tiles come from a byte of JPEG: an 8x8 block
+// takes at least 6 bits, and 64 / 0.75 < 86.
+const maxExpansion = 86
+
 func FuzzDecode(f *testing.F) {
-	for _, g := range []ops.Geometry{
+	for _, g := range []geometry{
 		{Height: 8, Width: 8, Quality: 20},
 		{Height: 28, Width: 28, Quality: 20, Dynamic: true},
 		{Height: 13, Width: 40, Quality: 100},
@@ -32,15 +36,15 @@ func FuzzDecode(f *testing.F) {
 		if g.Dynamic {
 			ranges = []float32{0, 1, -2, 2}
 		}
-		payload, _, err := ops.Encode(g, smooth(7, 2, g.Height, g.Width), ranges)
+		payload, _, err := encode(g, smooth(7, 2, g.Height, g.Width), ranges)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(uint8(g.Height-1), uint8(g.Width-1), uint8(g.Quality-1), g.Dynamic, payload)
 	}
 	f.Fuzz(func(t *testing.T, height, width, quality uint8, dynamic bool, payload []byte) {
-		g := ops.Geometry{Height: int(height) + 1, Width: int(width) + 1, Quality: int(quality)%100 + 1, Dynamic: dynamic}
-		tiles, ranges, err := ops.Decode(g, payload)
+		g := geometry{Height: int(height) + 1, Width: int(width) + 1, Quality: int(quality)%100 + 1, Dynamic: dynamic}
+		tiles, ranges, err := decode(g, payload)
 		n := countRecords(payload)
 		if err != nil {
 			var damaged *ops.DamagedError
@@ -55,7 +59,7 @@ func FuzzDecode(f *testing.F) {
 		if n < 1 || len(tiles) != n*g.Height*g.Width {
 			t.Fatalf("%d bytes of tiles from %d records", len(tiles), n)
 		}
-		if len(tiles) >= ops.MaxExpansion*len(payload) {
+		if len(tiles) >= maxExpansion*len(payload) {
 			t.Fatalf("%d bytes of tiles from a payload of %d", len(tiles), len(payload))
 		}
 		for _, v := range ranges {
@@ -74,17 +78,17 @@ func FuzzRoundTrip(f *testing.F) {
 		if len(pattern) == 0 {
 			return
 		}
-		g := ops.Geometry{Height: int(height)%64 + 1, Width: int(width)%64 + 1, Quality: int(quality)%100 + 1}
+		g := geometry{Height: int(height)%64 + 1, Width: int(width)%64 + 1, Quality: int(quality)%100 + 1}
 		tile := make([]byte, g.Height*g.Width)
 		for i := range tile {
 			tile[i] = pattern[i%len(pattern)]
 		}
-		payload, sizes, err := ops.Encode(g, tile, nil)
+		payload, sizes, err := encode(g, tile, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkRecords(t, payload, sizes)
-		decoded, _, err := ops.Decode(g, payload)
+		decoded, _, err := decode(g, payload)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,32 @@ import (
 	"github.com/bottlenet/bnc/ops"
 )
 
+// geometry is what both sides know of a payload of one tensor that is coded as JPEG.
+type geometry struct {
+	Height, Width, Quality int
+	Dynamic                bool
+}
+
+func (g geometry) part() ops.Part {
+	jpeg, err := ops.Lookup("jpeg")
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return ops.Part{Codec: jpeg, Parameters: ops.Parameters{"quality": int64(g.Quality)}, Height: g.Height, Width: g.Width, Dynamic: g.Dynamic}
+}
+
+func encode(g geometry, tiles []byte, ranges []float32) (payload []byte, sizes []int, err error) {
+	return ops.Record{g.part()}.Encode([][]byte{tiles}, [][]float32{ranges})
+}
+
+func decode(g geometry, payload []byte) (tiles []byte, ranges []float32, err error) {
+	all, limits, err := ops.Record{g.part()}.Decode(payload)
+	if err != nil {
+		return nil, nil, err
+	}
+	return all[0], limits[0], nil
+}
+
 // smooth returns n tiles that look like features: slow waves with some noise,
 // cut off at zero as a ReLU does. The same seed gives the same tiles.
 func smooth(seed uint64, n, height, width int) []byte {
@@ -82,7 +108,7 @@ func markers(t testing.TB, file []byte) (quant [64]int, scan int) {
 }
 
 // goFile encodes a tile with image/jpeg: standard tables, complete headers.
-func goFile(t testing.TB, g ops.Geometry, tile []byte) []byte {
+func goFile(t testing.TB, g geometry, tile []byte) []byte {
 	t.Helper()
 	img := &image.Gray{Pix: tile, Stride: g.Width, Rect: image.Rect(0, 0, g.Width, g.Height)}
 	var file bytes.Buffer
@@ -94,7 +120,7 @@ func goFile(t testing.TB, g ops.Geometry, tile []byte) []byte {
 
 // goDecode decodes data with image/jpeg, under the headers that image/jpeg
 // itself writes for the geometry.
-func goDecode(t testing.TB, g ops.Geometry, data []byte) []byte {
+func goDecode(t testing.TB, g geometry, data []byte) []byte {
 	t.Helper()
 	file := goFile(t, g, make([]byte, g.Height*g.Width))
 	_, scan := markers(t, file)
@@ -149,10 +175,10 @@ var (
 )
 
 // eachGeometry runs a subtest for every size and quality.
-func eachGeometry(t *testing.T, test func(t *testing.T, g ops.Geometry)) {
+func eachGeometry(t *testing.T, test func(t *testing.T, g geometry)) {
 	for _, size := range sizes {
 		for _, quality := range qualities {
-			g := ops.Geometry{Height: size[0], Width: size[1], Quality: quality}
+			g := geometry{Height: size[0], Width: size[1], Quality: quality}
 			t.Run(fmt.Sprintf("%dx%dq%d", g.Height, g.Width, g.Quality), func(t *testing.T) { test(t, g) })
 		}
 	}

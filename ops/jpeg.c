@@ -1,14 +1,21 @@
 /*
+ * Codec "jpeg": the tile as one grey baseline JPEG (ITU-T T.81) of libjpeg-turbo,
+ * with the standard tables of its quality (annex K). Its data are the entropy-coded
+ * segment alone: headers and tables do not travel, since height, width and quality
+ * rebuild them.
+ *
+ * Decoding is strict: any libjpeg warning, a marker inside the data, or bytes left
+ * over are errors. Two damages cannot be seen: data that are another valid image
+ * (integrity is the transport's), and surplus bytes that fit into libjpeg's bit
+ * buffer of 8 bytes.
+ *
  * libjpeg reports errors by calling error_exit, which must not return: here
  * it jumps back into the call that entered libjpeg. jpeg_std_error is never
  * referenced, since its default handlers print and exit the process.
  */
-#include "jpeg.h"
+#include "codec.h"
 
 #include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h>
@@ -17,16 +24,20 @@
 /* Rows handed to libjpeg at once: a row of blocks. */
 #define ROWS DCTSIZE
 
+/* The stream around the data: SOI, SOF0, SOS before it, EOI after it. */
+#define HEADER_BYTES 25
+#define TRAILER_BYTES 2
+
 /* A first buffer that holds a small tile and libjpeg's largest single write. */
 #define FIRST_CAPACITY 4096
 
-struct bnc_jpeg {
+typedef struct jpeg {
   struct jpeg_compress_struct enc;
   struct jpeg_decompress_struct dec;
   struct jpeg_error_mgr handlers; /* shared: only one of the two runs */
   jmp_buf escape;
   struct jpeg_destination_mgr dest;
-  bnc_buffer *out; /* where dest writes during bnc_jpeg_encode */
+  bnc_buffer *out; /* where dest writes during encode */
   struct jpeg_source_mgr src;
   struct {
     const uint8_t *bytes;
@@ -34,16 +45,10 @@ struct bnc_jpeg {
   } piece[3];     /* header, data, trailer: what src reads */
   int next_piece; /* index into piece */
   bnc_buffer strip; /* ROWS rows of whole blocks, where the tile has none */
-};
+} jpeg;
 
-bnc_status bnc_fail(bnc_error *err, bnc_status status, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  vsnprintf(err->text, sizeof err->text, format, args);
-  va_end(args);
-  err->status = status;
-  return status;
-}
+/* Places of the parameters in bnc_jpeg. */
+enum { QUALITY };
 
 /* What libjpeg's messages mean here; any other is BNC_INTERNAL. */
 static const struct message {
@@ -65,7 +70,7 @@ static bnc_status fail_with_message(const struct jpeg_error_mgr *handlers, bnc_e
 }
 
 static void error_exit(j_common_ptr common) {
-  bnc_jpeg *j = common->client_data;
+  jpeg *j = common->client_data;
   longjmp(j->escape, 1);
 }
 
@@ -84,18 +89,7 @@ static void format_message(j_common_ptr common, char *text) {
 
 static void reset_error_mgr(j_common_ptr common) { common->err->msg_code = 0; }
 
-static bool buffer_grow(bnc_buffer *b, size_t capacity) {
-  if (capacity <= b->capacity)
-    return true;
-  uint8_t *bytes = realloc(b->bytes, capacity);
-  if (!bytes)
-    return false;
-  b->bytes = bytes;
-  b->capacity = capacity;
-  return true;
-}
-
-static void point_dest(bnc_jpeg *j) {
+static void point_dest(jpeg *j) {
   j->dest.next_output_byte = j->out->bytes + j->out->length;
   j->dest.free_in_buffer = j->out->capacity - j->out->length;
 }
@@ -104,23 +98,23 @@ static void init_destination(j_compress_ptr enc) { point_dest(enc->client_data);
 
 /* Called when the buffer is full to its last byte. */
 static boolean empty_output_buffer(j_compress_ptr enc) {
-  bnc_jpeg *j = enc->client_data;
+  jpeg *j = enc->client_data;
   j->out->length = j->out->capacity;
-  if (!buffer_grow(j->out, 2 * j->out->capacity))
+  if (!bnc_buffer_grow(j->out, 2 * j->out->capacity))
     ERREXIT1(enc, JERR_OUT_OF_MEMORY, 0);
   point_dest(j);
   return TRUE;
 }
 
 static void term_destination(j_compress_ptr enc) {
-  bnc_jpeg *j = enc->client_data;
+  jpeg *j = enc->client_data;
   j->out->length = j->out->capacity - j->dest.free_in_buffer;
 }
 
 static void init_source(j_decompress_ptr dec) { (void)dec; }
 
 static boolean fill_input_buffer(j_decompress_ptr dec) {
-  bnc_jpeg *j = dec->client_data;
+  jpeg *j = dec->client_data;
   if (j->next_piece == 3)
     ERREXIT(dec, JWRN_HIT_MARKER);
   j->src.next_input_byte = j->piece[j->next_piece].bytes;
@@ -144,7 +138,7 @@ static boolean resync_to_restart(j_decompress_ptr dec, int desired) {
 static void term_source(j_decompress_ptr dec) { (void)dec; }
 
 /* The decoder's tables are the encoder's: both sides compute, none travel. */
-static void share_tables(bnc_jpeg *j) {
+static void share_tables(jpeg *j) {
   j_common_ptr dec = (j_common_ptr)&j->dec;
   j->dec.quant_tbl_ptrs[0] = jpeg_alloc_quant_table(dec);
   *j->dec.quant_tbl_ptrs[0] = *j->enc.quant_tbl_ptrs[0];
@@ -154,8 +148,8 @@ static void share_tables(bnc_jpeg *j) {
   *j->dec.ac_huff_tbl_ptrs[0] = *j->enc.ac_huff_tbl_ptrs[0];
 }
 
-/* Apart from bnc_jpeg_new so that no local changes between setjmp and longjmp. */
-static bnc_status create(bnc_jpeg *j, int quality, bnc_error *err) {
+/* Apart from open_jpeg so that no local changes between setjmp and longjmp. */
+static bnc_status create(jpeg *j, int quality, bnc_error *err) {
   if (setjmp(j->escape))
     return fail_with_message(&j->handlers, err);
   jpeg_create_compress(&j->enc);
@@ -172,9 +166,17 @@ static bnc_status create(bnc_jpeg *j, int quality, bnc_error *err) {
   return BNC_OK;
 }
 
-bnc_jpeg *bnc_jpeg_new(int quality, bnc_error *err) {
-  /* Zeroed: bnc_jpeg_free must work on structs never created. */
-  bnc_jpeg *j = calloc(1, sizeof *j);
+static void close_jpeg(void *state) {
+  jpeg *j = state;
+  jpeg_destroy_compress(&j->enc);
+  jpeg_destroy_decompress(&j->dec);
+  bnc_buffer_free(&j->strip);
+  free(j);
+}
+
+static void *open_jpeg(const bnc_value *values, bnc_error *err) {
+  /* Zeroed: close_jpeg must work on structs never created. */
+  jpeg *j = calloc(1, sizeof *j);
   if (!j) {
     bnc_fail(err, BNC_NO_MEMORY, "not enough memory for a codec");
     return NULL;
@@ -200,26 +202,17 @@ bnc_jpeg *bnc_jpeg_new(int quality, bnc_error *err) {
   };
   j->enc.err = j->dec.err = &j->handlers;
   j->enc.client_data = j->dec.client_data = j;
-  if (create(j, quality, err)) {
-    bnc_jpeg_free(j);
+  if (create(j, (int)values[QUALITY].number, err)) {
+    close_jpeg(j);
     return NULL;
   }
   return j;
 }
 
-void bnc_jpeg_free(bnc_jpeg *j) {
-  if (!j)
-    return;
-  jpeg_destroy_compress(&j->enc);
-  jpeg_destroy_decompress(&j->dec);
-  free(j->strip.bytes);
-  free(j);
-}
-
 /* Writes what libjpeg writes before the data: SOI, SOF0 and SOS. */
-static void make_header(int height, int width, uint8_t header[BNC_HEADER_BYTES]) {
+static void make_header(int height, int width, uint8_t header[HEADER_BYTES]) {
   const uint8_t h1 = height >> 8, h0 = height & 0xff, w1 = width >> 8, w0 = width & 0xff;
-  const uint8_t bytes[BNC_HEADER_BYTES] = {
+  const uint8_t bytes[HEADER_BYTES] = {
       0xff, 0xd8,                                     /* SOI */
       0xff, 0xc0, 0, 11, 8, h1, h0, w1, w0,           /* SOF0: 8 bits, */
       1, 1, 0x11, 0,                                  /* one component */
@@ -228,7 +221,7 @@ static void make_header(int height, int width, uint8_t header[BNC_HEADER_BYTES])
   memcpy(header, bytes, sizeof bytes);
 }
 
-static const uint8_t trailer[BNC_TRAILER_BYTES] = {0xff, 0xd9}; /* EOI */
+static const uint8_t trailer[TRAILER_BYTES] = {0xff, 0xd9}; /* EOI */
 
 /*
  * Blocks go in and out raw, past libjpeg's colour conversion and resampling,
@@ -238,7 +231,7 @@ static const uint8_t trailer[BNC_TRAILER_BYTES] = {0xff, 0xd9}; /* EOI */
 static int whole_blocks(int width) { return (width + DCTSIZE - 1) / DCTSIZE * DCTSIZE; }
 
 /* The tile's edge is repeated into the rest of its last blocks, as libjpeg does. */
-static void write_rows(bnc_jpeg *j, int height, int width, const uint8_t *tile) {
+static void write_rows(jpeg *j, int height, int width, const uint8_t *tile) {
   const int stride = whole_blocks(width);
   JSAMPROW rows[ROWS];
   JSAMPARRAY plane = rows;
@@ -257,7 +250,7 @@ static void write_rows(bnc_jpeg *j, int height, int width, const uint8_t *tile) 
   }
 }
 
-static void read_rows(bnc_jpeg *j, int height, int width, uint8_t *tile) {
+static void read_rows(jpeg *j, int height, int width, uint8_t *tile) {
   const int stride = whole_blocks(width);
   JSAMPROW rows[ROWS];
   JSAMPARRAY plane = rows;
@@ -273,11 +266,12 @@ static void read_rows(bnc_jpeg *j, int height, int width, uint8_t *tile) {
   }
 }
 
-bnc_status bnc_jpeg_encode(bnc_jpeg *j, int height, int width,
-                           const uint8_t *tile, bnc_buffer *out, bnc_error *err) {
+static bnc_status encode_jpeg(void *state, int height, int width, const uint8_t *tile,
+                              bnc_buffer *out, bnc_error *err) {
+  jpeg *j = state;
   const size_t start = out->length;
-  if (!buffer_grow(out, start + FIRST_CAPACITY) ||
-      !buffer_grow(&j->strip, (size_t)ROWS * whole_blocks(width)))
+  if (!bnc_buffer_grow(out, start + FIRST_CAPACITY) ||
+      !bnc_buffer_grow(&j->strip, (size_t)ROWS * whole_blocks(width)))
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
   j->out = out;
   if (setjmp(j->escape)) {
@@ -292,20 +286,36 @@ bnc_status bnc_jpeg_encode(bnc_jpeg *j, int height, int width,
   write_rows(j, height, width, tile);
   jpeg_finish_compress(&j->enc);
 
-  uint8_t header[BNC_HEADER_BYTES];
+  uint8_t header[HEADER_BYTES];
   make_header(height, width, header);
-  if (out->length < start + BNC_HEADER_BYTES + BNC_TRAILER_BYTES ||
+  if (out->length < start + HEADER_BYTES + TRAILER_BYTES ||
       memcmp(out->bytes + start, header, sizeof header) != 0)
     return bnc_fail(err, BNC_INTERNAL, "libjpeg wrote a header that cannot be rebuilt");
+  out->length -= HEADER_BYTES + TRAILER_BYTES;
+  memmove(out->bytes + start, out->bytes + start + HEADER_BYTES, out->length - start);
   return BNC_OK;
 }
 
-bnc_status bnc_jpeg_decode(bnc_jpeg *j, int height, int width,
-                           const uint8_t *data, size_t length, uint8_t *tile,
-                           bnc_error *err) {
-  if (!buffer_grow(&j->strip, (size_t)ROWS * whole_blocks(width)))
+/* Refuses markers: in the data of one scan FF is always followed by 00. */
+static bnc_status check_stuffing(const uint8_t *data, size_t length, bnc_error *err) {
+  const uint8_t *end = data + length;
+  for (const uint8_t *p = data; (p = memchr(p, 0xff, (size_t)(end - p))); p += 2) {
+    if (p + 1 == end)
+      return bnc_fail(err, BNC_DAMAGED, "the data ends with half a stuffed byte");
+    if (p[1] != 0)
+      return bnc_fail(err, BNC_DAMAGED, "the data holds a marker, ff%02x", p[1]);
+  }
+  return BNC_OK;
+}
+
+static bnc_status decode_jpeg(void *state, int height, int width, const uint8_t *data,
+                              size_t length, uint8_t *tile, bnc_error *err) {
+  jpeg *j = state;
+  if (check_stuffing(data, length, err))
+    return err->status;
+  if (!bnc_buffer_grow(&j->strip, (size_t)ROWS * whole_blocks(width)))
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for a row of blocks");
-  uint8_t header[BNC_HEADER_BYTES];
+  uint8_t header[HEADER_BYTES];
   make_header(height, width, header);
   j->piece[0].bytes = header;
   j->piece[0].length = sizeof header;
@@ -327,3 +337,23 @@ bnc_status bnc_jpeg_decode(bnc_jpeg *j, int height, int width,
   jpeg_finish_decompress(&j->dec);
   return BNC_OK;
 }
+
+/*
+ * Every 8x8 block takes at least 6 bits: 2 for a DC difference of zero, 4 for the
+ * end of block. So tiles are at most 64 / 0.75 < 86 times as long as their data.
+ */
+static size_t least_jpeg(int64_t height, int64_t width) {
+  const size_t blocks = (size_t)((height + 7) / 8) * (size_t)((width + 7) / 8);
+  return (blocks * 6 + 7) / 8;
+}
+
+const bnc_codec bnc_jpeg = {
+    .name = "jpeg",
+    .operators = {"JpegEncode", "JpegDecode", "JpegRoundTrip"},
+    .parameters = {[QUALITY] = {.name = "quality", .least = 1, .most = 100}}, /* libjpeg's scale */
+    .least = least_jpeg,
+    .open = open_jpeg,
+    .close = close_jpeg,
+    .encode = encode_jpeg,
+    .decode = decode_jpeg,
+};

@@ -1,20 +1,22 @@
-// Package ops is the codec of a BottleNet pair: it turns the grey images
+// Package ops is the codecs of a BottleNet pair: it turns the grey images
 // ("tiles") a mobile graph makes into payloads and back.
 //
-// One C source, built on libjpeg-turbo, has two faces: this package, and the
-// ONNX Runtime plugin [PluginFile] with the ops JpegEncode, JpegDecode and
-// JpegRoundTrip of domain [Domain], which build.sh makes. Both write and read
-// the same bytes.
+// A codec is a row of a table in C (codec.h says how one is added). Two faces are
+// made of the table: this package, and the ONNX Runtime plugin [PluginFile] with
+// the operators of each codec in domain [Domain], such as JpegEncode, JpegDecode
+// and JpegRoundTrip, which build.sh makes. Both write and read the same bytes.
 //
-// A payload is one record an image: the LEB128 varint length of what follows,
-// then, where the range is dynamic, lo and hi as little-endian float32, then
-// the entropy-coded segment of a baseline JPEG with the standard tables of its
-// quality. Headers and tables do not travel: a [Geometry] rebuilds them.
+// A payload is one record an image: the LEB128 varint length of what follows, then
+// for each crossing tensor, where its range is dynamic, lo and hi as little-endian
+// float32, then what the codec makes of the tile; with a varint length before all
+// tensors but the last. What a [Record] tells does not travel.
 //
-//	g := ops.Geometry{Height: 28, Width: 28, Quality: 20}
-//	payload, sizes, err := ops.Encode(g, tile, nil)
+//	jpeg, err := ops.Lookup("jpeg")
 //	...
-//	tile, _, err := ops.Decode(g, payload)
+//	r := ops.Record{{Codec: jpeg, Parameters: ops.Parameters{"quality": int64(20)}, Height: 28, Width: 28}}
+//	payload, sizes, err := r.Encode([][]byte{tiles}, [][]float32{nil})
+//	...
+//	tiles, ranges, err := r.Decode(payload)
 //
 // All functions are safe for concurrent use. The package never imports another
 // of this module.
@@ -23,18 +25,20 @@ package ops
 /*
 #cgo CFLAGS: -std=c11 -Wall -Wextra
 #cgo LDFLAGS: -l:libjpeg.a
-#include "codec.h"
+#include "payload.h"
 */
 import "C"
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"unsafe"
 )
 
 const (
-	// Domain is the ONNX operator domain of the plugin's ops.
+	// Domain is the ONNX operator domain of the plugin's operators.
 	Domain = "bnc"
 	// PluginFile is the name of the ONNX Runtime plugin.
 	PluginFile = "libbnc_ops.so"
@@ -42,20 +46,24 @@ const (
 	MaxSide = C.BNC_MAX_SIDE
 	// MaxPixels is the largest tile.
 	MaxPixels = C.BNC_MAX_PIXELS
-	// MaxExpansion bounds what Decode allocates for tiles: fewer than
-	// MaxExpansion bytes for each byte of payload, since an 8x8 block takes
-	// at least 6 bits.
-	MaxExpansion = 86
+	// RangeBytes is how many bytes lo and hi take in a part of a record.
+	RangeBytes = C.BNC_RANGE_BYTES
 )
 
-// Geometry is what both sides know of each tile without the payload telling.
-type Geometry struct {
+// Part is what both sides know of a crossing tensor's tiles without the payload
+// telling.
+type Part struct {
+	Codec         Codec
+	Parameters    Parameters
 	Height, Width int  // of one tile, 1..MaxSide, together at most MaxPixels
-	Quality       int  // libjpeg's scale, 1..100
-	Dynamic       bool // each record carries its lo and hi
+	Dynamic       bool // each part of a record carries its lo and hi
 }
 
-// DamagedError reports a payload that no encoder of its geometry wrote.
+// Record is what makes up each record of a payload: a part for each of one or more
+// crossing tensors.
+type Record []Part
+
+// DamagedError reports a payload that no encoder of its record wrote.
 type DamagedError struct {
 	Record int    // index of the damaged record
 	Offset int    // of its first byte in the payload
@@ -67,46 +75,38 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("payload record %d at byte %d: %s", e.Record, e.Offset, e.Reason)
 }
 
-// Validate returns an error that names the first field outside its limits.
-func (g Geometry) Validate() error {
-	var failure C.bnc_error
-	c := g.c()
-	if C.bnc_geometry_check(&c, &failure) != C.BNC_OK {
-		return asError(&failure)
+// Validate returns an error that names the first tile or parameter outside its
+// limits.
+func (r Record) Validate() error {
+	c, err := r.open()
+	if err != nil {
+		return err
 	}
+	c.close()
 	return nil
 }
 
-// Encode returns the payload of the tiles, Height*Width bytes each, row after
-// row, and the length of each record. ranges holds lo, hi of each tile, finite
-// numbers, where g is Dynamic; it is nil otherwise.
-func Encode(g Geometry, tiles []byte, ranges []float32) (payload []byte, sizes []int, err error) {
-	if err := g.Validate(); err != nil {
+// Encode returns the payload of a batch and the length of each image's record.
+// tiles holds for each tensor its tiles, Height*Width bytes each, row after row;
+// ranges lo, hi of each of them, finite numbers, where it is Dynamic, and nil
+// otherwise.
+func (r Record) Encode(tiles [][]byte, ranges [][]float32) (payload []byte, sizes []int, err error) {
+	c, err := r.open()
+	if err != nil {
 		return nil, nil, err
 	}
-	pixels := g.Height * g.Width
-	n := len(tiles) / pixels
-	if n == 0 || len(tiles)%pixels != 0 {
-		return nil, nil, fmt.Errorf("codec: tiles have %d bytes, expected a positive multiple of %d for %dx%d",
-			len(tiles), pixels, g.Height, g.Width)
+	defer c.close()
+	n, err := r.images(tiles, ranges)
+	if err != nil {
+		return nil, nil, err
 	}
-	if want := g.numbers(n); len(ranges) != want {
-		return nil, nil, fmt.Errorf("codec: ranges have %d numbers, expected %d for %d tiles", len(ranges), want, n)
-	}
-	var failure C.bnc_error
-	codec := C.bnc_codec_new(C.int64_t(g.Quality), &failure)
-	if codec == nil {
-		return nil, nil, asError(&failure)
-	}
-	defer C.bnc_codec_free(codec)
 	var (
-		c      = g.c()
-		lens   = make([]C.int64_t, n)
-		bytes  *C.uint8_t
-		length C.size_t
+		lens    = make([]C.int64_t, n)
+		out     C.bnc_buffer
+		failure C.bnc_error
 	)
-	status := C.bnc_encode(codec, &c, C.size_t(n), bytePointer(tiles), floatPointer(ranges),
-		&lens[0], &bytes, &length, &failure)
+	defer C.bnc_buffer_free(&out)
+	status := C.bnc_encode(&c.parts[0], c.len(), C.size_t(n), c.bytes(tiles), c.floats(ranges), &lens[0], &out, &failure)
 	if status != C.BNC_OK {
 		return nil, nil, asError(&failure)
 	}
@@ -114,35 +114,54 @@ func Encode(g Geometry, tiles []byte, ranges []float32) (payload []byte, sizes [
 	for i, l := range lens {
 		sizes[i] = int(l)
 	}
-	payload = make([]byte, length)
-	copy(payload, unsafe.Slice((*byte)(bytes), length))
-	return payload, sizes, nil
+	return bytes.Clone(unsafe.Slice((*byte)(out.bytes), out.length)), sizes, nil
 }
 
-// Decode returns the tiles of a payload and, where g is Dynamic, lo and hi of
-// each. A payload that Encode did not write gives a [*DamagedError]; damage
-// that leaves another valid image, or at most 8 surplus bytes at the end of a
-// record, goes unnoticed.
-func Decode(g Geometry, payload []byte) (tiles []byte, ranges []float32, err error) {
+// images returns how many images the tiles and ranges are of.
+func (r Record) images(tiles [][]byte, ranges [][]float32) (n int, err error) {
+	if len(tiles) != len(r) || len(ranges) != len(r) {
+		return 0, fmt.Errorf("codec: tiles of %d tensors and ranges of %d, expected %d", len(tiles), len(ranges), len(r))
+	}
+	for i, p := range r {
+		pixels := p.Height * p.Width
+		if i == 0 {
+			n = len(tiles[i]) / pixels
+		}
+		if n == 0 || len(tiles[i]) != n*pixels {
+			return 0, fmt.Errorf("codec: tiles have %d bytes, expected a positive multiple of %d for %dx%d", len(tiles[i]), pixels, p.Height, p.Width)
+		}
+		if want := p.numbers(n); len(ranges[i]) != want {
+			return 0, fmt.Errorf("codec: ranges have %d numbers, expected %d for %d tiles", len(ranges[i]), want, n)
+		}
+	}
+	return n, nil
+}
+
+// Decode returns for each tensor the tiles of a payload and, where it is Dynamic,
+// lo and hi of each. A payload that Encode did not write gives a [*DamagedError],
+// but for damage that the codec cannot see.
+func (r Record) Decode(payload []byte) (tiles [][]byte, ranges [][]float32, err error) {
+	c, err := r.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.close()
 	var (
-		c       = g.c()
 		count   C.size_t
 		failure C.bnc_error
+		length  = C.size_t(len(payload))
 	)
-	if C.bnc_count(&c, bytePointer(payload), C.size_t(len(payload)), &count, &failure) != C.BNC_OK {
+	if C.bnc_count(&c.parts[0], c.len(), bytePointer(payload), length, &count, &failure) != C.BNC_OK {
 		return nil, nil, asError(&failure)
 	}
-	codec := C.bnc_codec_new(C.int64_t(g.Quality), &failure)
-	if codec == nil {
-		return nil, nil, asError(&failure)
+	tiles, ranges = make([][]byte, len(r)), make([][]float32, len(r))
+	for i, p := range r {
+		tiles[i] = make([]byte, int(count)*p.Height*p.Width)
+		if p.Dynamic {
+			ranges[i] = make([]float32, p.numbers(int(count)))
+		}
 	}
-	defer C.bnc_codec_free(codec)
-	tiles = make([]byte, int(count)*g.Height*g.Width)
-	if g.Dynamic {
-		ranges = make([]float32, g.numbers(int(count)))
-	}
-	status := C.bnc_decode(codec, &c, bytePointer(payload), C.size_t(len(payload)), count,
-		bytePointer(tiles), floatPointer(ranges), &failure)
+	status := C.bnc_decode(&c.parts[0], c.len(), bytePointer(payload), length, count, c.bytes(tiles), c.floats(ranges), &failure)
 	if status != C.BNC_OK {
 		return nil, nil, asError(&failure)
 	}
@@ -150,20 +169,71 @@ func Decode(g Geometry, payload []byte) (tiles []byte, ranges []float32, err err
 }
 
 // numbers returns how many range numbers n tiles have.
-func (g Geometry) numbers(n int) int {
-	if g.Dynamic {
+func (p Part) numbers(n int) int {
+	if p.Dynamic {
 		return 2 * n
 	}
 	return 0
 }
 
-func (g Geometry) c() C.bnc_geometry {
-	return C.bnc_geometry{
-		height:  C.int64_t(g.Height),
-		width:   C.int64_t(g.Width),
-		quality: C.int64_t(g.Quality),
-		dynamic: C.bool(g.Dynamic),
+// call is a Record in C for the time of a call, and what of Go's C holds meanwhile.
+type call struct {
+	parts  []C.bnc_part
+	pinner runtime.Pinner
+}
+
+// open makes the coders of a record.
+func (r Record) open() (*call, error) {
+	if len(r) == 0 {
+		return nil, errors.New("codec: no crossing tensor, expected at least 1")
 	}
+	c := &call{parts: make([]C.bnc_part, 0, len(r))}
+	for _, p := range r {
+		var failure C.bnc_error
+		if C.bnc_tile_check(C.int64_t(p.Height), C.int64_t(p.Width), &failure) != C.BNC_OK {
+			c.close()
+			return nil, asError(&failure)
+		}
+		coder, err := p.Codec.coder(p.Parameters)
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+		c.parts = append(c.parts, C.bnc_part{coder: coder, height: C.int64_t(p.Height), width: C.int64_t(p.Width), dynamic: C.bool(p.Dynamic)})
+	}
+	return c, nil
+}
+
+func (c *call) close() {
+	c.pinner.Unpin()
+	for _, p := range c.parts {
+		C.bnc_coder_free(p.coder)
+	}
+}
+
+func (c *call) len() C.size_t { return C.size_t(len(c.parts)) }
+
+// bytes returns the addresses of the contents of one or more slices.
+func (c *call) bytes(slices [][]byte) **C.uint8_t {
+	pointers := make([]*C.uint8_t, len(slices))
+	for i, s := range slices {
+		if pointers[i] = bytePointer(s); pointers[i] != nil {
+			c.pinner.Pin(pointers[i])
+		}
+	}
+	return &pointers[0]
+}
+
+// floats is bytes of numbers.
+func (c *call) floats(slices [][]float32) **C.float {
+	pointers := make([]*C.float, len(slices))
+	for i, s := range slices {
+		if len(s) > 0 {
+			pointers[i] = (*C.float)(&s[0])
+			c.pinner.Pin(pointers[i])
+		}
+	}
+	return &pointers[0]
 }
 
 func asError(e *C.bnc_error) error {
@@ -180,12 +250,4 @@ func bytePointer(b []byte) *C.uint8_t {
 		return nil
 	}
 	return (*C.uint8_t)(&b[0])
-}
-
-// floatPointer returns the address of the first number, nil where there is none.
-func floatPointer(f []float32) *C.float {
-	if len(f) == 0 {
-		return nil
-	}
-	return (*C.float)(&f[0])
 }

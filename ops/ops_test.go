@@ -33,7 +33,7 @@ func checkRecords(t testing.TB, payload []byte, sizes []int) {
 // may do: half a step in each coefficient. The transform is orthonormal, so
 // the norm of the error in pixels is at most that of the half steps, plus one
 // for the transform's own rounding of each coefficient and of each pixel.
-func checkQuantisation(t testing.TB, g ops.Geometry, quant [64]int, want, got []byte) {
+func checkQuantisation(t testing.TB, g geometry, quant [64]int, want, got []byte) {
 	t.Helper()
 	var steps float64
 	for _, q := range quant {
@@ -57,18 +57,18 @@ func checkQuantisation(t testing.TB, g ops.Geometry, quant [64]int, want, got []
 }
 
 func TestRoundTripIsWithinTheQuantiser(t *testing.T) {
-	eachGeometry(t, func(t *testing.T, g ops.Geometry) {
+	eachGeometry(t, func(t *testing.T, g geometry) {
 		const n = 3
 		pixels := g.Height * g.Width
 		tiles := append(smooth(1, n-1, g.Height, g.Width), noise(1, pixels)...)
 		quant, _ := markers(t, goFile(t, g, tiles[:pixels]))
 
-		payload, sizes, err := ops.Encode(g, tiles, nil)
+		payload, sizes, err := encode(g, tiles, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkRecords(t, payload, sizes)
-		decoded, ranges, err := ops.Decode(g, payload)
+		decoded, ranges, err := decode(g, payload)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,12 +82,12 @@ func TestRoundTripIsWithinTheQuantiser(t *testing.T) {
 }
 
 func TestGoDecodesTheSamePixels(t *testing.T) {
-	eachGeometry(t, func(t *testing.T, g ops.Geometry) {
-		payload, _, err := ops.Encode(g, smooth(2, 1, g.Height, g.Width), nil)
+	eachGeometry(t, func(t *testing.T, g geometry) {
+		payload, _, err := encode(g, smooth(2, 1, g.Height, g.Width), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := ops.Decode(g, payload)
+		got, _, err := decode(g, payload)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,15 +102,15 @@ func TestGoDecodesTheSamePixels(t *testing.T) {
 }
 
 func TestDynamicRangeTravels(t *testing.T) {
-	g := ops.Geometry{Height: 14, Width: 15, Quality: 20, Dynamic: true}
+	g := geometry{Height: 14, Width: 15, Quality: 20, Dynamic: true}
 	want := []float32{0, 6.25, -1.5, math.MaxFloat32, math.SmallestNonzeroFloat32, float32(math.Copysign(0, -1))}
 	tiles := smooth(3, 3, g.Height, g.Width)
-	payload, sizes, err := ops.Encode(g, tiles, want)
+	payload, sizes, err := encode(g, tiles, want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkRecords(t, payload, sizes)
-	decoded, got, err := ops.Decode(g, payload)
+	decoded, got, err := decode(g, payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,11 +121,11 @@ func TestDynamicRangeTravels(t *testing.T) {
 	}
 	// The range is the only difference to a static payload.
 	g.Dynamic = false
-	static, staticSizes, err := ops.Encode(g, tiles, nil)
+	static, staticSizes, err := encode(g, tiles, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, _, err := ops.Decode(g, static)
+	plain, _, err := decode(g, static)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,42 +147,42 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 	nan := float32(math.NaN())
 	tests := []struct {
 		name   string
-		g      ops.Geometry
+		g      geometry
 		tiles  int
 		ranges []float32
 		want   string
 	}{
-		{"no height", ops.Geometry{Height: 0, Width: 8, Quality: 20}, 8, nil, "0x8"},
-		{"side", ops.Geometry{Height: 8, Width: ops.MaxSide + 1, Quality: 20}, 8, nil, "8x65501"},
-		{"pixels", ops.Geometry{Height: ops.MaxSide, Width: ops.MaxSide, Quality: 20}, 8, nil, "pixels"},
-		{"quality 0", ops.Geometry{Height: 8, Width: 8, Quality: 0}, 64, nil, "quality is 0"},
-		{"quality 101", ops.Geometry{Height: 8, Width: 8, Quality: 101}, 64, nil, "quality is 101"},
-		{"no tiles", ops.Geometry{Height: 8, Width: 8, Quality: 20}, 0, nil, "0 bytes"},
-		{"half a tile", ops.Geometry{Height: 8, Width: 8, Quality: 20}, 96, nil, "96 bytes"},
-		{"range of static", ops.Geometry{Height: 8, Width: 8, Quality: 20}, 64, []float32{0, 1}, "2 numbers"},
-		{"no range of dynamic", ops.Geometry{Height: 8, Width: 8, Quality: 20, Dynamic: true}, 64, nil, "0 numbers"},
-		{"nan", ops.Geometry{Height: 8, Width: 8, Quality: 20, Dynamic: true}, 128, []float32{0, 1, nan, 1}, "range of tile 1"},
+		{"no height", geometry{Height: 0, Width: 8, Quality: 20}, 8, nil, "0x8"},
+		{"side", geometry{Height: 8, Width: ops.MaxSide + 1, Quality: 20}, 8, nil, "8x65501"},
+		{"pixels", geometry{Height: ops.MaxSide, Width: ops.MaxSide, Quality: 20}, 8, nil, "pixels"},
+		{"quality 0", geometry{Height: 8, Width: 8, Quality: 0}, 64, nil, "quality is 0"},
+		{"quality 101", geometry{Height: 8, Width: 8, Quality: 101}, 64, nil, "quality is 101"},
+		{"no tiles", geometry{Height: 8, Width: 8, Quality: 20}, 0, nil, "0 bytes"},
+		{"half a tile", geometry{Height: 8, Width: 8, Quality: 20}, 96, nil, "96 bytes"},
+		{"range of static", geometry{Height: 8, Width: 8, Quality: 20}, 64, []float32{0, 1}, "2 numbers"},
+		{"no range of dynamic", geometry{Height: 8, Width: 8, Quality: 20, Dynamic: true}, 64, nil, "0 numbers"},
+		{"nan", geometry{Height: 8, Width: 8, Quality: 20, Dynamic: true}, 128, []float32{0, 1, nan, 1}, "range of tile 1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, _, err := ops.Encode(test.g, make([]byte, test.tiles), test.ranges)
+			_, _, err := encode(test.g, make([]byte, test.tiles), test.ranges)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, expected one with %q", err, test.want)
 			}
 		})
 	}
 	for _, test := range tests[:5] {
-		if _, _, err := ops.Decode(test.g, make([]byte, 100)); err == nil {
+		if _, _, err := decode(test.g, make([]byte, 100)); err == nil {
 			t.Errorf("%s: decoded", test.name)
 		}
 	}
 }
 
 func TestDamagedPayloadsAreRefused(t *testing.T) {
-	static := ops.Geometry{Height: 28, Width: 28, Quality: 20}
+	static := geometry{Height: 28, Width: 28, Quality: 20}
 	dynamic := static
 	dynamic.Dynamic = true
-	good, _, err := ops.Encode(static, smooth(4, 1, 28, 28), nil)
+	good, _, err := encode(static, smooth(4, 1, 28, 28), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestDamagedPayloadsAreRefused(t *testing.T) {
 	inf := float32(math.Inf(1))
 	tests := []struct {
 		name    string
-		g       ops.Geometry
+		g       geometry
 		payload []byte
 		record  int
 		offset  int
@@ -225,7 +225,7 @@ func TestDamagedPayloadsAreRefused(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			tiles, _, err := ops.Decode(test.g, test.payload)
+			tiles, _, err := decode(test.g, test.payload)
 			var damaged *ops.DamagedError
 			if !errors.As(err, &damaged) {
 				t.Fatalf("got %d bytes and error %v, expected a DamagedError", len(tiles), err)
@@ -240,14 +240,14 @@ func TestDamagedPayloadsAreRefused(t *testing.T) {
 // Every cut takes bits that some block needs: the last byte holds at least one.
 func TestEveryTruncationIsRefused(t *testing.T) {
 	for _, size := range [][2]int{{8, 8}, {28, 28}, {96, 96}} {
-		g := ops.Geometry{Height: size[0], Width: size[1], Quality: 50}
-		payload, _, err := ops.Encode(g, smooth(5, 1, g.Height, g.Width), nil)
+		g := geometry{Height: size[0], Width: size[1], Quality: 50}
+		payload, _, err := encode(g, smooth(5, 1, g.Height, g.Width), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		whole := data(t, payload)
 		for cut := range whole {
-			if _, _, err := ops.Decode(g, record(whole[:cut])); err == nil {
+			if _, _, err := decode(g, record(whole[:cut])); err == nil {
 				t.Fatalf("%dx%d decodes from %d of %d bytes", g.Height, g.Width, cut, len(whole))
 			}
 		}
@@ -257,14 +257,14 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 // The limit is the bit buffer's: what does not fit into it is seen.
 func TestSurplusIsRefused(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {28, 28}, {96, 96}} {
-		g := ops.Geometry{Height: size[0], Width: size[1], Quality: 50}
-		payload, _, err := ops.Encode(g, smooth(6, 1, g.Height, g.Width), nil)
+		g := geometry{Height: size[0], Width: size[1], Quality: 50}
+		payload, _, err := encode(g, smooth(6, 1, g.Height, g.Width), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for n := 9; n < 2000; n += 1 + n/3 {
 			surplus := append(slices.Clone(data(t, payload)), make([]byte, n)...)
-			if _, _, err := ops.Decode(g, record(surplus)); err == nil {
+			if _, _, err := decode(g, record(surplus)); err == nil {
 				t.Errorf("%dx%d: %d surplus bytes went unnoticed", g.Height, g.Width, n)
 			}
 		}
@@ -275,20 +275,20 @@ func TestConcurrentUse(t *testing.T) {
 	var group sync.WaitGroup
 	for worker := range 8 {
 		group.Go(func() {
-			g := ops.Geometry{Height: 20 + worker, Width: 28, Quality: 10 + 10*worker}
+			g := geometry{Height: 20 + worker, Width: 28, Quality: 10 + 10*worker}
 			tiles := smooth(uint64(worker), 2, g.Height, g.Width)
-			first, _, err := ops.Encode(g, tiles, nil)
+			first, _, err := encode(g, tiles, nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			for range 200 {
-				again, _, err := ops.Encode(g, tiles, nil)
+				again, _, err := encode(g, tiles, nil)
 				if err != nil || !bytes.Equal(first, again) {
 					t.Errorf("worker %d: another payload, error %v", worker, err)
 					return
 				}
-				if _, _, err := ops.Decode(g, again); err != nil {
+				if _, _, err := decode(g, again); err != nil {
 					t.Error(err)
 					return
 				}

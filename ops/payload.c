@@ -1,80 +1,71 @@
 /*
- * Records and payloads: framing around the data that jpeg.c codes.
+ * Coders and payloads: the framing around the data that codecs make.
  */
-#include "codec.h"
-#include "jpeg.h"
+#include "payload.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The largest buffer kept between calls; the payload of a large batch. */
 #define KEEP_BYTES (1 << 20)
 
-struct bnc_codec {
-  bnc_jpeg *jpeg;
-  bnc_buffer payload;
-  int64_t quality;
-};
-
-/* One record of a payload: where its parts are. */
-typedef struct record {
-  const uint8_t *range; /* NULL where the range is static */
-  const uint8_t *data;
-  size_t length; /* of data */
-  size_t end;    /* offset of the next record in the payload */
-} record;
-
-bnc_status bnc_geometry_check(const bnc_geometry *g, bnc_error *err) {
-  if (g->height < 1 || g->height > BNC_MAX_SIDE || g->width < 1 || g->width > BNC_MAX_SIDE)
-    return bnc_fail(err, BNC_INVALID, "tile is %" PRId64 "x%" PRId64 ", expected sides of 1..%d",
-                    g->height, g->width, BNC_MAX_SIDE);
-  if (g->height * g->width > BNC_MAX_PIXELS)
-    return bnc_fail(err, BNC_INVALID, "tile of %" PRId64 "x%" PRId64 " has %" PRId64
-                    " pixels, expected at most %ld", g->height, g->width,
-                    g->height * g->width, BNC_MAX_PIXELS);
-  if (g->quality < 1 || g->quality > 100)
-    return bnc_fail(err, BNC_INVALID, "quality is %" PRId64 ", expected 1..100", g->quality);
-  return BNC_OK;
+static bnc_status check_value(const bnc_parameter *p, const bnc_value *v, bnc_error *err) {
+  const int64_t size = p->bytes ? (int64_t)v->length : v->number;
+  if (size >= p->least && size <= p->most)
+    return BNC_OK;
+  return bnc_fail(err, BNC_INVALID, "%s %s %" PRId64 "%s, expected %" PRId64 "..%" PRId64, p->name,
+                  p->bytes ? "has" : "is", size, p->bytes ? " bytes" : "", p->least, p->most);
 }
 
-size_t bnc_min_data(const bnc_geometry *g) {
-  const size_t blocks = (size_t)((g->height + 7) / 8) * ((g->width + 7) / 8);
-  return (blocks * 6 + 7) / 8;
-}
-
-bnc_codec *bnc_codec_new(int64_t quality, bnc_error *err) {
-  const bnc_geometry g = {.height = 1, .width = 1, .quality = quality};
-  if (bnc_geometry_check(&g, err))
-    return NULL;
-  bnc_codec *c = calloc(1, sizeof *c);
+bnc_coder *bnc_coder_new(const bnc_codec *codec, const bnc_value *values, bnc_error *err) {
+  for (size_t i = 0; i < bnc_parameter_count(codec); i++)
+    if (check_value(&codec->parameters[i], &values[i], err))
+      return NULL;
+  bnc_coder *c = calloc(1, sizeof *c);
   if (!c) {
     bnc_fail(err, BNC_NO_MEMORY, "not enough memory for a codec");
     return NULL;
   }
-  c->quality = quality;
-  c->jpeg = bnc_jpeg_new((int)quality, err);
-  if (!c->jpeg) {
+  c->codec = codec;
+  c->state = codec->open(values, err);
+  if (!c->state) {
     free(c);
     return NULL;
   }
   return c;
 }
 
-void bnc_codec_free(bnc_codec *c) {
+void bnc_coder_free(bnc_coder *c) {
   if (!c)
     return;
-  bnc_jpeg_free(c->jpeg);
-  free(c->payload.bytes);
+  c->codec->close(c->state);
+  bnc_buffer_free(&c->payload);
   free(c);
 }
 
-void bnc_codec_trim(bnc_codec *c) {
-  if (c->payload.capacity <= KEEP_BYTES)
-    return;
-  free(c->payload.bytes);
-  c->payload = (bnc_buffer){0};
+void bnc_coder_trim(bnc_coder *c) {
+  if (c->payload.capacity > KEEP_BYTES)
+    bnc_buffer_free(&c->payload);
+}
+
+bnc_status bnc_tile_check(int64_t height, int64_t width, bnc_error *err) {
+  if (height < 1 || height > BNC_MAX_SIDE || width < 1 || width > BNC_MAX_SIDE)
+    return bnc_fail(err, BNC_INVALID, "tile is %" PRId64 "x%" PRId64 ", expected sides of 1..%d",
+                    height, width, BNC_MAX_SIDE);
+  if (height * width > BNC_MAX_PIXELS)
+    return bnc_fail(err, BNC_INVALID, "tile of %" PRId64 "x%" PRId64 " has %" PRId64
+                    " pixels, expected at most %ld", height, width, height * width, BNC_MAX_PIXELS);
+  return BNC_OK;
+}
+
+static bnc_status check_parts(const bnc_part *parts, size_t n, bnc_error *err) {
+  if (n < 1)
+    return bnc_fail(err, BNC_INVALID, "no crossing tensor, expected at least 1");
+  for (size_t i = 0; i < n; i++)
+    if (bnc_tile_check(parts[i].height, parts[i].width, err))
+      return err->status;
+  return BNC_OK;
 }
 
 static size_t put_varint(uint64_t value, uint8_t *to) {
@@ -101,112 +92,147 @@ static float get_float(const uint8_t *from) {
   return value;
 }
 
-/*
- * Turns the stream that starts at start, the last of the buffer, into a
- * record. The prefix is shorter than the stream's header, so it fits in front
- * of the data, which moves down to meet it.
- */
-static void frame(bnc_buffer *b, size_t start, const float *range) {
-  uint8_t *stream = b->bytes + start;
-  const uint8_t *data = stream + BNC_HEADER_BYTES;
-  const size_t length = b->length - start - BNC_HEADER_BYTES - BNC_TRAILER_BYTES;
-  size_t prefix = put_varint(length + (range ? BNC_RANGE_BYTES : 0), stream);
-  if (range) {
-    put_float(range[0], stream + prefix);
-    put_float(range[1], stream + prefix + BNC_RANGE_BYTES / 2);
-    prefix += BNC_RANGE_BYTES;
-  }
-  memmove(stream + prefix, data, length);
-  b->length = start + prefix + length;
-}
-
-bnc_status bnc_encode(bnc_codec *c, const bnc_geometry *g, size_t count,
-                      const uint8_t *tiles, const float *ranges,
-                      int64_t *sizes, const uint8_t **payload, size_t *length,
-                      bnc_error *err) {
-  bnc_status status = bnc_geometry_check(g, err);
-  if (status)
-    return status;
-  if (g->quality != c->quality)
-    return bnc_fail(err, BNC_INTERNAL, "codec has quality %" PRId64 ", asked for %" PRId64,
-                    c->quality, g->quality);
-  if (count < 1)
-    return bnc_fail(err, BNC_INVALID, "no tiles, expected at least 1");
-  if (g->dynamic != (ranges != NULL))
-    return bnc_fail(err, BNC_INVALID, "ranges are %s, expected %s",
-                    ranges ? "given" : "missing", g->dynamic ? "lo and hi of each tile" : "none");
-  c->payload.length = 0;
-  for (size_t i = 0; i < count; i++) {
-    const float *range = ranges ? ranges + 2 * i : NULL;
-    if (range && !(isfinite(range[0]) && isfinite(range[1])))
-      return bnc_fail(err, BNC_INVALID, "range of tile %zu is %g to %g, expected finite numbers",
-                      i, range[0], range[1]);
-    const size_t start = c->payload.length;
-    const uint8_t *tile = tiles + i * (size_t)(g->height * g->width);
-    status = bnc_jpeg_encode(c->jpeg, (int)g->height, (int)g->width, tile, &c->payload, err);
-    if (status)
-      return status;
-    frame(&c->payload, start, range);
-    if (sizes)
-      sizes[i] = (int64_t)(c->payload.length - start);
-  }
-  *payload = c->payload.bytes;
-  *length = c->payload.length;
+/* Leaves room for a length and returns where it is; seal fills it. */
+static bnc_status reserve(bnc_buffer *out, size_t bytes, bnc_error *err) {
+  if (!bnc_buffer_grow(out, out->length + bytes))
+    return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
+  out->length += bytes;
   return BNC_OK;
 }
 
-/* Reads the varint at *offset and moves *offset behind it. */
-static bnc_status get_varint(const uint8_t *payload, size_t length, size_t *offset,
-                             uint64_t *value, bnc_error *err) {
+/* Puts the length of what follows the room at start into it and closes the gap. */
+static void seal(bnc_buffer *out, size_t start) {
+  const size_t length = out->length - start - BNC_VARINT_MAX;
+  const size_t prefix = put_varint(length, out->bytes + start);
+  memmove(out->bytes + start + prefix, out->bytes + start + BNC_VARINT_MAX, length);
+  out->length = start + prefix + length;
+}
+
+/* Appends a part without its length: image i of a tensor. */
+static bnc_status append_part(const bnc_part *p, size_t i, const uint8_t *tiles, const float *ranges,
+                              bnc_buffer *out, bnc_error *err) {
+  if (ranges) {
+    const float *range = ranges + 2 * i;
+    if (!(isfinite(range[0]) && isfinite(range[1])))
+      return bnc_fail(err, BNC_INVALID, "range of tile %zu is %g to %g, expected finite numbers",
+                      i, range[0], range[1]);
+    if (reserve(out, BNC_RANGE_BYTES, err))
+      return err->status;
+    put_float(range[0], out->bytes + out->length - BNC_RANGE_BYTES);
+    put_float(range[1], out->bytes + out->length - BNC_RANGE_BYTES / 2);
+  }
+  const uint8_t *tile = tiles + i * (size_t)(p->height * p->width);
+  return p->coder->codec->encode(p->coder->state, (int)p->height, (int)p->width, tile, out, err);
+}
+
+/* Appends the record of image i. */
+static bnc_status append_record(const bnc_part *parts, size_t n, size_t i, const uint8_t *const *tiles,
+                                const float *const *ranges, bnc_buffer *out, bnc_error *err) {
+  const size_t start = out->length;
+  if (reserve(out, BNC_VARINT_MAX, err))
+    return err->status;
+  for (size_t k = 0; k < n; k++) {
+    const size_t part = out->length;
+    const bool sized = k + 1 < n;
+    if ((sized && reserve(out, BNC_VARINT_MAX, err)) ||
+        append_part(&parts[k], i, tiles[k], ranges[k], out, err))
+      return err->status;
+    if (sized)
+      seal(out, part);
+  }
+  seal(out, start);
+  return BNC_OK;
+}
+
+bnc_status bnc_encode(const bnc_part *parts, size_t n, size_t count,
+                      const uint8_t *const *tiles, const float *const *ranges,
+                      int64_t *sizes, bnc_buffer *out, bnc_error *err) {
+  if (check_parts(parts, n, err))
+    return err->status;
+  if (count < 1)
+    return bnc_fail(err, BNC_INVALID, "no tiles, expected at least 1");
+  for (size_t k = 0; k < n; k++)
+    if (parts[k].dynamic != (ranges[k] != NULL))
+      return bnc_fail(err, BNC_INVALID, "ranges are %s, expected %s", ranges[k] ? "given" : "missing",
+                      parts[k].dynamic ? "lo and hi of each tile" : "none");
+  out->length = 0;
+  for (size_t i = 0; i < count; i++) {
+    const size_t start = out->length;
+    if (append_record(parts, n, i, tiles, ranges, out, err))
+      return err->status;
+    if (sizes)
+      sizes[i] = (int64_t)(out->length - start);
+  }
+  return BNC_OK;
+}
+
+/* Bytes being read: a payload, or a record of one. */
+typedef struct bytes {
+  const uint8_t *at, *end;
+} bytes;
+
+/* A part of a record. */
+typedef struct part_bytes {
+  const uint8_t *range; /* NULL where the range is static */
+  const uint8_t *data;
+  size_t length; /* of data */
+} part_bytes;
+
+static size_t left(const bytes *b) { return (size_t)(b->end - b->at); }
+
+/* Takes the varint that b begins with: the length of what ("record", "part"). */
+static bnc_status take_varint(bytes *b, const char *what, uint64_t *value, bnc_error *err) {
   *value = 0;
   for (int i = 0; i < BNC_VARINT_MAX; i++) {
-    if (*offset == length)
-      return bnc_fail(err, BNC_DAMAGED, "the payload ends inside the record's length");
-    const uint8_t byte = payload[(*offset)++];
+    if (b->at == b->end)
+      return bnc_fail(err, BNC_DAMAGED, "the payload ends inside the %s's length", what);
+    const uint8_t byte = *b->at++;
     *value |= (uint64_t)(byte & 0x7f) << 7 * i;
     if (byte & 0x80)
       continue;
     if (byte == 0 && i > 0)
-      return bnc_fail(err, BNC_DAMAGED, "the record's length is not in its shortest form");
+      return bnc_fail(err, BNC_DAMAGED, "the %s's length is not in its shortest form", what);
     return BNC_OK;
   }
-  return bnc_fail(err, BNC_DAMAGED, "the record's length takes more than %d bytes", BNC_VARINT_MAX);
+  return bnc_fail(err, BNC_DAMAGED, "the %s's length takes more than %d bytes", what, BNC_VARINT_MAX);
 }
 
-/* Finds the parts of the record at offset and checks that they can be there. */
-static bnc_status get_record(const bnc_geometry *g, const uint8_t *payload, size_t length,
-                             size_t offset, record *r, bnc_error *err) {
+/* Takes the record that payload begins with, without its length. */
+static bnc_status take_record(bytes *payload, bytes *record, bnc_error *err) {
   uint64_t announced;
-  bnc_status status = get_varint(payload, length, &offset, &announced, err);
-  if (status)
-    return status;
-  if (announced > length - offset)
+  if (take_varint(payload, "record", &announced, err))
+    return err->status;
+  if (announced > left(payload))
     return bnc_fail(err, BNC_DAMAGED, "the record announces %" PRIu64 " bytes, the payload has %zu left",
-                    announced, length - offset);
-  const size_t prefix = g->dynamic ? BNC_RANGE_BYTES : 0;
-  const size_t least = prefix + bnc_min_data(g);
-  if (announced < least)
-    return bnc_fail(err, BNC_DAMAGED, "the record has %" PRIu64 " bytes, a %" PRId64 "x%" PRId64
-                    " tile%s takes at least %zu", announced, g->height, g->width,
-                    g->dynamic ? " with its range" : "", least);
-  *r = (record){
-      .range = g->dynamic ? payload + offset : NULL,
-      .data = payload + offset + prefix,
-      .length = (size_t)announced - prefix,
-      .end = offset + (size_t)announced,
-  };
+                    announced, left(payload));
+  *record = (bytes){payload->at, payload->at + announced};
+  payload->at = record->end;
   return BNC_OK;
 }
 
-/* Refuses markers: in the data of one scan FF is always followed by 00. */
-static bnc_status check_stuffing(const record *r, bnc_error *err) {
-  const uint8_t *end = r->data + r->length;
-  for (const uint8_t *p = r->data; (p = memchr(p, 0xff, (size_t)(end - p))); p += 2) {
-    if (p + 1 == end)
-      return bnc_fail(err, BNC_DAMAGED, "the data ends with half a stuffed byte");
-    if (p[1] != 0)
-      return bnc_fail(err, BNC_DAMAGED, "the data holds a marker, ff%02x", p[1]);
+/* Takes the part that a record goes on with and checks that it can be there. */
+static bnc_status take_part(const bnc_part *p, bool last, bool only, bytes *record, part_bytes *part,
+                            bnc_error *err) {
+  uint64_t length = left(record);
+  if (!last) {
+    if (take_varint(record, "part", &length, err))
+      return err->status;
+    if (length > left(record))
+      return bnc_fail(err, BNC_DAMAGED, "a part announces %" PRIu64 " bytes, the record has %zu left",
+                      length, left(record));
   }
+  const size_t prefix = p->dynamic ? BNC_RANGE_BYTES : 0;
+  const size_t least = prefix + p->coder->codec->least(p->height, p->width);
+  if (length < least)
+    return bnc_fail(err, BNC_DAMAGED, "%s has %" PRIu64 " bytes, a %" PRId64 "x%" PRId64
+                    " tile%s takes at least %zu", only ? "the record" : "a part", length, p->height,
+                    p->width, p->dynamic ? " with its range" : "", least);
+  *part = (part_bytes){
+      .range = p->dynamic ? record->at : NULL,
+      .data = record->at + prefix,
+      .length = (size_t)length - prefix,
+  };
+  record->at += length;
   return BNC_OK;
 }
 
@@ -217,57 +243,77 @@ static bnc_status locate(bnc_error *err, size_t record, size_t offset) {
   return err->status;
 }
 
-bnc_status bnc_count(const bnc_geometry *g, const uint8_t *payload, size_t length,
-                     size_t *count, bnc_error *err) {
-  if (bnc_geometry_check(g, err))
+static bnc_status count_parts(const bnc_part *parts, size_t n, bytes *payload, bnc_error *err) {
+  bytes record;
+  part_bytes part;
+  if (take_record(payload, &record, err))
+    return err->status;
+  for (size_t k = 0; k < n; k++)
+    if (take_part(&parts[k], k + 1 == n, n == 1, &record, &part, err))
+      return err->status;
+  return BNC_OK;
+}
+
+bnc_status bnc_count(const bnc_part *parts, size_t n, const uint8_t *payload,
+                     size_t length, size_t *count, bnc_error *err) {
+  if (check_parts(parts, n, err))
     return err->status;
   if (length == 0) {
     bnc_fail(err, BNC_DAMAGED, "the payload is empty, expected at least one record");
     return locate(err, 0, 0);
   }
-  size_t n = 0;
-  record r;
-  for (size_t offset = 0; offset < length; offset = r.end, n++)
-    if (get_record(g, payload, length, offset, &r, err))
-      return locate(err, n, offset);
-  *count = n;
+  bytes rest = {payload, payload + length};
+  for (*count = 0; left(&rest) > 0; ++*count) {
+    const size_t offset = length - left(&rest);
+    if (count_parts(parts, n, &rest, err))
+      return locate(err, *count, offset);
+  }
   return BNC_OK;
 }
 
-static bnc_status decode_record(bnc_codec *c, const bnc_geometry *g, const record *r,
-                                uint8_t *tile, float *range, bnc_error *err) {
-  if (r->range) {
-    const float lo = get_float(r->range), hi = get_float(r->range + BNC_RANGE_BYTES / 2);
+/* Decodes image i of a tensor. */
+static bnc_status decode_part(const bnc_part *p, const part_bytes *part, size_t i, uint8_t *tiles,
+                              float *ranges, bnc_error *err) {
+  if (part->range) {
+    const float lo = get_float(part->range), hi = get_float(part->range + BNC_RANGE_BYTES / 2);
     if (!(isfinite(lo) && isfinite(hi)))
       return bnc_fail(err, BNC_DAMAGED, "the range is %g to %g, expected finite numbers", lo, hi);
-    if (range) {
-      range[0] = lo;
-      range[1] = hi;
+    if (ranges) {
+      ranges[2 * i] = lo;
+      ranges[2 * i + 1] = hi;
     }
   }
-  bnc_status status = check_stuffing(r, err);
-  if (status)
-    return status;
-  return bnc_jpeg_decode(c->jpeg, (int)g->height, (int)g->width, r->data, r->length, tile, err);
+  uint8_t *tile = tiles + i * (size_t)(p->height * p->width);
+  return p->coder->codec->decode(p->coder->state, (int)p->height, (int)p->width, part->data,
+                                 part->length, tile, err);
 }
 
-bnc_status bnc_decode(bnc_codec *c, const bnc_geometry *g, const uint8_t *payload,
-                      size_t length, size_t count, uint8_t *tiles, float *ranges,
-                      bnc_error *err) {
-  if (bnc_geometry_check(g, err))
+/* Decodes the record of image i, which payload begins with. */
+static bnc_status decode_record(const bnc_part *parts, size_t n, size_t i, bytes *payload,
+                                uint8_t *const *tiles, float *const *ranges, bnc_error *err) {
+  bytes record;
+  part_bytes part;
+  if (take_record(payload, &record, err))
     return err->status;
-  if (g->quality != c->quality)
-    return bnc_fail(err, BNC_INTERNAL, "codec has quality %" PRId64 ", asked for %" PRId64,
-                    c->quality, g->quality);
-  if (ranges && !g->dynamic)
-    return bnc_fail(err, BNC_INVALID, "ranges are asked of records that carry none");
-  size_t offset = 0;
-  record r;
-  for (size_t i = 0; i < count; i++, offset = r.end) {
-    uint8_t *tile = tiles + i * (size_t)(g->height * g->width);
-    float *range = ranges ? ranges + 2 * i : NULL;
-    if (get_record(g, payload, length, offset, &r, err) ||
-        decode_record(c, g, &r, tile, range, err))
+  for (size_t k = 0; k < n; k++)
+    if (take_part(&parts[k], k + 1 == n, n == 1, &record, &part, err) ||
+        decode_part(&parts[k], &part, i, tiles[k], ranges[k], err))
+      return err->status;
+  return BNC_OK;
+}
+
+bnc_status bnc_decode(const bnc_part *parts, size_t n, const uint8_t *payload,
+                      size_t length, size_t count, uint8_t *const *tiles,
+                      float *const *ranges, bnc_error *err) {
+  if (check_parts(parts, n, err))
+    return err->status;
+  for (size_t k = 0; k < n; k++)
+    if (ranges[k] && !parts[k].dynamic)
+      return bnc_fail(err, BNC_INVALID, "ranges are asked of records that carry none");
+  bytes rest = {payload, payload + length};
+  for (size_t i = 0; i < count; i++) {
+    const size_t offset = length - left(&rest);
+    if (decode_record(parts, n, i, &rest, tiles, ranges, err))
       return locate(err, i, offset);
   }
   return BNC_OK;

@@ -7,8 +7,6 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-#include "jpeg.h"
-
 typedef struct reader {
   struct jpeg_decompress_struct dec;
   struct jpeg_error_mgr handlers;

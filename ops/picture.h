@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "codec.h"
+#include "common.h"
 
 /* Scans of a progressive file: each goes over all of the picture, whatever its bytes. */
 #define BNC_MAX_SCANS 500

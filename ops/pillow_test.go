@@ -8,8 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"github.com/bottlenet/bnc/ops"
 )
 
 // The data of a record is the entropy-coded segment of the file that another
@@ -17,14 +15,14 @@ import (
 func TestDataIsPillows(t *testing.T) {
 	python := oraclePython(t)
 	type sample struct {
-		g    ops.Geometry
+		g    geometry
 		tile []byte
 	}
 	var samples []sample
 	var lines bytes.Buffer
 	for i, size := range sizes {
 		for _, quality := range qualities {
-			g := ops.Geometry{Height: size[0], Width: size[1], Quality: quality}
+			g := geometry{Height: size[0], Width: size[1], Quality: quality}
 			for _, tile := range [][]byte{smooth(uint64(i), 1, g.Height, g.Width), noise(uint64(i), g.Height*g.Width)} {
 				samples = append(samples, sample{g, tile})
 				fmt.Fprintf(&lines, "%d %d %d %x\n", g.Height, g.Width, g.Quality, tile)
@@ -49,7 +47,7 @@ func TestDataIsPillows(t *testing.T) {
 		}
 		_, scan := markers(t, file)
 		want := file[scan : len(file)-2] // without EOI
-		payload, _, err := ops.Encode(s.g, s.tile, nil)
+		payload, _, err := encode(s.g, s.tile, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -78,14 +78,14 @@ func TestPluginAgreesWithTheGoFace(t *testing.T) {
 	}
 	t.Cleanup(func() { ort.DestroyEnvironment() }) // after the tensors' own
 
-	g := ops.Geometry{Height: 28, Width: 30, Quality: 20, Dynamic: true}
+	g := geometry{Height: 28, Width: 30, Quality: 20, Dynamic: true}
 	const n = 3
 	tiles, ranges := smooth(9, n, g.Height, g.Width), []float32{0, 1, -1, 1, 0, 6}
-	want, sizes, err := ops.Encode(g, tiles, ranges)
+	want, sizes, err := encode(g, tiles, ranges)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantTiles, _, err := ops.Decode(g, want)
+	wantTiles, _, err := decode(g, want)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/ops/internal/onenode"
 )
 
@@ -99,13 +98,13 @@ func TestPluginOnBothAgesOfTheInterface(t *testing.T) {
 }
 
 func checkRuntime(t *testing.T, r runop) {
-	g := ops.Geometry{Height: 21, Width: 30, Quality: 20, Dynamic: true}
+	g := geometry{Height: 21, Width: 30, Quality: 20, Dynamic: true}
 	tiles, ranges := smooth(10, 2, g.Height, g.Width), []float32{0, 1, -1, 6}
-	payload, sizes, err := ops.Encode(g, tiles, ranges)
+	payload, sizes, err := encode(g, tiles, ranges)
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoded, _, err := ops.Decode(g, payload)
+	decoded, _, err := decode(g, payload)
 	if err != nil {
 		t.Fatal(err)
 	}

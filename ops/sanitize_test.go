@@ -9,13 +9,16 @@ import (
 	"testing"
 )
 
-// hammerSources are what testdata/hammer.c exercises.
+// hammerSources are testdata/hammer.c and what it exercises, with a second codec.
 var hammerSources = []string{
-	filepath.Join("testdata", "hammer.c"), "jpeg.c", "payload.c", filepath.Join("plugin", "pool.c"),
+	filepath.Join("testdata", "hammer.c"), filepath.Join("testdata", "hammer_picture.c"),
+	"jpeg.c", "payload.c", "picture.c", filepath.Join("plugin", "pool.c"),
+	filepath.Join("..", "internal", "rawcodec", "plugin", "codecs.c"),
 }
 
 // TestUnderSanitizers compiles the C source with the compiler's sanitizers and
-// runs random tiles and damaged payloads through it on several threads.
+// runs random tiles, pictures, and damaged payloads and files through it on several
+// threads.
 func TestUnderSanitizers(t *testing.T) {
 	cc := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
 	for _, sanitizer := range []string{"address,undefined", "thread"} {

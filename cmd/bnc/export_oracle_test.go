@@ -87,9 +87,8 @@ func exportPair(t *testing.T, name string, flags ...string) (dir, source string)
 	return dir, source
 }
 
-// cloudOf loads a pair's cloud half and returns what it makes of a crossing
-// tensor's first output.
-func cloudOf(t *testing.T, dir string) func(crossing *tensor.Tensor) []float64 {
+// cloudOf loads a pair's cloud half and returns its first output of what crosses.
+func cloudOf(t *testing.T, dir string) func(crossing ort.Feed) []float64 {
 	t.Helper()
 	b, err := bundle.Open(dir)
 	if err != nil {
@@ -100,7 +99,7 @@ func cloudOf(t *testing.T, dir string) func(crossing *tensor.Tensor) []float64 {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cloud.Close() })
-	return func(crossing *tensor.Tensor) []float64 {
+	return func(crossing ort.Feed) []float64 {
 		t.Helper()
 		results, err := cloud.Run(context.Background(), crossing)
 		if err != nil {
@@ -119,24 +118,24 @@ func cloudOf(t *testing.T, dir string) func(crossing *tensor.Tensor) []float64 {
 func records(t *testing.T, dir string, n int) [][]byte {
 	t.Helper()
 	meta := pairMeta(t, dir)
-	g := ops.Geometry{Height: meta.Tile[0], Width: meta.Tile[1], Quality: meta.Quality, Dynamic: meta.Dynamic()}
+	part := meta.Crossing[0].Part
 	r := rand.New(rand.NewPCG(5, 8))
 	var list [][]byte
 	for i := range n + 2 {
-		tile := make([]byte, g.Height*g.Width)
+		tile := make([]byte, part.Height*part.Width)
 		for at := range tile {
 			switch {
 			case i == 0:
 				tile[at] = 128
-			case i == 1 || at/g.Width < 2*i:
+			case i == 1 || at/part.Width < 2*i:
 				tile[at] = byte(r.IntN(256))
 			}
 		}
 		var limits []float32
-		if g.Dynamic {
+		if part.Dynamic {
 			limits = []float32{0, 1 + r.Float32()}
 		}
-		payload, _, err := ops.Encode(g, tile, limits)
+		payload, _, err := ops.Record{part}.Encode([][]byte{tile}, [][]float32{limits})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,6 +158,8 @@ func pairMeta(t *testing.T, dir string) bundle.Meta {
 }
 
 func payloadTensor(b []byte) *tensor.Tensor { return tensor.Of([]int64{int64(len(b))}, b) }
+
+func payloadFeed(b []byte) ort.Feed { return ort.Feed{bundle.PayloadName: payloadTensor(b)} }
 
 // close5 compares two computations of the same graph in different batch sizes:
 // float32 sums in another order, values of the size of 10.

@@ -50,7 +50,7 @@ func TestExportTritonBatches(t *testing.T) {
 				t.Fatalf("batch %d: %d answers, error %s", i, len(batch.Answers), batch.Error)
 			}
 			for k, record := range want[i] {
-				close5(t, "an answer", batch.Answers[k][0], cloud(payloadTensor(record)))
+				close5(t, "an answer", batch.Answers[k][0], cloud(payloadFeed(record)))
 			}
 		}
 	}
@@ -123,10 +123,10 @@ func TestExportTritonForms(t *testing.T) {
 		tritonJob{filepath.Join(single, "graph"), [][]map[string]tritonTensor{{asRequest(ort.Feed{"payload": payloadTensor(both)})}}},
 	)
 	want := [][]float64{
-		cloudOf(t, host)(payloadTensor(both)),
-		cloudOf(t, plain)(features),
+		cloudOf(t, host)(payloadFeed(both)),
+		cloudOf(t, plain)(ort.Feed{name: features}),
 		nil,
-		cloudOf(t, graph)(payloadTensor(both)),
+		cloudOf(t, graph)(payloadFeed(both)),
 	}
 	whole := open(t, source)
 	result := runOn(t, whole, ort.Feed{"input": image})

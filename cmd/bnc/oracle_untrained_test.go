@@ -10,6 +10,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -147,11 +148,11 @@ func tells(t *testing.T, dir string, items []data.Item) {
 			t.Fatal(err)
 		}
 		in := ort.Feed{feeder.Input(): x}
-		payload, _, err := m.Run(t.Context(), in)
+		crossing, _, err := m.Run(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		payloads = append(payloads, payload.Data)
+		payloads = append(payloads, crossing[bundle.PayloadName].Data)
 		out, err := m.Session().Run(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)

@@ -66,15 +66,15 @@ func send(t *testing.T, name, dir string) crossed {
 		x[i] = float32(r.NormFloat64())
 	}
 	in := tensor.Of(shape, x)
-	payload, _, err := m.Run(t.Context(), ort.Feed{"input": in})
+	crossing, _, err := m.Run(t.Context(), ort.Feed{"input": in})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := c.Run(t.Context(), payload)
+	out, err := c.Run(t.Context(), crossing)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return crossed{Name: name, Dir: dir, Shape: shape, Input: in.Data, Payload: payload.Data, Outputs: out[0].Tensor.Data}
+	return crossed{Name: name, Dir: dir, Shape: shape, Input: in.Data, Payload: crossing[bundle.PayloadName].Data, Outputs: out[0].Tensor.Data}
 }
 
 // TestValues compares every step between the reduced features and the restored
@@ -167,7 +167,7 @@ func TestDamagedRecord(t *testing.T) {
 			{place + ", with a marker", cloud, marker},
 			{place + ", too long a length", cloud, append([]byte{0xff, 0xff, 0xff, 0x7f}, payload...)},
 		} {
-			_, err := c.Run(t.Context(), tensor.Of([]int64{int64(len(d.Payload))}, d.Payload))
+			_, err := c.Run(t.Context(), ort.Feed{bundle.PayloadName: tensor.Of([]int64{int64(len(d.Payload))}, d.Payload)})
 			var input *ort.InputError
 			if !errors.As(err, &input) || !errors.As(openError(err), new(unusableError)) {
 				t.Errorf("%s: bnc's runtime says %v, expected an error about the input", d.Name, err)

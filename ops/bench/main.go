@@ -115,17 +115,21 @@ func (b bench) build() error {
 
 // measure prints the rows of square tiles of one side.
 func (b bench) measure(side int) error {
-	g := ops.Geometry{Height: side, Width: side, Quality: quality}
-	pixels := features(g)
+	jpeg, err := ops.Lookup("jpeg")
+	if err != nil {
+		return err
+	}
+	part := ops.Part{Codec: jpeg, Parameters: ops.Parameters{"quality": int64(quality)}, Height: side, Width: side}
+	pixels := features(side)
 	files := map[string][]byte{
 		"encode.onnx": onenode.Node{
-			Op:         "JpegEncode",
+			Op:         jpeg.Operators().Encode,
 			Attributes: map[string]int64{"quality": quality},
 			Inputs:     []onenode.Value{{Name: "tile", Type: onenode.Uint8}},
 			Outputs:    []onenode.Value{{Name: "payload", Type: onenode.Uint8}},
 		}.Model(),
 		"decode.onnx": onenode.Node{
-			Op:         "JpegDecode",
+			Op:         jpeg.Operators().Decode,
 			Attributes: map[string]int64{"quality": quality, "height": int64(side), "width": int64(side)},
 			Inputs:     []onenode.Value{{Name: "payload", Type: onenode.Uint8}},
 			Outputs:    []onenode.Value{{Name: "tile", Type: onenode.Uint8}},
@@ -149,7 +153,7 @@ func (b bench) measure(side int) error {
 	if err != nil {
 		return err
 	}
-	face, err := timeFace(g, pixels)
+	face, err := timeFace(ops.Record{part}, side*side, pixels)
 	if err != nil {
 		return err
 	}
@@ -176,17 +180,17 @@ func parse(out []byte) (map[string][]sample, error) {
 }
 
 // features returns tiles that look like a trained cut: mostly zero, blurred.
-func features(g ops.Geometry) []byte {
+func features(side int) []byte {
 	rng := rand.New(rand.NewPCG(1, 2))
-	out := make([]byte, 0, tiles*g.Height*g.Width)
+	out := make([]byte, 0, tiles*side*side)
 	for range tiles {
-		coarse := make([]float64, (g.Height/4+2)*(g.Width/4+2))
+		coarse := make([]float64, (side/4+2)*(side/4+2))
 		for i := range coarse {
 			coarse[i] = max(0, 90*rng.NormFloat64())
 		}
-		stride := g.Width/4 + 2
-		for y := range g.Height {
-			for x := range g.Width {
+		stride := side/4 + 2
+		for y := range side {
+			for x := range side {
 				at, fy, fx := y/4*stride+x/4, float64(y%4)/4, float64(x%4)/4
 				top := coarse[at]*(1-fx) + coarse[at+1]*fx
 				bottom := coarse[at+stride]*(1-fx) + coarse[at+stride+1]*fx
@@ -198,23 +202,22 @@ func features(g ops.Geometry) []byte {
 }
 
 // timeFace measures the Go face, one image a call, as bench.c does the ops.
-func timeFace(g ops.Geometry, pixels []byte) (map[string][]float64, error) {
-	size := g.Height * g.Width
+func timeFace(r ops.Record, size int, pixels []byte) (map[string][]float64, error) {
 	runs := 1 + 2000000/(size+500)
 	payloads := make([][]byte, tiles)
 	for i := range payloads {
 		var err error
-		if payloads[i], _, err = ops.Encode(g, pixels[i*size:][:size], nil); err != nil {
+		if payloads[i], _, err = r.Encode([][]byte{pixels[i*size:][:size]}, [][]float32{nil}); err != nil {
 			return nil, err
 		}
 	}
 	calls := map[string]func(i int) error{
 		"encode": func(i int) error {
-			_, _, err := ops.Encode(g, pixels[i*size:][:size], nil)
+			_, _, err := r.Encode([][]byte{pixels[i*size:][:size]}, [][]float32{nil})
 			return err
 		},
 		"decode": func(i int) error {
-			_, _, err := ops.Decode(g, payloads[i])
+			_, _, err := r.Decode(payloads[i])
 			return err
 		},
 	}

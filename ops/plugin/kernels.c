@@ -1,7 +1,9 @@
 /*
- * JpegEncode     (tile uint8 [N,1,H,W], range? float32 [N,2]) -> payload uint8 [L]
- * JpegDecode     (payload uint8 [L] or [1,L]) -> tile uint8 [N,1,H,W], range? float32 [N,2]
- * JpegRoundTrip  (tile, range?) -> tile uint8 [N,1,H,W], payload_bytes int64 [N]
+ * The operators of a codec X, whichever it is:
+ *
+ * XEncode     (tile uint8 [N,1,H,W], range? float32 [N,2]) -> payload uint8 [L]
+ * XDecode     (payload uint8 [L] or [1,L]) -> tile uint8 [N,1,H,W], range? float32 [N,2]
+ * XRoundTrip  (tile, range?) -> tile uint8 [N,1,H,W], payload_bytes int64 [N]
  *
  * The images of a call are coded one after another on the calling thread.
  */
@@ -31,7 +33,7 @@ typedef struct staged_output {
 struct bnc_call {
   bnc_kernel *k;
   OrtKernelContext *context;
-  bnc_codec *codec;
+  bnc_coder *coder;
   staged_output staged[BNC_MAX_TENSORS];
 };
 
@@ -46,10 +48,9 @@ static const char *show_shape(const tensor *t, char text[SHAPE_TEXT]) {
   return text;
 }
 
-OrtStatus *bnc_refuse(const OrtApi *api, const bnc_op *op, OrtErrorCode code,
-                      const char *format, ...) {
+OrtStatus *bnc_refuse(const OrtApi *api, const char *op, OrtErrorCode code, const char *format, ...) {
   char text[384];
-  int n = snprintf(text, sizeof text, BNC_DOMAIN ".%s: ", op->name);
+  int n = snprintf(text, sizeof text, BNC_DOMAIN ".%s: ", op);
   va_list args;
   va_start(args, format);
   vsnprintf(text + n, sizeof text - (size_t)n, format, args);
@@ -57,7 +58,7 @@ OrtStatus *bnc_refuse(const OrtApi *api, const bnc_op *op, OrtErrorCode code,
   return api->CreateStatus(code, text);
 }
 
-OrtStatus *bnc_refuse_error(const OrtApi *api, const bnc_op *op, const bnc_error *err) {
+OrtStatus *bnc_refuse_error(const OrtApi *api, const char *op, const bnc_error *err) {
   switch (err->status) {
   case BNC_INVALID:
     return bnc_refuse(api, op, ORT_INVALID_ARGUMENT, "%s", err->text);
@@ -84,7 +85,7 @@ static OrtStatus *get_input(const bnc_call *call, size_t index, tensor *t) {
   BNC_TRY(k->api->GetTensorTypeAndShape(value, &info));
   OrtStatus *status = k->api->GetDimensionsCount(info, &t->rank);
   if (!status && t->rank > MAX_RANK)
-    status = bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "input %zu has rank %zu, expected at most %d",
+    status = bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "input %zu has rank %zu, expected at most %d",
                         index, t->rank, MAX_RANK);
   if (!status)
     status = k->api->GetDimensions(info, t->dims, t->rank);
@@ -100,7 +101,7 @@ static OrtStatus *make_output(const bnc_call *call, size_t index, tensor *t) {
   OrtValue *value;
   BNC_TRY(k->api->KernelContext_GetOutput(call->context, index, t->dims, t->rank, &value));
   if (!value)
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "output %zu is not connected", index);
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "output %zu is not connected", index);
   return k->api->GetTensorMutableData(value, &t->data);
 }
 
@@ -117,7 +118,7 @@ static OrtStatus *get_output(bnc_call *call, size_t index, tensor *t, size_t ele
     s->bytes *= (size_t)t->dims[i];
   t->data = malloc(s->bytes);
   if (!t->data)
-    return bnc_refuse(call->k->api, call->k->op, ORT_FAIL, "not enough memory for output %zu", index);
+    return bnc_refuse(call->k->api, call->k->name, ORT_FAIL, "not enough memory for output %zu", index);
   s->t = *t;
   return NULL;
 }
@@ -135,25 +136,33 @@ static OrtStatus *deliver(const bnc_call *call) {
   return NULL;
 }
 
+/* Encodes the tiles of a call into the coder's payload. */
+static bnc_status encode(const bnc_call *call, const bnc_part *part, const tensor *tile, const tensor *range,
+                         int64_t *sizes, bnc_error *err) {
+  const uint8_t *tiles[] = {tile->data};
+  const float *ranges[] = {range->data};
+  return bnc_encode(part, 1, (size_t)tile->dims[0], tiles, ranges, sizes, &call->coder->payload, err);
+}
+
 /*
- * Reads tile and the optional range of an encoding op; *g becomes the
- * geometry of this call.
+ * Reads tile and the optional range of an encoding op; *part becomes what they
+ * are of.
  */
-static OrtStatus *get_tiles(const bnc_call *call, tensor *tile, tensor *range, bnc_geometry *g) {
+static OrtStatus *get_tiles(const bnc_call *call, tensor *tile, tensor *range, bnc_part *part) {
   const bnc_kernel *k = call->k;
   char text[SHAPE_TEXT];
   BNC_TRY(get_input(call, 0, tile));
   if (tile->rank != 4 || tile->dims[0] < 1 || tile->dims[1] != 1)
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT,
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT,
                       "tile has shape %s, expected [N,1,H,W] with N at least 1", show_shape(tile, text));
   BNC_TRY(get_input(call, 1, range));
   if (range->data && (range->rank != 2 || range->dims[0] != tile->dims[0] || range->dims[1] != 2))
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "range has shape %s, expected [%" PRId64 ",2]",
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "range has shape %s, expected [%" PRId64 ",2]",
                       show_shape(range, text), tile->dims[0]);
-  *g = (bnc_geometry){
+  *part = (bnc_part){
+      .coder = call->coder,
       .height = tile->dims[2],
       .width = tile->dims[3],
-      .quality = k->geometry.quality,
       .dynamic = range->data != NULL,
   };
   return NULL;
@@ -162,74 +171,76 @@ static OrtStatus *get_tiles(const bnc_call *call, tensor *tile, tensor *range, b
 static OrtStatus *compute_encode(bnc_call *call) {
   const bnc_kernel *k = call->k;
   tensor tile, range;
-  bnc_geometry g;
-  BNC_TRY(get_tiles(call, &tile, &range, &g));
-  const uint8_t *payload;
-  size_t length;
+  bnc_part part;
+  BNC_TRY(get_tiles(call, &tile, &range, &part));
   bnc_error err;
-  if (bnc_encode(call->codec, &g, (size_t)tile.dims[0], tile.data, range.data, NULL, &payload, &length, &err))
-    return bnc_refuse_error(k->api, k->op, &err);
-  tensor out = {.rank = 1, .dims = {(int64_t)length}};
+  if (encode(call, &part, &tile, &range, NULL, &err))
+    return bnc_refuse_error(k->api, k->name, &err);
+  const bnc_buffer *payload = &call->coder->payload;
+  tensor out = {.rank = 1, .dims = {(int64_t)payload->length}};
   BNC_TRY(get_output(call, 0, &out, 1));
-  memcpy(out.data, payload, length);
+  memcpy(out.data, payload->bytes, payload->length);
   return NULL;
 }
 
 static OrtStatus *compute_decode(bnc_call *call) {
   const bnc_kernel *k = call->k;
-  const bnc_geometry *g = &k->geometry;
+  bnc_part part = k->part;
+  part.coder = call->coder;
   tensor payload;
   char text[SHAPE_TEXT];
   BNC_TRY(get_input(call, 0, &payload));
   if (!(payload.rank == 1 || (payload.rank == 2 && payload.dims[0] == 1)))
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "payload has shape %s, expected [L] or [1,L]",
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "payload has shape %s, expected [L] or [1,L]",
                       show_shape(&payload, text));
   const size_t length = (size_t)payload.dims[payload.rank - 1];
   size_t outputs;
   BNC_TRY(k->api->KernelContext_GetOutputCount(call->context, &outputs));
-  if (outputs != (g->dynamic ? 2u : 1u))
-    return bnc_refuse(k->api, k->op, ORT_INVALID_ARGUMENT, "the node has %zu outputs, expected %s", outputs,
-                      g->dynamic ? "tile and range (dynamic_range is 1)" : "only tile (dynamic_range is 0)");
+  if (outputs != (part.dynamic ? 2u : 1u))
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "the node has %zu outputs, expected %s", outputs,
+                      part.dynamic ? "tile and range (dynamic_range is 1)" : "only tile (dynamic_range is 0)");
   size_t count;
   bnc_error err;
-  if (bnc_count(g, payload.data, length, &count, &err))
-    return bnc_refuse_error(k->api, k->op, &err);
-  tensor tiles = {.rank = 4, .dims = {(int64_t)count, 1, g->height, g->width}};
+  if (bnc_count(&part, 1, payload.data, length, &count, &err))
+    return bnc_refuse_error(k->api, k->name, &err);
+  tensor tiles = {.rank = 4, .dims = {(int64_t)count, 1, part.height, part.width}};
   tensor ranges = {.rank = 2, .dims = {(int64_t)count, 2}};
   BNC_TRY(get_output(call, 0, &tiles, 1));
-  if (g->dynamic)
+  if (part.dynamic)
     BNC_TRY(get_output(call, 1, &ranges, sizeof(float)));
-  if (bnc_decode(call->codec, g, payload.data, length, count, tiles.data, ranges.data, &err))
-    return bnc_refuse_error(k->api, k->op, &err);
+  uint8_t *const tile_data[] = {tiles.data};
+  float *const range_data[] = {ranges.data};
+  if (bnc_decode(&part, 1, payload.data, length, count, tile_data, range_data, &err))
+    return bnc_refuse_error(k->api, k->name, &err);
   return NULL;
 }
 
 static OrtStatus *compute_round_trip(bnc_call *call) {
   const bnc_kernel *k = call->k;
   tensor tile, range;
-  bnc_geometry g;
-  BNC_TRY(get_tiles(call, &tile, &range, &g));
-  const size_t count = (size_t)tile.dims[0];
+  bnc_part part;
+  BNC_TRY(get_tiles(call, &tile, &range, &part));
   tensor decoded = tile, sizes = {.rank = 1, .dims = {tile.dims[0]}};
   BNC_TRY(get_output(call, 0, &decoded, 1));
   BNC_TRY(get_output(call, 1, &sizes, sizeof(int64_t)));
-  const uint8_t *payload;
-  size_t length;
+  const bnc_buffer *payload = &call->coder->payload;
+  uint8_t *const tiles[] = {decoded.data};
+  float *const no_ranges[] = {NULL};
   bnc_error err;
-  if (bnc_encode(call->codec, &g, count, tile.data, range.data, sizes.data, &payload, &length, &err) ||
-      bnc_decode(call->codec, &g, payload, length, count, decoded.data, NULL, &err))
-    return bnc_refuse_error(k->api, k->op, &err);
+  if (encode(call, &part, &tile, &range, sizes.data, &err) ||
+      bnc_decode(&part, 1, payload->bytes, payload->length, (size_t)tile.dims[0], tiles, no_ranges, &err))
+    return bnc_refuse_error(k->api, k->name, &err);
   return NULL;
 }
 
 OrtStatus *bnc_compute(bnc_kernel *k, OrtKernelContext *context) {
   bnc_call call = {.k = k, .context = context};
   bnc_error err;
-  call.codec = bnc_pool_take(&k->pool, k->geometry.quality, &err);
-  if (!call.codec)
-    return bnc_refuse_error(k->api, k->op, &err);
+  call.coder = bnc_pool_take(&k->pool, k->codec, k->values, &err);
+  if (!call.coder)
+    return bnc_refuse_error(k->api, k->name, &err);
   OrtStatus *status = k->op->compute(&call);
-  bnc_pool_give(&k->pool, call.codec);
+  bnc_pool_give(&k->pool, call.coder);
   if (!status)
     status = deliver(&call);
   for (size_t i = 0; i < BNC_MAX_TENSORS; i++)
@@ -241,14 +252,17 @@ OrtStatus *bnc_compute(bnc_kernel *k, OrtKernelContext *context) {
 #define F32 ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT
 #define I64 ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64
 
-const bnc_op bnc_ops[BNC_OPS] = {
-    {.name = "JpegEncode", .compute = compute_encode,
+const bnc_op bnc_ops[BNC_OPERATORS] = {
+    [BNC_ENCODE] = {
+     .compute = compute_encode,
      .inputs = 2, .required_inputs = 1, .input_types = {U8, F32},
      .outputs = 1, .required_outputs = 1, .output_types = {U8}},
-    {.name = "JpegDecode", .compute = compute_decode, .sized = true,
+    [BNC_DECODE] = {
+     .compute = compute_decode, .sized = true,
      .inputs = 1, .required_inputs = 1, .input_types = {U8},
      .outputs = 2, .required_outputs = 1, .output_types = {U8, F32}},
-    {.name = "JpegRoundTrip", .compute = compute_round_trip,
+    [BNC_ROUND_TRIP] = {
+     .compute = compute_round_trip,
      .inputs = 2, .required_inputs = 1, .input_types = {U8, F32},
      .outputs = 2, .required_outputs = 2, .output_types = {U8, I64}},
 };

@@ -1,5 +1,5 @@
 /*
- * The ops as ONNX Runtime's custom op interface wants them.
+ * The operators of all codecs as ONNX Runtime's custom op interface wants them.
  *
  * The interface has two ages. Up to ONNX Runtime 1.15 a kernel has no way to
  * return a status; from 1.16 on it has. The plugin shows whichever the loading
@@ -22,12 +22,18 @@
 /* ONNX Runtime hands callbacks the first member's address. */
 typedef struct registered {
   OrtCustomOp ort;
-  const bnc_op *op;
+  const bnc_codec *codec;
+  bnc_operator which;
 } registered;
 
-static const bnc_op *op_of(const OrtCustomOp *ort) { return ((const registered *)ort)->op; }
+static const registered *registered_of(const OrtCustomOp *ort) { return (const registered *)ort; }
 
-static const char *get_name(const OrtCustomOp *ort) { return op_of(ort)->name; }
+static const bnc_op *op_of(const OrtCustomOp *ort) { return &bnc_ops[registered_of(ort)->which]; }
+
+static const char *get_name(const OrtCustomOp *ort) {
+  const registered *r = registered_of(ort);
+  return r->codec->operators[r->which];
+}
 
 static const char *get_provider(const OrtCustomOp *ort) {
   (void)ort;
@@ -60,67 +66,69 @@ static OrtMemType get_input_memory(const OrtCustomOp *ort, size_t i) {
   return OrtMemTypeDefault;
 }
 
-static OrtStatus *get_attribute(const OrtApi *api, const bnc_op *op, const OrtKernelInfo *info,
-                                const char *name, int64_t *value) {
-  OrtStatus *status = api->KernelInfoGetAttribute_int64(info, name, value);
-  if (!status)
-    return NULL;
-  OrtStatus *named = bnc_refuse(api, op, ORT_INVALID_ARGUMENT, "attribute %s is missing, expected an int (%s)",
-                                name, api->GetErrorMessage(status));
-  api->ReleaseStatus(status);
+/* What ONNX Runtime said of an attribute that it did not give. */
+static OrtStatus *refuse_attribute(const bnc_kernel *k, const char *name, const char *type, OrtStatus *status) {
+  OrtStatus *named = bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "attribute %s is missing, expected %s (%s)",
+                                name, type, k->api->GetErrorMessage(status));
+  k->api->ReleaseStatus(status);
   return named;
 }
 
+static OrtStatus *get_number(const bnc_kernel *k, const OrtKernelInfo *info, const char *name, int64_t *number) {
+  OrtStatus *status = k->api->KernelInfoGetAttribute_int64(info, name, number);
+  return status ? refuse_attribute(k, name, "an int", status) : NULL;
+}
+
+/* ONNX Runtime ends a string with a zero byte that is not of it. */
+static OrtStatus *get_bytes(const bnc_kernel *k, const OrtKernelInfo *info, const char *name, bnc_value *value) {
+  size_t size = 0;
+  OrtStatus *status = k->api->KernelInfoGetAttribute_string(info, name, NULL, &size);
+  if (status)
+    return refuse_attribute(k, name, "a string", status);
+  char *bytes = malloc(size);
+  if (!bytes)
+    return bnc_refuse(k->api, k->name, ORT_FAIL, "not enough memory for attribute %s", name);
+  value->bytes = (uint8_t *)bytes;
+  value->length = size - 1;
+  status = k->api->KernelInfoGetAttribute_string(info, name, bytes, &size);
+  return status ? refuse_attribute(k, name, "a string", status) : NULL;
+}
+
 /* The one attribute with a default: absent means 0. */
-static OrtStatus *get_dynamic_range(const OrtApi *api, const bnc_op *op, const OrtKernelInfo *info,
-                                    bool *dynamic) {
+static OrtStatus *get_dynamic_range(const bnc_kernel *k, const OrtKernelInfo *info, bool *dynamic) {
   int64_t value = 0;
-  OrtStatus *absent = api->KernelInfoGetAttribute_int64(info, "dynamic_range", &value);
+  OrtStatus *absent = k->api->KernelInfoGetAttribute_int64(info, "dynamic_range", &value);
   if (absent) {
-    api->ReleaseStatus(absent);
+    k->api->ReleaseStatus(absent);
     value = 0;
   }
   if (value != 0 && value != 1)
-    return bnc_refuse(api, op, ORT_INVALID_ARGUMENT,
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT,
                       "attribute dynamic_range is %" PRId64 ", expected 0 or 1", value);
   *dynamic = value == 1;
   return NULL;
 }
 
-static OrtStatus *get_geometry(const OrtApi *api, const bnc_op *op, const OrtKernelInfo *info,
-                               bnc_geometry *g) {
-  BNC_TRY(get_attribute(api, op, info, "quality", &g->quality));
-  if (op->sized) {
-    BNC_TRY(get_attribute(api, op, info, "height", &g->height));
-    BNC_TRY(get_attribute(api, op, info, "width", &g->width));
-    BNC_TRY(get_dynamic_range(api, op, info, &g->dynamic));
+/* Reads the attributes, and makes the first coder of them: so they fit together. */
+static OrtStatus *configure(bnc_kernel *k, const OrtKernelInfo *info) {
+  for (size_t i = 0; i < bnc_parameter_count(k->codec); i++) {
+    const bnc_parameter *p = &k->codec->parameters[i];
+    BNC_TRY(p->bytes ? get_bytes(k, info, p->name, &k->values[i])
+                     : get_number(k, info, p->name, &k->values[i].number));
   }
-  bnc_geometry known = *g;
-  if (!op->sized)
-    known.height = known.width = 1; /* each call brings its own */
   bnc_error err;
-  if (bnc_geometry_check(&known, &err))
-    return bnc_refuse_error(api, op, &err);
+  if (k->op->sized) {
+    BNC_TRY(get_number(k, info, "height", &k->part.height));
+    BNC_TRY(get_number(k, info, "width", &k->part.width));
+    BNC_TRY(get_dynamic_range(k, info, &k->part.dynamic));
+    if (bnc_tile_check(k->part.height, k->part.width, &err))
+      return bnc_refuse_error(k->api, k->name, &err);
+  }
+  bnc_coder *first = bnc_pool_take(&k->pool, k->codec, k->values, &err);
+  if (!first)
+    return bnc_refuse_error(k->api, k->name, &err);
+  bnc_pool_give(&k->pool, first);
   return NULL;
-}
-
-static OrtStatus *create_kernel(const OrtCustomOp *ort, const OrtApi *api,
-                                const OrtKernelInfo *info, void **kernel) {
-  const bnc_op *op = op_of(ort);
-  bnc_geometry g = {0};
-  BNC_TRY(get_geometry(api, op, info, &g));
-  bnc_kernel *k = calloc(1, sizeof *k);
-  if (!k)
-    return bnc_refuse(api, op, ORT_FAIL, "not enough memory for a kernel");
-  k->api = api;
-  k->op = op;
-  k->geometry = g;
-  *kernel = k;
-  return NULL;
-}
-
-static OrtStatus *compute(void *kernel, OrtKernelContext *context) {
-  return bnc_compute(kernel, context);
 }
 
 static void destroy_kernel(void *kernel) {
@@ -128,7 +136,30 @@ static void destroy_kernel(void *kernel) {
   if (!k)
     return;
   bnc_pool_clear(&k->pool);
+  for (size_t i = 0; i < BNC_MAX_PARAMETERS; i++)
+    free((void *)k->values[i].bytes);
   free(k);
+}
+
+static OrtStatus *create_kernel(const OrtCustomOp *ort, const OrtApi *api,
+                                const OrtKernelInfo *info, void **kernel) {
+  bnc_kernel *k = calloc(1, sizeof *k);
+  if (!k)
+    return bnc_refuse(api, get_name(ort), ORT_FAIL, "not enough memory for a kernel");
+  k->api = api;
+  k->op = op_of(ort);
+  k->codec = registered_of(ort)->codec;
+  k->name = get_name(ort);
+  OrtStatus *status = configure(k, info);
+  if (status)
+    destroy_kernel(k);
+  else
+    *kernel = k;
+  return status;
+}
+
+static OrtStatus *compute(void *kernel, OrtKernelContext *context) {
+  return bnc_compute(kernel, context);
 }
 
 static void print_status(const OrtApi *api, OrtStatus *status) {
@@ -170,30 +201,52 @@ static void compute_classic(void *kernel, OrtKernelContext *context) {
   .GetInputMemoryType = get_input_memory,       \
   .KernelDestroy = destroy_kernel
 
-#define CLASSIC(i)                              \
-  {{.version = CLASSIC_API, CALLBACKS,          \
-    .CreateKernel = create_kernel_classic,      \
-    .KernelCompute = compute_classic}, &bnc_ops[i]}
+static const OrtCustomOp classic = {
+    .version = CLASSIC_API, CALLBACKS,
+    .CreateKernel = create_kernel_classic, .KernelCompute = compute_classic,
+};
 
-#define WITH_STATUS(i)                          \
-  {{.version = STATUS_API, CALLBACKS,           \
-    .CreateKernelV2 = create_kernel,            \
-    .KernelComputeV2 = compute}, &bnc_ops[i]}
+static const OrtCustomOp with_status = {
+    .version = STATUS_API, CALLBACKS,
+    .CreateKernelV2 = create_kernel, .KernelComputeV2 = compute,
+};
 
-static const registered classic_ops[BNC_OPS] = {CLASSIC(0), CLASSIC(1), CLASSIC(2)};
-static const registered status_ops[BNC_OPS] = {WITH_STATUS(0), WITH_STATUS(1), WITH_STATUS(2)};
+/* The operators of all codecs, which a domain refers to for as long as it is. */
+typedef struct domain {
+  OrtCustomOpDomain *ort;
+  registered ops[];
+} domain;
 
-static OrtStatus *make_domain(const OrtApi *api, const registered ops[BNC_OPS],
-                              OrtCustomOpDomain **domain) {
-  BNC_TRY(api->CreateCustomOpDomain(BNC_DOMAIN, domain));
-  for (size_t i = 0; i < BNC_OPS; i++) {
-    OrtStatus *status = api->CustomOpDomain_Add(*domain, &ops[i].ort);
-    if (status) {
-      api->ReleaseCustomOpDomain(*domain);
-      return status;
+static void free_domain(const OrtApi *api, domain *d) {
+  if (d->ort)
+    api->ReleaseCustomOpDomain(d->ort);
+  free(d);
+}
+
+static OrtStatus *fill_domain(const OrtApi *api, const OrtCustomOp *face, domain *d) {
+  BNC_TRY(api->CreateCustomOpDomain(BNC_DOMAIN, &d->ort));
+  registered *next = d->ops;
+  for (const bnc_codec *const *codec = bnc_codecs; *codec; codec++)
+    for (bnc_operator which = 0; which < BNC_OPERATORS; which++, next++) {
+      *next = (registered){*face, *codec, which};
+      BNC_TRY(api->CustomOpDomain_Add(d->ort, &next->ort));
     }
-  }
   return NULL;
+}
+
+static OrtStatus *make_domain(const OrtApi *api, const OrtCustomOp *face, domain **made) {
+  size_t n = 0;
+  while (bnc_codecs[n])
+    n++;
+  domain *d = calloc(1, sizeof *d + n * BNC_OPERATORS * sizeof *d->ops);
+  if (!d)
+    return api->CreateStatus(ORT_FAIL, "not enough memory for domain " BNC_DOMAIN);
+  OrtStatus *status = fill_domain(api, face, d);
+  if (status)
+    free_domain(api, d);
+  else
+    *made = d;
+  return status;
 }
 
 /*
@@ -203,30 +256,30 @@ static OrtStatus *make_domain(const OrtApi *api, const registered ops[BNC_OPS],
  * the process (the plugin is linked to stay loaded).
  */
 static OrtStatus *add_domain(const OrtApi *api, OrtSessionOptions *options,
-                             const registered ops[BNC_OPS], _Atomic(OrtCustomOpDomain *) *shared) {
-  OrtCustomOpDomain *domain = atomic_load(shared);
-  if (!domain) {
-    OrtCustomOpDomain *made;
-    BNC_TRY(make_domain(api, ops, &made));
-    if (atomic_compare_exchange_strong(shared, &domain, made))
-      domain = made;
+                             const OrtCustomOp *face, _Atomic(domain *) *shared) {
+  domain *d = atomic_load(shared);
+  if (!d) {
+    domain *made = NULL;
+    BNC_TRY(make_domain(api, face, &made));
+    if (atomic_compare_exchange_strong(shared, &d, made))
+      d = made;
     else
-      api->ReleaseCustomOpDomain(made); /* another thread was first */
+      free_domain(api, made); /* another thread was first */
   }
-  return api->AddCustomOpDomain(options, domain);
+  return api->AddCustomOpDomain(options, d->ort);
 }
 
 /* The entry point: called by RegisterCustomOpsLibrary of every version. */
 __attribute__((visibility("default")))
 OrtStatus *ORT_API_CALL RegisterCustomOps(OrtSessionOptions *options, const OrtApiBase *base) {
-  static _Atomic(OrtCustomOpDomain *) classic_domain, status_domain;
+  static _Atomic(domain *) classic_domain, status_domain;
   int major = 0, minor = 0;
   sscanf(base->GetVersionString(), "%d.%d", &major, &minor);
   /* GetApi prints a complaint when asked for more than the runtime has. */
   if (major > 1 || minor >= STATUS_API)
-    return add_domain(base->GetApi(STATUS_API), options, status_ops, &status_domain);
+    return add_domain(base->GetApi(STATUS_API), options, &with_status, &status_domain);
   if (minor >= CLASSIC_API)
-    return add_domain(base->GetApi(CLASSIC_API), options, classic_ops, &classic_domain);
+    return add_domain(base->GetApi(CLASSIC_API), options, &classic, &classic_domain);
   return base->GetApi(1)->CreateStatus(
       ORT_FAIL, "the bnc ops need ONNX Runtime 1.11 or newer, this one is older");
 }

@@ -1,170 +1,255 @@
 /*
- * Hammers the codec: hammer SEED ROUNDS THREADS
+ * Hammers the C source: hammer SEED ROUNDS THREADS
  *
- * Each thread encodes random tiles with codecs of one shared pool, decodes
- * them, decodes damaged copies and checks what must hold. Buffers that libjpeg
- * reads and writes end at a page without access, so that its code, which no
- * sanitizer instruments, cannot overrun them unseen. Any failure aborts.
+ * Each thread encodes random tiles of one to three tensors with coders of shared
+ * pools, of every codec of the table, decodes them, decodes damaged copies and
+ * checks what must hold; and so with pictures. Any failure aborts.
  */
 #define _GNU_SOURCE
-#include "../codec.h"
+#include "hammer.h"
+
 #include "../plugin/pool.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define MAX_SIDE 80
 #define MAX_TILES 3
-#define AREA (1 << 20) /* bytes of a guarded buffer; a whole number of pages */
+#define MAX_PARTS 3
+#define SETTINGS 100   /* of a codec */
+#define MAX_BYTES 64   /* of a parameter */
 #define PAGE 65536     /* at least a page on any system */
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
-      fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);   \
-      abort();                                                                    \
-    }                                                                             \
-  } while (0)
+/* A codec with random parameters, and the coders that all threads share. */
+typedef struct setting {
+  const bnc_codec *codec;
+  bnc_value values[BNC_MAX_PARAMETERS];
+  uint8_t bytes[BNC_MAX_PARAMETERS][MAX_BYTES];
+  bnc_pool pool;
+} setting;
 
 typedef struct worker {
   pthread_t thread;
   uint64_t state; /* of the random numbers */
   long rounds;
-  bnc_pool *pools; /* one a quality, 1..100 */
-  long refused, accepted;
+  setting *settings;
+  size_t count; /* of settings */
+  tally payloads, pictures;
+  uint8_t *in[MAX_PARTS], *out[MAX_PARTS], *wire; /* guarded */
 } worker;
 
-static uint64_t next(worker *w) { /* xorshift64 */
-  w->state ^= w->state << 13;
-  w->state ^= w->state >> 7;
-  w->state ^= w->state << 17;
-  return w->state;
+/* A batch of images. */
+typedef struct batch {
+  size_t n, count; /* tensors, images */
+  bnc_part parts[MAX_PARTS];
+  setting *settings[MAX_PARTS];
+  uint8_t *tiles[MAX_PARTS], *decoded[MAX_PARTS];
+  float ranges[MAX_PARTS][2 * MAX_TILES], decoded_ranges[MAX_PARTS][2 * MAX_TILES];
+  const float *given[MAX_PARTS];
+  float *taken[MAX_PARTS];
+  size_t least; /* bytes that a record has at least */
+} batch;
+
+uint64_t next(uint64_t *state) { /* xorshift64 */
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return *state;
 }
 
-static uint64_t below(worker *w, uint64_t n) { return next(w) % n; }
+uint64_t below(uint64_t *state, uint64_t n) { return next(state) % n; }
 
-static uint8_t *guarded(void) {
+uint8_t *guarded(void) {
   uint8_t *p = mmap(NULL, AREA + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(p != MAP_FAILED);
   CHECK(mprotect(p + AREA, PAGE, PROT_NONE) == 0);
   return p;
 }
 
-/* The last n bytes in front of the page without access. */
-static uint8_t *tail(uint8_t *area, size_t n) {
+void release(uint8_t *area) { munmap(area, AREA + PAGE); }
+
+uint8_t *tail(uint8_t *area, size_t n) {
   CHECK(n <= AREA);
   return area + AREA - n;
 }
 
-/* Changes, cuts or lengthens a copy of a payload in place; returns its length. */
-static size_t damage(worker *w, uint8_t *area, const uint8_t *payload, size_t n) {
+size_t damage(uint64_t *state, uint8_t *area, const uint8_t *bytes, size_t n) {
   size_t length = n;
-  if (below(w, 4) == 0)
-    length = below(w, n + 1);
-  else if (below(w, 4) == 0)
-    length = n + below(w, 40);
+  if (below(state, 4) == 0)
+    length = below(state, n + 1);
+  else if (below(state, 4) == 0)
+    length = n + below(state, 40);
   uint8_t *copy = tail(area, length);
   for (size_t i = 0; i < length; i++)
-    copy[i] = i < n ? payload[i] : (uint8_t)next(w);
-  for (uint64_t changes = below(w, 4); length > 0 && changes > 0; changes--)
-    copy[below(w, length)] = (uint8_t)next(w);
+    copy[i] = i < n ? bytes[i] : (uint8_t)next(state);
+  for (uint64_t changes = below(state, 4); length > 0 && changes > 0; changes--)
+    copy[below(state, length)] = (uint8_t)next(state);
   return length;
+}
+
+/* Where decoded tiles go. */
+static void make_room(worker *w, batch *b, size_t count) {
+  for (size_t i = 0; i < b->n; i++)
+    b->decoded[i] = tail(w->out[i], count * (size_t)(b->parts[i].height * b->parts[i].width));
+}
+
+static void make_batch(worker *w, batch *b) {
+  b->n = below(&w->state, 2) ? 1 : 1 + below(&w->state, MAX_PARTS);
+  b->count = 1 + below(&w->state, MAX_TILES);
+  b->least = 0;
+  for (size_t i = 0; i < b->n; i++) {
+    setting *s = b->settings[i] = &w->settings[below(&w->state, w->count)];
+    bnc_error err;
+    bnc_part *p = &b->parts[i];
+    *p = (bnc_part){
+        .coder = bnc_pool_take(&s->pool, s->codec, s->values, &err),
+        .height = 1 + (int64_t)below(&w->state, MAX_SIDE),
+        .width = 1 + (int64_t)below(&w->state, MAX_SIDE),
+        .dynamic = below(&w->state, 2),
+    };
+    CHECK(p->coder);
+    b->least += s->codec->least(p->height, p->width) + (p->dynamic ? BNC_RANGE_BYTES : 0);
+    const size_t bytes = b->count * (size_t)(p->height * p->width);
+    b->tiles[i] = tail(w->in[i], bytes);
+    const uint64_t span = 1 + below(&w->state, 256);
+    for (size_t k = 0; k < bytes; k++)
+      b->tiles[i][k] = (uint8_t)below(&w->state, span);
+    for (size_t k = 0; k < 2 * b->count; k++)
+      b->ranges[i][k] = (float)below(&w->state, 1000) / 8;
+    b->given[i] = p->dynamic ? b->ranges[i] : NULL;
+    b->taken[i] = p->dynamic ? b->decoded_ranges[i] : NULL;
+  }
+  make_room(w, b, b->count);
+}
+
+static void encode(const batch *b, int64_t *sizes, bnc_buffer *payload) {
+  bnc_error err;
+  CHECK(!bnc_encode(b->parts, b->n, b->count, (const uint8_t *const *)b->tiles, b->given, sizes, payload, &err));
+}
+
+/* A payload of one batch, sound and damaged. */
+static void check_payload(worker *w, batch *b, const bnc_buffer *payload) {
+  bnc_error err;
+  size_t found;
+  const size_t length = payload->length;
+  const uint8_t *copy = memcpy(tail(w->wire, length), payload->bytes, length);
+  CHECK(!bnc_count(b->parts, b->n, copy, length, &found, &err));
+  CHECK(found == b->count);
+  CHECK(!bnc_decode(b->parts, b->n, copy, length, b->count, b->decoded, b->taken, &err));
+  for (size_t i = 0; i < b->n; i++)
+    CHECK(!b->taken[i] || memcmp(b->ranges[i], b->taken[i], b->count * 2 * sizeof(float)) == 0);
+
+  float *const nowhere[MAX_PARTS] = {NULL};
+  for (int i = 0; i < 8; i++) {
+    const size_t n = damage(&w->state, w->wire, payload->bytes, length);
+    const uint8_t *bad = tail(w->wire, n);
+    if (!bnc_count(b->parts, b->n, bad, n, &found, &err)) {
+      CHECK(found * b->least <= n);
+      if (found > MAX_TILES)
+        continue;
+      make_room(w, b, found);
+      if (!bnc_decode(b->parts, b->n, bad, n, found, b->decoded, nowhere, &err)) {
+        w->payloads.accepted++;
+        continue;
+      }
+    }
+    CHECK(err.status == BNC_DAMAGED && err.offset <= n);
+    w->payloads.refused++;
+  }
 }
 
 static void *run(void *argument) {
   worker *w = argument;
-  uint8_t *in = guarded(), *out = guarded(), *wire = guarded();
-  float ranges[2 * MAX_TILES], got_ranges[2 * MAX_TILES];
-  int64_t sizes[MAX_TILES];
-  for (long round = 0; round < w->rounds; round++) {
-    const bnc_geometry g = {
-        .height = 1 + (int64_t)below(w, MAX_SIDE),
-        .width = 1 + (int64_t)below(w, MAX_SIDE),
-        .quality = 1 + (int64_t)below(w, 100),
-        .dynamic = below(w, 2),
-    };
-    const size_t pixels = (size_t)(g.height * g.width);
-    const size_t count = 1 + below(w, MAX_TILES);
-    uint8_t *tiles = tail(in, count * pixels);
-    const uint64_t span = 1 + below(w, 256);
-    for (size_t i = 0; i < count * pixels; i++)
-      tiles[i] = (uint8_t)below(w, span);
-    for (size_t i = 0; i < 2 * count; i++)
-      ranges[i] = (float)below(w, 1000) / 8;
-
-    bnc_error err;
-    bnc_codec *c = bnc_pool_take(&w->pools[g.quality - 1], g.quality, &err);
-    CHECK(c);
-    const uint8_t *payload;
-    size_t length, found;
-    CHECK(!bnc_encode(c, &g, count, tiles, g.dynamic ? ranges : NULL, sizes, &payload, &length, &err));
-    uint8_t *copy = memcpy(tail(wire, length), payload, length);
-    CHECK(!bnc_count(&g, copy, length, &found, &err));
-    CHECK(found == count);
-    CHECK(!bnc_decode(c, &g, copy, length, count, tail(out, count * pixels),
-                      g.dynamic ? got_ranges : NULL, &err));
-    CHECK(!g.dynamic || memcmp(ranges, got_ranges, count * 2 * sizeof *ranges) == 0);
-
-    for (int i = 0; i < 8; i++) {
-      const size_t n = damage(w, wire, payload, length);
-      const uint8_t *bad = tail(wire, n);
-      if (!bnc_count(&g, bad, n, &found, &err)) {
-        CHECK(found * pixels < 86 * n);
-        if (found <= MAX_TILES &&
-            !bnc_decode(c, &g, bad, n, found, tail(out, found * pixels), NULL, &err)) {
-          w->accepted++;
-          continue;
-        }
-        if (found > MAX_TILES)
-          continue;
-      }
-      CHECK(err.status == BNC_DAMAGED && err.offset <= n);
-      w->refused++;
-    }
-
-    /* An error must leave the codec as good as new. */
-    const uint8_t *again;
-    size_t again_length;
-    memcpy(tail(wire, length), payload, length); /* payload is overwritten next */
-    CHECK(!bnc_encode(c, &g, count, tiles, g.dynamic ? ranges : NULL, NULL, &again, &again_length, &err));
-    CHECK(again_length == length && memcmp(again, tail(wire, length), length) == 0);
-    bnc_pool_give(&w->pools[g.quality - 1], c);
+  w->wire = guarded();
+  for (int i = 0; i < MAX_PARTS; i++) {
+    w->in[i] = guarded();
+    w->out[i] = guarded();
   }
-  munmap(in, AREA + PAGE);
-  munmap(out, AREA + PAGE);
-  munmap(wire, AREA + PAGE);
+  bnc_buffer again = {0};
+  for (long round = 0; round < w->rounds; round++) {
+    batch b;
+    make_batch(w, &b);
+    bnc_buffer *payload = &b.parts[0].coder->payload;
+    int64_t sizes[MAX_TILES], sum = 0;
+    encode(&b, sizes, payload);
+    for (size_t i = 0; i < b.count; i++)
+      sum += sizes[i];
+    CHECK(sum == (int64_t)payload->length);
+    check_payload(w, &b, payload);
+
+    /* An error must leave the coders as good as new. */
+    encode(&b, NULL, &again);
+    CHECK(again.length == payload->length && memcmp(again.bytes, payload->bytes, again.length) == 0);
+    for (size_t i = 0; i < b.n; i++)
+      bnc_pool_give(&b.settings[i]->pool, b.parts[i].coder);
+    hammer_picture(&w->state, w->wire, w->out[0], &w->pictures);
+  }
+  bnc_buffer_free(&again);
+  release(w->wire);
+  for (int i = 0; i < MAX_PARTS; i++) {
+    release(w->in[i]);
+    release(w->out[i]);
+  }
   return NULL;
+}
+
+/* Gives a setting random parameters. */
+static void set(uint64_t *state, setting *s, const bnc_codec *codec) {
+  s->codec = codec;
+  for (size_t i = 0; i < bnc_parameter_count(codec); i++) {
+    const bnc_parameter *p = &codec->parameters[i];
+    const int64_t most = p->bytes && p->most > MAX_BYTES ? MAX_BYTES : p->most;
+    const int64_t size = p->least + (int64_t)below(state, (uint64_t)(most - p->least) + 1);
+    if (!p->bytes) {
+      s->values[i].number = size;
+      continue;
+    }
+    for (int64_t k = 0; k < size; k++)
+      s->bytes[i][k] = (uint8_t)next(state);
+    s->values[i].bytes = s->bytes[i];
+    s->values[i].length = (size_t)size;
+  }
+}
+
+static void report(const char *what, const tally *t) {
+  printf("damaged %s: %ld refused, %ld accepted\n", what, t->refused, t->accepted);
+  CHECK(t->refused > 0 && t->accepted > 0);
+}
+
+static void add(tally *to, const tally *t) {
+  to->refused += t->refused;
+  to->accepted += t->accepted;
 }
 
 int main(int argc, char **argv) {
   CHECK(argc == 4);
-  const uint64_t seed = strtoull(argv[1], NULL, 10);
+  uint64_t state = (strtoull(argv[1], NULL, 10) + 1) * 0x9e3779b97f4a7c15u;
   const int threads = atoi(argv[3]);
-  bnc_pool *pools = calloc(100, sizeof *pools);
+  size_t codecs = 0;
+  while (bnc_codecs[codecs])
+    codecs++;
+  const size_t count = codecs * SETTINGS;
+  setting *settings = calloc(count, sizeof *settings);
   worker *workers = calloc((size_t)threads, sizeof *workers);
-  CHECK(pools && workers);
+  CHECK(settings && workers);
+  for (size_t i = 0; i < count; i++)
+    set(&state, &settings[i], bnc_codecs[i / SETTINGS]);
   for (int i = 0; i < threads; i++) {
-    workers[i] = (worker){
-        .state = (seed + (uint64_t)i + 1) * 0x9e3779b97f4a7c15u,
-        .rounds = atol(argv[2]),
-        .pools = pools,
-    };
+    workers[i] = (worker){.state = next(&state), .rounds = atol(argv[2]), .settings = settings, .count = count};
     CHECK(!pthread_create(&workers[i].thread, NULL, run, &workers[i]));
   }
-  long refused = 0, accepted = 0;
+  tally payloads = {0}, pictures = {0};
   for (int i = 0; i < threads; i++) {
     CHECK(!pthread_join(workers[i].thread, NULL));
-    refused += workers[i].refused;
-    accepted += workers[i].accepted;
+    add(&payloads, &workers[i].payloads);
+    add(&pictures, &workers[i].pictures);
   }
-  for (int i = 0; i < 100; i++)
-    bnc_pool_clear(&pools[i]);
-  free(pools);
+  for (size_t i = 0; i < count; i++)
+    bnc_pool_clear(&settings[i].pool);
+  free(settings);
   free(workers);
-  printf("%ld damaged payloads refused, %ld accepted\n", refused, accepted);
-  CHECK(refused > 0 && accepted > 0);
+  report("payloads", &payloads);
+  report("pictures", &pictures);
   return 0;
 }

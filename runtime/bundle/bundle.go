@@ -3,7 +3,7 @@
 // way.
 //
 // The halves know each other only through their files' metadata. What crosses
-// between them is a payload, or for a plain pair the cut tensor; where the
+// between them is a payload, or for a plain pair the cut tensors; where the
 // codec is not a node of a graph, this package does it.
 //
 //	r, err := bundle.OpenRunner("resnet50-rb1-c1-s2", ort.Options{})
@@ -116,7 +116,7 @@ func readHalf(dir, name, part string) (*model.Model, Meta, error) {
 // check compares the halves' inputs and outputs with what the metadata says
 // crosses between them.
 func (b *Bundle) check() error {
-	leaving, entering := leaves(b.Meta, b.Mobile), enters(b.Meta, b.Cloud)
+	leaving, entering := b.leaves(), b.enters()
 	if len(b.Mobile.Outputs) < len(leaving) {
 		return fmt.Errorf("mobile.onnx has the outputs %s, expected %s first", list(b.Mobile.Outputs), strings.Join(leaving, ", "))
 	}
@@ -143,45 +143,62 @@ func (b *Bundle) check() error {
 	return nil
 }
 
-// The names of what crosses; a plain pair's is the cut tensor's own.
-const (
-	payloadName = "payload"
-	tileName    = "tile"
-	rangeName   = "range"
-)
+// PayloadName is the name of what crosses where it is a payload.
+const PayloadName = "payload"
+
+// tileNames are the names, in a graph without the codec, of crossing tensor i's tile
+// and of its range: "tile" and "range", from the second on with a number.
+func tileNames(i int) (tile, limits string) {
+	if i == 0 {
+		return "tile", "range"
+	}
+	return fmt.Sprintf("tile_%d", i+1), fmt.Sprintf("range_%d", i+1)
+}
+
+// Crosses returns the names of what crosses: the payload, or the tensors of a plain
+// pair.
+func (b *Bundle) Crosses() []string {
+	if !b.Meta.Plain() {
+		return []string{PayloadName}
+	}
+	var names []string
+	for _, c := range b.Meta.Crossing {
+		names = append(names, c.Tensor)
+	}
+	if names == nil { // the file does not tell
+		for _, port := range b.Cloud.Inputs {
+			names = append(names, port.Name)
+		}
+	}
+	return names
+}
 
 // leaves returns the names of mobile's outputs that make up what crosses.
-func leaves(meta Meta, mobile *model.Model) []string {
-	if !meta.Plain() && meta.CodecAt != AtGraph {
-		return tileNames(meta)
+func (b *Bundle) leaves() []string {
+	if !b.Meta.Plain() && b.Meta.CodecAt != AtGraph {
+		return b.tiles()
 	}
-	return first(meta, mobile.Outputs)
+	return b.Crosses()
 }
 
 // enters returns the names of cloud's inputs.
-func enters(meta Meta, cloud *model.Model) []string {
-	if !meta.Plain() && meta.CodecAt == AtHost {
-		return tileNames(meta)
+func (b *Bundle) enters() []string {
+	if !b.Meta.Plain() && b.Meta.CodecAt == AtHost {
+		return b.tiles()
 	}
-	return first(meta, cloud.Inputs)
+	return b.Crosses()
 }
 
-// first names the payload, or the cut tensor of a plain pair.
-func first(meta Meta, ports []model.Port) []string {
-	if !meta.Plain() {
-		return []string{payloadName}
+// tiles returns the names of all tiles and ranges.
+func (b *Bundle) tiles() []string {
+	var names []string
+	for i, c := range b.Meta.Crossing {
+		tile, limits := tileNames(i)
+		if names = append(names, tile); c.Part.Dynamic {
+			names = append(names, limits)
+		}
 	}
-	if meta.Tensor != "" || len(ports) == 0 {
-		return []string{meta.Tensor}
-	}
-	return []string{ports[0].Name}
-}
-
-func tileNames(meta Meta) []string {
-	if meta.Dynamic() {
-		return []string{tileName, rangeName}
-	}
-	return []string{tileName}
+	return names
 }
 
 // Outputs returns the names of the original model's outputs in order: as the
@@ -192,7 +209,7 @@ func (b *Bundle) Outputs() []string {
 		return b.Meta.Outputs
 	}
 	var names []string
-	for _, port := range slices.Concat(b.Cloud.Outputs, b.Mobile.Outputs[len(leaves(b.Meta, b.Mobile)):]) {
+	for _, port := range slices.Concat(b.Cloud.Outputs, b.Mobile.Outputs[len(b.leaves()):]) {
 		names = append(names, port.Name)
 	}
 	return names

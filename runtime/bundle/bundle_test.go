@@ -136,7 +136,8 @@ func TestPlacesOfTheCodecAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			payload, rebuilt := halves(t, b, x)
+			crossing, rebuilt := halves(t, b, x)
+			payload := crossing[bundle.PayloadName]
 			payloads = append(payloads, payload.Data)
 			if result.PayloadBytes != len(payload.Data) {
 				t.Errorf("%s: %d bytes crossed, the payload has %d", dir, result.PayloadBytes, len(payload.Data))
@@ -166,7 +167,7 @@ func TestPlacesOfTheCodecAgree(t *testing.T) {
 }
 
 // halves runs the two halves as two processes would.
-func halves(t *testing.T, b *bundle.Bundle, x *tensor.Tensor) (crossing *tensor.Tensor, outputs ort.Results) {
+func halves(t *testing.T, b *bundle.Bundle, x *tensor.Tensor) (crossing ort.Feed, outputs ort.Results) {
 	t.Helper()
 	mobile, err := b.OpenMobile(ort.Options{Threads: 1})
 	if err != nil {
@@ -187,11 +188,12 @@ func halves(t *testing.T, b *bundle.Bundle, x *tensor.Tensor) (crossing *tensor.
 		t.Fatal(err)
 	}
 	if x.Shape[0] == 1 && !b.Meta.Plain() {
-		row, err := crossing.Reshape(1, int64(len(crossing.Data)))
+		payload := crossing[bundle.PayloadName]
+		row, err := payload.Reshape(1, int64(len(payload.Data)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := cloud.Run(t.Context(), row); err != nil {
+		if _, err := cloud.Run(t.Context(), ort.Feed{bundle.PayloadName: row}); err != nil {
 			t.Errorf("a payload of rank 2: %v", err)
 		}
 	}
@@ -229,13 +231,13 @@ func refuses(t *testing.T, name string) {
 	}
 	defer cloud.Close()
 	for _, payload := range [][]byte{{}, {200}, {3, 1, 2}, {0}} {
-		_, err := cloud.Run(t.Context(), tensor.Of([]int64{int64(len(payload))}, payload))
+		_, err := cloud.Run(t.Context(), ort.Feed{bundle.PayloadName: tensor.Of([]int64{int64(len(payload))}, payload)})
 		var bad *ort.InputError
 		if !errors.As(err, &bad) || bad.Input != "payload" {
 			t.Errorf("%s, payload % x: %v is no InputError", name, payload, err)
 		}
 	}
-	if _, err := cloud.Run(t.Context(), tensor.Of([]int64{1}, []float32{1})); err == nil {
+	if _, err := cloud.Run(t.Context(), ort.Feed{bundle.PayloadName: tensor.Of([]int64{1}, []float32{1})}); err == nil {
 		t.Errorf("%s: a payload of floats was taken", name)
 	}
 }

@@ -1,78 +1,126 @@
 package bundle
 
 import (
-	"encoding/binary"
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/bottlenet/bnc/ops"
-	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// geometry returns what the codec needs to know of a pair's tiles.
-func geometry(m Meta) ops.Geometry {
-	return ops.Geometry{Height: m.Tile[0], Width: m.Tile[1], Quality: m.Quality, Dynamic: m.Dynamic()}
+// Codec is one kind of codec, as what opens and runs bundles sees it.
+//
+// To add a codec to the runtime, write a file here that registers it, as jpeg.go
+// does. It codes by its row of package ops (ops/codec.h), which gives its name, its
+// operators and its parameters; the graph side (passes/bottleneck) writes the name
+// and the parameters into metadata bnc.codec and makes nodes of the operators.
+// Nothing else asks which codec a bundle has.
+type Codec struct {
+	ops.Codec
+	// FileFrame is how many bytes a file of the codec's own format has beside the data
+	// of one tile; 0 where there is no such format.
+	FileFrame int
 }
 
-// encode makes the payload, uint8 [L], of tiles uint8 [N 1 H W] and, where the
-// range is dynamic, limits float32 [N 2].
-func encode(m Meta, tiles, limits *tensor.Tensor) (*tensor.Tensor, error) {
-	if tiles.DType != tensor.Uint8 {
-		return nil, fmt.Errorf("tile: expected uint8, found %v", tiles)
-	}
-	var ranges []float32
-	if m.Dynamic() {
-		if limits.DType != tensor.Float32 {
-			return nil, fmt.Errorf("range: expected float32[N 2], found %v", limits)
+// QualityParameter is the parameter, in codecs that have it, that trades bytes for
+// accuracy: what bnc eval --quality changes, and metadata bnc.quality repeats.
+const QualityParameter = "quality"
+
+// CodecNone is metadata bnc.codec of a plain pair: the cut tensors themselves cross.
+const CodecNone = "none"
+
+var registry struct {
+	sync.RWMutex
+	codecs []Codec
+}
+
+// Register adds a codec. Bundles that use it can be opened from then on. A second
+// one of a name is a BUG.
+func Register(c Codec) {
+	registry.Lock()
+	defer registry.Unlock()
+	for _, known := range registry.codecs {
+		if known.Name() == c.Name() {
+			panic("BUG: codec " + c.Name() + " is registered twice")
 		}
-		ranges = tensor.Slice[float32](limits)
 	}
-	payload, _, err := ops.Encode(geometry(m), tiles.Data, ranges)
-	if err != nil {
-		return nil, err
-	}
-	return tensor.Of([]int64{int64(len(payload))}, payload), nil
+	registry.codecs = append(registry.codecs, c)
 }
 
-// Tiles decodes a payload of rank 1 or 2 into what the cloud graph of a
-// codec_at host pair takes: tile uint8 [N 1 H W] and, where the range is
-// dynamic, range float32 [N 2].
-func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
-	if payload.DType != tensor.Uint8 {
-		return nil, fmt.Errorf("payload: expected uint8, found %v", payload)
-	}
-	pixels, ranges, err := ops.Decode(geometry(m), payload.Data)
-	if err != nil {
-		return nil, err
-	}
-	n := int64(len(pixels) / (m.Tile[0] * m.Tile[1]))
-	feed := ort.Feed{tileName: tensor.Of([]int64{n, 1, int64(m.Tile[0]), int64(m.Tile[1])}, pixels)}
-	if m.Dynamic() {
-		feed[rangeName] = tensor.Of([]int64{n, 2}, ranges)
-	}
-	return feed, nil
+// Codecs returns the codecs that bundles may use, in the order of their names.
+func Codecs() []Codec {
+	registry.RLock()
+	defer registry.RUnlock()
+	return slices.SortedFunc(slices.Values(registry.codecs), func(a, b Codec) int { return cmp.Compare(a.Name(), b.Name()) })
 }
 
-// RecordSizes returns the length of each record of a payload, its varint
-// included: how many bytes each image takes.
-func RecordSizes(payload []byte) ([]int, error) {
-	var sizes []int
-	for at := 0; at < len(payload); {
-		end, err := RecordEnd(payload, at)
+// lookup returns the codec of a name.
+func lookup(name string) (Codec, error) {
+	codecs := Codecs()
+	names := make([]string, 0, len(codecs)+1)
+	for _, c := range codecs {
+		if c.Name() == name {
+			return c, nil
+		}
+		names = append(names, c.Name())
+	}
+	return Codec{}, oneOf("codec", name, append(names, CodecNone))
+}
+
+// readCodec reads metadata bnc.codec, {"name", "parameters"}: numbers are integers,
+// byte strings are in base64. A plain pair has "none" alone, and files of before have
+// "jpeg" alone, with its parameter in bnc.quality; files of today repeat it there.
+// Quality is bnc.quality, 0 where the file has none.
+func readCodec(text json.RawMessage, quality int) (name string, parameters ops.Parameters, err error) {
+	var written struct {
+		Name       string                     `json:"name"`
+		Parameters map[string]json.RawMessage `json:"parameters"`
+	}
+	if json.Unmarshal(text, &written.Name) == nil {
+		written.Parameters = map[string]json.RawMessage{QualityParameter: json.RawMessage(fmt.Sprint(quality))}
+	} else if err := json.Unmarshal(text, &written); err != nil && len(text) > 0 {
+		return "", nil, fmt.Errorf("metadata bnc.codec is %.80q: %w", text, err)
+	}
+	if written.Name == CodecNone {
+		return CodecNone, nil, nil
+	}
+	codec, err := lookup(written.Name)
+	if err != nil {
+		return "", nil, err
+	}
+	if parameters, err = readParameters(codec, written.Parameters); err != nil {
+		return "", nil, fmt.Errorf("metadata bnc.codec: %w", err)
+	}
+	if own, ok := parameters[QualityParameter].(int64); ok && quality != 0 && own != int64(quality) {
+		return "", nil, fmt.Errorf("metadata bnc.codec has quality %d, bnc.quality is %d: expected the same", own, quality)
+	}
+	return codec.Name(), parameters, nil
+}
+
+// readParameters reads those parameters that the codec has; what is missing or too
+// much, package ops tells.
+func readParameters(codec Codec, written map[string]json.RawMessage) (ops.Parameters, error) {
+	kinds := map[string]ops.Parameter{}
+	for _, p := range codec.Parameters() {
+		kinds[p.Name] = p
+	}
+	parameters := ops.Parameters{}
+	for name, text := range written {
+		var number int64
+		var bytes []byte
+		var err error
+		if kinds[name].Bytes {
+			err = json.Unmarshal(text, &bytes)
+			parameters[name] = bytes
+		} else {
+			err = json.Unmarshal(text, &number)
+			parameters[name] = number
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s of %s is %.80q: %w", name, codec.Name(), text, err)
 		}
-		sizes = append(sizes, end-at)
-		at = end
 	}
-	return sizes, nil
-}
-
-// RecordEnd returns where the record that begins at byte at of a payload ends.
-func RecordEnd(payload []byte, at int) (int, error) {
-	length, n := binary.Uvarint(payload[at:])
-	if n <= 0 || length > uint64(len(payload)-at-n) {
-		return 0, fmt.Errorf("payload of %d bytes: the record at byte %d goes past the end", len(payload), at)
-	}
-	return at + n + int(length), nil
+	return parameters, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -15,7 +16,7 @@ import (
 type Mobile struct {
 	meta    Meta
 	session *ort.Session
-	leaving []string
+	leaving []string // the graph's outputs that make up what crosses
 }
 
 // OpenMobile loads the mobile half.
@@ -24,7 +25,7 @@ func (b *Bundle) OpenMobile(opts ort.Options) (*Mobile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mobile{meta: b.Meta, session: session, leaving: leaves(b.Meta, b.Mobile)}, nil
+	return &Mobile{meta: b.Meta, session: session, leaving: b.leaves()}, nil
 }
 
 // Session returns the graph's session.
@@ -33,41 +34,47 @@ func (m *Mobile) Session() *ort.Session { return m.session }
 // Close frees the half.
 func (m *Mobile) Close() error { return m.session.Close() }
 
-// Run computes what crosses: the payload, uint8 [L], or a plain pair's cut
-// tensor; and the outputs that were computed before the cut, in the graph's
-// order.
-func (m *Mobile) Run(ctx context.Context, feed ort.Feed) (crossing *tensor.Tensor, early ort.Results, err error) {
+// Run computes what crosses, by the names of [Bundle.Crosses]: the payload, uint8
+// [L], or a plain pair's cut tensors; and the outputs that were computed before the
+// cut, in the graph's order.
+func (m *Mobile) Run(ctx context.Context, feed ort.Feed) (crossing ort.Feed, early ort.Results, err error) {
 	return m.runInto(ctx, feed, nil)
 }
 
 // runInto is Run with the graph's outputs of into written in place.
-func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing *tensor.Tensor, early ort.Results, err error) {
+func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing ort.Feed, early ort.Results, err error) {
 	results, err := m.session.RunInto(ctx, feed, into)
 	if err != nil {
 		return nil, nil, err
 	}
-	crossing, err = results.Tensor(m.leaving[0])
-	if err == nil && !m.meta.Plain() && m.meta.CodecAt != AtGraph {
-		var limits *tensor.Tensor
-		if m.meta.Dynamic() {
-			limits, err = results.Tensor(rangeName)
-		}
-		if err == nil {
-			crossing, err = encode(m.meta, crossing, limits)
-		}
-	}
-	if err != nil {
+	if crossing, err = m.cross(results); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", m.session.Name(), err)
 	}
 	return crossing, results[len(m.leaving):], nil
 }
 
+// cross makes what crosses of what leaves the graph.
+func (m *Mobile) cross(results ort.Results) (ort.Feed, error) {
+	if !m.meta.Plain() && m.meta.CodecAt != AtGraph {
+		payload, err := encode(m.meta, results)
+		return ort.Feed{PayloadName: payload}, err
+	}
+	crossing := ort.Feed{}
+	for _, name := range m.leaving {
+		t, err := results.Tensor(name)
+		if err != nil {
+			return nil, err
+		}
+		crossing[name] = t
+	}
+	return crossing, nil
+}
+
 // Cloud is a loaded cloud half: the graph and, where the codec is not in it,
 // the host's decoder.
 type Cloud struct {
-	meta     Meta
-	session  *ort.Session
-	entering []string
+	meta    Meta
+	session *ort.Session
 }
 
 // OpenCloud loads the cloud half.
@@ -76,7 +83,7 @@ func (b *Bundle) OpenCloud(opts ort.Options) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cloud{meta: b.Meta, session: session, entering: enters(b.Meta, b.Cloud)}, nil
+	return &Cloud{meta: b.Meta, session: session}, nil
 }
 
 // Session returns the graph's session, for requests that bring the graph's
@@ -86,20 +93,20 @@ func (c *Cloud) Session() *ort.Session { return c.session }
 // Close frees the half.
 func (c *Cloud) Close() error { return c.session.Close() }
 
-// Run computes the outputs after the cut from what crossed: a payload of rank
-// 1 [L] or 2 [1 L], or a plain pair's cut tensor. A damaged payload gives an
-// *ort.InputError.
-func (c *Cloud) Run(ctx context.Context, crossing *tensor.Tensor) (ort.Results, error) {
-	feed := ort.Feed{c.entering[0]: crossing}
+// Run computes the outputs after the cut from what crossed, by the names of
+// [Bundle.Crosses]: a payload of rank 1 [L] or 2 [1 L], or a plain pair's cut tensors.
+// A damaged payload gives an *ort.InputError.
+func (c *Cloud) Run(ctx context.Context, crossing ort.Feed) (ort.Results, error) {
+	feed := crossing
 	if !c.meta.Plain() && c.meta.CodecAt == AtHost {
 		var err error
-		if feed, err = Tiles(c.meta, crossing); err != nil {
+		if feed, err = Tiles(c.meta, crossing[PayloadName]); err != nil {
 			return nil, c.damaged(err)
 		}
 	}
 	results, err := c.session.RunInto(ctx, feed, c.room(crossing))
 	var failed *ort.NodeError
-	if errors.As(err, &failed) && failed.Op == decodeOp {
+	if errors.As(err, &failed) && c.decodes(failed.Op) {
 		return nil, c.damaged(errors.New(failed.Message))
 	}
 	return results, err
@@ -108,11 +115,12 @@ func (c *Cloud) Run(ctx context.Context, crossing *tensor.Tensor) (ort.Results, 
 // room makes room for outputs of 16 bits, which the binding cannot hand over where the
 // inputs do not tell their shape: that of a payload does not, but how many records it
 // holds does, where only the batch is open.
-func (c *Cloud) room(crossing *tensor.Tensor) ort.Feed {
-	if c.meta.Plain() {
+func (c *Cloud) room(crossing ort.Feed) ort.Feed {
+	payload := crossing[PayloadName]
+	if c.meta.Plain() || payload == nil {
 		return nil
 	}
-	sizes, err := RecordSizes(crossing.Data)
+	sizes, err := RecordSizes(payload.Data)
 	if err != nil {
 		return nil // the run tells
 	}
@@ -130,14 +138,16 @@ func (c *Cloud) room(crossing *tensor.Tensor) ort.Feed {
 	return room
 }
 
-// decodeOp is the operator that takes the payload where the codec is in the
-// cloud graph.
-const decodeOp = "JpegDecode"
+// decodes tells whether an operator takes the payload, where the codec is in the cloud
+// graph.
+func (c *Cloud) decodes(op string) bool {
+	return slices.ContainsFunc(c.meta.Crossing, func(x Crossing) bool { return x.Part.Codec.Operators().Decode == op })
+}
 
 // damaged is the error for a payload that no mobile half of this pair made.
 func (c *Cloud) damaged(cause error) error {
 	return fmt.Errorf("%s: %w", c.session.Name(), &ort.InputError{
-		Input: payloadName, Expected: "records of this pair's tiles", Found: cause.Error()})
+		Input: PayloadName, Expected: "records of this pair's tiles", Found: cause.Error()})
 }
 
 // closeAll closes several things and joins their errors.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"golang.org/x/text/unicode/norm"
 )
@@ -18,12 +19,6 @@ const (
 	PartMobile = "mobile"
 	PartCloud  = "cloud"
 	PartJoined = "bottlenet"
-)
-
-// The values of Meta.Codec.
-const (
-	CodecJPEG = "jpeg"
-	CodecNone = "none" // a plain pair: the cut tensor itself crosses
 )
 
 // The values of Meta.CodecAt: where the codec runs.
@@ -49,9 +44,11 @@ type Meta struct {
 	Format  int
 	Part    string // PartMobile, PartCloud, PartJoined; "" for a whole model
 	Cut     string // the cut's id, as cut3
-	Tensor  string // the cut tensor's name
-	Codec   string
+	Tensor  string // the cut tensor's name; of several, joined with +
+	Codec   string // its name, or CodecNone
 	CodecAt string
+	// Crossing are the tensors that cross, one for a cut. It is nil for a whole model.
+	Crossing []Crossing
 	// Outputs names the original model's outputs in order.
 	Outputs      []string
 	Channels     int // c; 0 where the channels are not reduced
@@ -59,9 +56,9 @@ type Meta struct {
 	Bits         int
 	Range        string
 	Lo, Hi       float64 // of a static range
-	Quality      int
-	Tile         [2]int // height, width
-	Grid         [2]int // rows, columns of planes in the tile
+	Quality      int     // the codec's QualityParameter, 0 where it has none
+	Tile         [2]int  // height, width
+	Grid         [2]int  // rows, columns of planes in the tile
 	SourceSHA256 string
 	Pair         string // identifies the two halves that belong together
 	Preprocess   *imagein.Preprocess
@@ -72,14 +69,22 @@ type Meta struct {
 	Target       string // what the mobile half was lowered for, "" for any runtime
 }
 
+// Crossing is a tensor that crosses.
+type Crossing struct {
+	Tensor string   // the cut tensor's name, "" where the file does not tell
+	Part   ops.Part // how its tile travels; zero for a plain pair, where it is the tensor itself that crosses
+}
+
 // ParseMeta reads a model's metadata_props and checks that what the part
 // needs is there. Keys that this version does not know are passed over.
 func ParseMeta(props map[string]string) (Meta, error) {
 	var m Meta
+	var codec json.RawMessage
+	var names tensors
 	m.Backbone = true
 	fields := map[string]any{
-		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": &m.Tensor,
-		"codec": &m.Codec, "codec_at": &m.CodecAt, "outputs": &m.Outputs,
+		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": &names,
+		"codec": &codec, "codec_at": &m.CodecAt, "outputs": &m.Outputs,
 		"c": (*channels)(&m.Channels), "s": &m.Stride, "bits": &m.Bits,
 		"range": &m.Range, "lo": &m.Lo, "hi": &m.Hi, "quality": &m.Quality,
 		"tile": &m.Tile, "grid": &m.Grid, "source_sha256": &m.SourceSHA256, "pair": &m.Pair,
@@ -98,7 +103,65 @@ func ParseMeta(props map[string]string) (Meta, error) {
 	for i, label := range m.Labels { // as data.ReadNames and the classes of data are
 		m.Labels[i] = norm.NFC.String(label)
 	}
-	return m, m.validate()
+	m.Tensor = strings.Join(names, "+")
+	if m.Part == "" {
+		return m, nil
+	}
+	if m.Format != Format {
+		return m, fmt.Errorf("metadata bnc.format is %d, this bnc reads %d: split the model again with this version", m.Format, Format)
+	}
+	var parameters ops.Parameters
+	var err error
+	if m.Codec, parameters, err = readCodec(codec, m.Quality); err != nil {
+		return m, err
+	}
+	if err := m.validate(); err != nil {
+		return m, err
+	}
+	return m, m.cross(names, parameters)
+}
+
+// tensors reads bnc.tensor: a name, or a list of them where several tensors cross.
+type tensors []string
+
+// UnmarshalJSON reads a name or a list.
+func (t *tensors) UnmarshalJSON(text []byte) error {
+	var name string
+	if json.Unmarshal(text, &name) == nil {
+		*t = nil
+		if name != "" {
+			*t = tensors{name}
+		}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(t))
+}
+
+// cross fills in Crossing. The keys c, s, bits, range, lo, hi, codec, quality, tile and
+// grid describe a bottleneck of one tensor; a plain pair needs none of them.
+func (m *Meta) cross(names tensors, parameters ops.Parameters) error {
+	if m.Plain() {
+		for _, name := range names {
+			m.Crossing = append(m.Crossing, Crossing{Tensor: name})
+		}
+		return nil
+	}
+	if len(names) > 1 {
+		return fmt.Errorf("metadata bnc.tensor names %d tensors: this bnc runs bottlenecks of one tensor, and plain pairs of any number", len(names))
+	}
+	codec, err := lookup(m.Codec)
+	if err != nil {
+		return err
+	}
+	one := Crossing{Tensor: m.Tensor, Part: ops.Part{Codec: codec.Codec, Parameters: parameters, Height: m.Tile[0], Width: m.Tile[1], Dynamic: m.Dynamic()}}
+	if quality, ok := parameters[QualityParameter].(int64); ok {
+		m.Quality = int(quality)
+	}
+	m.Crossing = []Crossing{one}
+	if err := m.record().Validate(); err != nil {
+		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.Tile, m.Codec, m.Quality, err)
+	}
+	return nil
 }
 
 // channels reads bnc.c: a number, or "full" where nothing is reduced.
@@ -113,24 +176,17 @@ func (c *channels) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*int)(c))
 }
 
-// validate checks the metadata of a bundle's part.
+// validate checks the words of a bundle's part.
 func (m Meta) validate() error {
-	if m.Part == "" {
-		return nil
-	}
-	if m.Format != Format {
-		return fmt.Errorf("metadata bnc.format is %d, this bnc reads %d: split the model again with this version", m.Format, Format)
-	}
 	for _, x := range []struct {
 		key, value string
 		known      []string
 	}{
 		{"part", m.Part, []string{PartMobile, PartCloud, PartJoined}},
-		{"codec", m.Codec, []string{CodecJPEG, CodecNone}},
 		{"codec_at", m.CodecAt, []string{AtGraph, AtDeviceHost, AtHost}},
 		{"range", m.Range, []string{RangeStatic, RangeDynamic}},
 	} {
-		if m.Codec == CodecNone && x.key != "part" {
+		if m.Plain() && x.key != "part" {
 			continue // a plain pair has neither codec nor range
 		}
 		if err := oneOf(x.key, x.value, x.known); err != nil {
@@ -139,9 +195,6 @@ func (m Meta) validate() error {
 	}
 	if m.Pair == "" {
 		return errors.New("metadata bnc.pair is missing: the file does not tell which half it belongs to; split the model again")
-	}
-	if m.Codec == CodecJPEG && (m.Tile[0] <= 0 || m.Tile[1] <= 0 || m.Quality < 1 || m.Quality > 100) {
-		return fmt.Errorf("metadata bnc.tile %v, bnc.quality %d: expected [height, width] and 1 to 100", m.Tile, m.Quality)
 	}
 	return nil
 }
@@ -158,7 +211,16 @@ func oneOf(key, value string, known []string) error {
 // Dynamic tells whether each record carries its own range.
 func (m Meta) Dynamic() bool { return m.Range == RangeDynamic }
 
-// Plain tells whether the cut tensor itself crosses.
+// record is what makes up each record of the pair's payloads.
+func (m Meta) record() ops.Record {
+	record := make(ops.Record, len(m.Crossing))
+	for i, c := range m.Crossing {
+		record[i] = c.Part
+	}
+	return record
+}
+
+// Plain tells whether the cut tensors themselves cross.
 func (m Meta) Plain() bool { return m.Codec == CodecNone }
 
 // Label returns the name of a class, "" if it has none.

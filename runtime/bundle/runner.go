@@ -31,7 +31,7 @@ type Result struct {
 	Outputs ort.Results // in the original model's order
 	Timings Timings
 	// PayloadBytes is the size of what crossed: the payload's records, or a
-	// plain pair's cut tensor. 0 where nothing crosses.
+	// plain pair's cut tensors. 0 where nothing crosses.
 	PayloadBytes int
 	Where        string
 }
@@ -46,9 +46,9 @@ type Runner struct {
 	whole  *ort.Session // nil for a bundle
 	mobile *Mobile
 	cloud  *Cloud
-	// buffers holds cut tensors of past plain runs: one of the size of an
-	// early layer is megabytes, which need not be allocated and cleared for
-	// each image.
+	// buffers holds the cut tensors (ort.Feed) of past plain runs: those of the size
+	// of an early layer are megabytes, which need not be allocated and cleared for each
+	// image.
 	buffers sync.Pool
 }
 
@@ -153,19 +153,27 @@ func (r *Runner) Run(ctx context.Context, feed ort.Feed) (Result, error) {
 		return Result{}, err
 	}
 	end := time.Now()
-	for _, t := range into {
-		r.buffers.Put(t)
+	if into != nil {
+		r.buffers.Put(into)
 	}
 	return Result{
 		Outputs:      arrange(r.outputs, early, late),
 		Timings:      Timings{Mobile: crossed.Sub(start), Cloud: end.Sub(crossed), Total: end.Sub(start)},
-		PayloadBytes: len(crossing.Data),
+		PayloadBytes: Bytes(crossing),
 		Where:        WhereSplit,
 	}, nil
 }
 
-// buffer returns a tensor for a plain pair's cut to be written to, where its
-// shape follows from the inputs'; nothing otherwise.
+// Bytes returns the size of what crosses.
+func Bytes(crossing ort.Feed) (n int) {
+	for _, t := range crossing {
+		n += len(t.Data)
+	}
+	return n
+}
+
+// buffer returns tensors for a plain pair's cut to be written to, where their
+// shapes follow from the inputs'; nothing otherwise.
 func (r *Runner) buffer(feed ort.Feed) (ort.Feed, error) {
 	if !r.meta.Plain() {
 		return nil, nil
@@ -174,19 +182,20 @@ func (r *Runner) buffer(feed ort.Feed) (ort.Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.mobile.session.Name(), err)
 	}
-	port := r.mobile.session.Outputs()[0]
-	shape, ok := ort.Resolve(port, symbols)
-	if !ok || port.DType == tensor.String || len(shape) == 0 {
-		return nil, nil
+	used, _ := r.buffers.Get().(ort.Feed)
+	into := ort.Feed{}
+	for _, port := range r.mobile.session.Outputs()[:len(r.mobile.leaving)] {
+		shape, ok := ort.Resolve(port, symbols)
+		if !ok || port.DType == tensor.String || len(shape) == 0 {
+			continue
+		}
+		if t := used[port.Name]; t != nil && slices.Equal(t.Shape, shape) {
+			into[port.Name] = t
+		} else if into[port.Name], err = tensor.New(port.DType, shape...); err != nil {
+			return nil, fmt.Errorf("%s: output %s: %w", r.mobile.session.Name(), port.Name, err)
+		}
 	}
-	if t, ok := r.buffers.Get().(*tensor.Tensor); ok && slices.Equal(t.Shape, shape) {
-		return ort.Feed{port.Name: t}, nil
-	}
-	t, err := tensor.New(port.DType, shape...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: output %s: %w", r.mobile.session.Name(), port.Name, err)
-	}
-	return ort.Feed{port.Name: t}, nil
+	return into, nil
 }
 
 // Arrange puts the results of both halves into the bundle's order of outputs:

@@ -19,15 +19,11 @@ type device interface {
 	close() error
 }
 
-// payloadName is the input of a bundle's cloud half.
-const payloadName = "payload"
-
 // halves is a bundle: the mobile half loaded, the cloud half when it is needed.
 type halves struct {
-	bundle  *bundle.Bundle
-	opts    ort.Options
-	front   *bundle.Mobile
-	crosses string
+	bundle *bundle.Bundle
+	opts   ort.Options
+	front  *bundle.Mobile
 
 	mu   sync.Mutex
 	back *bundle.Cloud
@@ -38,23 +34,11 @@ func openHalves(b *bundle.Bundle, opts ort.Options) (*halves, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &halves{bundle: b, opts: opts, front: front, crosses: crossingName(b)}, nil
-}
-
-// crossingName is the name of what crosses: the payload, or the cut tensor.
-func crossingName(b *bundle.Bundle) string {
-	if b.Meta.Plain() {
-		return b.Cloud.Inputs[0].Name
-	}
-	return payloadName
+	return &halves{bundle: b, opts: opts, front: front}, nil
 }
 
 func (h *halves) mobile(ctx context.Context, feed ort.Feed) (ort.Feed, ort.Results, error) {
-	crossing, early, err := h.front.Run(ctx, feed)
-	if err != nil {
-		return nil, nil, err
-	}
-	return ort.Feed{h.crosses: crossing}, early, nil
+	return h.front.Run(ctx, feed)
 }
 
 func (h *halves) cloud(ctx context.Context, crossing ort.Feed) (ort.Results, error) {
@@ -62,7 +46,7 @@ func (h *halves) cloud(ctx context.Context, crossing ort.Feed) (ort.Results, err
 	if err != nil {
 		return nil, err
 	}
-	return back.Run(ctx, crossing[h.crosses])
+	return back.Run(ctx, crossing)
 }
 
 // load opens the cloud half unless that has been done.

@@ -34,7 +34,7 @@ func (d *fakeDevice) mobile(ctx context.Context, _ ort.Feed) (ort.Feed, ort.Resu
 	if !sleep(ctx, d.front) {
 		return nil, nil, ctx.Err()
 	}
-	return ort.Feed{payloadName: record(d.bytes)}, nil, nil
+	return ort.Feed{bundle.PayloadName: record(d.bytes)}, nil, nil
 }
 
 func (d *fakeDevice) cloud(ctx context.Context, crossing ort.Feed) (ort.Results, error) {
@@ -61,8 +61,8 @@ func record(n int) *tensor.Tensor {
 func fakeCandidate(name string, d *fakeDevice) *candidate {
 	return &candidate{
 		name: name, where: bundle.WhereSplit, pair: "pair of " + name,
-		meta:    bundle.Meta{Part: bundle.PartMobile, Codec: bundle.CodecJPEG, CodecAt: bundle.AtGraph},
-		outputs: []string{"y"}, late: []string{"y"}, crosses: []string{payloadName}, device: d,
+		meta:    bundle.Meta{Part: bundle.PartMobile, Codec: "jpeg", CodecAt: bundle.AtGraph},
+		outputs: []string{"y"}, late: []string{"y"}, crosses: []string{bundle.PayloadName}, device: d,
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *fakeServer) ModelMetadata(ctx context.Context, name, _ string) (*oip.Mo
 		return nil, oip.Errorf(oip.NotFound, "no model %s", name)
 	}
 	m := &oip.ModelMetadata{
-		Name: name, Inputs: []oip.Port{{Name: payloadName, Datatype: "UINT8", Shape: []int64{-1}}},
+		Name: name, Inputs: []oip.Port{{Name: bundle.PayloadName, Datatype: "UINT8", Shape: []int64{-1}}},
 		Outputs:    []oip.Port{{Name: "y", Datatype: "FP32", Shape: []int64{-1, 1}}},
 		Properties: map[string]string{oip.ParamPair: "pair of " + name},
 	}

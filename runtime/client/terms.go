@@ -49,7 +49,7 @@ func (c *candidate) settle(m *oip.ModelMetadata) (*terms, error) {
 		return nil, &PairError{c.name, c.pair, theirs}
 	}
 	t := &terms{names: c.crosses}
-	input, found := findPort(m.Inputs, c.crosses[0])
+	input, found := findPort(m.Inputs, bundle.PayloadName)
 	switch {
 	case c.meta.Part == "" || c.meta.Plain():
 	case found:
@@ -83,9 +83,9 @@ func (c *candidate) settle(m *oip.ModelMetadata) (*terms, error) {
 // pack makes a request's inputs of what crosses. Its errors are *ort.InputError.
 func (t *terms) pack(c *candidate, crossing ort.Feed) ([]oip.Tensor, error) {
 	if t.tiles {
-		tiles, err := bundle.Tiles(c.meta, crossing[payloadName])
+		tiles, err := bundle.Tiles(c.meta, crossing[bundle.PayloadName])
 		if err != nil {
-			return nil, &ort.InputError{Input: payloadName, Expected: "records of this pair's tiles", Found: err.Error()}
+			return nil, &ort.InputError{Input: bundle.PayloadName, Expected: "records of this pair's tiles", Found: err.Error()}
 		}
 		crossing = tiles
 	}
@@ -115,10 +115,10 @@ func shapePayload(payload *tensor.Tensor, rank2 bool) (*tensor.Tensor, error) {
 	}
 	records, err := bundle.RecordSizes(payload.Data)
 	if err != nil {
-		return nil, &ort.InputError{Input: payloadName, Expected: "records", Found: err.Error()}
+		return nil, &ort.InputError{Input: bundle.PayloadName, Expected: "records", Found: err.Error()}
 	}
 	if len(records) != 1 {
-		return nil, &ort.InputError{Input: payloadName, Expected: "one image a request, as the server's payload has a batch axis [1 -1]", Found: fmt.Sprintf("%d images", len(records))}
+		return nil, &ort.InputError{Input: bundle.PayloadName, Expected: "one image a request, as the server's payload has a batch axis [1 -1]", Found: fmt.Sprintf("%d images", len(records))}
 	}
 	return payload.Reshape(1, length)
 }

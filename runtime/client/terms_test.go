@@ -99,11 +99,11 @@ func TestSeveralImagesInRank2(t *testing.T) {
 	two := record(200)
 	two.Data = append(two.Data, one.Data...)
 	two.Shape = []int64{400}
-	if inputs, err := terms.pack(k, ort.Feed{payloadName: one}); err != nil || len(inputs[0].Value.Shape) != 2 {
+	if inputs, err := terms.pack(k, ort.Feed{bundle.PayloadName: one}); err != nil || len(inputs[0].Value.Shape) != 2 {
 		t.Errorf("one image: %v, %v", inputs, err)
 	}
 	var input *ort.InputError
-	if inputs, err := terms.pack(k, ort.Feed{payloadName: two}); !errors.As(err, &input) {
+	if inputs, err := terms.pack(k, ort.Feed{bundle.PayloadName: two}); !errors.As(err, &input) {
 		t.Errorf("two images: %v, %v", inputs, err)
 	}
 	if k.meta.CodecAt != bundle.AtGraph {

@@ -120,7 +120,12 @@ func TestGreyJPEGLikeOps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		record, _, err := ops.Encode(ops.Geometry{Height: 40, Width: 56, Quality: quality}, img.Pix, nil)
+		codec, err := ops.Lookup("jpeg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := ops.Part{Codec: codec, Parameters: ops.Parameters{"quality": int64(quality)}, Height: 40, Width: 56}
+		record, _, err := ops.Record{part}.Encode([][]byte{img.Pix}, [][]float32{nil})
 		if err != nil {
 			t.Fatal(err)
 		}

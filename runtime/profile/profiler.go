@@ -9,7 +9,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
-	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // Profiler measures. Closing it frees the whole model that it has measured.
@@ -111,7 +110,7 @@ func (p *Profiler) Pair(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed)
 		return entry, err
 	}
 	defer func() { err = errors.Join(err, cloud.Close()) }()
-	crossings := make([]*tensor.Tensor, len(feeds))
+	crossings := make([]ort.Feed, len(feeds))
 	onDevice := func(i int) (time.Duration, error) {
 		at := i % len(feeds)
 		start := time.Now()
@@ -124,7 +123,7 @@ func (p *Profiler) Pair(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed)
 		if _, err := onDevice(i); err != nil {
 			return entry, err
 		}
-		entry.PayloadBytes += float64(len(crossings[i].Data)) / float64(len(feeds))
+		entry.PayloadBytes += float64(bundle.Bytes(crossings[i])) / float64(len(feeds))
 	}
 	times, err := p.timed(ctx, onDevice, func(i int) (time.Duration, error) {
 		start := time.Now()

@@ -42,7 +42,7 @@ func benchmarked(b *testing.B) (dir string, payload []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return dir, crossing.Data
+	return dir, crossing[bundle.PayloadName].Data
 }
 
 // BenchmarkBare is the measure for BenchmarkInfer: the cloud half in a loop.
@@ -58,7 +58,7 @@ func BenchmarkBare(b *testing.B) {
 	}
 	defer cloud.Close()
 	for b.Loop() {
-		if _, err := cloud.Run(b.Context(), vector(payload...)); err != nil {
+		if _, err := cloud.Run(b.Context(), ort.Feed{bundle.PayloadName: vector(payload...)}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -159,7 +159,7 @@ func samples(t testing.TB, dir string, n int) []sample {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, sample{crossing.Data, tensor.Slice[float32](logits)})
+		list = append(list, sample{crossing[bundle.PayloadName].Data, tensor.Slice[float32](logits)})
 	}
 	if bytes.Equal(list[0].payload, list[n-1].payload) && n > 1 {
 		t.Fatal("the images do not differ")

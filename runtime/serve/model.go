@@ -16,9 +16,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// payloadName is the input that payloads come in.
-const payloadName = "payload"
-
 // maxImages is how many images a payload may hold: a body of empty records
 // would become a list much larger than itself.
 const maxImages = 4096
@@ -97,10 +94,10 @@ func (m *served) openBundle(dir string, opts Options) error {
 	}
 	if !m.meta.Plain() {
 		e := entry{
-			inputs: []string{payloadName}, payload: true,
+			inputs: []string{bundle.PayloadName}, payload: true,
 			limit: perRun(images, opts.MaxBatch, m.session.Outputs()), most: maxImages,
 			run: func(ctx context.Context, feed ort.Feed) (ort.Results, error) {
-				return cloud.Run(ctx, feed[payloadName])
+				return cloud.Run(ctx, feed)
 			},
 		}
 		if e.limit == 0 { // all in one run
@@ -198,7 +195,7 @@ func (m *served) metadata() *oip.ModelMetadata {
 		Outputs: ports(m.session.Outputs()),
 	}
 	if m.entries[0].payload {
-		meta.Inputs = []oip.Port{{Name: payloadName, Datatype: oip.Datatype(tensor.Uint8), Shape: []int64{-1}}}
+		meta.Inputs = []oip.Port{{Name: bundle.PayloadName, Datatype: oip.Datatype(tensor.Uint8), Shape: []int64{-1}}}
 	} else {
 		meta.Inputs = ports(m.session.Inputs())
 	}
@@ -210,16 +207,34 @@ func (m *served) metadata() *oip.ModelMetadata {
 		properties[oip.ParamPair] = m.meta.Pair
 		properties["cut"] = m.meta.Cut
 		properties["codec"] = m.meta.Codec
+		codecProperties(properties, m.meta)
 		properties["source_sha256"] = m.meta.SourceSHA256
-		if !m.meta.Plain() {
-			properties["codec_at"] = m.meta.CodecAt
-			properties["quality"] = strconv.Itoa(m.meta.Quality)
-			properties["range"] = m.meta.Range
-			properties["tile"] = fmt.Sprintf("%dx%d", m.meta.Tile[0], m.meta.Tile[1])
-		}
 	}
 	meta.Properties = properties
 	return meta
+}
+
+// codecProperties adds how the crossing tensors of a bottleneck travel: the codec's
+// numbers, and each tile's height and width; those of several tensors with commas.
+func codecProperties(properties map[string]string, meta bundle.Meta) {
+	if meta.Plain() {
+		return
+	}
+	properties["codec_at"], properties["range"] = meta.CodecAt, meta.Range
+	add := func(key, value string) {
+		if before, ok := properties[key]; ok {
+			value = before + "," + value
+		}
+		properties[key] = value
+	}
+	for _, c := range meta.Crossing {
+		add("tile", fmt.Sprintf("%dx%d", c.Part.Height, c.Part.Width))
+		for name, value := range c.Part.Parameters {
+			if number, ok := value.(int64); ok {
+				add(name, strconv.FormatInt(number, 10))
+			}
+		}
+	}
 }
 
 // ports describes a graph's inputs or outputs. One without a declared shape is

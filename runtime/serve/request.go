@@ -180,7 +180,7 @@ func (m *served) accept(ctx context.Context, inputs []oip.Tensor) (*job, error) 
 		switch {
 		case !fits:
 		case e.payload:
-			return e.acceptPayload(feed[payloadName])
+			return e.acceptPayload(feed[bundle.PayloadName])
 		default:
 			return m.acceptTensors(e, feed)
 		}
@@ -222,24 +222,24 @@ func (m *served) acceptImage(ctx context.Context, file *tensor.Tensor) (*job, er
 func (e *entry) acceptPayload(t *tensor.Tensor) (*job, error) {
 	row := len(t.Shape) == 1 || len(t.Shape) == 2 && t.Shape[0] == 1
 	if err := t.Validate(); err != nil || t.DType != tensor.Uint8 || !row {
-		return nil, oip.Errorf(oip.Invalid, "input %s: expected UINT8 [L] or [1, L], found %s", payloadName, describe(t))
+		return nil, oip.Errorf(oip.Invalid, "input %s: expected UINT8 [L] or [1, L], found %s", bundle.PayloadName, describe(t))
 	}
 	bounds := []int{0}
 	for at := 0; at < len(t.Data); bounds = append(bounds, at) {
 		if len(bounds) > e.most {
-			return nil, oip.Errorf(oip.TooLarge, "input %s holds more than %d images, which is what this model takes in a request", payloadName, e.most)
+			return nil, oip.Errorf(oip.TooLarge, "input %s holds more than %d images, which is what this model takes in a request", bundle.PayloadName, e.most)
 		}
 		var err error
 		if at, err = bundle.RecordEnd(t.Data, at); err != nil {
-			return nil, oip.Errorf(oip.Invalid, "input %s is damaged or cut off: %v", payloadName, err)
+			return nil, oip.Errorf(oip.Invalid, "input %s is damaged or cut off: %v", bundle.PayloadName, err)
 		}
 	}
 	images := len(bounds) - 1
 	if images == 0 {
-		return nil, oip.Errorf(oip.Invalid, "input %s is empty: expected one record an image", payloadName)
+		return nil, oip.Errorf(oip.Invalid, "input %s is empty: expected one record an image", bundle.PayloadName)
 	}
 	flat := tensor.Of([]int64{int64(len(t.Data))}, t.Data)
-	return &job{entry: e, feed: ort.Feed{payloadName: flat}, images: images, length: len(t.Data), bounds: bounds}, nil
+	return &job{entry: e, feed: ort.Feed{bundle.PayloadName: flat}, images: images, length: len(t.Data), bounds: bounds}, nil
 }
 
 // acceptTensors checks a graph's own inputs.

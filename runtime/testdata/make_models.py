@@ -185,8 +185,8 @@ def bundles():
     preprocess = {"color": "rgb", "resize": 0, "crop": [32, 32], "scale": 1 / 255,
                   "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 
-    def meta(part, codec, codec_at, range_, pair):
-        both = {"format": 1, "part": part, "cut": "cut1", "tensor": "features", "codec": codec,
+    def meta(part, codec, codec_at, range_, pair, tensor="features"):
+        both = {"format": 1, "part": part, "cut": "cut1", "tensor": tensor, "codec": codec,
                 "codec_at": codec_at, "source_sha256": "ab" * 32, "pair": pair,
                 "preprocess": preprocess, "labels": labels, "backbone": True,
                 "outputs": ["logits", "brightness"]}
@@ -201,6 +201,20 @@ def bundles():
          meta=meta("mobile", "none", "graph", "static", "11" * 32))
     save("plain/cloud", [h.make_node("Identity", ["features"], ["restored"])] + second, [features], [logits], weights[1:],
          meta=meta("cloud", "none", "graph", "static", "11" * 32))
+
+    # Two tensors cross: the features, and the mean of each colour, which makes an output.
+    mean = [h.make_node("ReduceMean", ["input"], ["colours"], axes=[2, 3])]
+    colours = value("colours", T.FLOAT, ["batch", 3, 1, 1])
+    tint = [h.make_node("Flatten", ["colours"], ["tint"])]
+    tint_out = value("tint", T.FLOAT, ["batch", 3])
+    back = [h.make_node("Identity", ["features"], ["restored"])]
+    save("two/whole", first + mean + early + back + second + tint, [image], [logits, brightness, tint_out], weights)
+    pair = ["none", "graph", "static", "44" * 32, ["features", "colours"]]
+    outputs = {"bnc.outputs": json.dumps(["logits", "brightness", "tint"], separators=(",", ":"))}
+    save("two/mobile", first + mean + early, [image], [features, colours, brightness], weights[:1],
+         meta=meta("mobile", *pair) | outputs)
+    save("two/cloud", back + second + tint, [features, colours], [logits, tint_out], weights[1:],
+         meta=meta("cloud", *pair) | outputs)
 
     bnc = ONNX13 + [h.make_opsetid("bnc", 1)]
     for range_ in ("static", "dynamic"):

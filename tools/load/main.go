@@ -151,9 +151,13 @@ func (b *bench) prepare(ctx context.Context, images string) error {
 		if err != nil {
 			return err
 		}
-		payload, _, err := mobile.Run(ctx, ort.Feed{feeder.Input(): x})
+		crossing, _, err := mobile.Run(ctx, ort.Feed{feeder.Input(): x})
 		if err != nil {
 			return err
+		}
+		payload := crossing[bundle.PayloadName]
+		if payload == nil {
+			return fmt.Errorf("%s is a plain pair: no payload crosses", b.dir)
 		}
 		b.payloads = append(b.payloads, payload)
 	}
@@ -178,7 +182,7 @@ func (b *bench) bare(ctx context.Context, batch int, spell time.Duration) (float
 	for i := range batch {
 		together = append(together, b.payloads[i%len(b.payloads)].Data...)
 	}
-	x := tensor.Of([]int64{int64(len(together))}, together)
+	x := ort.Feed{bundle.PayloadName: tensor.Of([]int64{int64(len(together))}, together)}
 	images := 0
 	start := time.Now()
 	for time.Since(start) < spell {
@@ -234,7 +238,7 @@ func (b *bench) ask(ctx context.Context, remote *oip.Remote, i int) (time.Durati
 	start := time.Now()
 	_, err := remote.Infer(ctx, &oip.Request{
 		Model: name, Params: oip.Params{oip.ParamPair: b.pair},
-		Inputs: []oip.Tensor{{Name: "payload", Value: b.payloads[i%len(b.payloads)]}},
+		Inputs: []oip.Tensor{{Name: bundle.PayloadName, Value: b.payloads[i%len(b.payloads)]}},
 	})
 	return time.Since(start), err
 }

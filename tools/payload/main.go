@@ -48,9 +48,13 @@ func run(args []string) error {
 		x[i] = 4*r.Float32() - 2 // exact, also where it is fused
 	}
 	begin := time.Now()
-	payload, _, err := mobile.Run(context.Background(), ort.Feed{port.Name: tensor.Of(shape, x)})
+	crossing, _, err := mobile.Run(context.Background(), ort.Feed{port.Name: tensor.Of(shape, x)})
 	if err != nil {
 		return err
+	}
+	payload := crossing[bundle.PayloadName]
+	if payload == nil {
+		return fmt.Errorf("%s is a plain pair: no payload crosses", args[0])
 	}
 	report := ort.Inspect()
 	fmt.Fprintf(os.Stderr, "payload: ONNX Runtime %s, %d bytes of two images, %v\n", report.Version, len(payload.Data), time.Since(begin).Round(time.Millisecond))

@@ -124,7 +124,7 @@ func scenario(ctx context.Context, address string, bundles []string, item data.I
 
 // crowd keeps the server busy with a bundle until the returned function is called.
 func crowd(ctx context.Context, address, dir string, in ort.Feed) (func(), error) {
-	payload, err := payloadOf(ctx, dir, in)
+	crossing, err := crossingOf(ctx, dir, in)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func crowd(ctx context.Context, address, dir string, in ort.Feed) (func(), error
 	for range 6 {
 		others.Go(func() {
 			for busy.Err() == nil {
-				remote.Infer(busy, &oip.Request{Model: filepath.Base(dir), Inputs: []oip.Tensor{payload}})
+				remote.Infer(busy, &oip.Request{Model: filepath.Base(dir), Inputs: crossing})
 			}
 		})
 	}
@@ -148,17 +148,20 @@ func crowd(ctx context.Context, address, dir string, in ort.Feed) (func(), error
 	}, nil
 }
 
-// payloadOf is what the mobile half of a bundle makes of an image.
-func payloadOf(ctx context.Context, dir string, in ort.Feed) (oip.Tensor, error) {
+// crossingOf is what the mobile half of a bundle makes of an image.
+func crossingOf(ctx context.Context, dir string, in ort.Feed) (inputs []oip.Tensor, err error) {
 	b, err := bundle.Open(dir)
 	if err != nil {
-		return oip.Tensor{}, err
+		return nil, err
 	}
 	mobile, err := b.OpenMobile(ort.Options{})
 	if err != nil {
-		return oip.Tensor{}, err
+		return nil, err
 	}
 	defer mobile.Close()
 	crossing, _, err := mobile.Run(ctx, in)
-	return oip.Tensor{Name: b.Cloud.Inputs[0].Name, Value: crossing}, err
+	for name, value := range crossing {
+		inputs = append(inputs, oip.Tensor{Name: name, Value: value})
+	}
+	return inputs, err
 }

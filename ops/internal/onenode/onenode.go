@@ -22,7 +22,11 @@ const (
 	opset     = 13
 )
 
-const attributeInt = 2 // AttributeProto.INT
+// AttributeProto.AttributeType.
+const (
+	attributeInt    = 2
+	attributeString = 3
+)
 
 // Value is a tensor at the node's edge, of any shape.
 type Value struct {
@@ -34,6 +38,7 @@ type Value struct {
 type Node struct {
 	Op              string
 	Attributes      map[string]int64
+	Strings         map[string][]byte // more attributes
 	Inputs, Outputs []Value
 }
 
@@ -63,6 +68,13 @@ func (n Node) graph() message {
 		attribute.text(1, name)
 		attribute.number(3, n.Attributes[name])
 		attribute.number(20, attributeInt)
+		node.sub(5, attribute)
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Strings)) {
+		var attribute message
+		attribute.text(1, name)
+		attribute.text(4, string(n.Strings[name]))
+		attribute.number(20, attributeString)
 		node.sub(5, attribute)
 	}
 	node.text(7, "bnc")

@@ -1,8 +1,10 @@
-package eval
+package bundle_test
 
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,13 +12,31 @@ import (
 
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/bundle"
 )
+
+// jpegMeta is of a bundle whose one tensor crosses as JPEG.
+func jpegMeta(t *testing.T, height, width, quality int, dynamic bool) bundle.Meta {
+	t.Helper()
+	limits := bundle.RangeStatic
+	if dynamic {
+		limits = bundle.RangeDynamic
+	}
+	m, err := bundle.ParseMeta(map[string]string{"bnc.format": "1", "bnc.part": `"cloud"`, "bnc.pair": `"x"`, "bnc.codec": `"jpeg"`, "bnc.codec_at": `"host"`,
+		"bnc.range": strconv.Quote(limits), "bnc.quality": strconv.Itoa(quality), "bnc.tile": fmt.Sprintf("[%d,%d]", height, width)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
 
 // TestFileBytesOfEveryLength covers varints of one to three bytes.
 func TestFileBytesOfEveryLength(t *testing.T) {
+	const jpegFrame = 330 // of a grey file of libjpeg's
+	meta := jpegMeta(t, 8, 8, 20, false)
 	for length := range 1 << 15 {
 		record := length + len(binary.AppendUvarint(nil, uint64(length)))
-		if got := JPEGFileBytes([]int{record}, false)[0]; got != length+jpegFrame {
+		if got := meta.FileBytes([]int{record})[0]; got != length+jpegFrame {
 			t.Fatalf("a record of %d bytes: %d, expected %d + %d", record, got, length, jpegFrame)
 		}
 	}
@@ -30,9 +50,9 @@ func TestFileBytesLikePillow(t *testing.T) {
 		{8, 8, 20}, {28, 28, 20}, {56, 40, 75}, {400, 300, 95},
 	} {
 		tile := make([]byte, 0, c.height*c.width)
-		for i, v := range scene(c.width, c.height).Pix {
-			if i%4 == 2 { // blue has hard edges
-				tile = append(tile, v)
+		for y := range c.height {
+			for x := range c.width { // slow waves and hard edges
+				tile = append(tile, byte(100+60*math.Sin(float64(x)/9)+40*float64((x/13+y/7)%2)))
 			}
 		}
 		raw := filepath.Join(dir, "tile")
@@ -56,12 +76,12 @@ print(len(b.getvalue()))
 			if dynamic {
 				ranges = []float32{0, 1}
 			}
-			g := ops.Geometry{Height: c.height, Width: c.width, Quality: c.quality, Dynamic: dynamic}
-			_, sizes, err := ops.Encode(g, tile, ranges)
+			meta := jpegMeta(t, c.height, c.width, c.quality, dynamic)
+			_, sizes, err := ops.Record{meta.Crossing[0].Part}.Encode([][]byte{tile}, [][]float32{ranges})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := JPEGFileBytes(sizes, dynamic)[0]; got != want {
+			if got := meta.FileBytes(sizes)[0]; got != want {
 				t.Errorf("%dx%d quality %d, dynamic %v: %d bytes, Pillow's file has %d", c.height, c.width, c.quality, dynamic, got, want)
 			}
 		}

@@ -1,0 +1,6 @@
+/* The table of codecs of a plugin that also has codec "raw". */
+#include "../raw.c"
+
+extern const bnc_codec bnc_jpeg;
+
+const bnc_codec *const bnc_codecs[] = {&bnc_jpeg, &bnc_raw, NULL};

@@ -1,0 +1,136 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// encode makes the payload, uint8 [L], of what a mobile graph without the codec
+// computes: for each crossing tensor its tiles uint8 [N 1 H W] and, where the range
+// is dynamic, the range float32 [N 2].
+func encode(m Meta, results ort.Results) (*tensor.Tensor, error) {
+	tiles, ranges := make([][]byte, len(m.Crossing)), make([][]float32, len(m.Crossing))
+	for i, c := range m.Crossing {
+		tile, limits := tileNames(i)
+		t, err := results.Tensor(tile)
+		if err != nil {
+			return nil, err
+		}
+		if t.DType != tensor.Uint8 {
+			return nil, fmt.Errorf("%s: expected uint8, found %v", tile, t)
+		}
+		tiles[i] = t.Data
+		if !c.Part.Dynamic {
+			continue
+		}
+		if t, err = results.Tensor(limits); err != nil {
+			return nil, err
+		}
+		if t.DType != tensor.Float32 {
+			return nil, fmt.Errorf("%s: expected float32[N 2], found %v", limits, t)
+		}
+		ranges[i] = tensor.Slice[float32](t)
+	}
+	payload, _, err := m.record().Encode(tiles, ranges)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Of([]int64{int64(len(payload))}, payload), nil
+}
+
+// Tiles decodes a payload of rank 1 or 2 into what the cloud graph of a
+// codec_at host pair takes: for each crossing tensor, as tile and range for the
+// first, uint8 [N 1 H W] and, where the range is dynamic, float32 [N 2].
+func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
+	if payload == nil || payload.DType != tensor.Uint8 {
+		return nil, fmt.Errorf("payload: expected uint8, found %v", payload)
+	}
+	pixels, ranges, err := m.record().Decode(payload.Data)
+	if err != nil {
+		return nil, err
+	}
+	feed := ort.Feed{}
+	for i, c := range m.Crossing {
+		tile, limits := tileNames(i)
+		height, width := int64(c.Part.Height), int64(c.Part.Width)
+		n := int64(len(pixels[i])) / (height * width)
+		feed[tile] = tensor.Of([]int64{n, 1, height, width}, pixels[i])
+		if c.Part.Dynamic {
+			feed[limits] = tensor.Of([]int64{n, 2}, ranges[i])
+		}
+	}
+	return feed, nil
+}
+
+// GreyPayload is a payload of one image whose tiles are mid-grey: what a server can be
+// warmed up with.
+func (m Meta) GreyPayload() ([]byte, error) {
+	if m.Plain() {
+		return nil, errors.New("no payload crosses in a plain pair")
+	}
+	tiles, ranges := make([][]byte, len(m.Crossing)), make([][]float32, len(m.Crossing))
+	for i, c := range m.Crossing {
+		tiles[i] = bytes.Repeat([]byte{128}, c.Part.Height*c.Part.Width)
+		if c.Part.Dynamic {
+			ranges[i] = []float32{0, 1}
+		}
+	}
+	payload, _, err := m.record().Encode(tiles, ranges)
+	return payload, err
+}
+
+// FileBytes returns the sizes of whole files of the codec's own format with the same
+// tiles as payload records of the given sizes, without their ranges; nil where there
+// is no such format, and where several tensors cross: a record does not tell from
+// outside how long its parts are.
+func (m Meta) FileBytes(records []int) []int {
+	if len(m.Crossing) != 1 || m.Plain() {
+		return nil
+	}
+	codec, err := lookup(m.Codec)
+	if err != nil || codec.FileFrame == 0 {
+		return nil
+	}
+	files := make([]int, len(records))
+	for i, record := range records {
+		content := record - 1 // behind the varint, which has 7 bits a byte
+		for limit := 1 << 7; content >= limit; limit <<= 7 {
+			content--
+		}
+		if m.Dynamic() {
+			content -= ops.RangeBytes
+		}
+		files[i] = content + codec.FileFrame
+	}
+	return files
+}
+
+// RecordSizes returns the length of each record of a payload, its varint
+// included: how many bytes each image takes.
+func RecordSizes(payload []byte) ([]int, error) {
+	var sizes []int
+	for at := 0; at < len(payload); {
+		end, err := RecordEnd(payload, at)
+		if err != nil {
+			return nil, err
+		}
+		sizes = append(sizes, end-at)
+		at = end
+	}
+	return sizes, nil
+}
+
+// RecordEnd returns where the record that begins at byte at of a payload ends.
+func RecordEnd(payload []byte, at int) (int, error) {
+	length, n := binary.Uvarint(payload[at:])
+	if n <= 0 || length > uint64(len(payload)-at-n) {
+		return 0, fmt.Errorf("payload of %d bytes: the record at byte %d goes past the end", len(payload), at)
+	}
+	return at + n + int(length), nil
+}
