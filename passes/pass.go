@@ -1,6 +1,7 @@
 // Package passes changes models. A pass is a plain value with a name and a
 // function; a recipe is a literal list of passes that anyone can read; [RunContext]
-// applies a recipe and verifies the model after every pass.
+// applies a recipe and verifies the model around every pass. The passes themselves
+// are in the packages below this one.
 //
 // Passes never touch files and never run a model: what they need to know from
 // running one (statistics of activations) comes in as numbers.
@@ -12,18 +13,21 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/onnxpb"
-	"github.com/bottlenet/bnc/compiler/shape"
-	"google.golang.org/protobuf/proto"
 )
 
 // Pass is one change to a model.
 type Pass struct {
 	Name string
-	Doc  string
+	// Requires is what must hold of the model before Run.
+	Requires []Requirement
+	// Ensures is what holds after Run, and Breaks what may hold no longer.
+	Ensures, Breaks []*Property
 	// Interface declares that inputs or outputs of the model may change. Without it
 	// their names, types and order stay, and so does which inputs have a default.
 	Interface bool
+	// Retypes declares that the element types of values may change. Without it what
+	// is known of a value's type stays true.
+	Retypes bool
 	// Run edits the model and returns how many edits it made.
 	Run func(*ir.Model) (int, error)
 }
@@ -43,23 +47,33 @@ func Run(m *ir.Model, recipe []Pass, dump Dumper) ([]Report, error) {
 	return RunContext(context.Background(), m, recipe, dump)
 }
 
-// RunContext applies the recipe to m in order, as far as ctx lasts. After each pass it
-// verifies m; a pass that leaves it broken, or with another interface than it declares,
-// is a bug of the pass, and the panic says which one.
+// RunContext applies the recipe to m in order, as far as ctx lasts. A model that is
+// none as it comes is an [UnsuitableError]. A recipe whose order breaks a
+// requirement is refused before its first pass. After each pass the model is
+// verified: its edges and names, its operators, types and interface, and the
+// properties that hold by what the passes so far declare. A pass that leaves less
+// than that is an error that begins with BUG and says which one.
 func RunContext(ctx context.Context, m *ir.Model, recipe []Pass, dump Dumper) ([]Report, error) {
+	held := holding(m, recipe)
+	if err := CheckOrder(recipe, held...); err != nil {
+		return nil, fmt.Errorf("BUG: %w", err)
+	}
+	v, err := newVerifier(m, held)
+	if err != nil {
+		return nil, err
+	}
 	var reports []Report
 	for i, p := range recipe {
 		if err := context.Cause(ctx); err != nil {
 			return reports, err
 		}
 		start := time.Now()
-		before := interfaceOf(m)
 		changed, err := p.Run(m)
 		if err != nil {
 			return reports, fmt.Errorf("pass %s: %w", p.Name, err)
 		}
-		if err := verify(m, p, before); err != nil {
-			panic(fmt.Sprintf("BUG: pass %s left a broken model: %v", p.Name, err))
+		if err := v.after(p, changed); err != nil {
+			return reports, fmt.Errorf("BUG: pass %s left a broken model: %w", p.Name, err)
 		}
 		reports = append(reports, Report{p.Name, changed, float64(time.Since(start).Microseconds()) / 1000})
 		if dump != nil {
@@ -69,60 +83,4 @@ func RunContext(ctx context.Context, m *ir.Model, recipe []Pass, dump Dumper) ([
 		}
 	}
 	return reports, nil
-}
-
-// verify checks m after pass p, which found the interface before.
-func verify(m *ir.Model, p Pass, before []port) error {
-	if err := m.Verify(); err != nil {
-		return err
-	}
-	if err := shape.CheckUses(m); err != nil {
-		return err
-	}
-	if p.Interface {
-		return nil
-	}
-	after := interfaceOf(m)
-	for i := range max(len(before), len(after)) {
-		switch {
-		case i >= len(after):
-			return fmt.Errorf("%v of the model is gone", before[i])
-		case i >= len(before):
-			return fmt.Errorf("the model got %v", after[i])
-		case !before[i].equal(after[i]):
-			return fmt.Errorf("%v of the model became %v", before[i], after[i])
-		}
-	}
-	return nil
-}
-
-// port is one input or output of a model, as a caller sees it.
-type port struct {
-	role string // input, input with a default, output
-	name string
-	typ  *onnxpb.TypeProto
-}
-
-func (p port) String() string { return fmt.Sprintf("%s %q %v", p.role, p.name, p.typ) }
-
-func (p port) equal(q port) bool {
-	return p.role == q.role && p.name == q.name && proto.Equal(p.typ, q.typ)
-}
-
-// interfaceOf returns the inputs, those with a default last, and the outputs.
-func interfaceOf(m *ir.Model) []port {
-	var ports, defaults []port
-	for _, p := range m.Graph.Inputs() {
-		switch v := p.Value; {
-		case v.Overridable():
-			defaults = append(defaults, port{"input with a default", v.Name(), p.Info.GetType()})
-		case v.Init() == nil && v.SparseInit() == nil:
-			ports = append(ports, port{"input", v.Name(), p.Info.GetType()})
-		}
-	}
-	ports = append(ports, defaults...)
-	for _, p := range m.Graph.Outputs() {
-		ports = append(ports, port{"output", p.Value.Name(), p.Info.GetType()})
-	}
-	return ports
 }

@@ -1,6 +1,7 @@
 package passes_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -29,7 +30,9 @@ func TestRunFindsWhatPassesBreak(t *testing.T) {
 			}
 			n := inner.Value("t").Producer()
 			n.SetInput(0, g.Value("x"))
-			inner.Value("t").ReplaceUses(v)
+			if err := inner.Value("t").Replace(v); err != nil {
+				t.Fatal(err)
+			}
 			n.SetOutput(0, v)
 			inner.SetOutputs(v)
 			inner.RemoveValues(inner.Value("t"))
@@ -54,6 +57,28 @@ func TestRunFindsWhatPassesBreak(t *testing.T) {
 		}},
 		{"an input with a default becomes a constant", `input with a default "w"`, func(g *ir.Graph) { g.UnlistInput(g.Value("w")) }},
 		{"a default is gone", `became input "w"`, func(g *ir.Graph) { g.CutInput(g.Value("w")) }},
+		{"a value of another element type", `value "a" was float32[2] and became float16[2]`, func(g *ir.Graph) {
+			a := g.Value("a").Producer()
+			half := g.Op1("half", "Cast", []*ir.Value{g.Value("x")}, nil, ir.IntAttr("to", int64(ir.Float16)))
+			a.SetInput(0, half)
+			g.Value("z").Producer().SetInput(0, g.Value("x"))
+			body(g).Value("t").Producer().SetInput(0, g.Value("x"))
+			g.Value("y").Producer().Bodies()[1].Nodes()[0].SetInput(0, g.Value("x"))
+			if err := g.Sort(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a value of another size", `value "a" was float32[2] and became float32[4]`, func(g *ir.Graph) {
+			twice := g.Op1("twice", "Concat", []*ir.Value{g.Value("x"), g.Value("x")}, nil, ir.IntAttr("axis", 0))
+			g.Value("a").Producer().SetInput(0, twice)
+			g.Value("z").Producer().SetInput(0, g.Value("x"))
+			if err := g.Sort(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"operands that do not fit", "Mul node", func(g *ir.Graph) {
+			g.Value("z").Producer().SetInput(1, g.Const("three", ir.Float32s([]float32{1, 2, 3}, 3)))
+		}},
 		{"a new input", `became input "n"`, func(g *ir.Graph) {
 			g.AddInput(g.Temp("n", ir.TensorType(ir.Float32, nil)), &onnxpb.ValueInfoProto{Type: ir.TensorType(ir.Float32, nil)})
 		}},
@@ -61,14 +86,67 @@ func TestRunFindsWhatPassesBreak(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := passtest.Parse(t, passtest.Header+graph)
 			pass := passes.Pass{Name: "careless", Run: func(m *ir.Model) (int, error) { c.edit(m.Graph); return 1, nil }}
-			said := ""
-			func() {
-				defer func() { said = fmt.Sprint(recover()) }()
-				passes.Run(m, []passes.Pass{pass}, nil)
-			}()
-			if !strings.HasPrefix(said, "BUG: pass careless") || !strings.Contains(said, c.want) {
-				t.Errorf("the pass manager said %q, expected %q", said, c.want)
+			_, err := passes.Run(m, []passes.Pass{pass}, nil)
+			if err == nil || !strings.HasPrefix(err.Error(), "BUG: pass careless") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the pass manager said %v, expected %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestRunRefusesBrokenModels: what is wrong with a file is no fault of a pass.
+func TestRunRefusesBrokenModels(t *testing.T) {
+	m := passtest.Parse(t, passtest.Header+`g (float[2] x) => (float[2] y) { y = Relu (x, x) }`)
+	never := passes.Pass{Name: "never", Run: func(*ir.Model) (int, error) { t.Error("a pass ran"); return 0, nil }}
+	_, err := passes.Run(m, []passes.Pass{never}, nil)
+	var unsuitable *passes.UnsuitableError
+	if !errors.As(err, &unsuitable) || !strings.Contains(err.Error(), "expected 1 inputs, found 2") {
+		t.Errorf("found %v", err)
+	}
+}
+
+// TestProperties: a requirement that nothing provides is refused before any pass runs,
+// and what passes declare is checked behind them.
+func TestProperties(t *testing.T) {
+	const graph = `g (float[2] x) => (float[2] y) { y = Relu (x) }`
+	named := func(m *ir.Model) error {
+		if name := m.Graph.Name; name != "named" {
+			return fmt.Errorf("it is called %q", name)
+		}
+		return nil
+	}
+	property := &passes.Property{Name: "the graph is named", Check: named}
+	rename := func(to string) func(*ir.Model) (int, error) {
+		return func(m *ir.Model) (int, error) { m.Graph.Name = to; return 1, nil }
+	}
+	ensures := passes.Pass{Name: "ensures", Ensures: []*passes.Property{property}, Run: rename("named")}
+	claims := passes.Pass{Name: "claims", Ensures: []*passes.Property{property}, Run: rename("other")}
+	requires := passes.Pass{Name: "requires", Requires: []passes.Requirement{{Property: property, Reason: "it says so"}}, Run: rename("named")}
+	breaks := passes.Pass{Name: "breaks", Breaks: []*passes.Property{property}, Run: rename("other")}
+	silent := passes.Pass{Name: "silent", Run: rename("other")}
+	for _, c := range []struct {
+		name, want string
+		given      bool
+		recipe     []passes.Pass
+	}{
+		{"ensured", "", false, []passes.Pass{ensures, requires}},
+		{"given", "", true, []passes.Pass{requires}},
+		{"neither", "pass requires requires that the graph is named (it says so)", false, []passes.Pass{requires, ensures}},
+		{"broken in between", "pass requires requires", false, []passes.Pass{ensures, breaks, requires}},
+		{"broken and ensured again", "", false, []passes.Pass{ensures, breaks, ensures, requires}},
+		{"declared and not so", `pass claims left a broken model: it declares that the graph is named: it is called "other"`, false, []passes.Pass{claims}},
+		{"broken and not declared", `pass silent left a broken model`, false, []passes.Pass{ensures, silent}},
+	} {
+		m := passtest.Parse(t, passtest.Header+graph)
+		if c.given {
+			m.Graph.Name = "named"
+		}
+		reports, err := passes.Run(m, c.recipe, nil)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), "BUG: ") || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, expected %q", c.name, err, c.want)
+		}
+		if strings.Contains(c.want, "requires that") && len(reports) > 0 {
+			t.Errorf("%s: %d passes ran", c.name, len(reports))
+		}
 	}
 }

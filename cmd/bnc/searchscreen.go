@@ -74,7 +74,7 @@ func (t *trainable) keepBehindCut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	recipe := []passes.Pass{convert.Initializers, splitter.CloudSide([]string{anatomy.Cut.Name()}, outputsBehind(anatomy.Cut)), opt.DropUnusedDomains}
+	recipe := []passes.Pass{convert.Initializers, splitter.CloudSide(splitter.Named(anatomy.Cut.Name()), outputsBehind(anatomy.Cut)), opt.DropUnusedDomains}
 	if _, err := passes.RunContext(ctx, m, recipe, nil); err != nil {
 		return err
 	}

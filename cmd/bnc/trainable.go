@@ -32,7 +32,7 @@ import (
 // what is written keeps: they give each weight a name of its own.
 var learnable = []passes.Pass{
 	convert.Initializers, convert.InlineFunctions,
-	{Name: "own-weights", Doc: "give nodes that learn separately weights of their own", Run: grad.OwnWeights},
+	{Name: "own-weights", Run: grad.OwnWeights},
 }
 
 // trainable is a bundle or a model that is to be trained.

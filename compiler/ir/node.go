@@ -244,18 +244,25 @@ func (v *Value) dropUse(n *Node, i int) {
 	v.uses = slices.DeleteFunc(v.uses, func(u Use) bool { return u.Node == n && u.Index == i })
 }
 
-// ReplaceUses makes everything that reads v read w instead: nodes, and bodies
-// that return v. The outputs of v's own graph stay: their names are the model's
-// interface.
-func (v *Value) ReplaceUses(w *Value) {
+// Replace makes everything that reads v read w instead: nodes, and bodies that
+// return v. The outputs of v's own graph stay: their names are the model's
+// interface. It is an error where the element types of both are declared and differ.
+func (v *Value) Replace(w *Value) error {
+	if err := v.takes(w); err != nil {
+		return err
+	}
 	for _, u := range v.Uses() {
 		u.Node.SetInput(u.Index, w)
 	}
-	v.ReplaceReturns(w)
+	v.replaceReturns(w)
+	return nil
 }
 
-// ReplaceUsesIn is ReplaceUses for n, which has v's graph, and its bodies only.
-func (v *Value) ReplaceUsesIn(n *Node, w *Value) {
+// ReplaceIn is Replace for n, which has v's graph, and its bodies only.
+func (v *Value) ReplaceIn(n *Node, w *Value) error {
+	if err := v.takes(w); err != nil {
+		return err
+	}
 	for _, u := range v.Uses() {
 		if u.Node == n || u.Node.graph.within(n) {
 			u.Node.SetInput(u.Index, w)
@@ -265,10 +272,33 @@ func (v *Value) ReplaceUsesIn(n *Node, w *Value) {
 	for _, body := range n.Bodies() {
 		body.Walk(func(inner *Node) { inner.replaceReturns(v, w) })
 	}
+	return nil
 }
 
-// ReplaceReturns makes bodies that return v, captured, return w instead.
-func (v *Value) ReplaceReturns(w *Value) {
+// ReplaceUses is Replace for some of v's uses by nodes, and for the bodies that
+// return v.
+func (v *Value) ReplaceUses(uses []Use, w *Value) error {
+	if err := v.takes(w); err != nil {
+		return err
+	}
+	for _, u := range uses {
+		u.Node.SetInput(u.Index, w)
+	}
+	v.replaceReturns(w)
+	return nil
+}
+
+// takes returns why w cannot stand for v: another element type. Shapes that a file
+// declares may be wrong, as runtimes compute their own.
+func (v *Value) takes(w *Value) error {
+	if a, b := v.DType(), w.DType(); a != b && a != Undefined && b != Undefined {
+		return fmt.Errorf("%v %q cannot be replaced by %v %q", a, v.name, b, w.name)
+	}
+	return nil
+}
+
+// replaceReturns makes bodies that return v, captured, return w instead.
+func (v *Value) replaceReturns(w *Value) {
 	if v.IsOutput() { // else no body returns it
 		v.graph.Walk(func(n *Node) { n.replaceReturns(v, w) })
 	}

@@ -2,7 +2,6 @@ package ir
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -305,9 +304,6 @@ var floatReaders = map[DType]func([]byte) float32{
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 	},
 }
-
-// ErrNotConstant is wrapped by errors about a value that had to be a constant.
-var ErrNotConstant = errors.New("not a constant")
 
 // Sparse is a sparse tensor: values and their indices, both dense tensors.
 type Sparse struct {

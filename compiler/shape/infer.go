@@ -15,6 +15,9 @@ type Options struct {
 	// Fix gives inputs of the model fixed shapes, by name. A symbol that an input
 	// gets a number for has that number everywhere.
 	Fix map[string][]int64
+	// Computed ignores the shapes that the file declares of what nodes compute, which
+	// may be wrong: only what follows from operators and inputs is known then.
+	Computed bool
 }
 
 // Info is what inference found out about a model. It describes the model as it
@@ -59,7 +62,7 @@ func Infer(m *ir.Model, opts Options) (*Info, error) {
 		types:     map[*ir.Value]Type{},
 		functions: make(map[ir.FunctionID]*ir.Function, len(m.Functions)),
 		opset:     m.Opset,
-		shared:    &shared{budget: maxRepeated, fresh: map[string]int{}, costs: map[*ir.Node]Dim{}, trust: true},
+		shared:    &shared{budget: maxRepeated, fresh: map[string]int{}, costs: map[*ir.Node]Dim{}, trust: true, computed: opts.Computed},
 	}
 	for _, f := range m.Functions {
 		s.functions[f.ID()] = f
@@ -114,7 +117,9 @@ type shared struct {
 	inputs map[*ir.Value][]int64
 	costs  map[*ir.Node]Dim
 	trust  bool // declared dimensions still hold
-	serial int  // of the last fresh symbol
+	// computed tells that shapes declared of what nodes compute do not count
+	computed bool
+	serial   int // of the last fresh symbol
 }
 
 // fix takes over the shapes given for inputs.
@@ -353,7 +358,9 @@ func (s *inferrer) declared(v *ir.Value) Type {
 		t.Kind, t.Ranked, t.Dims = Tensor, true, constDims(dims)
 		return t
 	}
-	if !s.trust && v.Producer() != nil {
+	if s.computed && v.Producer() != nil {
+		t.Ranked, t.Dims = false, nil
+	} else if !s.trust && v.Producer() != nil {
 		t.Dims = make([]Dim, len(t.Dims))
 	}
 	return t

@@ -254,6 +254,30 @@ func merge(a, b Type) Type {
 	return out
 }
 
+// Contradicts reports whether no value can be of both types: kinds, element types,
+// ranks or sizes that are known of both differ.
+func (t Type) Contradicts(u Type) bool {
+	if t.Kind == Unknown || u.Kind == Unknown {
+		return false
+	}
+	if t.Kind != u.Kind || t.DType != ir.Undefined && u.DType != ir.Undefined && t.DType != u.DType {
+		return true
+	}
+	if !t.Ranked || !u.Ranked {
+		return false
+	}
+	if len(t.Dims) != len(u.Dims) {
+		return true
+	}
+	for i, d := range t.Dims {
+		a, known := d.Int()
+		if b, ok := u.Dims[i].Int(); known && ok && a != b {
+			return true
+		}
+	}
+	return false
+}
+
 func (t Type) withoutContent() Type {
 	t.Content, t.reals = nil, nil
 	return t

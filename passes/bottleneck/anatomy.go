@@ -60,18 +60,50 @@ func (j *Joined) Signed() bool {
 	return n.Op != "Relu"
 }
 
+// Restored finds the tensor that stands for the cut tensor behind the bottleneck of a
+// joined network.
+func Restored(m *ir.Model) ([]*ir.Value, error) {
+	codec, err := findCodec(m)
+	if err != nil {
+		return nil, err
+	}
+	v, err := restoredTensor(codec)
+	return []*ir.Value{v}, err
+}
+
+// Sent finds what the mobile half of a joined network sends: the tile and, where the
+// range is dynamic, the range.
+func Sent(m *ir.Model) ([]*ir.Value, error) {
+	codec, err := findCodec(m)
+	if err != nil {
+		return nil, err
+	}
+	return codec.Inputs(), nil
+}
+
+// Received finds what the cloud half starts from: the decoded tile and, where it is
+// dynamic, the range.
+func Received(m *ir.Model) ([]*ir.Value, error) {
+	codec, err := findCodec(m)
+	if err != nil {
+		return nil, err
+	}
+	return append([]*ir.Value{codec.Output(0)}, codec.Inputs()[1:]...), nil
+}
+
 // Uncoded takes quantiser and codec out of a joined network: the restoration
 // units read what the quantiser read. Byte counts go with them.
 var Uncoded = passes.Pass{
 	Name:      "uncoded",
-	Doc:       "take quantiser and codec out",
 	Interface: true,
 	Run: func(m *ir.Model) (int, error) {
 		j, err := Anatomy(m)
 		if err != nil {
 			return 0, err
 		}
-		j.Decoded.ReplaceUses(j.Reduced)
+		if err := j.Decoded.Replace(j.Reduced); err != nil {
+			return 0, err
+		}
 		var outputs []*ir.Value
 		for _, p := range m.Graph.Outputs() {
 			if p.Value.Producer() != j.Codec {

@@ -43,7 +43,9 @@ func Bypass(m *ir.Model) error {
 	if err != nil {
 		return err
 	}
-	restored.ReplaceUses(cut)
+	if err := restored.Replace(cut); err != nil {
+		return err
+	}
 	var outputs []*ir.Value
 	for _, p := range m.Graph.Outputs() {
 		if p.Value.Producer() != codec {

@@ -23,9 +23,31 @@ var interfaceNames = []string{"payload", "tile", "range", "payload_bytes"}
 // interface. An input or output of the model cannot be renamed: the model is
 // refused.
 var ReserveNames = passes.Pass{
-	Name: "reserve-names",
-	Doc:  "rename tensors that are called like what crosses",
-	Run:  func(m *ir.Model) (int, error) { return reserveNames(m.Graph) },
+	Name:    "reserve-names",
+	Ensures: []*passes.Property{NamesReserved},
+	Run:     func(m *ir.Model) (int, error) { return reserveNames(m.Graph) },
+}
+
+// NamesReserved is ensured by [ReserveNames].
+var NamesReserved = &passes.Property{
+	Name:  "no tensor has the name of what a bottleneck sends",
+	Check: func(m *ir.Model) error { return namesReserved(m.Graph) },
+}
+
+func namesReserved(g *ir.Graph) error {
+	for _, name := range interfaceNames {
+		if g.Value(name) != nil {
+			return fmt.Errorf("graph %q has a tensor %q", g.Name, name)
+		}
+	}
+	for _, n := range g.Nodes() {
+		for _, body := range n.Bodies() {
+			if err := namesReserved(body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // reserveNames renames in a graph and in the bodies of its nodes.
@@ -57,7 +79,6 @@ func reserveNames(g *ir.Graph) (renamed int, err error) {
 func EncodePayload(dynamic bool, quality int) passes.Pass {
 	return passes.Pass{
 		Name:      "encode-payload",
-		Doc:       "end the mobile graph with the encoder",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			g := m.Graph
@@ -87,7 +108,6 @@ func EncodePayload(dynamic bool, quality int) passes.Pass {
 func DecodePayload(g Geometry, dynamic bool, quality int) passes.Pass {
 	return passes.Pass{
 		Name:      "decode-payload",
-		Doc:       "begin the cloud graph with the decoder",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			rows, cols := g.Grid()
@@ -124,13 +144,14 @@ func DecodePayload(g Geometry, dynamic bool, quality int) passes.Pass {
 func TileInput() passes.Pass {
 	return passes.Pass{
 		Name:      "tile-input",
-		Doc:       "take the tile itself",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			old := m.Graph.Feeds()[0]
 			tile := m.Graph.Temp("tile", old.Type())
 			m.Graph.AddInput(tile, nil)
-			old.ReplaceUses(tile)
+			if err := old.Replace(tile); err != nil {
+				return 0, err
+			}
 			m.Graph.RemoveValues(old)
 			m.Graph.SetInputs(tile)
 			return 1, nil

@@ -5,6 +5,7 @@ package bottleneck
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxpb"
@@ -35,16 +36,18 @@ const quantiserPrefix = "bnc.quantiser."
 // read v reads the restored tensor then, but for nodes that only want v's shape:
 // those are told by keep. The byte count of each image becomes the model's last
 // output.
-//
-// What it inserted is stored in done.
-func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) bool, done *Inserted) passes.Pass {
+func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) bool) passes.Pass {
 	return passes.Pass{
-		Name:      "insert-bottleneck",
-		Doc:       "put reduction, quantiser, codec and restoration behind the cut",
+		Name: "insert-bottleneck",
+		Requires: []passes.Requirement{
+			{Property: NamesReserved, Reason: "what it adds has these names outside"},
+			{Property: passes.NoFormalInputs, Reason: "it adds weights"},
+		},
+		Breaks:    []*passes.Property{NamesReserved},
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			b := inserter{ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc."}, s.Geometry, u, s.Quantiser, batch}
-			uses := v.Uses()
+			uses := slices.DeleteFunc(v.Uses(), func(u ir.Use) bool { return keep(u.Node) })
 			before := len(m.Graph.Nodes())
 			x := v
 			if v.DType() != ir.Float32 && v.DType() != ir.Undefined {
@@ -65,23 +68,13 @@ func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) boo
 			if x != v {
 				y = b.Cast("restored", y, v.DType())
 			}
-			for _, use := range uses {
-				if !keep(use.Node) {
-					use.Node.SetInput(use.Index, y)
-				}
+			if err := v.ReplaceUses(uses, y); err != nil {
+				return 0, err
 			}
-			v.ReplaceReturns(y)
-			*done = Inserted{y, n}
 			m.Graph.AddOutput(size, nil)
 			return len(m.Graph.Nodes()) - before, m.Graph.Sort()
 		},
 	}
-}
-
-// Inserted is what later passes need to know of an inserted bottleneck.
-type Inserted struct {
-	Restored *ir.Value // stands for the cut tensor
-	Codec    *ir.Node  // JpegRoundTrip
 }
 
 type inserter struct {

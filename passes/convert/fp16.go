@@ -9,6 +9,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/x448/float16"
 	"google.golang.org/protobuf/proto"
 )
@@ -18,9 +19,11 @@ import (
 // numbers for ([wideNodes]) stay float32; casts stand where the two meet. Weights
 // beyond float16's range become its largest number.
 var HalfPrecision = passes.Pass{
-	Name: "half-precision",
-	Doc:  "compute in float16",
-	Run:  halfPrecision,
+	Name:     "half-precision",
+	Requires: []passes.Requirement{{Property: passes.NoFormalInputs, Reason: "it adds constants"}},
+	Breaks:   []*passes.Property{opt.NoDeadCode},
+	Retypes:  true,
+	Run:      halfPrecision,
 }
 
 // halfOps are the operators that take float16 in every operator set from 7 on.
@@ -80,7 +83,9 @@ func halfPrecision(m *ir.Model) (int, error) {
 		}
 		for _, v := range n.Captures() {
 			if half[v] {
-				v.ReplaceUsesIn(n, h.to(v, ir.Float32))
+				if err := v.ReplaceIn(n, h.to(v, ir.Float32)); err != nil {
+					return 0, err
+				}
 			}
 		}
 	}

@@ -9,8 +9,8 @@ import (
 // list of inputs: IR 3 demands them there, where later versions read them as
 // defaults that a caller may override, which keeps runtimes from optimising.
 var Initializers = passes.Pass{
-	Name: "initializers",
-	Doc:  "take the initializers of IR 3 files off the inputs",
+	Name:    "initializers",
+	Ensures: []*passes.Property{passes.NoFormalInputs},
 	Run: func(m *ir.Model) (int, error) {
 		if m.IRVersion() > 3 {
 			return 0, nil

@@ -6,6 +6,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 )
 
 // InlineFunctions replaces calls of model-local functions by the functions' nodes,
@@ -13,8 +14,8 @@ import (
 // inlined where its operators mean the same in both, else it is an
 // [passes.UnsuitableError].
 var InlineFunctions = passes.Pass{
-	Name: "inline-functions",
-	Doc:  "replace calls of model-local functions by their nodes",
+	Name:   "inline-functions",
+	Breaks: []*passes.Property{opt.NoDeadCode},
 	Run: func(m *ir.Model) (int, error) {
 		inlined := 0
 		for depth := 0; ; depth++ {

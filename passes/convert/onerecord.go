@@ -29,7 +29,6 @@ const prefixBytes = 5
 func OneRecordEach(decode *ir.Node) passes.Pass {
 	return passes.Pass{
 		Name:      "guard-payload",
-		Doc:       "refuse batches in which a request brings anything but one record",
 		Interface: true,
 		Run:       func(m *ir.Model) (int, error) { return 1, oneRecordEach(m, decode) },
 	}

@@ -16,8 +16,8 @@ import (
 // weight of 11 bits would lose; grad.SetWeights gives a file its own types back.
 var SinglePrecision = passes.Pass{
 	Name:      "single-precision",
-	Doc:       "compute in float32 what is in float16 or bfloat16",
 	Interface: true,
+	Retypes:   true,
 	Run: func(m *ir.Model) (int, error) {
 		info, err := shape.Infer(m, shape.Options{})
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 )
 
 // SymbolicBatch gives a model whose image input has a batch size built in
@@ -18,7 +19,7 @@ import (
 // model with a symbolic batch is left alone.
 var SymbolicBatch = passes.Pass{
 	Name:      "symbolic-batch",
-	Doc:       "replace a batch size that is built in by a symbol",
+	Breaks:    []*passes.Property{opt.NoDeadCode},
 	Interface: true,
 	Run:       symbolicBatch,
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 )
 
 // What a Jetson TX2 takes: JetPack 4.6 has TensorRT 8.0/8.2, whose parser reads
@@ -19,8 +20,10 @@ const (
 // LowerForTX2 brings a mobile graph to operator set 13 and IR 7, converting the
 // operators that are newer where their meaning allows it.
 var LowerForTX2 = passes.Pass{
-	Name: "lower-tx2",
-	Doc:  "convert down to what TensorRT 8 on a Jetson TX2 takes",
+	Name:     "lower-tx2",
+	Requires: []passes.Requirement{{Property: passes.NoFormalInputs, Reason: "it adds constants"}},
+	Ensures:  []*passes.Property{tx2Versions},
+	Breaks:   []*passes.Property{opt.NoDeadCode},
 	Run: func(m *ir.Model) (int, error) {
 		changed := 0
 		if opset := m.Opset(""); opset > tx2Opset {
@@ -51,12 +54,26 @@ var LowerForTX2 = passes.Pass{
 	},
 }
 
+// tx2Versions is ensured by [LowerForTX2].
+var tx2Versions = &passes.Property{
+	Name: fmt.Sprintf("the operator set is %d or older, and the IR version %d", tx2Opset, tx2IR),
+	Check: func(m *ir.Model) error {
+		if m.Opset("") > tx2Opset || m.IRVersion() > tx2IR {
+			return fmt.Errorf("it is operator set %d and IR version %d", m.Opset(""), m.IRVersion())
+		}
+		return nil
+	},
+}
+
 // CheckTensorRT fails unless TensorRT parses every node but the Cast to uint8 at
-// the end. Dead code has to be gone.
+// the end.
 var CheckTensorRT = passes.Pass{
 	Name: "check-tensorrt",
-	Doc:  "check that TensorRT 8 on a Jetson TX2 takes every node",
-	Run:  func(m *ir.Model) (int, error) { return 0, checkTensorRT(m) },
+	Requires: []passes.Requirement{
+		{Property: opt.NoDeadCode, Reason: "a node that nobody needs would be refused as well"},
+		{Property: tx2Versions, Reason: "operators are those of the operator set that the parser reads"},
+	},
+	Run: func(m *ir.Model) (int, error) { return 0, checkTensorRT(m) },
 }
 
 type lowering struct {

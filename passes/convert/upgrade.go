@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnxpb"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -21,9 +22,9 @@ import (
 // changed in a way that no rewrite keeps is an [passes.UnsuitableError].
 func Upgrade(target int64) passes.Pass {
 	return passes.Pass{
-		Name: "upgrade",
-		Doc:  fmt.Sprintf("raise the operator set to %d", target),
-		Run:  func(m *ir.Model) (int, error) { return upgrade(m, target) },
+		Name:   "upgrade",
+		Breaks: []*passes.Property{opt.NoDeadCode},
+		Run:    func(m *ir.Model) (int, error) { return upgrade(m, target) },
 	}
 }
 

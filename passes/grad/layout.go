@@ -158,8 +158,9 @@ func (l *relayout) replace(n *ir.Node, outs []*ir.Value, converted bool) {
 			l.chwn[old] = v
 			continue
 		}
-		old.ReplaceUses(v)
-		old.ReplaceReturns(v)
+		if err := old.Replace(v); err != nil {
+			panic("BUG: " + err.Error())
+		}
 	}
 }
 

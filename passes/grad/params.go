@@ -207,7 +207,9 @@ func readState(b *builder, params []Param, tensors []Tensor) map[string]*ir.Valu
 		}
 		for i, p := range parts {
 			old := b.g.Value(p.Name)
-			old.ReplaceUses(b.reshape(pieces[i], p.Dims...))
+			if err := old.Replace(b.reshape(pieces[i], p.Dims...)); err != nil {
+				panic("BUG: " + err.Error())
+			}
 			b.g.RemoveValues(old)
 		}
 	}

@@ -14,8 +14,9 @@ import (
 // left to the runtime, which folds it without making the file larger. Outputs of
 // the model stay outputs of nodes.
 var FoldConstants = passes.Pass{
-	Name: "fold-constants",
-	Doc:  "turn what is constant into initializers",
+	Name:     "fold-constants",
+	Requires: []passes.Requirement{{Property: passes.NoFormalInputs, Reason: "it adds constants"}},
+	Breaks:   []*passes.Property{NoDeadCode},
 	Run: func(m *ir.Model) (int, error) {
 		info, err := shape.Infer(m, shape.Options{})
 		if err != nil {

@@ -16,7 +16,6 @@ import (
 // bodies.
 var CommonSubexpressions = passes.Pass{
 	Name: "common-subexpressions",
-	Doc:  "compute once what several nodes compute",
 	Run: func(m *ir.Model) (int, error) {
 		seen := map[string]*ir.Node{}
 		var dead []*ir.Node
@@ -32,7 +31,9 @@ var CommonSubexpressions = passes.Pass{
 			}
 			for i, v := range n.Outputs() {
 				if v != nil {
-					v.ReplaceUses(first.Output(i))
+					if err := v.Replace(first.Output(i)); err != nil {
+						return len(dead), err
+					}
 				}
 			}
 			dead = append(dead, n)

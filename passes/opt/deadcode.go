@@ -3,6 +3,7 @@
 package opt
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -16,13 +17,39 @@ import (
 // annotations of values that are gone. Inputs of the model stay, those with a
 // default too: they are its interface.
 var DeadCode = passes.Pass{
-	Name: "dead-code",
-	Doc:  "remove nodes, constants and functions that no output needs",
-	Run:  deadCode,
+	Name:    "dead-code",
+	Ensures: []*passes.Property{NoDeadCode},
+	Run: func(m *ir.Model) (int, error) {
+		nodes := deadNodes(m.Graph)
+		m.Graph.Remove(nodes...)
+		constants := deadConstants(m.Graph)
+		m.Graph.RemoveValues(constants...)
+		functions := deadFunctions(m)
+		m.Functions = slices.DeleteFunc(m.Functions, func(f *ir.Function) bool { return slices.Contains(functions, f) })
+		dropAnnotations(m.Graph)
+		return len(nodes) + len(constants) + len(functions), nil
+	},
 }
 
-func deadCode(m *ir.Model) (int, error) {
-	g := m.Graph
+// NoDeadCode is ensured by [DeadCode].
+var NoDeadCode = &passes.Property{
+	Name: "every node, constant and function is needed",
+	Check: func(m *ir.Model) error {
+		if dead := deadNodes(m.Graph); len(dead) > 0 {
+			return fmt.Errorf("%s is not", dead[0].Label())
+		}
+		if dead := deadConstants(m.Graph); len(dead) > 0 {
+			return fmt.Errorf("constant %q is not", dead[0].Name())
+		}
+		if dead := deadFunctions(m); len(dead) > 0 {
+			return fmt.Errorf("function %s.%s is not", dead[0].ID().Domain, dead[0].ID().Name)
+		}
+		return nil
+	},
+}
+
+// deadNodes returns the nodes of g that no output needs.
+func deadNodes(g *ir.Graph) (dead []*ir.Node) {
 	live := map[*ir.Node]bool{}
 	var todo []*ir.Node
 	need := func(v *ir.Value) {
@@ -41,14 +68,16 @@ func deadCode(m *ir.Model) (int, error) {
 			need(v)
 		}
 	}
-	var dead []*ir.Node
 	for _, n := range g.Nodes() {
 		if !live[n] {
 			dead = append(dead, n)
 		}
 	}
-	g.Remove(dead...)
+	return dead
+}
 
+// deadConstants returns the initializers of g that nothing reads.
+func deadConstants(g *ir.Graph) (dead []*ir.Value) {
 	// Scale and zero point of an annotation may be read by nothing else.
 	parameters := map[string]bool{}
 	for _, a := range g.Proto.QuantizationAnnotation {
@@ -58,18 +87,27 @@ func deadCode(m *ir.Model) (int, error) {
 			}
 		}
 	}
-	var constants []*ir.Value
 	for _, v := range append(g.Inits(), g.SparseInits()...) {
 		if !v.Used() && !v.Overridable() && !parameters[v.Name()] {
-			constants = append(constants, v)
+			dead = append(dead, v)
 		}
 	}
-	g.RemoveValues(constants...)
+	return dead
+}
 
-	functions := len(m.Functions)
+// deadFunctions returns the functions that nothing calls.
+func deadFunctions(m *ir.Model) (dead []*ir.Function) {
 	called := calledFunctions(m)
-	m.Functions = slices.DeleteFunc(m.Functions, func(f *ir.Function) bool { return !called[f.ID()] })
+	for _, f := range m.Functions {
+		if !called[f.ID()] {
+			dead = append(dead, f)
+		}
+	}
+	return dead
+}
 
+// dropAnnotations removes value_info and annotations of values that are gone.
+func dropAnnotations(g *ir.Graph) {
 	g.Proto = proto.Clone(g.Proto).(*onnxpb.GraphProto)
 	g.DropStaleInfos()
 	g.Proto.QuantizationAnnotation = slices.DeleteFunc(g.Proto.QuantizationAnnotation,
@@ -80,7 +118,6 @@ func deadCode(m *ir.Model) (int, error) {
 			}
 			return gone
 		})
-	return len(dead) + len(constants) + functions - len(m.Functions), nil
 }
 
 // calledFunctions follows calls from the graph through function bodies.

@@ -24,8 +24,9 @@ import (
 // where anything is not constant float32. Constants that are left over go with
 // [DeadCode].
 var FoldBatchNorm = passes.Pass{
-	Name: "fold-batchnorm",
-	Doc:  "merge BatchNormalization into the convolution before it",
+	Name:     "fold-batchnorm",
+	Requires: []passes.Requirement{{Property: passes.NoFormalInputs, Reason: "it adds constants"}},
+	Breaks:   []*passes.Property{NoDeadCode},
 	Run: func(m *ir.Model) (int, error) {
 		folded := 0
 		for _, n := range m.Graph.Nodes() {
@@ -163,8 +164,9 @@ func scaled(w *ir.Tensor, factor []float32, transposed bool, group int64) *ir.Te
 // they are.
 func FoldFrozenBatchNorm(trained func(name string) bool) passes.Pass {
 	return passes.Pass{
-		Name: "fold-frozen-batchnorm",
-		Doc:  "merge BatchNormalization that is not trained into the convolution before it",
+		Name:     "fold-frozen-batchnorm",
+		Requires: []passes.Requirement{{Property: passes.NoFormalInputs, Reason: "it adds constants"}},
+		Breaks:   []*passes.Property{NoDeadCode},
 		Run: func(m *ir.Model) (int, error) {
 			folded := 0
 			for _, n := range m.Graph.Nodes() {

@@ -12,13 +12,15 @@ import (
 // whose output is an output of the model, or a tensor named in keep, stays.
 func Identities(keep ...string) passes.Pass {
 	return passes.Pass{
-		Name: "identities",
-		Doc:  "remove nodes that pass their input on",
+		Name:   "identities",
+		Breaks: []*passes.Property{NoDeadCode},
 		Run: func(m *ir.Model) (int, error) {
 			var dead []*ir.Node
 			for _, n := range m.Graph.Nodes() {
 				if out := n.Output(0); passesOn(n) && out != nil && !out.IsOutput() && !slices.Contains(keep, out.Name()) && n.Input(0) != nil {
-					out.ReplaceUses(n.Input(0))
+					if err := out.Replace(n.Input(0)); err != nil {
+						return len(dead), err
+					}
 					dead = append(dead, n)
 				}
 			}

@@ -21,42 +21,61 @@ func keepOutputs(g *ir.Graph, crossing []*ir.Value, names []string) {
 	g.SetOutputs(outs...)
 }
 
-// MobileSide keeps what computes the crossing values, which become the first
-// outputs, and the model's outputs that are named in early.
-func MobileSide(crossing, early []string) passes.Pass {
+// Tensors finds tensors of a model.
+type Tensors func(*ir.Model) ([]*ir.Value, error)
+
+// Named finds the tensors of these names.
+func Named(names ...string) Tensors {
+	return func(m *ir.Model) ([]*ir.Value, error) {
+		var vs []*ir.Value
+		for _, name := range names {
+			v := m.Graph.Value(name)
+			if v == nil {
+				return nil, passes.Unsuitable(fmt.Sprintf("tensor %q", name), "the model has none of that name")
+			}
+			vs = append(vs, v)
+		}
+		return vs, nil
+	}
+}
+
+// MobileSide keeps what computes the crossing tensors, which become the first
+// outputs, and those outputs of the model that are named.
+func MobileSide(crossing Tensors, outputs []string) passes.Pass {
 	return passes.Pass{
 		Name:      "mobile-side",
-		Doc:       "keep what is before the cut",
 		Interface: true,
+		Ensures:   []*passes.Property{opt.NoDeadCode},
 		Run: func(m *ir.Model) (int, error) {
-			var vs []*ir.Value
-			for _, name := range crossing {
-				vs = append(vs, m.Graph.Value(name))
+			vs, err := crossing(m)
+			if err != nil {
+				return 0, err
 			}
-			keepOutputs(m.Graph, vs, early)
+			keepOutputs(m.Graph, vs, outputs)
 			return keepNeeded(m)
 		},
 	}
 }
 
-// CloudSide keeps what computes the model's outputs that are named in late, the
-// crossing values being its first inputs. No other input of the model may be
+// CloudSide keeps what computes those outputs of the model that are named, the
+// crossing tensors being its first inputs. No other input of the model may be
 // needed for that.
-func CloudSide(crossing, late []string) passes.Pass {
+func CloudSide(crossing Tensors, outputs []string) passes.Pass {
 	return passes.Pass{
 		Name:      "cloud-side",
-		Doc:       "keep what is behind the cut",
 		Interface: true,
+		Ensures:   []*passes.Property{opt.NoDeadCode},
 		Run: func(m *ir.Model) (int, error) {
+			vs, err := crossing(m)
+			if err != nil {
+				return 0, err
+			}
 			feeds := m.Graph.Feeds()
-			var vs []*ir.Value
-			for _, name := range crossing {
-				v := m.Graph.Value(name)
+			for _, v := range vs {
 				m.Graph.CutInput(v)
-				vs = append(vs, v)
 			}
 			m.Graph.SetInputs(vs...)
-			keepOutputs(m.Graph, nil, late)
+			keepOutputs(m.Graph, nil, outputs)
 			n, err := keepNeeded(m)
 			for _, v := range feeds {
 				if v.Graph() != nil && v.Used() {

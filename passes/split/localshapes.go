@@ -7,19 +7,25 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
 )
 
 // LocalShapes makes what lies behind a cut independent of the shapes of
 // activations before it: such a shape is folded where it is static and rebuilt
-// from the shape of the cut tensor otherwise. Behind the cut, value at stands
+// from the shape of the cut tensor otherwise. Behind the cut, tensor at stands
 // for the cut tensor (it is the restored tensor where there is a bottleneck).
-func LocalShapes(a *cut.Analysis, c *cut.Cut, at func() *ir.Value) passes.Pass {
+func LocalShapes(a *cut.Analysis, c *cut.Cut, at Tensors) passes.Pass {
 	return passes.Pass{
-		Name: "local-shapes",
-		Doc:  "fold or rebuild shapes that are read across the cut",
+		Name:     "local-shapes",
+		Requires: []passes.Requirement{{Property: passes.NoFormalInputs, Reason: "it adds constants"}},
+		Breaks:   []*passes.Property{opt.NoDeadCode},
 		Run: func(m *ir.Model) (int, error) {
+			found, err := at(m)
+			if err != nil {
+				return 0, err
+			}
 			l := localizer{
-				Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.shape."}, a: a, c: c, at: at(),
+				Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.shape."}, a: a, c: c, at: found[0],
 				done: map[*ir.Value]*ir.Value{}, dims: map[int]*ir.Value{},
 			}
 			uses := a.ShapeUses(c.Value)
@@ -32,15 +38,19 @@ func LocalShapes(a *cut.Analysis, c *cut.Cut, at func() *ir.Value) passes.Pass {
 			}
 			changed := 0
 			for i, u := range uses {
+				var err error
 				w := local[i]
 				if w == u.Value {
 					continue
 				}
 				changed++
 				if u.Node != nil {
-					u.Value.ReplaceUsesIn(u.Node, w)
+					err = u.Value.ReplaceIn(u.Node, w)
 				} else {
-					l.output(u.Value, w)
+					err = l.output(u.Value, w)
+				}
+				if err != nil {
+					return changed, err
 				}
 			}
 			if changed == 0 {
@@ -62,14 +72,14 @@ type localizer struct {
 }
 
 // output makes w the output of the model that v is, under v's name.
-func (l *localizer) output(v, w *ir.Value) {
+func (l *localizer) output(v, w *ir.Value) error {
 	old := l.Graph.Temp(l.Prefix+v.Name()+".old", v.Type())
 	v.Producer().SetOutput(v.Index(), old)
-	for _, u := range v.Uses() {
-		u.Node.SetInput(u.Index, old)
+	if err := v.Replace(old); err != nil {
+		return err
 	}
-	v.ReplaceReturns(old)
 	l.Graph.NewNode("", "Identity", []*ir.Value{w}, []*ir.Value{v}).SetName(l.Prefix + v.Name())
+	return nil
 }
 
 // local returns a value equal to the shape-only value v that nothing before the

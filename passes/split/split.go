@@ -12,8 +12,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
-	"github.com/bottlenet/bnc/passes/convert"
-	"github.com/bottlenet/bnc/passes/opt"
 )
 
 // Settings say how a model is split.
@@ -73,30 +71,39 @@ func (b *Bundle) Parts() map[string]*ir.Model {
 // a bottleneck, the model becomes the joined network. Dump may be nil. Split ends
 // early with ctx.
 func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump passes.Dumper) (*Bundle, []passes.Report, error) {
-	run := recipes{ctx: ctx, dump: dump}
-	var early, late []string
-	for _, p := range a.Model.Graph.Outputs() {
+	r := runner{ctx: ctx, dump: dump}
+	joined := a.Model
+	var mobile, cloud []string // outputs of the model
+	for _, p := range joined.Graph.Outputs() {
 		if a.Late(c.Value, p.Value) {
-			late = append(late, p.Value.Name())
+			cloud = append(cloud, p.Value.Name())
 		} else {
-			early = append(early, p.Value.Name())
+			mobile = append(mobile, p.Value.Name())
 		}
 	}
-	if s.Plain {
-		return run.plain(a, c, early, late)
+	joined.Graph.SetType(c.Value, c.Type.Proto()) // its file may lack it, and it may become an input and an output
+	r.run(joined, joinedRecipe(a, c, s))
+	if r.err != nil {
+		return nil, r.reports, r.err
 	}
-	return run.bottleneck(a, c, s, early, late)
+	b := &Bundle{Mobile: joined.Clone(), Cloud: joined.Clone()}
+	if !s.Plain {
+		b.Bottlenet = joined
+	}
+	r.run(b.Mobile, mobileRecipe(c, s, mobile))
+	r.run(b.Cloud, cloudRecipe(c, s, cloud))
+	return b, r.reports, r.err
 }
 
-// recipes runs recipes one after another, numbering their passes through.
-type recipes struct {
+// runner runs recipes one after another, numbering their passes through.
+type runner struct {
 	ctx     context.Context
 	dump    passes.Dumper
 	reports []passes.Report
 	err     error
 }
 
-func (r *recipes) run(m *ir.Model, recipe ...passes.Pass) {
+func (r *runner) run(m *ir.Model, recipe []passes.Pass) {
 	if r.err != nil {
 		return
 	}
@@ -107,88 +114,6 @@ func (r *recipes) run(m *ir.Model, recipe ...passes.Pass) {
 	}
 	reports, err := passes.RunContext(r.ctx, m, recipe, dump)
 	r.reports, r.err = append(r.reports, reports...), err
-}
-
-func (r *recipes) plain(a *cut.Analysis, c *cut.Cut, early, late []string) (*Bundle, []passes.Report, error) {
-	joined := a.Model
-	r.run(joined,
-		LocalShapes(a, c, func() *ir.Value { return c.Value }),
-	)
-	crossing := []string{c.Value.Name()}
-	joined.Graph.SetType(c.Value, c.Type.Proto()) // its file may lack it, and it becomes an input and an output
-	b := &Bundle{Mobile: joined.Clone(), Cloud: joined.Clone()}
-	r.run(b.Mobile,
-		convert.Initializers,
-		MobileSide(crossing, early),
-	)
-	r.run(b.Cloud,
-		convert.Initializers,
-		CloudSide(crossing, late),
-	)
-	return b, r.reports, r.err
-}
-
-func (r *recipes) bottleneck(a *cut.Analysis, c *cut.Cut, s Settings, early, late []string) (*Bundle, []passes.Report, error) {
-	units := s.Units
-	if units == nil {
-		units = bottleneck.InitialUnits(s.Geometry)
-	}
-	joined := a.Model
-	joined.Graph.SetType(c.Value, c.Type.Proto())
-	batch := c.Type.Dims[0].Declared()
-	var inserted bottleneck.Inserted
-	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
-	r.run(joined,
-		convert.Initializers,
-		bottleneck.ReserveNames,
-		bottleneck.Insert(c.Value, batch, bottleneck.Spec{Geometry: s.Geometry, Quantiser: s.Quantiser, Quality: s.Quality}, units, shapeOnly, &inserted),
-		LocalShapes(a, c, func() *ir.Value { return inserted.Restored }),
-		opt.DeadCode,
-		opt.FoldConstants,
-		opt.DeadCode,
-	)
-	if r.err != nil {
-		return nil, r.reports, r.err
-	}
-	trip := inserted.Codec
-	var sent, received []string
-	for _, v := range trip.Inputs() {
-		sent = append(sent, v.Name())
-	}
-	received = append([]string{trip.Output(0).Name()}, sent[1:]...)
-
-	b := &Bundle{Mobile: joined.Clone(), Cloud: joined.Clone(), Bottlenet: joined}
-	r.run(b.Mobile,
-		MobileSide(sent, early),
-		opt.Identities(),
-		opt.FoldBatchNorm,
-		opt.DeadCode,
-	)
-	r.run(b.Cloud,
-		CloudSide(received, late),
-		opt.Identities(),
-		opt.FoldBatchNorm,
-		opt.DeadCode,
-	)
-	if s.FP16 {
-		r.run(b.Mobile, convert.HalfPrecision, opt.DeadCode)
-		r.run(b.Cloud, convert.HalfPrecision, opt.DeadCode)
-	}
-	if s.CodecAt == bottleneck.CodecInGraph {
-		r.run(b.Mobile, bottleneck.EncodePayload(s.Quantiser.Dynamic, s.Quality))
-	}
-	if s.CodecAt == bottleneck.CodecOnHost {
-		r.run(b.Cloud, bottleneck.TileInput())
-	} else {
-		r.run(b.Cloud, bottleneck.DecodePayload(s.Geometry, s.Quantiser.Dynamic, s.Quality))
-	}
-	if s.TX2 {
-		r.run(b.Mobile, convert.LowerForTX2, opt.DeadCode, convert.CheckTensorRT)
-	}
-	for _, m := range []*ir.Model{b.Mobile, b.Cloud} {
-		r.run(m, opt.DropUnusedDomains)
-	}
-	return b, r.reports, r.err
 }
 
 // PairID is the identity of a split: SHA-256 over the source's hash, the

@@ -1,0 +1,85 @@
+package split
+
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/opt"
+)
+
+// joinedRecipe prepares the analysed model for its division at c. With a bottleneck
+// it makes the joined, trainable network.
+func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
+	if s.Plain {
+		return []passes.Pass{
+			convert.Initializers,
+			LocalShapes(a, c, Named(c.Value.Name())),
+		}
+	}
+	units := s.Units
+	if units == nil {
+		units = bottleneck.InitialUnits(s.Geometry)
+	}
+	spec := bottleneck.Spec{Geometry: s.Geometry, Quantiser: s.Quantiser, Quality: s.Quality}
+	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
+	return []passes.Pass{
+		convert.Initializers,
+		bottleneck.ReserveNames,
+		bottleneck.Insert(c.Value, c.Type.Dims[0].Declared(), spec, units, shapeOnly),
+		LocalShapes(a, c, bottleneck.Restored),
+		opt.DeadCode,
+		opt.FoldConstants,
+		opt.DeadCode,
+	}
+}
+
+// mobileRecipe makes the mobile half of what joinedRecipe prepared. Outputs are those
+// of the model that are computed before the cut.
+func mobileRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
+	if s.Plain {
+		return []passes.Pass{MobileSide(Named(c.Value.Name()), outputs)}
+	}
+	return slices.Concat(
+		[]passes.Pass{
+			MobileSide(bottleneck.Sent, outputs),
+			opt.Identities(), // one between a convolution and its normalisation would keep them apart
+			opt.FoldBatchNorm,
+			opt.DeadCode,
+		},
+		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
+		when(s.CodecAt == bottleneck.CodecInGraph, bottleneck.EncodePayload(s.Quantiser.Dynamic, s.Quality)),
+		when(s.TX2, convert.LowerForTX2, opt.DeadCode, convert.CheckTensorRT),
+		[]passes.Pass{opt.DropUnusedDomains},
+	)
+}
+
+// cloudRecipe makes the cloud half, with the model's other outputs.
+func cloudRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
+	if s.Plain {
+		return []passes.Pass{CloudSide(Named(c.Value.Name()), outputs)}
+	}
+	return slices.Concat(
+		[]passes.Pass{
+			CloudSide(bottleneck.Received, outputs),
+			opt.Identities(),
+			opt.FoldBatchNorm,
+			opt.DeadCode,
+		},
+		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
+		when(s.CodecAt == bottleneck.CodecOnHost, bottleneck.TileInput()),
+		when(s.CodecAt != bottleneck.CodecOnHost, bottleneck.DecodePayload(s.Geometry, s.Quantiser.Dynamic, s.Quality)),
+		[]passes.Pass{opt.DropUnusedDomains},
+	)
+}
+
+// when returns passes where condition holds.
+func when(condition bool, passes ...passes.Pass) []passes.Pass {
+	if condition {
+		return passes
+	}
+	return nil
+}
