@@ -74,7 +74,7 @@ func (t *training) foldComputed(ctx context.Context, m *ir.Model) error {
 
 // tellFixed tells what looks like a weight and does not learn.
 func tellFixed(p progress, m *ir.Model) {
-	if fixed := grad.Fixed(m.Graph); len(fixed) > 0 {
+	if fixed := grad.Untrainable(m.Graph); len(fixed) > 0 {
 		p.notice("%d weights of convolutions and matrix products stay as they are, %q among them: the file computes them, of quantised numbers for example; what learns are floats", len(fixed), fixed[0].Name())
 	}
 	if left := grad.Constants(m.Graph); len(left) > 0 {

@@ -9,12 +9,12 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 )
 
-// Early returns the outputs of the model that a split at c leaves on the mobile
+// OutputsBefore returns the outputs of the model that a split at c leaves on the mobile
 // side.
-func (a *Analysis) Early(c *Cut) []*ir.Value {
+func (a *Analysis) OutputsBefore(c *Cut) []*ir.Value {
 	var out []*ir.Value
 	for _, p := range a.Model.Graph.Outputs() {
-		if !a.Late(c.Value, p.Value) {
+		if !a.BelongsBehind(c.Value, p.Value) {
 			out = append(out, p.Value)
 		}
 	}
@@ -27,7 +27,7 @@ func (a *Analysis) Early(c *Cut) []*ir.Value {
 func (a *Analysis) Before(c *Cut) (macs *int64, params int64) {
 	nodes, values := a.before(c)
 	for v := range values {
-		params += Parameters(v)
+		params += ParameterCount(v)
 	}
 	return a.MACs(maps.Keys(nodes)), params
 }
@@ -56,7 +56,7 @@ func (a *Analysis) MACs(nodes iter.Seq[*ir.Node]) *int64 {
 func (a *Analysis) before(c *Cut) (map[*ir.Node]bool, map[*ir.Value]bool) {
 	seen := map[*ir.Value]bool{}
 	visited := map[*ir.Node]bool{}
-	todo := append(a.Early(c), c.Value)
+	todo := append(a.OutputsBefore(c), c.Value)
 	for len(todo) > 0 {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -95,22 +95,22 @@ func (a *Analysis) Bytes(c *Cut) *int64 {
 func ModelParameters(m *ir.Model) int64 {
 	sum := int64(0)
 	for _, v := range m.Graph.Inits() {
-		sum += Parameters(v)
+		sum += ParameterCount(v)
 	}
 	for _, n := range m.Graph.Nodes() {
 		if n.Op == "Constant" && n.Output(0) != nil {
-			sum += Parameters(n.Output(0))
+			sum += ParameterCount(n.Output(0))
 		}
 	}
 	return sum
 }
 
-// Parameters returns the number of v's elements where it is what frameworks count
+// ParameterCount returns the number of v's elements where it is what frameworks count
 // as a parameter, else 0: an initializer, or the tensor of a Constant node, which is
 // neither a running statistic, as the mean and var of a BatchNormalization, nor of
 // the types that shapes, indices and flags have. The scalars of Constant nodes are
 // settings of operators, as a Clip's bounds are.
-func Parameters(v *ir.Value) int64 {
+func ParameterCount(v *ir.Value) int64 {
 	t := v.Init()
 	if t == nil {
 		if t = v.Const(); t == nil || len(t.Dims()) == 0 {

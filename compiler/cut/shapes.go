@@ -25,7 +25,7 @@ func (a *Analysis) lost(v, w *ir.Value, seen map[*ir.Value]*ir.Value) *ir.Value 
 		return old
 	}
 	seen[w] = nil
-	if a.flow.kinds[w] == constant || a.Told(v, a.Info.Of(w)) {
+	if a.flow.kinds[w] == constant || a.Computable(v, a.Info.Of(w)) {
 		return nil
 	}
 	for _, r := range a.flow.reads[w.Producer()] {
@@ -44,9 +44,9 @@ func (a *Analysis) lost(v, w *ir.Value, seen map[*ir.Value]*ir.Value) *ir.Value 
 	return nil
 }
 
-// Told reports whether the contents of a shape-only value of type t are known
+// Computable reports whether the contents of a shape-only value of type t are known
 // given cut v: numbers, or expressions over dimensions of the cut tensor.
-func (a *Analysis) Told(v *ir.Value, t shape.Type) bool {
+func (a *Analysis) Computable(v *ir.Value, t shape.Type) bool {
 	if t.Content == nil {
 		return false
 	}
@@ -87,7 +87,7 @@ type ShapeUse struct {
 func (a *Analysis) ShapeUses(v *ir.Value) []ShapeUse {
 	var out []ShapeUse
 	for _, u := range a.shapes {
-		if u.Node != nil && a.Behind(v, u.Node) || u.Node == nil && a.Late(v, u.Value) {
+		if u.Node != nil && a.Behind(v, u.Node) || u.Node == nil && a.BelongsBehind(v, u.Value) {
 			out = append(out, u)
 		}
 	}
@@ -135,9 +135,9 @@ func (a *Analysis) shapeSources(w *ir.Value) []*ir.Value {
 	return out
 }
 
-// Late reports whether the model's output w belongs behind cut v: it depends on
+// BelongsBehind reports whether the model's output w belongs behind cut v: it depends on
 // it or on the shape of something that does.
-func (a *Analysis) Late(v, w *ir.Value) bool {
+func (a *Analysis) BelongsBehind(v, w *ir.Value) bool {
 	if a.flow.kinds[w] == shapeOnly {
 		return slices.ContainsFunc(a.shapeSources(w), func(r *ir.Value) bool { return r != v && a.computedBehind(v, r) })
 	}

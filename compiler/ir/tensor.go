@@ -150,9 +150,11 @@ func (t *Tensor) Dims() []int64 { return t.Proto.GetDims() }
 
 // Len returns the number of elements, or -1 where dims are negative or their
 // product overflows.
-func (t *Tensor) Len() int64 { return product(t.Dims()) }
+func (t *Tensor) Len() int64 { return Elements(t.Dims()) }
 
-func product(dims []int64) int64 {
+// Elements returns the number of elements of a tensor of the given dims, or -1 where
+// they are negative or their product overflows.
+func Elements(dims []int64) int64 {
 	n, overflow := int64(1), false
 	for _, d := range dims {
 		if d < 0 {

@@ -103,7 +103,7 @@ func (s convSpec) macs(c *call, outs []Type) Dim {
 	if !w.Ranked || len(outs) == 0 || len(w.Dims) < 2 {
 		return Dim{}
 	}
-	return outs[0].Elements().Mul(product(w.Dims[1:]))
+	return outs[0].Elements().Mul(Product(w.Dims[1:]))
 }
 
 // convTranspose: x [N,C,spatial], w [C,K/group,kernel]; y [N,K,...]. Attribute
@@ -182,7 +182,7 @@ func convTranspose(c *call) ([]Type, error) {
 // convTransposeMACs counts an input element as many times as it has weights.
 func convTransposeMACs(c *call, _ []Type) Dim {
 	if w := c.arg(1); w.Ranked && len(w.Dims) > 1 {
-		return c.arg(0).Elements().Mul(product(w.Dims[1:]))
+		return c.arg(0).Elements().Mul(Product(w.Dims[1:]))
 	}
 	return Dim{}
 }

@@ -249,7 +249,7 @@ func col2im(c *call) ([]Type, error) {
 	dims := append([]Dim{{}, {}}, size...)
 	block := Dim{}
 	if content := c.arg(2).Content; content != nil {
-		block = product(content)
+		block = Product(content)
 	}
 	if len(x.Dims) == 3 {
 		dims[0], dims[1] = x.Dims[0], x.Dims[1].FloorDiv(block)

@@ -118,7 +118,7 @@ func cancel(from, to []Dim, skip int) (have, want Dim) {
 		}
 		want = want.Mul(d)
 	}
-	return product(left), want
+	return Product(left), want
 }
 
 // flatten makes a matrix of the dims before and after axis.
@@ -131,7 +131,7 @@ func flatten(c *call) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(TensorOf(x.DType, product(x.Dims[:axis]), product(x.Dims[axis:])).with(x.data()))
+	return one(TensorOf(x.DType, Product(x.Dims[:axis]), Product(x.Dims[axis:])).with(x.data()))
 }
 
 // squeeze drops the given axes, all of size 1 where none are given. They are an

@@ -111,10 +111,11 @@ func (t Type) Elements() Dim {
 	if !t.Ranked {
 		return Dim{}
 	}
-	return product(t.Dims)
+	return Product(t.Dims)
 }
 
-func product(dims []Dim) Dim {
+// Product multiplies dimensions; that of none is 1.
+func Product(dims []Dim) Dim {
 	n := Const(1)
 	for _, d := range dims {
 		n = n.Mul(d)

@@ -95,7 +95,7 @@ func cutOf(a *cut.Analysis, c *cut.Cut) Cut {
 		ID: c.ID, Aliases: append([]string{}, c.Aliases...), Tensor: t.Name, DType: t.DType, Shape: t.Shape, Bytes: a.Bytes(c),
 		MACsBefore: macs, ParamsBefore: params, Bottleneck: c.NoBottleneck == "", Why: c.NoBottleneck,
 	}
-	for _, v := range a.Early(c) {
+	for _, v := range a.OutputsBefore(c) {
 		info.Stays = append(info.Stays, v.Name())
 	}
 	return info

@@ -34,7 +34,7 @@ const quantiserPrefix = "bnc.quantiser."
 // Insert puts a bottleneck behind value v: reduction units, quantiser,
 // tiling, the codec in both directions (JpegRoundTrip), and the way back. What
 // read v reads the restored tensor then, but for nodes that only want v's shape:
-// those are told by keep. The byte count of each image becomes the model's last
+// keep says which. The byte count of each image becomes the model's last
 // output.
 func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) bool) passes.Pass {
 	return passes.Pass{
@@ -53,18 +53,18 @@ func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) boo
 			if v.DType() != ir.Float32 && v.DType() != ir.Undefined {
 				x = b.Cast("cut", v, ir.Float32)
 			}
-			tile, span := b.send(x)
-			trip := []*ir.Value{tile}
-			if span != nil {
-				trip = append(trip, span)
+			tile, bounds := b.send(x)
+			crossing := []*ir.Value{tile}
+			if bounds != nil {
+				crossing = append(crossing, bounds)
 			}
 			decoded := m.Graph.Temp("bnc.tile_decoded", b.tileType())
 			size := m.Graph.Temp("payload_bytes", ir.TensorType(ir.Int64, []ir.Dim{batch}))
-			n := m.Graph.NewNode(shape.CodecDomain, "JpegRoundTrip", trip, []*ir.Value{decoded, size}, ir.IntAttr("quality", int64(s.Quality)))
+			n := m.Graph.NewNode(shape.CodecDomain, "JpegRoundTrip", crossing, []*ir.Value{decoded, size}, ir.IntAttr("quality", int64(s.Quality)))
 			n.SetName("bnc.codec")
 			m.SetOpset(shape.CodecDomain, 1)
 			m.Graph.AddInfo(decoded, nil)
-			y := b.restore(decoded, span)
+			y := b.restore(decoded, bounds)
 			if x != v {
 				y = b.Cast("restored", y, v.DType())
 			}
@@ -92,7 +92,7 @@ func (b inserter) tileType() *onnxpb.TypeProto {
 
 // send builds the mobile side up to the tile and, where the range is dynamic,
 // each image's range [N,2].
-func (b inserter) send(x *ir.Value) (tile, span *ir.Value) {
+func (b inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
 	if b.u.ReduceChannel != nil {
 		x = b.unit("reduce.channel", x, b.u.ReduceChannel, true)
 	}
@@ -104,11 +104,11 @@ func (b inserter) send(x *ir.Value) (tile, span *ir.Value) {
 	if b.q.Dynamic {
 		lo = b.reduce("quantiser.min", "ReduceMin", x)
 		hi := b.reduce("quantiser.max", "ReduceMax", x)
-		span = b.Op("quantiser.minmax", "Concat", []*ir.Value{lo, hi}, ir.IntAttr("axis", 1))
+		bounds = b.Op("quantiser.minmax", "Concat", []*ir.Value{lo, hi}, ir.IntAttr("axis", 1))
 		dims := b.Ints("quantiser.range.shape", 0, 2)
 		out := b.Graph.Temp("range", ir.TensorType(ir.Float32, []ir.Dim{b.batch, {N: 2}}))
-		b.Graph.NewNode("", "Reshape", []*ir.Value{span, dims}, []*ir.Value{out}).SetName(quantiserPrefix + out.Name())
-		span = out
+		b.Graph.NewNode("", "Reshape", []*ir.Value{bounds, dims}, []*ir.Value{out}).SetName(quantiserPrefix + out.Name())
+		bounds = out
 		width = b.Binary("quantiser.width", "Sub", hi, lo)
 		width = b.Clip("quantiser.divisor", width, smallestNormal, math.MaxFloat32)
 	} else {
@@ -136,7 +136,7 @@ func (b inserter) send(x *ir.Value) (tile, span *ir.Value) {
 	out := b.Graph.Temp("tile", b.tileType())
 	b.Graph.NewNode("", "Cast", []*ir.Value{x}, []*ir.Value{out}, ir.IntAttr("to", int64(ir.Uint8))).SetName(quantiserPrefix + out.Name())
 	b.Graph.AddInfo(out, nil)
-	return out, span
+	return out, bounds
 }
 
 // tile arranges planes [N,c,h,w] as one image [N,1,rows*h,cols*w].
@@ -178,12 +178,12 @@ func (b inserter) untile(x *ir.Value) *ir.Value {
 }
 
 // restore builds the cloud side from the decoded tile on.
-func (b inserter) restore(tile, span *ir.Value) *ir.Value {
+func (b inserter) restore(tile, bounds *ir.Value) *ir.Value {
 	x := b.untile(b.Cast("quantiser.decode.float", tile, ir.Float32))
 	var lo, width *ir.Value
-	if span != nil {
-		lo = b.Reshape("quantiser.decode.lo", b.Slice("quantiser.decode.lo.column", span, 1, 0, 1), 0, 1, 1, 1)
-		hi := b.Reshape("quantiser.decode.hi", b.Slice("quantiser.decode.hi.column", span, 1, 1, 2), 0, 1, 1, 1)
+	if bounds != nil {
+		lo = b.Reshape("quantiser.decode.lo", b.Slice("quantiser.decode.lo.column", bounds, 1, 0, 1), 0, 1, 1, 1)
+		hi := b.Reshape("quantiser.decode.hi", b.Slice("quantiser.decode.hi.column", bounds, 1, 1, 2), 0, 1, 1, 1)
 		width = b.Binary("quantiser.decode.width", "Sub", hi, lo)
 	} else {
 		lo, width = b.Float("quantiser.decode.lo", b.q.Lo), b.Float("quantiser.decode.width", max(b.q.Hi-b.q.Lo, 0))

@@ -38,7 +38,7 @@ func symbolicBatch(m *ir.Model) (int, error) {
 	}
 	b := batcher{
 		Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.batch."}, old: old, size: size,
-		name: freeSymbol(m, "batch"), fed: map[*ir.Value]bool{}, fixed: map[*ir.Node]bool{},
+		name: freeSymbol(m, "batch"), batched: map[*ir.Value]bool{}, fixed: map[*ir.Node]bool{},
 	}
 	b.batch = shape.Sym(b.name)
 	var declared []*ir.Value
@@ -55,7 +55,7 @@ func symbolicBatch(m *ir.Model) (int, error) {
 		dims = slices.Clone(dims)
 		dims[0] = ir.Sym(b.name)
 		m.Graph.SetType(v, ir.TensorType(v.DType(), dims))
-		b.fed[v] = true
+		b.batched[v] = true
 	}
 	for more := true; more; {
 		if b.info, err = shape.Infer(m, shape.Options{}); err != nil {
@@ -119,26 +119,26 @@ func freeSymbol(m *ir.Model, hint string) string {
 
 type batcher struct {
 	ir.Emitter
-	name  string // of the symbol
-	batch shape.Dim
-	size  int64       // that was built in
-	old   *shape.Info // of the model as it was
-	info  *shape.Info // of the model as it is
-	fed   map[*ir.Value]bool
-	fixed map[*ir.Node]bool
+	name    string // of the symbol
+	batch   shape.Dim
+	size    int64       // that was built in
+	old     *shape.Info // of the model as it was
+	info    *shape.Info // of the model as it is
+	batched map[*ir.Value]bool
+	fixed   map[*ir.Node]bool
 }
 
 // round corrects the nodes whose inputs have the symbol but whose outputs do
 // not, and checks the others; what is behind a correction waits for the next
 // round. It reports whether one is needed.
 func (b *batcher) round() (bool, error) {
-	stale := map[*ir.Value]bool{}
+	pending := map[*ir.Value]bool{}
 	for _, n := range b.Graph.Nodes() {
 		row := shape.Lookup(n.Domain, n.Op)
-		if !slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return b.fed[v] }) || row != nil && row.Depends == shape.OnShape {
+		if !slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return b.batched[v] }) || row != nil && row.Depends == shape.OnShape {
 			continue
 		}
-		wait := slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return stale[v] })
+		wait := slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return pending[v] })
 		if !wait {
 			fix := batchFixes[n.Op]
 			if n.Domain == "" && fix != nil && !b.fixed[n] {
@@ -154,8 +154,8 @@ func (b *batcher) round() (bool, error) {
 		}
 		for _, v := range n.Outputs() {
 			if v != nil {
-				b.fed[v] = true
-				stale[v] = wait
+				b.batched[v] = true
+				pending[v] = wait
 			}
 		}
 		if !wait {
@@ -164,7 +164,7 @@ func (b *batcher) round() (bool, error) {
 			}
 		}
 	}
-	return slices.ContainsFunc(b.Graph.Nodes(), func(n *ir.Node) bool { return n.NumOutputs() > 0 && stale[n.Output(0)] }), nil
+	return slices.ContainsFunc(b.Graph.Nodes(), func(n *ir.Node) bool { return n.NumOutputs() > 0 && pending[n.Output(0)] }), nil
 }
 
 // axis returns the one axis of v that the batch is in, and how many rows of it
@@ -206,7 +206,7 @@ func (b *batcher) refuse(n *ir.Node, format string, args ...any) error {
 func (b *batcher) checkOutputs() error {
 	for _, p := range b.Graph.Outputs() {
 		axis, rows, ok := b.axis(p.Value)
-		if b.fed[p.Value] && (!ok || axis != 0 || !rows.Is(1)) {
+		if b.batched[p.Value] && (!ok || axis != 0 || !rows.Is(1)) {
 			return passes.Unsuitable(fmt.Sprintf("output %q", p.Name()), "expected one row an image, found %v, as the model has a batch size of %d built in; "+
 				"export the model with a dynamic batch", b.info.Of(p.Value), b.size)
 		}

@@ -71,7 +71,7 @@ func fixReshape(b *batcher, n *ir.Node) (bool, error) {
 // batchAxis returns the first of dims before which there are as many elements as
 // before and which is a multiple of the old batch size, -1 where none is.
 func (b *batcher) batchAxis(before, dims []shape.Dim) int {
-	want, have := product(before), shape.Const(1)
+	want, have := shape.Product(before), shape.Const(1)
 	for i, d := range dims {
 		size, known := d.Int()
 		if have.Equal(want) && (b.size == 1 || known && size%b.size == 0) {
@@ -80,14 +80,6 @@ func (b *batcher) batchAxis(before, dims []shape.Dim) int {
 		have = have.Mul(d)
 	}
 	return -1
-}
-
-func product(dims []shape.Dim) shape.Dim {
-	p := shape.Const(1)
-	for _, d := range dims {
-		p = p.Mul(d)
-	}
-	return p
 }
 
 // fixExpand replaces the old batch size by 1, which keeps what is there.
@@ -129,7 +121,7 @@ func fixResize(b *batcher, n *ir.Node) (bool, error) {
 // fixConcat repeats constants that are joined to each image, as zeros are to its
 // channels, for every image.
 func fixConcat(b *batcher, n *ir.Node) (bool, error) {
-	at := slices.IndexFunc(n.Inputs(), func(v *ir.Value) bool { return b.fed[v] })
+	at := slices.IndexFunc(n.Inputs(), func(v *ir.Value) bool { return b.batched[v] })
 	x := n.Input(at)
 	axis, rows, ok := b.axis(x)
 	if rank, _ := b.info.Of(x).Rank(); !ok || !rows.Is(1) || b.size != 1 || int(n.Int("axis", 1)+int64(rank))%rank == axis {
@@ -138,7 +130,7 @@ func fixConcat(b *batcher, n *ir.Node) (bool, error) {
 	did := false
 	for i, v := range n.Inputs() {
 		dims, known := b.info.Dims(v)
-		if b.fed[v] || !known || !dims[axis].Is(1) {
+		if b.batched[v] || !known || !dims[axis].Is(1) {
 			continue
 		}
 		count := b.Slice("images", b.Unary("joined", "Shape", x), 0, int64(axis), int64(axis)+1)

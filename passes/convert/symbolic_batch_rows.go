@@ -75,7 +75,7 @@ func (b *batcher) checkRows(n *ir.Node) error {
 		}
 	}
 	for i, v := range n.Inputs() {
-		if v == nil || !b.fed[v] {
+		if v == nil || !b.batched[v] {
 			continue
 		}
 		axis, rows, _ := b.axis(v)
@@ -109,7 +109,7 @@ func order(b *batcher, n *ir.Node, i, axis int) string {
 	from, _ := b.info.Dims(n.Input(i))
 	to, _ := b.info.Dims(n.Output(0))
 	out, _, _ := b.axis(n.Output(0))
-	if i > 0 || !product(from[:axis]).Equal(product(to[:out])) {
+	if i > 0 || !shape.Product(from[:axis]).Equal(shape.Product(to[:out])) {
 		return fmt.Sprintf("%v becomes %v, which tears images apart", b.info.Of(n.Input(i)), b.info.Of(n.Output(0)))
 	}
 	return ""

@@ -28,7 +28,7 @@ func trainBatchNorm(b *builder, trained map[*ir.Value]bool) []statistic {
 			continue // shared by several: there is no one batch to follow
 		}
 		d := b.dims(n.Input(0))
-		elements := float64(product(d) / d[1])
+		elements := float64(ir.Elements(d) / d[1])
 		y := n.Output(0)
 		c := ir.Fixed(d[1])
 		batchMean := b.g.Temp(y.Name()+".mean", ir.TensorType(ir.Float32, c))

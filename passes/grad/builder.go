@@ -158,7 +158,7 @@ func (b *builder) reshape(x *ir.Value, dims ...int64) *ir.Value {
 	if slices.Equal(b.dims(x), dims) {
 		return x
 	}
-	if product(dims) != product(b.dims(x)) {
+	if ir.Elements(dims) != ir.Elements(b.dims(x)) {
 		panic(fmt.Sprintf("BUG: reshape of %v to %v", b.dims(x), dims))
 	}
 	return b.op("Reshape", dims, []*ir.Value{x, b.ints(dims...)})
@@ -349,14 +349,6 @@ func reduced(dims []int64, keep bool, axes []int64) []int64 {
 		}
 	}
 	return out
-}
-
-func product(dims []int64) int64 {
-	p := int64(1)
-	for _, d := range dims {
-		p *= d
-	}
-	return p
 }
 
 func flag(b bool) int64 {

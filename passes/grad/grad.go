@@ -45,7 +45,7 @@ func (e *Error) Error() string {
 // values between them must be known to info as numbers. Where a node on the way
 // has no rule, or is not differentiable, the error is an [*Error].
 func Backward(m *ir.Model, info *shape.Info, seeds map[*ir.Value]*ir.Value, wrt []*ir.Value) ([]*ir.Value, error) {
-	t := &tape{
+	t := &backward{
 		builder: newBuilder(m, info), active: map[*ir.Value]bool{}, grads: map[*ir.Value][]*ir.Value{},
 	}
 	if err := spellWindows(t.builder); err != nil {
@@ -86,15 +86,15 @@ func Backward(m *ir.Model, info *shape.Info, seeds map[*ir.Value]*ir.Value, wrt 
 	return out, nil
 }
 
-// tape is a walk back through a graph.
-type tape struct {
+// backward is a walk back through a graph.
+type backward struct {
 	*builder
 	active map[*ir.Value]bool        // depends on a value that a gradient is wanted for
 	grads  map[*ir.Value][]*ir.Value // what has been contributed to a value's gradient
 }
 
 // grad returns the sum of all contributions to v's gradient, nil for none.
-func (t *tape) grad(v *ir.Value) *ir.Value {
+func (t *backward) grad(v *ir.Value) *ir.Value {
 	parts := t.grads[v]
 	if len(parts) == 0 {
 		return nil
@@ -107,8 +107,8 @@ func (t *tape) grad(v *ir.Value) *ir.Value {
 	return sum
 }
 
-func (t *tape) visit(n *ir.Node) error {
-	c := &call{tape: t, node: n, given: map[int]*ir.Value{}}
+func (t *backward) visit(n *ir.Node) error {
+	c := &call{backward: t, node: n, given: map[int]*ir.Value{}}
 	if !slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return v != nil && len(t.grads[v]) > 0 }) {
 		return nil
 	}
@@ -158,7 +158,7 @@ func reads(n *ir.Node) []*ir.Value {
 
 // call is the application of one node's rule.
 type call struct {
-	*tape
+	*backward
 	node  *ir.Node
 	given map[int]*ir.Value // by the rule, by input
 }

@@ -42,15 +42,15 @@ const (
 // in multiply-accumulates an image: in NCHW, in CHWN, and in CHWN between maps in
 // NCHW.
 func (b *builder) costs(x, w, y *ir.Value, group int64) (nchw, chwn, alone float64) {
-	positions := product(b.dims(y)[2:])
-	kernels := float64(product(b.dims(w)))
+	positions := ir.Elements(b.dims(y)[2:])
+	kernels := float64(ir.Elements(b.dims(w)))
 	macs := kernels * float64(positions)
 	vectors := (positions + vectorLength - 1) / vectorLength
 	nchw = kernels*float64(vectors*vectorLength) + costOfImage
 	if w.Init() != nil {
 		nchw = costOfConstant * macs
 	}
-	transport := costOfTransport * float64(product(b.dims(x)[1:])+product(b.dims(y)[1:]))
+	transport := costOfTransport * float64(ir.Elements(b.dims(x)[1:])+ir.Elements(b.dims(y)[1:]))
 	if group != 1 {
 		return nchw, macs + costOfImage + transport/2, math.Inf(1)
 	}
@@ -191,7 +191,7 @@ func (l *relayout) form(v *ir.Value) *ir.Value {
 		return c
 	}
 	d := l.dims(v)
-	if product(d) == 1 {
+	if ir.Elements(d) == 1 {
 		return v
 	}
 	wide := slices.Concat(slices.Repeat([]int64{1}, 4-len(d)), d)
@@ -289,7 +289,7 @@ func (b *builder) planes(x *ir.Value) *ir.Value {
 
 func (l *relayout) normalised(x *ir.Value, parameters []*ir.Value, attrs []*ir.Attr) *ir.Value {
 	d := l.dims(x)
-	flat := l.reshape(x, 1, d[0], product(d[1:]))
+	flat := l.reshape(x, 1, d[0], ir.Elements(d[1:]))
 	y := l.op("BatchNormalization", l.dims(flat), append([]*ir.Value{flat}, parameters...), attrs...)
 	return l.reshape(y, d...)
 }

@@ -155,7 +155,7 @@ func convGradInputCHWN(l *relayout, n *ir.Node) []*ir.Value {
 		for i := range 2 {
 			plain.pads[i] = win.extent(i) - 1 - win.pads[i]
 		}
-		if wide(l.dims(w), batch*product(x[2:])) {
+		if wide(l.dims(w), batch*ir.Elements(x[2:])) {
 			return []*ir.Value{l.spreadCHWN(dy, w, win, permuted(x, toCHWN))}
 		}
 		return []*ir.Value{l.conv(dy, l.turned(w, 1), nil, plain, permuted(x, toCHWN))}
@@ -210,21 +210,21 @@ func convGradWeightCHWN(l *relayout, n *ir.Node) []*ir.Value {
 	win, w := windowFrom(n), l.dims(n.Output(0))
 	if d, e := l.dims(n.Input(0)), l.dims(n.Input(1)); win.dense(w, d, e) {
 		m := l.matmul(l.positions(l.form(n.Input(1))), l.transpose(l.positions(l.form(n.Input(0))), 0, 2, 1))
-		return []*ir.Value{l.reshape(l.matmul(l.reshape(m, w[0], product(l.dims(m)[1:])), l.transpose(l.planeTaps(win, d, e), 1, 0)), w...)}
+		return []*ir.Value{l.reshape(l.matmul(l.reshape(m, w[0], ir.Elements(l.dims(m)[1:])), l.transpose(l.planeTaps(win, d, e), 1, 0)), w...)}
 	}
 	if win.group != 1 {
 		return nil
 	}
 	x, dy := l.form(n.Input(0)), l.form(n.Input(1))
 	d, e := l.dims(x), l.dims(dy)
-	rows := func(v *ir.Value) *ir.Value { f := l.dims(v); return l.reshape(v, f[0], product(f[1:])) }
+	rows := func(v *ir.Value) *ir.Value { f := l.dims(v); return l.reshape(v, f[0], ir.Elements(f[1:])) }
 	if win.strides != [2]int64{1, 1} {
 		if dw := l.phasedGradWeight(x, dy, win, w); dw != nil {
 			return []*ir.Value{dw}
 		}
 		return []*ir.Value{l.stridedGradWeight(x, dy, win, w)}
 	}
-	if wide(w, product(l.dims(dy)[1:])) {
+	if wide(w, ir.Elements(l.dims(dy)[1:])) {
 		return []*ir.Value{l.reshape(l.gemm(rows(dy), l.windows(x, win, e), false, true), w...)}
 	}
 	if w[0]*w[1] <= stackedBelow && w[2]*w[3] > 1 {
@@ -267,7 +267,7 @@ func (l *relayout) windows(x *ir.Value, win window, e []int64) *ir.Value {
 	w := l.constant(fmt.Sprint("windows", d[0], win.kernel), "windows", ir.Float32s(taps, d[0]*area, 1, win.kernel[0], win.kernel[1]), []int64{d[0] * area, 1, win.kernel[0], win.kernel[1]})
 	win.group = d[0]
 	y := l.conv(x, w, nil, win, []int64{d[0] * area, e[1], e[2], e[3]})
-	return l.reshape(y, d[0]*area, product(e[1:]))
+	return l.reshape(y, d[0]*area, ir.Elements(e[1:]))
 }
 
 // spreadCHWN is the transposed convolution of dy [K,H,W,N] with stride 1, of the
@@ -350,7 +350,7 @@ func (l *relayout) phasedGradWeight(x, dy *ir.Value, win window, w []int64) *ir.
 		return nil
 	}
 	x, win = l.phases(x, win, e[2])
-	p := l.gemm(l.reshape(dy, e[0], product(e[1:])), l.windows(x, win, e), false, true)
+	p := l.gemm(l.reshape(dy, e[0], ir.Elements(e[1:])), l.windows(x, win, e), false, true)
 	return l.reshape(l.taps(l.reshape(p, w[0], w[1], s*w[2], columns), fmt.Sprint("phased", w[2:], s), w[2]*w[3], func(i int64) int64 {
 		row, column := i/w[3], i%w[3]
 		return (column%s*w[2]+row)*columns + column/s
@@ -366,7 +366,7 @@ func (l *relayout) stridedGradWeight(x, dy *ir.Value, win window, w []int64) *ir
 		after[1+i] = (e[1+i]-1)*win.strides[i] + win.extent(i) - d[1+i] - win.pads[i]
 	}
 	x = l.pad(x, before[:], after[:])
-	y, positions := l.reshape(dy, e[0], product(e[1:])), product(e[1:])
+	y, positions := l.reshape(dy, e[0], ir.Elements(e[1:])), ir.Elements(e[1:])
 	stack := wide(w, positions)
 	var taps []*ir.Value
 	var order []int64

@@ -77,14 +77,14 @@ func Logits(want Want, parts ...*ir.Model) (*Heads, error) {
 		if err != nil {
 			return nil, err
 		}
-		fed := fromImages(m, info)
+		dependent := fromImages(m, info)
 		for _, p := range m.Graph.Outputs() {
 			if want.Of != nil && !slices.Contains(want.Of, p.Name()) {
 				continue
 			}
 			names = append(names, p.Name())
 			s, reason := scoresOf(p.Value, info, m.Opset(""))
-			if reason == "" && !fed[s.Value] {
+			if reason == "" && !dependent[s.Value] {
 				reason = "it does not depend on an image input"
 			}
 			none := visiblyNone(p.Value)
@@ -187,18 +187,18 @@ func (h *Heads) leave(why func(*Scores) string) {
 // fromImages returns the values that depend on an input of rank 4, or on any
 // input where none has rank 4.
 func fromImages(m *ir.Model, info *shape.Info) map[*ir.Value]bool {
-	fed := map[*ir.Value]bool{}
+	dependent := map[*ir.Value]bool{}
 	for _, v := range info.ImageInputs(m) {
-		fed[v] = true
+		dependent[v] = true
 	}
 	for _, n := range m.Graph.Nodes() {
-		if slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return fed[v] }) {
+		if slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return dependent[v] }) {
 			for _, v := range n.Outputs() {
-				fed[v] = true
+				dependent[v] = true
 			}
 		}
 	}
-	return fed
+	return dependent
 }
 
 // ancestors returns the values that v is computed from, and v.

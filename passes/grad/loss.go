@@ -99,7 +99,7 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 		power := b.plus(b.reduce("ReduceMean", b.mul(f, f), true, axes...), 1e-12)
 		ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
 		out.loss = b.add(out.loss, b.reshape(b.scale(ratio, l.FeatureWeight), 1))
-		out.seed(b, r, b.div(b.scale(diff, 2*l.FeatureWeight/float64(product(b.dims(f)))), power))
+		out.seed(b, r, b.div(b.scale(diff, 2*l.FeatureWeight/float64(ir.Elements(b.dims(f)))), power))
 	}
 	if l.RateWeight > 0 {
 		tile := b.g.Value(t.Tile)
@@ -119,7 +119,7 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 // of T^2 KL(q || p), both softened by T, T (p - q)/N.
 func (l Loss) head(b *builder, h Head, scores, labels *ir.Value) (loss, seed, hits *ir.Value, err error) {
 	d := b.dims(scores)
-	n, k := d[0], product(d[1:])
+	n, k := d[0], ir.Elements(d[1:])
 	s := b.reshape(scores, n, k)
 	kind, classes := l.Kind, labels
 	var target *ir.Value // what the scores are compared with
@@ -133,7 +133,7 @@ func (l Loss) head(b *builder, h Head, scores, labels *ir.Value) (loss, seed, hi
 		if teacher == nil {
 			return nil, nil, nil, fmt.Errorf("there is no tensor %q", h.Teacher)
 		}
-		if product(b.dims(teacher)) != n*k {
+		if ir.Elements(b.dims(teacher)) != n*k {
 			return nil, nil, nil, fmt.Errorf("the teacher gives %v scores, the model %v", b.dims(teacher), d)
 		}
 		target = b.reshape(teacher, n, k)

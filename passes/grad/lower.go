@@ -185,9 +185,9 @@ func maxPoolGrad(l *builder, n *ir.Node) *ir.Value {
 		}
 	}
 	d := l.dims(x)
-	zeros := l.zeros([]int64{product(d)})
-	flat := l.emit("", "Reshape", ir.Int64, []int64{product(l.dims(y))}, []*ir.Value{idx, l.ints(product(l.dims(y)))})
-	dx := l.op("ScatterElements", []int64{product(d)}, []*ir.Value{zeros, flat, l.reshape(dy, product(l.dims(y)))},
+	zeros := l.zeros([]int64{ir.Elements(d)})
+	flat := l.emit("", "Reshape", ir.Int64, []int64{ir.Elements(l.dims(y))}, []*ir.Value{idx, l.ints(ir.Elements(l.dims(y)))})
+	dx := l.op("ScatterElements", []int64{ir.Elements(d)}, []*ir.Value{zeros, flat, l.reshape(dy, ir.Elements(l.dims(y)))},
 		ir.IntAttr("axis", 0), ir.StringAttr("reduction", "add"))
 	return l.reshape(dx, d...)
 }

@@ -78,27 +78,27 @@ func parameters(g *ir.Graph) (params []*ir.Value, left []Left) {
 	return params, left
 }
 
-// Fixed returns the weights of convolutions and matrix products that training cannot
+// Untrainable returns the weights of convolutions and matrix products that training cannot
 // change: constants that other nodes compute, as DequantizeLinear, or of other elements
 // than float32.
-func Fixed(g *ir.Graph) []*ir.Value {
-	learns, fed := map[*ir.Value]bool{}, map[*ir.Value]bool{}
+func Untrainable(g *ir.Graph) []*ir.Value {
+	learns, dependent := map[*ir.Value]bool{}, map[*ir.Value]bool{}
 	for _, v := range Parameters(g) {
 		learns[v] = true
 	}
 	for _, v := range g.Feeds() {
-		fed[v] = true
+		dependent[v] = true
 	}
 	var fixed []*ir.Value
 	for _, n := range g.Nodes() {
 		if n.Domain == "" && slices.Contains([]string{"Conv", "ConvTranspose", "Gemm", "MatMul"}, n.Op) {
-			if w := n.Input(1); w != nil && !learns[w] && !fed[w] {
+			if w := n.Input(1); w != nil && !learns[w] && !dependent[w] {
 				fixed = append(fixed, w)
 			}
 		}
-		if slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return fed[v] }) {
+		if slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return dependent[v] }) {
 			for _, v := range n.Outputs() {
-				fed[v] = true
+				dependent[v] = true
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func readState(b *builder, params []Param, tensors []Tensor) map[string]*ir.Valu
 func divide(b *builder, state *ir.Value, params []Param) (pieces []*ir.Value) {
 	var sizes []int64
 	for _, p := range params {
-		n := product(p.Dims)
+		n := ir.Elements(p.Dims)
 		v := b.g.Temp(p.Name+".flat", ir.TensorType(ir.Float32, ir.Fixed(n)))
 		b.shapes[v] = []int64{n}
 		sizes, pieces = append(sizes, n), append(pieces, v)

@@ -162,7 +162,7 @@ func matMulRule(c *call) error {
 	if c.wants(1) {
 		var dw *ir.Value
 		if len(db) == 2 { // all of A's matrices on top of each other
-			rows := product(da[:len(da)-1])
+			rows := ir.Elements(da[:len(da)-1])
 			dw = c.gemm(c.reshape(a, rows, da[len(da)-1]), c.reshape(dy, rows, dd[len(dd)-1]), true, false)
 		} else {
 			dw = c.unbroadcast(c.matmul(c.swap(a), dy), db)

@@ -131,7 +131,7 @@ func lrnRule(c *call) error {
 			band[i*ch+j] = 1
 		}
 	}
-	flat := []int64{dims[0], ch, product(dims[2:])}
+	flat := []int64{dims[0], ch, ir.Elements(dims[2:])}
 	xf, dyf := c.reshape(x, flat...), c.reshape(dy, flat...)
 	b := c.floats(band, ch, ch)
 	s := c.plus(c.scale(c.matmul(b, c.mul(xf, xf)), alpha/float64(size)), bias)
@@ -155,7 +155,7 @@ func batchNormTrainRule(c *call) error {
 	mean, variance := c.out(1), c.out(2)
 	dims := c.dims(x)
 	axes, ch := channelAxes(dims)
-	m := float64(product(dims) / dims[1])
+	m := float64(ir.Elements(dims) / dims[1])
 	r := c.unary("Reciprocal", c.sqrt(c.plus(variance, float64(c.node.Float("epsilon", 1e-5)))))
 	s1 := c.sum(dy, false, axes...)
 	s2 := c.sum(c.mul(dy, x), false, axes...)
@@ -196,7 +196,7 @@ func channelAxes(dims []int64) (axes, ch []int64) {
 func groupNormRule(c *call) error {
 	x, gamma, dy := c.in(0), c.in(1), c.dy(0)
 	d, groups := c.dims(x), c.node.Int("num_groups", 1)
-	view := []int64{d[0], groups, d[1] / groups, product(d[2:])}
+	view := []int64{d[0], groups, d[1] / groups, ir.Elements(d[2:])}
 	factors, shared := []int64{1, groups, view[2], 1}, []int64{0, 3}
 	if c.opset < 21 {
 		factors, shared = []int64{1, groups, 1, 1}, []int64{0, 2, 3}

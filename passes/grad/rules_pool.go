@@ -11,7 +11,7 @@ var poolRules = map[string]rule{
 	// y = mean over rows and columns
 	"GlobalAveragePool": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
 		d := c.inDims(0)
-		return c.expand(c.scale(dy, 1/float64(product(d[2:]))), d)
+		return c.expand(c.scale(dy, 1/float64(ir.Elements(d[2:]))), d)
 	})},
 	"GlobalMaxPool": {vjp: derivative(func(c *call, x, y, dy *ir.Value) *ir.Value {
 		mask := c.compare("Equal", x, y)
@@ -65,7 +65,7 @@ func averagePoolRule(c *call) error {
 	declared := windowOf(c.node, c.node.Ints("kernel_shape"), x, y).pads
 	for i := range y[2] {
 		for j := range y[3] {
-			n := span(i, w, 0, x[2], declared, includePad) * span(j, w, 1, x[3], declared, includePad)
+			n := covered(i, w, 0, x[2], declared, includePad) * covered(j, w, 1, x[3], declared, includePad)
 			counts[i*y[3]+j] = 1 / float32(n)
 		}
 	}
@@ -74,9 +74,9 @@ func averagePoolRule(c *call) error {
 	return nil
 }
 
-// span counts the elements of window number i along one axis that an average
+// covered counts the elements of window number i along one axis that an average
 // counts: all in the input, and in its declared padding where that counts too.
-func span(i int64, w window, axis int, size int64, declared [4]int64, includePad bool) int64 {
+func covered(i int64, w window, axis int, size int64, declared [4]int64, includePad bool) int64 {
 	lo, hi := int64(0), size
 	if includePad {
 		lo, hi = -declared[axis], size+declared[2+axis]

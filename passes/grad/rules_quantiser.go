@@ -43,7 +43,7 @@ func rounding(c *call) error {
 // broadcasts, and false where it is one number a block.
 func (c *call) perChannel() ([]int64, bool) {
 	d, shape := c.inDims(1), []int64{}
-	if product(d) == 1 {
+	if ir.Elements(d) == 1 {
 		return shape, true
 	}
 	for range c.inDims(0) {
@@ -68,7 +68,7 @@ var levels = map[ir.DType][2]float64{
 func quantizeLinear(c *call) error {
 	shape, ok := c.perChannel()
 	to := c.typeOf(c.out(0))
-	span, known := levels[to]
+	limits, known := levels[to]
 	if !ok || !known {
 		return c.errorf("only one scale in all or one a channel, to 8 or 16 bits, has a gradient rule; found scales %v for %v, to %v", c.inDims(1), c.inDims(0), to)
 	}
@@ -78,7 +78,7 @@ func quantizeLinear(c *call) error {
 	if c.in(2) != nil {
 		shifted = c.add(u, c.reshape(c.cast(c.in(2)), shape...))
 	}
-	inside := c.mul(c.positive(c.plus(shifted, 0.5-span[0])), c.positive(c.sub(c.scalar(span[1]+0.5), shifted)))
+	inside := c.mul(c.positive(c.plus(shifted, 0.5-limits[0])), c.positive(c.sub(c.scalar(limits[1]+0.5), shifted)))
 	dx := c.div(c.mul(c.dy(0), inside), s)
 	if c.wants(0) {
 		c.give(0, dx)

@@ -34,7 +34,7 @@ func reduction(dx func(c *call, x, y, dy *ir.Value, n int64) *ir.Value) func(*ca
 		}
 		kept := reduced(x, true, axes)
 		y, dy := c.reshape(c.out(0), kept...), c.reshape(c.dy(0), kept...)
-		c.give(0, c.expand(dx(c, c.in(0), y, dy, product(x)/product(kept)), x))
+		c.give(0, c.expand(dx(c, c.in(0), y, dy, ir.Elements(x)/ir.Elements(kept)), x))
 		return nil
 	}
 }

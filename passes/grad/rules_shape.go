@@ -143,7 +143,7 @@ func sliceRule(c *call) error {
 		}
 	}
 	dy := c.dy(0)
-	if product(y) == 0 {
+	if ir.Elements(y) == 0 {
 		c.give(0, c.zeros(x))
 		return nil
 	}
@@ -279,7 +279,7 @@ func (b *builder) putBack(dy *ir.Value, axis, n int64, from []int64) *ir.Value {
 	for j, i := range from {
 		pick[i*count+int64(j)] = 1
 	}
-	flat := b.reshape(dy, product(d[:axis]), count, product(d[axis+1:]))
+	flat := b.reshape(dy, ir.Elements(d[:axis]), count, ir.Elements(d[axis+1:]))
 	d[axis] = n
 	return b.reshape(b.matmul(b.floats(pick, n, count), flat), d...)
 }

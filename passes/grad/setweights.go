@@ -34,11 +34,7 @@ func SetWeights(m *ir.Model, weights map[string][]float32) error {
 			dims, known = info.Of(v).Shape()
 			dtype = info.Of(v).DType
 		}
-		n := int64(1)
-		for _, d := range dims {
-			n *= d
-		}
-		if !known || n != int64(len(values)) {
+		if !known || ir.Elements(dims) != int64(len(values)) {
 			return passes.Unsuitable(fmt.Sprintf("tensor %q", name), "expected %d elements, found shape %v that the file computes: run a constant folder over the model", len(values), dims)
 		}
 		t, err := ir.FloatsAs(dtype, values, dims...)

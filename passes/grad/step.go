@@ -314,7 +314,7 @@ func (o Optimizer) decay(b *builder, t Tensor, weights []Param) *ir.Value {
 			v = float32(o.WeightDecay)
 		}
 		all, any = all && v != 0, any || v != 0
-		for range product(w.Dims) {
+		for range ir.Elements(w.Dims) {
 			mask = append(mask, v)
 		}
 	}

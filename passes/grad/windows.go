@@ -87,8 +87,8 @@ func (b *builder) recount(n *ir.Node, w, explicit window) {
 	ratio := make([]float32, d[2]*d[3])
 	for i := range d[2] {
 		for j := range d[3] {
-			inside := span(i, explicit, 0, x[2], w.pads, false) * span(j, explicit, 1, x[3], w.pads, false)
-			counted := span(i, explicit, 0, x[2], w.pads, true) * span(j, explicit, 1, x[3], w.pads, true)
+			inside := covered(i, explicit, 0, x[2], w.pads, false) * covered(j, explicit, 1, x[3], w.pads, false)
+			counted := covered(i, explicit, 0, x[2], w.pads, true) * covered(j, explicit, 1, x[3], w.pads, true)
 			ratio[i*d[3]+j] = float32(inside) / float32(counted)
 		}
 	}

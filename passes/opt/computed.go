@@ -22,7 +22,7 @@ func Computed(m *ir.Model) (*ir.Model, error) {
 	computed := map[*ir.Value]bool{}
 	var names []string
 	for _, n := range m.Graph.Nodes() {
-		if fixed(n, computed, info) {
+		if constantNode(n, computed, info) {
 			for _, v := range n.Outputs() {
 				computed[v] = true
 			}
@@ -54,9 +54,9 @@ func Computed(m *ir.Model) (*ir.Model, error) {
 	return part, err
 }
 
-// fixed reports whether n computes the same in every run: of constants, and of what
+// constantNode reports whether n computes the same in every run: of constants, and of what
 // is in computed.
-func fixed(n *ir.Node, computed map[*ir.Value]bool, info *shape.Info) bool {
+func constantNode(n *ir.Node, computed map[*ir.Value]bool, info *shape.Info) bool {
 	row := shape.Lookup(n.Domain, n.Op)
 	if row == nil || n.Domain != "" || !row.Deterministic() || len(n.Bodies()) > 0 || n.NumInputs() == 0 {
 		return false

@@ -85,7 +85,7 @@ func foldReshape(n *ir.Node, dims []int64) (*ir.Tensor, error) {
 		return nil, nil
 	}
 	t := v.Init()
-	if count(dims) != t.Len() {
+	if ir.Elements(dims) != t.Len() {
 		return nil, nil // dims are what the file declares, and wrong
 	}
 	raw := t.Raw
@@ -108,7 +108,7 @@ func foldConstantOfShape(n *ir.Node, dims []int64) (*ir.Tensor, error) {
 	if err != nil || value.Len() != 1 {
 		return nil, err
 	}
-	size := count(dims) * int64(len(one))
+	size := ir.Elements(dims) * int64(len(one))
 	return ir.NewTensor(value.DType(), dims, ir.Lazy{N: size, Compute: func() ([]byte, error) {
 		out := make([]byte, size)
 		for done := copy(out, one); done < len(out); done *= 2 {
@@ -116,13 +116,4 @@ func foldConstantOfShape(n *ir.Node, dims []int64) (*ir.Tensor, error) {
 		}
 		return out, nil
 	}}), nil
-}
-
-// count returns the number of elements of a tensor of the given dims.
-func count(dims []int64) int64 {
-	n := int64(1)
-	for _, d := range dims {
-		n *= d
-	}
-	return n
 }

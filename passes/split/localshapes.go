@@ -97,7 +97,7 @@ func (l *localizer) make(v *ir.Value) (*ir.Value, error) {
 	if !l.a.CrossesShape(l.c.Value, v, l.at != l.c.Value) {
 		return v, nil
 	}
-	if t := l.a.Info.Of(v); l.a.Told(l.c.Value, t) {
+	if t := l.a.Info.Of(v); l.a.Computable(l.c.Value, t) {
 		return l.contents(v.Name(), t), nil
 	}
 	old := v.Producer()

@@ -75,7 +75,7 @@ func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump pa
 	joined := a.Model
 	var mobile, cloud []string // outputs of the model
 	for _, p := range joined.Graph.Outputs() {
-		if a.Late(c.Value, p.Value) {
+		if a.BelongsBehind(c.Value, p.Value) {
 			cloud = append(cloud, p.Value.Name())
 		} else {
 			mobile = append(mobile, p.Value.Name())
