@@ -1,13 +1,11 @@
 package bottleneck
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -201,75 +199,6 @@ func (c *Calibration) components() (mean, variance []float64, p *mat.Dense, err 
 	return mean, variance, p, nil
 }
 
-// wholeDecomposition is the number of channels up to which all eigenvectors are
-// computed: beyond it that takes many seconds, and only a few are wanted.
-const wholeDecomposition = 384
-
-// leading returns the k eigenvectors of a covariance with the largest
-// eigenvalues, largest first, as columns.
-func leading(cov *mat.SymDense, k int, rnd *rand.Rand) (mat.Matrix, error) {
-	n := cov.SymmetricDim()
-	if n <= wholeDecomposition || 4*k > n {
-		var eig mat.EigenSym
-		if !eig.Factorize(cov, true) {
-			return nil, errors.New("calibration: the covariance of the cut tensor has no eigenvectors")
-		}
-		var vectors mat.Dense
-		eig.VectorsTo(&vectors)
-		out := mat.NewDense(n, k, nil)
-		for i := range k { // eigenvalues rise
-			out.SetCol(i, mat.Col(nil, n-1-i, &vectors))
-		}
-		return out, nil
-	}
-	// Subspace iteration: powers of the covariance turn a random subspace, a
-	// little wider than wanted, to the leading eigenvectors; the small problem
-	// inside of it separates them.
-	const extra, rounds = 8, 24
-	q := mat.NewDense(n, k+extra, nil)
-	for i := range n {
-		for j := range k + extra {
-			q.Set(i, j, rnd.NormFloat64())
-		}
-	}
-	var next, small mat.Dense
-	for range rounds {
-		orthonormalise(q)
-		next.Mul(cov, q)
-		q.Copy(&next)
-	}
-	orthonormalise(q)
-	next.Mul(cov, q)
-	small.Mul(q.T(), &next)
-	inner := mat.NewSymDense(k+extra, nil)
-	for i := range k + extra {
-		for j := i; j < k+extra; j++ {
-			inner.SetSym(i, j, (small.At(i, j)+small.At(j, i))/2)
-		}
-	}
-	turn, err := leading(inner, k, rnd)
-	if err != nil {
-		return nil, err
-	}
-	out := mat.NewDense(n, k, nil)
-	out.Mul(q, turn)
-	return out, nil
-}
-
-// orthonormalise makes the columns of q orthogonal and of length 1, in place (QR
-// by Householder reflections). Instead of columns that depend on others there
-// are any that do not.
-func orthonormalise(q *mat.Dense) {
-	a := q.RawMatrix()
-	tau, size := make([]float64, a.Cols), make([]float64, 1)
-	lapack64.Geqrf(a, tau, size, -1)
-	work := make([]float64, int(size[0]))
-	lapack64.Geqrf(a, tau, work, len(work))
-	lapack64.Orgqr(a, tau, size, -1)
-	work = make([]float64, int(size[0]))
-	lapack64.Orgqr(a, tau, work, len(work))
-}
-
 // channelUnits makes the units of components p; their shifts are still zero.
 func (c *Calibration) channelUnits(p *mat.Dense, mean, variance []float64) (reduce, restore *Unit) {
 	channels, reduced := c.g.C, c.g.Reduced
@@ -375,83 +304,4 @@ func (c *Calibration) pool(u *Unit, planes [][]float32) [][]float32 {
 		out[i] = y
 	}
 	return out
-}
-
-// each returns channel k of all images.
-func each(planes [][]float32, channels, k int) [][]float32 {
-	out := make([][]float32, len(planes))
-	for i, p := range planes {
-		area := len(p) / channels
-		out[i] = p[k*area : (k+1)*area]
-	}
-	return out
-}
-
-// ValueRange collects what a quantiser reads and tells the range that holds it,
-// but for the tails that a calibrated range cuts too.
-type ValueRange struct{ kept [][]float32 }
-
-// maxRangeValues bounds what ValueRange keeps of one image: every value, or one
-// of several.
-const maxRangeValues = 1 << 14
-
-// Add takes the values of one image.
-func (r *ValueRange) Add(x []float32) {
-	every := (len(x) + maxRangeValues - 1) / maxRangeValues
-	var some []float32
-	for i := 0; i < len(x); i += max(every, 1) {
-		some = append(some, x[i])
-	}
-	r.kept = append(r.kept, some)
-}
-
-// Bounds returns the range, and an error where no values were added or the
-// range is not finite.
-func (r *ValueRange) Bounds() (lo, hi float32, err error) {
-	if len(r.kept) == 0 {
-		return 0, 0, errors.New("no image could be read to take the quantiser's range from")
-	}
-	lo, hi = quantiles(r.kept)
-	if width := hi - lo; width-width != 0 {
-		return 0, 0, fmt.Errorf("the reduced features reach from %v to %v", lo, hi)
-	}
-	return lo, hi, nil
-}
-
-// quantiles returns the values that a share of tail lies below and above.
-func quantiles(planes [][]float32) (lo, hi float32) {
-	all := slices.Concat(planes...)
-	slices.Sort(all)
-	cut := int(tail * float64(len(all)))
-	return all[cut], all[len(all)-1-cut]
-}
-
-func average(planes [][]float32) float32 {
-	sum, n := 0.0, 0
-	for _, p := range planes {
-		for _, v := range p {
-			sum += float64(v)
-		}
-		n += len(p)
-	}
-	return float32(sum / float64(n))
-}
-
-func variance(planes [][]float32) float32 {
-	m, sum, n := float64(average(planes)), 0.0, 0
-	for _, p := range planes {
-		for _, v := range p {
-			sum += (float64(v) - m) * (float64(v) - m)
-		}
-		n += len(p)
-	}
-	return float32(sum / float64(n))
-}
-
-func add(planes [][]float32, v float32) {
-	for _, p := range planes {
-		for i := range p {
-			p[i] += v
-		}
-	}
 }

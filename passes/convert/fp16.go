@@ -45,76 +45,97 @@ func halfPrecision(m *ir.Model) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	h := halver{ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.fp16."}, map[*ir.Value]*ir.Value{}}
-	single := func(v *ir.Value) bool {
-		return v != nil && info.Of(v).Kind == shape.Tensor && info.Of(v).DType == ir.Float32
+	h := halver{
+		Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.fp16."}, info: info,
+		nodes: map[*ir.Node]bool{}, half: map[*ir.Value]bool{}, cast: map[*ir.Value]*ir.Value{},
 	}
-	wide := wideNodes(m.Graph)
-	half := map[*ir.Value]bool{} // outputs of converted nodes
-	nodes := m.Graph.Nodes()
-	var converted []*ir.Node
-	for _, n := range nodes {
-		if n.Domain != "" || !slices.Contains(halfOps, n.Op) || bottleneck.OfQuantiser(n) || !single(n.Output(0)) || wide[n] {
-			continue
-		}
-		if n.Op == "Clip" && h.Opset < 11 || n.Op == "Max" && h.Opset < 8 || n.Op == "Min" && h.Opset < 8 {
-			continue // float32 only, or in no runtime
-		}
-		converted = append(converted, n)
-		for i, v := range n.Outputs() {
-			if single(v) && (i == 0 || n.Op != "LayerNormalization") { // its statistics stay float32
-				half[v] = true
-			}
+	before := m.Graph.Nodes()
+	h.choose(before)
+	for _, n := range before {
+		if err := h.rewire(n); err != nil {
+			return 0, err
 		}
 	}
-	// Read float16 where a node was converted, float32 elsewhere.
-	for _, n := range nodes {
-		isHalf := slices.Contains(converted, n)
-		for i, v := range n.Inputs() {
-			switch {
-			case !single(v):
-			case isHalf && !slices.Contains(floatInputs[n.Op], i):
-				if !half[v] {
-					n.SetInput(i, h.to(v, ir.Float16))
-				}
-			case half[v]:
-				n.SetInput(i, h.to(v, ir.Float32))
-			}
-		}
-		for _, v := range n.Captures() {
-			if half[v] {
-				if err := v.ReplaceIn(n, h.to(v, ir.Float32)); err != nil {
-					return 0, err
-				}
-			}
-		}
-	}
-	// Outputs of the model keep name and type.
 	for _, p := range m.Graph.Outputs() {
-		if v := p.Value; half[v] {
-			n, i := v.Producer(), v.Index()
-			w := m.Graph.Temp(h.Prefix+v.Name(), nil)
-			n.SetOutput(i, w)
-			for _, u := range v.Uses() {
-				u.Node.SetInput(u.Index, w)
-			}
-			m.Graph.NewNode("", "Cast", []*ir.Value{w}, []*ir.Value{v}, ir.IntAttr("to", int64(ir.Float32))).SetName(h.Prefix + "output." + v.Name())
-			delete(half, v)
+		if h.half[p.Value] {
+			h.output(p.Value)
 		}
 	}
-	for v := range half {
+	for v := range h.half {
 		if v.Type() != nil {
 			t := proto.Clone(v.Type()).(*onnxpb.TypeProto)
 			t.GetTensorType().ElemType = proto.Int32(int32(ir.Float16))
 			m.Graph.SetType(v, t)
 		}
 	}
-	return len(converted), m.Graph.Sort()
+	return len(h.nodes), m.Graph.Sort()
 }
 
 type halver struct {
 	ir.Emitter
-	cast map[*ir.Value]*ir.Value
+	info  *shape.Info
+	nodes map[*ir.Node]bool // that compute in float16
+	half  map[*ir.Value]bool
+	cast  map[*ir.Value]*ir.Value
+}
+
+// single reports whether v is a tensor of float32 in the model as it was.
+func (h halver) single(v *ir.Value) bool {
+	return v != nil && h.info.Of(v).Kind == shape.Tensor && h.info.Of(v).DType == ir.Float32
+}
+
+// choose decides which nodes compute in float16.
+func (h halver) choose(nodes []*ir.Node) {
+	wide := wideNodes(h.Graph)
+	for _, n := range nodes {
+		if n.Domain != "" || !slices.Contains(halfOps, n.Op) || bottleneck.OfQuantiser(n) || !h.single(n.Output(0)) || wide[n] {
+			continue
+		}
+		if n.Op == "Clip" && h.Opset < 11 || n.Op == "Max" && h.Opset < 8 || n.Op == "Min" && h.Opset < 8 {
+			continue // float32 only, or in no runtime
+		}
+		h.nodes[n] = true
+		for i, v := range n.Outputs() {
+			if h.single(v) && (i == 0 || n.Op != "LayerNormalization") { // its statistics stay float32
+				h.half[v] = true
+			}
+		}
+	}
+}
+
+// rewire makes n read float16 where it computes in that, float32 elsewhere.
+func (h halver) rewire(n *ir.Node) error {
+	for i, v := range n.Inputs() {
+		switch {
+		case !h.single(v):
+		case h.nodes[n] && !slices.Contains(floatInputs[n.Op], i):
+			if !h.half[v] {
+				n.SetInput(i, h.to(v, ir.Float16))
+			}
+		case h.half[v]:
+			n.SetInput(i, h.to(v, ir.Float32))
+		}
+	}
+	for _, v := range n.Captures() {
+		if h.half[v] {
+			if err := v.ReplaceIn(n, h.to(v, ir.Float32)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// output keeps name and type of v, an output of the model: a Cast gives it.
+func (h halver) output(v *ir.Value) {
+	n, i := v.Producer(), v.Index()
+	w := h.Graph.Temp(h.Prefix+v.Name(), nil)
+	n.SetOutput(i, w)
+	for _, u := range v.Uses() {
+		u.Node.SetInput(u.Index, w)
+	}
+	h.Graph.NewNode("", "Cast", []*ir.Value{w}, []*ir.Value{v}, ir.IntAttr("to", int64(ir.Float32))).SetName(h.Prefix + "output." + v.Name())
+	delete(h.half, v)
 }
 
 // to returns v in type d: a converted constant, or the output of one Cast that
