@@ -83,15 +83,6 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestHelpHasExamples(t *testing.T) {
-	for _, c := range commands {
-		out := mustBnc(t, c.name, "--help")
-		if !strings.Contains(out, "Example") || !strings.Contains(out, "  bnc "+c.name) || !strings.Contains(out, "--json") {
-			t.Errorf("bnc %s --help lacks an example or --json:\n%s", c.name, out)
-		}
-	}
-}
-
 // document runs a command with --json and returns the single document on stdout.
 func document(t *testing.T, args ...string) map[string]any {
 	t.Helper()

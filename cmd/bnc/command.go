@@ -108,7 +108,7 @@ mobile graph and a cloud graph for ONNX Runtime.`,
 
 // tree returns c and what is below it.
 func (c command) tree(s streams) *cobra.Command {
-	text, examples, _ := strings.Cut(strings.TrimSpace(c.long), "\nExample")
+	text, examples, _ := strings.Cut("\n"+strings.TrimSpace(c.long), "\nExample")
 	_, examples, _ = strings.Cut(examples, ":\n")
 	node := &cobra.Command{
 		Use: strings.TrimSpace(c.name + " " + c.args), Short: c.short, Long: strings.TrimSpace(text), Example: examples,

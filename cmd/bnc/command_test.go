@@ -24,8 +24,8 @@ func everyCommand(do func(c *cobra.Command)) {
 	visit(newRoot(streams{}))
 }
 
-// TestHelp: every command says what its exit codes are and which variables it reads, and
-// shows the defaults of its flags, each once.
+// TestHelp: every command has examples and --json, says what its exit codes are and which
+// variables it reads, and shows its flags with their defaults.
 func TestHelp(t *testing.T) {
 	everyCommand(func(c *cobra.Command) {
 		path := strings.Fields(c.CommandPath())[1:]
@@ -35,6 +35,12 @@ func TestHelp(t *testing.T) {
 		out := mustBnc(t, append(slices.Clone(path), "--help")...)
 		if !strings.Contains(out, "EXIT STATUS\n  0    done") || len(path) > 0 && !strings.Contains(out, "ENVIRONMENT\n") || strings.Contains(out, "(default [])") {
 			t.Errorf("%s\nexpected exit status and environment", out)
+		}
+		if len(path) > 0 && !c.Hidden && (!strings.Contains(out, "\nExamples:\n") || !strings.Contains(out, "  "+c.CommandPath())) {
+			t.Errorf("%s\nexpected examples", out)
+		}
+		if !c.HasSubCommands() && !c.Hidden && c.Name() != "completion" && !strings.Contains(out, "--json") {
+			t.Errorf("%s\nexpected --json", out)
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if len(path) > 0 && strings.Count(out, "--"+f.Name+" ")+strings.Count(out, "--"+f.Name+"[=") < 1 {

@@ -17,11 +17,26 @@ import (
 
 var exportCommand = command{
 	name:  "export",
-	args:  "triton BUNDLE|MODEL... -o REPO | slurm DIR [-o FILE] | k8s DIR --image IMAGE --claim CLAIM [-o FILE]",
+	args:  "triton|slurm|k8s ...",
 	short: "Write a model repository for Triton, or a search as a job",
 	long: `
-triton: cloud halves as a model repository.
+Examples:
+  bnc export triton resnet50-rb1-c1-s2 -o repository
+  bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch
+  bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
+	setup: func(*pflag.FlagSet) func(context.Context, streams, []string) error {
+		return func(_ context.Context, _ streams, args []string) error {
+			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO, bnc export slurm DIR or bnc export k8s DIR; found %s", argumentsText(args))
+		}
+	},
+	subs: []command{exportTritonCommand, exportSlurmCommand, exportK8sCommand},
+}
 
+var exportTritonCommand = command{
+	name:  "triton",
+	args:  "BUNDLE|MODEL... -o REPO [FLAGS]",
+	short: "Write cloud halves as a model repository for Triton",
+	long: `
 Each bundle's cloud half, or each whole model, becomes the folder REPO/NAME, NAME
 being that of the bundle's folder or the model's file. A folder of that name which
 an earlier export wrote is replaced, at once; everything else in REPO stays.
@@ -35,68 +50,71 @@ With --max-batch 2 or more the server joins requests into batches, and a request
 brings one image: payload [1, L]. With --max-batch 1 each request is run on its
 own and brings any number of images: payload [L]. bnc run asks the server.
 
-slurm, k8s: the candidates of a plan of bnc search as an array job or an Indexed
-Job. DIR must be seen by all machines under the name that is given here, as must
-be the model and the images under those that the plan was made with; for k8s, all
-of them relative to the shared volume.
-
 Examples:
   bnc export triton resnet50-rb1-c1-s2 -o repository
   docker run -v $PWD/repository:/models nvcr.io/nvidia/tritonserver:TAG \
       tritonserver --model-repository=/models
   bnc export triton net-rb1 net-rb4 -o repo --mounted-at /mnt/models --max-batch 16
-  bnc export triton net-rb1 -o repo --plugin /opt/bnc/libbnc_ops.so --kind gpu
-  bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch
-  bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
-	setup: setupExport,
-	subs: []command{
-		verb(setupExport, "triton", "BUNDLE|MODEL... -o REPO [FLAGS]", "Write cloud halves as a model repository for Triton", `
+  bnc export triton net-rb1 -o repo --plugin /opt/bnc/libbnc_ops.so --kind gpu`,
+	setup: setupExportTriton,
+}
+
+// sharedFolder is what both kinds of jobs want.
+const sharedFolder = `
+The candidates of a plan of bnc search, as one job for each. DIR must be seen by all
+machines under the name that is given here, as must be the model and the images under
+those that the plan was made with`
+
+var exportSlurmCommand = command{
+	name:  search.Slurm,
+	args:  "DIR [-o FILE] [FLAGS]",
+	short: "Write a search as an array job for Slurm",
+	long: sharedFolder + `.
+
 Example:
-  bnc export triton net-rb1 net-rb4 -o repo --mounted-at /mnt/models --max-batch 16`,
-			having("output", "max-batch", "max-delay", "instances", "kind", "mounted-at", "plugin", "json")),
-		verb(setupExport, "slurm", "DIR [-o FILE] [FLAGS]", "Write a search as an array job for Slurm", `
-Example:
-  bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch`, having("output", "name", "bnc", "cpus", "memory", "parallel", "partition", "time", "json")),
-		verb(setupExport, "k8s", "DIR --image IMAGE --claim CLAIM [-o FILE] [FLAGS]", "Write a search as an Indexed Job for Kubernetes", `
-Example:
-  bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
-			having("output", "name", "bnc", "cpus", "memory", "parallel", "image", "claim", "volume-at", "attempts", "json")),
+  bnc export slurm found --cpus 8 --time 12:00:00 -o search.sbatch`,
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		var o search.JobOptions
+		fs.StringVar(&o.Partition, "partition", "", "the partition")
+		fs.StringVar(&o.Limit, "time", "", "time limit of a task, such as 12:00:00")
+		return setupJob(fs, search.Slurm, &o)
 	},
 }
 
-func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+var exportK8sCommand = command{
+	name:  search.Kubernetes,
+	args:  "DIR --image IMAGE --claim CLAIM [-o FILE] [FLAGS]",
+	short: "Write a search as an Indexed Job for Kubernetes",
+	long: sharedFolder + `,
+all of them relative to the shared volume.
+
+Example:
+  bnc export k8s found --image registry/bnc:1 --claim shared -o search.yaml`,
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		var o search.JobOptions
+		o.Attempts = new(6)
+		fs.StringVar(&o.Image, "image", "", "container image that holds bnc")
+		fs.StringVar(&o.Claim, "claim", "", "persistent volume claim that holds model, images and the search's folder")
+		fs.StringVar(&o.At, "volume-at", "/work", "where the volume is mounted; names in the plan are relative to it")
+		fs.IntVar(o.Attempts, "attempts", *o.Attempts, "times that a failing candidate is tried again")
+		return setupJob(fs, search.Kubernetes, &o)
+	},
+}
+
+func setupExportTriton(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.TritonOptions
-	var job search.JobOptions
-	delay, attempts := 2*time.Millisecond, 6
-	o.MaxDelay, job.Attempts = &delay, &attempts
-	fs.StringVarP(&o.Repository, "output", "o", "", "folder of the model repository, or file of the job (default: stdout)")
+	o.MaxDelay = new(2 * time.Millisecond)
+	fs.StringVarP(&o.Repository, "output", "o", "", "folder of the model repository")
 	fs.IntVar(&o.MaxBatch, "max-batch", 8, "most images that are run at once; 1 for no batching")
-	fs.DurationVar(&delay, "max-delay", delay, "how long a request waits for others to join it")
+	fs.DurationVar(o.MaxDelay, "max-delay", *o.MaxDelay, "how long a request waits for others to join it")
 	fs.IntVar(&o.Instances, "instances", 1, "copies of the model that run at the same time")
 	fs.StringVar(&o.Kind, "kind", "cpu", "where the model runs: cpu, gpu")
 	fs.StringVar(&o.MountedAt, "mounted-at", "/models", "where the server will see REPO")
 	fs.StringVar(&o.Plugin, "plugin", "", "the op library's path on the server, if it is there already")
-	fs.StringVar(&job.Name, "name", "bnc-search", "slurm, k8s: name of the job")
-	fs.StringVar(&job.Program, "bnc", "bnc", "slurm, k8s: the program as the machines that run it find it")
-	fs.IntVar(&job.CPUs, "cpus", 0, "slurm, k8s: cores of a task (default: the scheduler's)")
-	fs.StringVar(&job.Memory, "memory", "", "slurm, k8s: memory of a task, in the scheduler's notation, such as 4G or 4Gi")
-	fs.IntVar(&job.Parallel, "parallel", 0, "slurm, k8s: tasks at a time (default: the number of cuts; those of one cut wait for one another)")
-	fs.StringVar(&job.Partition, "partition", "", "slurm: partition")
-	fs.StringVar(&job.Limit, "time", "", "slurm: time limit of a task, such as 12:00:00")
-	fs.StringVar(&job.Image, "image", "", "k8s: container image that holds bnc")
-	fs.StringVar(&job.Claim, "claim", "", "k8s: persistent volume claim that holds model, images and the search's folder")
-	fs.StringVar(&job.At, "volume-at", "/work", "k8s: where the volume is mounted; names in the plan are relative to it")
-	fs.IntVar(&attempts, "attempts", attempts, "k8s: times that a failing candidate is tried again")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
-		if len(args) > 0 && slices.Contains([]string{search.Slurm, search.Kubernetes}, args[0]) {
-			return exportJob(s, args[0], args[1:], o.Repository, job)
-		}
-		if len(args) == 0 || args[0] != "triton" {
-			return usagef("expected what to export to, then bundles: bnc export triton BUNDLE... -o REPO, bnc export slurm DIR or bnc export k8s DIR; found %s", argumentsText(args))
-		}
-		if len(args) == 1 {
-			return usagef("expected at least one bundle or model after %q", args[0])
+		if len(args) == 0 {
+			return usagef("expected at least one bundle or model after %q", "triton")
 		}
 		if err := noStdout(o.Repository, "a folder"); err != nil {
 			return err
@@ -107,7 +125,7 @@ func setupExport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		r := newReporter(s.err)
 		defer r.done()
 		o.Reporter = r
-		result, err := bnc.ExportTriton(ctx, args[1:], o)
+		result, err := bnc.ExportTriton(ctx, args, o)
 		if err != nil {
 			return err
 		}
@@ -136,25 +154,38 @@ func exportText(m triton.Summary) string {
 	return strings.Join(words, "\n")
 }
 
-// exportJob writes the job of a search for a scheduler, to a file or to stdout.
-func exportJob(s streams, scheduler string, args []string, out string, o search.JobOptions) error {
-	dir, err := oneArg(args, "folder of a search")
-	if err != nil {
-		return err
+// setupJob declares the flags of both kinds of jobs and returns what writes one.
+func setupJob(fs *pflag.FlagSet, scheduler string, o *search.JobOptions) func(context.Context, streams, []string) error {
+	fs.StringVar(&o.Name, "name", "bnc-search", "name of the job")
+	fs.StringVar(&o.Program, "bnc", "bnc", "the program as the machines that run it find it")
+	fs.IntVar(&o.CPUs, "cpus", 0, "cores of a task (default: the scheduler's)")
+	fs.StringVar(&o.Memory, "memory", "", "memory of a task, in the scheduler's notation, such as 4G or 4Gi")
+	fs.IntVar(&o.Parallel, "parallel", 0, "tasks at a time (default: the number of cuts; those of one cut wait for one another)")
+	out := fs.StringP("output", "o", standardOutput, "file of the job, - for standard output")
+	asJSON := fs.Bool("json", false, "print the file's name as one JSON document")
+	return func(_ context.Context, s streams, args []string) error {
+		dir, err := oneArg(args, "folder of a search")
+		if err != nil {
+			return err
+		}
+		said, err := s.beside(*out, *asJSON)
+		if err != nil {
+			return err
+		}
+		text, err := bnc.ExportJob(scheduler, dir, *o)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(*out), 0o777); err != nil {
+			return err
+		}
+		if err := s.writeFile(*out, text); err != nil || *out == standardOutput {
+			return err
+		}
+		if *asJSON {
+			return printJSON(said.out, map[string]string{"file": *out})
+		}
+		fmt.Fprintln(said.out, *out)
+		return nil
 	}
-	text, err := bnc.ExportJob(scheduler, dir, o)
-	if err != nil {
-		return err
-	}
-	if out == "" || out == standardOutput {
-		return s.writeFile(standardOutput, text)
-	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
-		return err
-	}
-	if err := s.writeFile(out, text); err != nil {
-		return err
-	}
-	fmt.Fprintln(s.out, out)
-	return nil
 }
