@@ -222,7 +222,7 @@ type evaluation struct {
 	EvalOptions
 	subject, teacher *subject
 	set              *data.Set
-	heads            []head
+	heads            []grad.Judged
 	except           []string // outputs that cannot be class scores
 	skipped          leftOut
 }
@@ -275,11 +275,11 @@ func (e *evaluation) teach(ctx context.Context, step func(int)) (map[string]eval
 	options := e.teacher.options(e.Batch)
 	options.Step, options.OnSkip, options.Except = step, e.skipped.add, except
 	for i, h := range e.heads {
-		same := slices.IndexFunc(heads, func(t head) bool { return t.output == h.output })
+		same := slices.IndexFunc(heads, func(t grad.Judged) bool { return t.Output == h.Output })
 		if same < 0 && i > 0 {
 			continue
 		}
-		asked, options.Scores = append(asked, h.output), append(options.Scores, heads[max(same, 0)].scores)
+		asked, options.Scores = append(asked, h.Output), append(options.Scores, heads[max(same, 0)].Scores)
 	}
 	r, err := e.teacher.run(ctx, 0, feeder, e.set, options)
 	if err != nil {
@@ -335,10 +335,10 @@ func (e *evaluation) measure(ctx context.Context, quality int, taught map[string
 		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Bytes), eval.Summarise(e.subject.meta.FileBytes(r.Bytes))
 	}
 	if row.Top1 != nil {
-		row.Outputs = append(row.Outputs, train.Output{Name: e.heads[0].output, Measure: measureTop1, Value: *row.Top1})
+		row.Outputs = append(row.Outputs, train.Output{Name: e.heads[0].Output, Measure: measureTop1, Value: *row.Top1})
 	}
 	for i, out := range r.Outputs() {
-		name := e.heads[i].output
+		name := e.heads[i].Output
 		their, ok := taught[name]
 		switch {
 		case ok && i == 0 && their.Width != out.Width:

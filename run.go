@@ -200,7 +200,7 @@ func pinned(dirs []string, cut string) ([]string, error) {
 // those that cannot have scores.
 func shown(path, name string, classes int) (scores string, except []string, err error) {
 	subject, err := openSubject(path, ort.Options{})
-	var heads []head
+	var heads []grad.Judged
 	if err == nil {
 		heads, _, except, err = subject.heads(grad.Want{Output: name, Classes: classes})
 	}
@@ -210,5 +210,5 @@ func shown(path, name string, classes int) (scores string, except []string, err 
 	case err != nil: // half of a bundle, or nothing to rank
 		return "", except, nil
 	}
-	return heads[0].scores, except, nil
+	return heads[0].Scores, except, nil
 }

@@ -129,18 +129,10 @@ func (s *subject) options(n int) eval.Options {
 	return eval.BatchOf(s.inputs[0], n)
 }
 
-// head is an output of class scores that is trained and judged.
-type head struct {
-	output  string
-	scores  string // what it is judged by: the output, or "" for what a TopK gives
-	teacher string // the same of the teacher, where that is one output
-	taught  bool   // by a teacher, not by labels
-}
-
 // scoresOf returns what heads are judged by.
-func scoresOf(heads []head) (names []string) {
+func scoresOf(heads []grad.Judged) (names []string) {
 	for _, h := range heads {
-		names = append(names, h.scores)
+		names = append(names, h.Scores)
 	}
 	return names
 }
@@ -149,12 +141,12 @@ func scoresOf(heads []head) (names []string) {
 // training would teach, and in others the rest. Where it would teach none, it is
 // whatever looks like scores, but for those of except, which cannot be any. An output
 // that is wanted by name may have scores that training does not take.
-func (s *subject) heads(want grad.Want) (heads []head, others []grad.Other, except []string, err error) {
+func (s *subject) heads(want grad.Want) (heads []grad.Judged, others []grad.Other, except []string, err error) {
 	paths := []string{cmp.Or(s.joined, s.path)}
 	if s.pair != nil && s.joined == "" {
 		paths = []string{filepath.Join(s.path, bundle.MobileFile), filepath.Join(s.path, bundle.CloudFile)}
 	}
-	one := func(name string) []head { return []head{{output: name, scores: name}} }
+	one := func(name string) []grad.Judged { return []grad.Judged{{Output: name, Scores: name}} }
 	var parts []*ir.Model
 	for _, path := range paths {
 		m, err := onnx.Load(path)
@@ -169,7 +161,7 @@ func (s *subject) heads(want grad.Want) (heads []head, others []grad.Other, exce
 		return one(want.Output), nil, nil, nil
 	}
 	for _, h := range found.Scores {
-		heads = append(heads, head{output: h.Output.Name(), scores: h.Name()})
+		heads = append(heads, grad.Judged{Output: h.Output.Name(), Scores: h.Name()})
 	}
 	if err == nil {
 		return heads, found.Others, nil, nil

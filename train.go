@@ -335,7 +335,7 @@ func (t *training) run(ctx context.Context, path string, dir train.Folder, sets 
 		return nil, err
 	}
 	done := &train.Written{History: history}
-	err = t.write(ctx, path, step.trainer.Params(), sets, func(pair string, requantised bool) error {
+	err = t.write(ctx, path, step.Trainer.Params(), sets, func(pair string, requantised bool) error {
 		done.Pair, done.Requantised = pair, requantised
 		if t.epochs() == 0 || !t.inPlace(path) {
 			return nil

@@ -18,7 +18,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
-	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/passes/output"
@@ -28,13 +27,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
-
-// learnable are the passes that a network goes through before it is trained and that
-// what is written keeps: they give each weight a name of its own.
-var learnable = []passes.Pass{
-	convert.Initializers, convert.InlineFunctions,
-	{Name: "own-weights", Run: grad.OwnWeights},
-}
 
 // training is a bundle or a model that is to be trained.
 type training struct {
@@ -51,13 +43,14 @@ type training struct {
 	calibrated bool
 	teacher    *ir.Model // of option distill, or of the outputs that labels are not of; nil for none
 	// taught is how the teacher's own file prepares images, nil for unknown.
-	taught *imagein.Preprocess
-	labels []string         // names of the classes, nil for unknown
-	heads  []head           // what is trained and judged, which compile chooses
-	said   map[string][]int // by output, the teacher's classes of the images to judge by
-	// session is how graphs run: with every optimisation, which gives layers whose
+	taught   *imagein.Preprocess
+	labels   []string         // names of the classes, nil for unknown
+	heads    []grad.Judged    // what is trained and judged, which compile chooses
+	teaching *ir.Model        // the teacher as it is run, nil where none is
+	said     map[string][]int // by output, the teacher's classes of the images to judge by
+	// running is how graphs run: with every optimisation, which gives layers whose
 	// weights are constants, frozen ones and the teacher's, a blocked layout.
-	session ort.Options
+	running ort.Options
 }
 
 // openTraining loads what is at path and, where one is to teach, its teacher.
@@ -67,7 +60,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainOptions: o, progress: progress{o.Reporter}, path: path, meta: subject.meta, bottleneck: subject.joined != "", session: session}
+	t := &training{TrainOptions: o, progress: progress{o.Reporter}, path: path, meta: subject.meta, bottleneck: subject.joined != "", running: session}
 	switch {
 	case subject.pair != nil && subject.joined == "":
 		return nil, usage("", "%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
@@ -135,7 +128,7 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 	if err != nil {
 		return nil, err
 	}
-	if _, err := passes.RunContext(ctx, a.Model, learnable, nil); err != nil {
+	if _, err := passes.RunContext(ctx, a.Model, grad.Learnable, nil); err != nil {
 		return nil, unusable("%s: %w", path, err)
 	}
 	return a.Model, nil
@@ -154,7 +147,7 @@ func (t *training) openTeacher(ctx context.Context) (*ir.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("option teacher: %w", err)
 	}
-	subject, err := openSubject(t.Teacher, t.session)
+	subject, err := openSubject(t.Teacher, t.running)
 	if err != nil {
 		return nil, fmt.Errorf("option teacher: %w", err)
 	}
@@ -245,7 +238,7 @@ func (t *training) calibrate(ctx context.Context, sets *trainingSets) error {
 		cal, err := calibrate(ctx, t.progress, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, option: "data",
-			session: t.session, // what cannot be used is told when it is trained on
+			session: t.running, // what cannot be used is told when it is trained on
 		}, settings.Geometry)
 		if err != nil {
 			return err

@@ -5,18 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/train"
 )
-
-func newFeeder(port model.Port, sets *trainingSets) (*feed.Feeder, error) {
-	f, err := feed.New([]model.Port{port}, sets.choose)
-	if err != nil {
-		return nil, unusable("%w", err)
-	}
-	return f, nil
-}
 
 // shownTraining tells how a training goes on: an epoch is a phase.
 type shownTraining struct {

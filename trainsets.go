@@ -67,11 +67,11 @@ func (t *training) openSets() (*trainingSets, error) {
 	if sets.val, err = readable(sets.val, p); err != nil {
 		return nil, err
 	}
-	port, err := inputPort(t.source)
-	if err != nil {
-		return nil, err
+	feeds := t.source.Graph.Feeds()
+	if len(feeds) != 1 {
+		return nil, unusable("the model has %d inputs: only models with one can be trained", len(feeds))
 	}
-	return sets, sets.prepare(port, t)
+	return sets, sets.prepare(inputPort(feeds[0]), t)
 }
 
 // tell says how many images train and judge.
@@ -166,13 +166,8 @@ func readable(set *data.Set, p progress) (*data.Set, error) {
 	return set.Select(good), nil
 }
 
-// inputPort is the model's input as the runtime sees it, with an open batch.
-func inputPort(m *ir.Model) (model.Port, error) {
-	feeds := m.Graph.Feeds()
-	if len(feeds) != 1 {
-		return model.Port{}, unusable("the model has %d inputs: only models with one can be trained", len(feeds))
-	}
-	v := feeds[0]
+// inputPort is a model's input as the runtime sees it, with an open batch.
+func inputPort(v *ir.Value) model.Port {
 	port := model.Port{Name: v.Name(), Kind: model.Tensor, DType: tensor.DType(v.DType())}
 	var dims []ir.Dim
 	dims, port.Ranked = v.Shape()
@@ -183,7 +178,7 @@ func inputPort(m *ir.Model) (model.Port, error) {
 		}
 		port.Shape = append(port.Shape, size)
 	}
-	return port, nil
+	return port
 }
 
 // prepare chooses the preprocessing: that of the flags, of the model, or the

@@ -64,6 +64,12 @@ type Program struct {
 	// Initial holds the first values of the tensors of state that do not begin
 	// with zeros.
 	Initial map[string][]float32
+
+	// What Build adds: the learning rate, what is trained, and the teacher where one
+	// teaches, in the form that is differentiated.
+	Rate    float64
+	Judged  []Judged
+	Teacher *ir.Model
 }
 
 // next is appended to the name of a tensor of state for its next value.

@@ -1,0 +1,130 @@
+package grad
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+)
+
+// defaultsOf is a row of what options leave open, by what is trained: see RATIONALE.md.
+type defaultsOf struct {
+	bottleneck   bool // a bundle
+	backboneOnly bool // the backbone is frozen
+	normalised   bool // the network has batch normalisation
+	optimizer    string
+	rate, clip   float64
+	fanIn        float64 // of the bottleneck's units up to which the rate is right, 0 for any
+}
+
+var defaults = []defaultsOf{
+	{bottleneck: false, normalised: true, optimizer: SGD, rate: 0.1},
+	{bottleneck: false, normalised: false, optimizer: SGD, rate: 0.01, clip: 1},
+	{bottleneck: true, normalised: true, optimizer: SGD, rate: 0.02},
+	{bottleneck: true, normalised: false, optimizer: SGD, rate: 0.02, clip: 1},
+	{bottleneck: true, backboneOnly: true, optimizer: Adam, rate: 4e-3, fanIn: 64},
+}
+
+// The defaults that an optimiser has by itself.
+var (
+	decayOf = map[string]float64{SGD: 5e-4, AdamW: 0.01}
+	rateOf  = map[string]float64{SGD: 0.02, Adam: 1e-3, AdamW: 1e-3} // where it is not that of the row
+)
+
+// complete sets what the options leave open. BuiltIn, where it is not nil, is why a batch
+// size is built in.
+func (b *build) complete(builtIn *passes.UnsuitableError) {
+	normalised, backboneOnly := hasBatchNorm(b.m), b.Freeze == "backbone"
+	d := defaults[slices.IndexFunc(defaults, func(d defaultsOf) bool {
+		return d.bottleneck == b.Bottleneck && d.backboneOnly == backboneOnly && (d.normalised == normalised || d.backboneOnly)
+	})]
+	b.Opt.Kind = cmp.Or(b.Opt.Kind, d.optimizer)
+	b.Opt.WeightDecay, b.Opt.ClipNorm = decayOf[b.Opt.Kind], d.clip
+	if b.Decay != nil {
+		b.Opt.WeightDecay = *b.Decay
+	}
+	if b.Clip != nil {
+		b.Opt.ClipNorm = *b.Clip
+	}
+	given := b.Rate != 0
+	switch {
+	case given:
+	case b.Opt.Kind != d.optimizer:
+		b.Rate = rateOf[b.Opt.Kind]
+	case d.fanIn > 0:
+		b.Rate = d.rate * min(1, d.fanIn/float64(unitFanIn(b.m)))
+	default:
+		b.Rate = d.rate
+	}
+	usual := defaultBatch(b.m, b.Images)
+	if builtIn == nil {
+		b.Batch = cmp.Or(b.Batch, usual)
+		return
+	}
+	// As many images a step, which move the weights together as far as they would as part
+	// of a larger batch, and running statistics, since those of one image are none.
+	dims, _ := b.m.Graph.Feeds()[0].Shape()
+	b.Batch = int(dims[0].N)
+	if !given {
+		b.Rate *= min(1, float64(b.Batch)/float64(usual))
+	}
+	b.Statistics = cmp.Or(b.Statistics, "running")
+	b.Notice("%v; as it is, a step takes %d", builtIn, b.Batch)
+}
+
+// hasBatchNorm reports whether the model's own layers are normalised.
+func hasBatchNorm(m *ir.Model) bool {
+	return slices.ContainsFunc(m.Graph.Nodes(), func(n *ir.Node) bool {
+		return n.Op == "BatchNormalization" && !strings.HasPrefix(n.Name, bottleneck.UnitName)
+	})
+}
+
+// unitFanIn is how many elements an output of the bottleneck's widest reduction reads.
+func unitFanIn(m *ir.Model) int64 {
+	most := int64(1)
+	for _, unit := range []string{"reduce.channel", "reduce.spatial"} {
+		if v := m.Graph.Value(bottleneck.UnitName + unit + ".weight"); v != nil && v.Init() != nil {
+			d := v.Init().Dims() // [out, in, k, k]
+			most = max(most, d[1]*d[2]*d[3])
+		}
+	}
+	return most
+}
+
+// defaultBatch is 64 for inputs of at most 64 x 64, 16 for larger ones, and not more than
+// there are images.
+func defaultBatch(m *ir.Model, images int) int {
+	n := 64
+	if dims, ok := m.Graph.Feeds()[0].Shape(); ok {
+		area := int64(1)
+		for _, d := range dims[1:] {
+			area *= max(d.N, 1)
+		}
+		if area > 3*64*64 {
+			n = 16
+		}
+	}
+	return min(n, images)
+}
+
+// trained tells which weights Freeze leaves to change.
+func (b *build) trained() (func(name string) bool, error) {
+	own := map[string]bool{}
+	for _, v := range Parameters(b.m.Graph) {
+		own[v.Name()] = true
+	}
+	switch b.Freeze {
+	case "backbone":
+		return func(name string) bool { return own[name] && strings.HasPrefix(name, bottleneck.UnitName) }, nil
+	case "mobile", "cloud":
+		mobile, err := bottleneck.MobileSideOf(b.m)
+		if err != nil {
+			return nil, err
+		}
+		return func(name string) bool { return own[name] && mobile[name] == (b.Freeze == "cloud") }, nil
+	}
+	return func(name string) bool { return own[name] }, nil
+}

@@ -1,0 +1,114 @@
+package grad
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+)
+
+// target tells the loss which tensors it compares, and p the outputs to judge by. Of a
+// teacher's network, which is put beside the student, what both compute from weights that
+// do not change is computed once.
+func (b *build) target(ctx context.Context, o *Options, heads []*Scores, p *Program) error {
+	beside := &teacherBeside{}
+	if b.teacher != nil {
+		var err error
+		if beside, err = b.graft(ctx, o, int(heads[0].Classes)); err != nil {
+			return err
+		}
+	}
+	for i, h := range heads {
+		judged, head := Judged{Output: h.Output.Name(), Scores: h.Name()}, Head{Scores: h.Value.Name()}
+		if b.Distilled || i > 0 {
+			theirs := beside.same(h, i == 0)
+			switch {
+			case i == 0 && theirs.Classes != h.Classes:
+				return passes.Unsuitable("option teacher", "its output %q is %d wide, the model's %d", theirs.Output.Name(), theirs.Classes, h.Classes)
+			case theirs == nil || theirs.Classes != h.Classes:
+				b.Notice("output %q is left out, and may change with the weights: the teacher has no such output with scores of %d classes", h.Output.Name(), h.Classes)
+				continue
+			}
+			judged.Taught, judged.Teacher = true, theirs.Name()
+			head.Teacher = b.keep(beside.at[theirs.Value.Name()])
+		}
+		b.keep(h.Value)
+		p.Judged = append(p.Judged, judged)
+		o.Targets.Heads = append(o.Targets.Heads, head)
+	}
+	feature := beside.at[b.Cut] // another network's tensors have other names
+	if !b.Distilled || !b.Bottleneck || feature == nil {
+		o.Loss.FeatureWeight = 0
+	}
+	if o.Loss.FeatureWeight > 0 {
+		anatomy, err := bottleneck.Anatomy(b.m)
+		if err != nil {
+			return err
+		}
+		o.Targets.Restored, o.Targets.Feature = b.keep(anatomy.Restored), b.keep(feature)
+	}
+	if slices.ContainsFunc(p.Judged, func(j Judged) bool { return j.Taught }) {
+		p.Teacher = b.teacher.Clone()
+		if _, err := b.prepare(ctx, p.Teacher); err != nil {
+			return err
+		}
+	}
+	return b.m.Graph.Sort()
+}
+
+// keep makes v an output, so that it keeps its name whatever passes do to the network;
+// the step has other outputs. It returns the name.
+func (b *build) keep(v *ir.Value) string {
+	if !v.IsOutput() {
+		b.m.Graph.AddOutput(v, nil)
+	}
+	return v.Name()
+}
+
+// teacherBeside is a teacher's network beside the one that learns.
+type teacherBeside struct {
+	heads []*Scores
+	at    map[string]*ir.Value // its tensors there, by their names
+}
+
+// same returns the teacher's output of a name or, for the first, its own first.
+func (t *teacherBeside) same(h *Scores, first bool) *Scores {
+	i := slices.IndexFunc(t.heads, func(s *Scores) bool { return s.Output.Name() == h.Output.Name() })
+	switch {
+	case i >= 0:
+		return t.heads[i]
+	case first:
+		return t.heads[0]
+	}
+	return nil
+}
+
+// graft puts the teacher beside the student.
+func (b *build) graft(ctx context.Context, o *Options, classes int) (*teacherBeside, error) {
+	teacher, whose := b.teacher.Clone(), "option teacher"
+	if b.OwnTeacher { // of the prepared network, so that names and constants are the same
+		teacher, whose = b.m.Clone(), "the network as it was, which teaches"
+		if b.Bottleneck {
+			if err := bottleneck.Bypass(teacher); err != nil {
+				return nil, err
+			}
+		}
+	} else if _, err := b.prepare(ctx, teacher); err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	heads, err := Logits(Want{Output: b.Output, Classes: classes, Optional: true}, teacher)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != o.Input {
+		return nil, passes.Unsuitable(whose, "its input is called %q, the model's %q", in[0].Name(), o.Input)
+	}
+	at, err := Graft(b.m, teacher, "teacher.", func(name string) bool { return !o.Train(name) })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	return &teacherBeside{heads.Scores, at}, nil
+}
