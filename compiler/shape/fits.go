@@ -8,7 +8,7 @@ import (
 
 // CheckUses checks of every node of m, those of bodies and functions included,
 // that the operator exists in the operator set that is imported and that it has
-// as many inputs and outputs as that takes. Operators without a row pass.
+// as many inputs and outputs as that takes, those that it needs among them. Operators without a row pass.
 func CheckUses(m *ir.Model) error {
 	functions := make(map[ir.FunctionID]bool, len(m.Functions))
 	for _, f := range m.Functions {
@@ -57,6 +57,19 @@ func (op *Op) fits(n *ir.Node, version int64) error {
 	}
 	if out := n.NumOutputs(); out < op.Out.Min || op.Out.Max >= 0 && given(out, n.Output) > op.Out.Max {
 		return fmt.Errorf("%s: expected %v outputs, found %d", n.Label(), op.Out, out)
+	}
+	if op.Domain != "" { // which inputs others may omit, no specification says
+		return nil
+	}
+	for i := op.Omits; i < op.In.Min; i++ {
+		if n.Input(i) == nil {
+			return fmt.Errorf("%s: expected input %d, found it omitted", n.Label(), i)
+		}
+	}
+	for i := range op.Out.Min {
+		if n.Output(i) == nil {
+			return fmt.Errorf("%s: expected output %d, found it omitted", n.Label(), i)
+		}
 	}
 	return nil
 }

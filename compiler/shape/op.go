@@ -18,6 +18,9 @@ type Op struct {
 	// In and Out are the numbers of inputs and outputs that operator sets 7 and
 	// newer allow.
 	In, Out Arity
+	// Omits counts the inputs at the front that may be omitted though In.Min counts
+	// them.
+	Omits int
 
 	Class   Class
 	Depends Depends

@@ -146,7 +146,7 @@ var controlOps = group(Op{
 	Half: Never, Magnitude: Rounds, macs: free,
 }, []Op{
 	{Name: "If", Since: since(1, 11, 13, 16, 19, 21, 23, 24, 25), In: exactly(1), infer: ifRule, Inputs: takes(Setting)},
-	{Name: "Loop", Since: since(1, 11, 13, 16, 19, 21, 23, 24, 25), In: atLeast(2), infer: loop, Inputs: takes(Setting, Setting, Data)},
+	{Name: "Loop", Since: since(1, 11, 13, 16, 19, 21, 23, 24, 25), In: atLeast(2), Omits: 2, infer: loop, Inputs: takes(Setting, Setting, Data)},
 	{Name: "Scan", Since: since(8, 9, 11, 16, 19, 21, 23, 24, 25), In: atLeast(1), infer: scan},
 	{Name: "SequenceMap", Since: since(17), In: atLeast(1), infer: sequenceMap},
 })

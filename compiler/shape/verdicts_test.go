@@ -41,6 +41,12 @@ var verdicts = []struct{ name, graph string }{
 	{"too few outputs", `g (float[4] x) => (float[1] y) <int64[1] k = {1}> { y = TopK (x, k) }`},
 	{"too many outputs", `g (float[2] x) => (float[2] y) { y, z = Relu (x) }`},
 	{"an omitted input at the end", `g (float[2] x) => (float[2] y) { y = Clip (x, , ) }`},
+	{"an input that it needs omitted at the end", `g (float[2] x) => (float[2] y) { y = Add (x, ) }`},
+	{"an input that it needs omitted before others", `g (float[1,1,2,2] x) => (float[1,1,2,2] y) <float[1] b = {1}> { y = Conv (x, , b) }`},
+	{"the first input omitted", `g (float[2] x) => (float[2] y) <float lo = {0}> { a = Clip ( , lo) y = Add (x, a) }`},
+	{"an input of many omitted", `g (float[2] x) => (float[2] y) { y = Sum (x, , x) }`},
+	{"sizes of a Resize without scales", `g (float[1,1,2,2] x) => (float[1,1,4,4] y) <int64[4] s = {1, 1, 4, 4}> { y = Resize (x, , , s) }`},
+	{"an output that is not wanted", `g (float[4] x) => (int64[1] y) <int64[1] k = {1}> { , y = TopK (x, k) }`},
 	{"an operator of a later set", `g (float[2] x) => (float[2] y) { y = Gelu (x) }`},
 	{"too few inputs in a body", `g (float[2] x, bool k) => (float[2] y) {
 		y = If (k) <then_branch = p () => (float[2] t) { t = Add (x) }, else_branch = q () => (float[2] t) { t = Relu (x) }> }`},
