@@ -4,23 +4,8 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
-
-// nonNegativeOps never give a negative number.
-var nonNegativeOps = []string{
-	"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Exp", "Abs", "Sqrt", "ReduceL1", "ReduceL2",
-	"ReduceSumSquare", "GlobalLpPool", "LpPool",
-}
-
-// keepSignOps give no negative number where none of the inputs they compute
-// with can be negative; the list says which inputs those are, all where it is
-// empty.
-var keepSignOps = map[string][]int{
-	"MaxPool": {0}, "AveragePool": {0}, "GlobalAveragePool": {0}, "GlobalMaxPool": {0}, "Identity": {0}, "Dropout": {0},
-	"Transpose": {0}, "Reshape": {0}, "Flatten": {0}, "Squeeze": {0}, "Unsqueeze": {0}, "Slice": {0}, "Gather": {0},
-	"Split": {0}, "DepthToSpace": {0}, "SpaceToDepth": {0}, "Expand": {0}, "Tile": {0},
-	"Concat": {}, "Add": {}, "Mul": {}, "Div": {}, "Sum": {}, "Mean": {}, "Max": {}, "Min": {},
-}
 
 // canBeNegative reports whether float value v may hold a negative number, as far
 // as the operators before it tell.
@@ -45,30 +30,39 @@ func negative(v *ir.Value, visit func(*ir.Value) bool) bool {
 		return err != nil || slices.ContainsFunc(f, func(x float32) bool { return !(x >= 0) })
 	}
 	n := v.Producer()
-	if n == nil || n.Domain != "" || v.Index() != 0 && n.Op != "Split" {
+	if n == nil {
 		return true
 	}
-	if slices.Contains(nonNegativeOps, n.Op) {
+	op := shape.Of(n)
+	if v.Index() != 0 && op.Class != shape.Move {
+		return true
+	}
+	switch op.Sign {
+	case shape.NonNegative:
 		return false
-	}
-	switch n.Op {
-	case "Clip":
-		return !(clipBound(n, 1, "min", -1) >= 0 && clipBound(n, 2, "max", 1) >= 0)
-	case "ThresholdedRelu":
-		return n.Float("alpha", 1) < 0
-	case "Cast": // narrow integers wrap
-		return !ir.DType(n.Int("to", 0)).IsFloat() || visit(n.Input(0))
-	}
-	inputs, ok := keepSignOps[n.Op]
-	if !ok {
-		return true
-	}
-	for i, x := range n.Inputs() {
-		if x != nil && (len(inputs) == 0 || slices.Contains(inputs, i)) && visit(x) {
-			return true
+	case shape.SignOfInputs:
+		for i, x := range n.Inputs() {
+			if r := op.Role(i); x != nil && (r == shape.Data || r == shape.Operand || r == shape.Number) && visit(x) {
+				return true
+			}
 		}
+		return false
+	case shape.SignByNode:
+		return negativeOps[n.Op](n, visit)
 	}
-	return false
+	return true
+}
+
+// negativeOps tell of the operators whose rows leave it to them whether their first
+// output may hold a negative number.
+var negativeOps = map[string]func(n *ir.Node, visit func(*ir.Value) bool) bool{
+	"Clip": func(n *ir.Node, _ func(*ir.Value) bool) bool {
+		return !(clipBound(n, 1, "min", -1) >= 0 && clipBound(n, 2, "max", 1) >= 0)
+	},
+	"ThresholdedRelu": func(n *ir.Node, _ func(*ir.Value) bool) bool { return n.Float("alpha", 1) < 0 },
+	"Cast": func(n *ir.Node, visit func(*ir.Value) bool) bool { // narrow integers wrap
+		return !ir.DType(n.Int("to", 0)).IsFloat() || visit(n.Input(0))
+	},
 }
 
 // clipBound returns a bound of a Clip: an attribute up to opset 10, an input

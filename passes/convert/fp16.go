@@ -2,7 +2,6 @@ package convert
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxpb"
@@ -25,20 +24,6 @@ var HalfPrecision = passes.Pass{
 	Retypes:  true,
 	Run:      halfPrecision,
 }
-
-// halfOps are the operators that take float16 in every operator set from 7 on.
-var halfOps = []string{
-	"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
-	"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Elu",
-	"Selu", "Softmax", "LogSoftmax", "Exp", "Log", "Sqrt", "Pow", "Abs", "Neg", "Reciprocal", "Erf", "Add", "Sub", "Mul",
-	"Div", "Sum", "Mean", "Max", "Min", "Concat", "Split", "Slice", "Pad", "Transpose", "Reshape", "Flatten", "Squeeze",
-	"Unsqueeze", "Expand", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
-	"ReduceSum", "ReduceMax", "ReduceMin", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth", "Gather", "Where",
-	"Dropout", "Tile",
-}
-
-// floatInputs are inputs that are float32 whatever the others are.
-var floatInputs = map[string][]int{"Resize": {1, 2}, "Upsample": {1}, "Dropout": {1}}
 
 func halfPrecision(m *ir.Model) (int, error) {
 	info, err := shape.Infer(m, shape.Options{})
@@ -88,11 +73,9 @@ func (h halver) single(v *ir.Value) bool {
 func (h halver) choose(nodes []*ir.Node) {
 	wide := wideNodes(h.Graph)
 	for _, n := range nodes {
-		if n.Domain != "" || !slices.Contains(halfOps, n.Op) || bottleneck.OfQuantiser(n) || !h.single(n.Output(0)) || wide[n] {
+		since := shape.Of(n).Half
+		if since == shape.Never || h.Opset < int64(since) || bottleneck.OfQuantiser(n) || !h.single(n.Output(0)) || wide[n] {
 			continue
-		}
-		if n.Op == "Clip" && h.Opset < 11 || n.Op == "Max" && h.Opset < 8 || n.Op == "Min" && h.Opset < 8 {
-			continue // float32 only, or in no runtime
 		}
 		h.nodes[n] = true
 		for i, v := range n.Outputs() {
@@ -108,7 +91,7 @@ func (h halver) rewire(n *ir.Node) error {
 	for i, v := range n.Inputs() {
 		switch {
 		case !h.single(v):
-		case h.nodes[n] && !slices.Contains(floatInputs[n.Op], i):
+		case h.nodes[n] && shape.Of(n).Role(i) != shape.Setting:
 			if !h.half[v] {
 				n.SetInput(i, h.to(v, ir.Float16))
 			}

@@ -5,41 +5,23 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/x448/float16"
 )
-
-// wideOps have results far from 1 where their inputs are not: squares,
-// exponentials, sums. float16 ends at 65504 and at 6e-8.
-var wideOps = []string{"Exp", "Pow", "Reciprocal", "ReduceSum", "ReduceSumSquare", "ReduceL2", "ReduceLogSumExp"}
-
-// wideReaders compute in float32 where they read a wide value: they are cheap.
-// What they hand on is as wide, but for the operators in settling. Others read
-// such a value rounded to float16.
-var wideReaders = []string{
-	"Abs", "Add", "Clip", "Concat", "Div", "Expand", "Flatten", "Gather", "GlobalAveragePool", "Identity", "Log", "Max", "Mean",
-	"Min", "Mul", "Neg", "ReduceMax", "ReduceMean", "ReduceMin", "Relu", "Reshape", "Slice", "Split", "Sqrt", "Squeeze", "Sub",
-	"Sum", "Tile", "Transpose", "Unsqueeze", "Where", "Softmax", "LogSoftmax", "Sigmoid", "Tanh",
-}
-
-// settling are those whose results are near 1 again: x / sqrt(mean + epsilon),
-// the Softmax of masked scores.
-var settling = []string{"Mul", "Div", "Clip", "Log", "Softmax", "LogSoftmax", "Sigmoid", "Tanh"}
 
 // wideNodes returns the nodes of g that have to compute in float32: those that
 // read a constant that float16 cannot hold (an epsilon of 1e-8, a mask of -1e9),
 // those whose results it cannot hold, and what reads them until the numbers are
-// near 1 again.
+// near 1 again. Those nodes are cheap; others read such numbers rounded to float16.
 func wideNodes(g *ir.Graph) map[*ir.Node]bool {
 	nodes, values := map[*ir.Node]bool{}, map[*ir.Value]bool{}
 	for _, n := range g.Nodes() {
-		if n.Domain != "" {
-			continue
-		}
-		reader := slices.Contains(wideReaders, n.Op)
-		makes := slices.Contains(wideOps, n.Op) || n.Op == "Mul" && n.Input(0) == n.Input(1) || hasWideConstant(n, reader)
+		results := shape.Of(n).Magnitude
+		reader := results == shape.Carries || results == shape.Settles
+		makes := results == shape.Widens || n.Op == "Mul" && n.Input(0) == n.Input(1) || hasWideConstant(n, reader)
 		reads := reader && slices.ContainsFunc(n.Inputs(), func(v *ir.Value) bool { return values[v] })
 		nodes[n] = makes || reads
-		if makes || reads && !slices.Contains(settling, n.Op) {
+		if makes || reads && results != shape.Settles {
 			for _, v := range n.Outputs() {
 				values[v] = v != nil
 			}

@@ -134,8 +134,7 @@ type batcher struct {
 func (b *batcher) round() (bool, error) {
 	pending := map[*ir.Value]bool{}
 	for _, n := range b.Graph.Nodes() {
-		row := shape.Lookup(n.Domain, n.Op)
-		if !slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return b.batched[v] }) || row != nil && row.Depends == shape.OnShape {
+		if !slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return b.batched[v] }) || shape.Of(n).Depends == shape.OnShape {
 			continue
 		}
 		wait := slices.ContainsFunc(n.Reads(), func(v *ir.Value) bool { return pending[v] })

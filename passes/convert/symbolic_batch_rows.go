@@ -2,7 +2,6 @@ package convert
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -11,55 +10,33 @@ import (
 
 // rowRule says why node n, whose input i has the batch in axis, does not treat
 // the images of a batch one by one; "" where it does. Where the batch is in the
-// outputs was found out before, and that the rows of an image stay as many. Operators of
-// other domains than ai.onnx are called DOMAIN:OP.
+// outputs was found out before, and that the rows of an image stay as many.
 type rowRule func(b *batcher, n *ir.Node, i, axis int) string
 
-// rowRules are the operators that treat the images one by one, on a condition.
-var rowRules = map[string]rowRule{
-	"Reshape": order, "Flatten": order, "Squeeze": order, "Unsqueeze": order,
-
-	"Gemm": gemmRows,
-
-	"Softmax": softmaxRows, "LogSoftmax": softmaxRows, "Hardmax": softmaxRows,
-	"Concat": concatRows, "Split": onlyAxis(0), "Gather": onlyAxis(0), "GatherElements": onlyAxis(0), "ArgMax": onlyAxis(0),
-	"ArgMin": onlyAxis(0), "TopK": onlyAxis(-1), "LpNormalization": onlyAxis(-1), "LayerNormalization": trailingRows,
-
-	"Slice": sliceRows, "Pad": padRows,
-
-	"Transpose": data, "Tile": data, "Expand": data, "Clip": data, "Dropout": data,
-	"QuantizeLinear": data, "DequantizeLinear": data, "ReduceL1": data, "ReduceL2": data, "ReduceLogSum": data,
-	"ReduceLogSumExp": data, "ReduceMax": data, "ReduceMean": data, "ReduceMin": data, "ReduceProd": data,
-	"ReduceSum": data, "ReduceSumSquare": data,
-
-	"Conv": inFront, "ConvTranspose": inFront, "ConvInteger": inFront, "QLinearConv": inFront, "DeformConv": inFront,
-	"MaxPool": inFront, "AveragePool": inFront, "LpPool": inFront, "GlobalMaxPool": inFront, "GlobalAveragePool": inFront,
-	"GlobalLpPool": inFront, "BatchNormalization": inFront, "InstanceNormalization": inFront, "GroupNormalization": inFront,
-	"LRN": inFront, "Resize": resizeRows, "Upsample": inFront, "DepthToSpace": inFront, "SpaceToDepth": inFront,
-
-	"com.microsoft:QLinearAdd": aligned, "com.microsoft:QLinearMul": aligned, "com.microsoft:QLinearSigmoid": aligned,
-	"com.microsoft:QLinearLeakyRelu": aligned, "com.microsoft:QLinearAveragePool": inFront, "com.microsoft:QLinearGlobalAveragePool": inFront,
+// rowRules are those of the conditions that rows of the operator table state.
+var rowRules = map[shape.Batch]rowRule{
+	shape.BatchAligned: aligned,
+	shape.BatchFirst:   data,
+	shape.BatchLeading: inFront,
+	shape.BatchInOrder: order,
+	shape.BatchAcross: func(b *batcher, n *ir.Node, i, axis int) string {
+		return onlyAxis(shape.Of(n).Axis)(b, n, i, axis)
+	},
+	shape.BatchByNode: func(b *batcher, n *ir.Node, i, axis int) string { return nodeRules[n.Op](b, n, i, axis) },
 }
 
-// alignedOps broadcast their inputs, element by element or, as MatMul, by rows
-// and columns; a sum over the batch has lost it.
-var alignedOps = []string{
-	"Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "Cast", "Ceil", "Celu", "Cos", "Cosh",
-	"Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
-	"IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
-	"PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign",
-	"Sqrt", "Sub", "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
+// nodeRules are those of the operators whose rows leave it to them.
+var nodeRules = map[string]rowRule{
+	"Concat": concatRows, "Gemm": gemmRows, "LayerNormalization": trailingRows, "Pad": padRows, "Resize": resizeRows, "Slice": sliceRows,
+	"Softmax": softmaxRows, "LogSoftmax": softmaxRows, "Hardmax": softmaxRows,
+
+	"JpegRoundTrip": func(b *batcher, n *ir.Node, _, axis int) string { return inFront(b, n, 0, axis) }, // tiles and ranges
 }
 
 // checkRows fails unless n treats the images of a batch one by one.
 func (b *batcher) checkRows(n *ir.Node) error {
-	rule := rowRules[strings.TrimPrefix(n.Domain+":"+n.Op, ":")]
-	if n.Domain == "" && slices.Contains(alignedOps, n.Op) {
-		rule = aligned
-	}
-	if n.Domain == shape.CodecDomain && n.Op == "JpegRoundTrip" {
-		rule = func(b *batcher, n *ir.Node, _, axis int) string { return inFront(b, n, 0, axis) } // tiles and ranges
-	}
+	op := shape.Of(n)
+	rule := rowRules[op.Batch]
 	if rule == nil {
 		return b.refuse(n, "bnc does not know that %s treats the images of a batch one by one", n.Op)
 	}
@@ -82,7 +59,7 @@ func (b *batcher) checkRows(n *ir.Node) error {
 		if reason := rule(b, n, i, axis); reason != "" {
 			return b.refuse(n, "%s", reason)
 		}
-		if _, out, ok := b.axis(n.Output(0)); ok && !out.Equal(rows) && !isOrder(n.Op) {
+		if _, out, ok := b.axis(n.Output(0)); ok && !out.Equal(rows) && op.Batch != shape.BatchInOrder {
 			return b.refuse(n, "%q with %v rows an image becomes %v rows", v.Name(), rows, out)
 		}
 	}
@@ -97,10 +74,6 @@ func (b *batcher) describe(vs []*ir.Value) string {
 		}
 	}
 	return strings.Join(texts, ", ")
-}
-
-func isOrder(op string) bool {
-	return op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze"
 }
 
 // order: an image's elements stay together as long as what is before the batch
@@ -192,7 +165,7 @@ func inFront(b *batcher, n *ir.Node, i, axis int) string {
 }
 
 // aligned: counted from the last one, as broadcasting does, the batch stays in
-// its axis.
+// its axis. A sum over it, as MatMul's, has lost it.
 func aligned(b *batcher, n *ir.Node, i, axis int) string {
 	from, _ := b.info.Of(n.Input(i)).Rank()
 	to, _ := b.info.Of(n.Output(0)).Rank()

@@ -52,9 +52,9 @@ func foldNode(n *ir.Node, info *shape.Info) (*ir.Tensor, error) {
 		dims, _ := t.Shape()
 		return ir.NewTensor(ir.Int64, dims, ir.Int64s(numbers...).Raw), nil
 	}
-	fold := folders[n.Op]
+	fold := folderOf(n)
 	dims, static := t.Shape()
-	if n.Domain != "" || fold == nil || !static || t.DType.Bits() < 8 {
+	if fold == nil || !static || t.DType.Bits() < 8 {
 		return nil, nil
 	}
 	if n, known := t.Elements().Int(); !known || n > maxFolded/(t.DType.Bits()/8) {
@@ -68,15 +68,20 @@ func foldNode(n *ir.Node, info *shape.Info) (*ir.Tensor, error) {
 	return fold(n, dims)
 }
 
-// folders compute a node's constant of the given dims, nil where it is none.
-var folders = map[string]func(n *ir.Node, dims []int64) (*ir.Tensor, error){
-	"Constant":        func(n *ir.Node, dims []int64) (*ir.Tensor, error) { return n.Output(0).Const(), nil },
-	"ConstantOfShape": foldConstantOfShape,
-	"Identity":        foldReshape,
-	"Reshape":         foldReshape,
-	"Flatten":         foldReshape,
-	"Squeeze":         foldReshape,
-	"Unsqueeze":       foldReshape,
+// folder computes a node's constant of the given dims, nil where it is none.
+type folder func(n *ir.Node, dims []int64) (*ir.Tensor, error)
+
+// folderOf returns what computes n's constant, nil where nothing does.
+func folderOf(n *ir.Node) folder {
+	switch op := shape.Of(n); {
+	case n.Domain == "" && n.Op == "Constant":
+		return func(n *ir.Node, dims []int64) (*ir.Tensor, error) { return n.Output(0).Const(), nil }
+	case n.Domain == "" && n.Op == "ConstantOfShape":
+		return foldConstantOfShape
+	case op.Class == shape.View, op.Class == shape.Copy && op.Deterministic():
+		return foldReshape
+	}
+	return nil
 }
 
 func foldReshape(n *ir.Node, dims []int64) (*ir.Tensor, error) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 )
 
@@ -33,21 +34,15 @@ func Identities(keep ...string) passes.Pass {
 // passesOn reports whether output 0 of n always equals input 0 and no other
 // output is read.
 func passesOn(n *ir.Node) bool {
-	if n.Domain != "" {
-		return false
-	}
 	for i, v := range n.Outputs() {
 		if i > 0 && v != nil && v.Used() {
 			return false
 		}
 	}
-	switch n.Op {
-	case "Identity":
-		return true
-	case "Dropout": // the training_mode input came with opset 12
-		return n.Input(2) == nil
-	case "Concat", "Sum", "Max", "Min", "Mean":
-		return n.NumInputs() == 1
+	op := shape.Of(n)
+	if op.Class == shape.Copy {
+		return n.Input(2) == nil // a Dropout's training_mode, which came with opset 12
 	}
-	return false
+	joins := op.In.Max < 0 && (op.Elementwise() || op.Class == shape.Move) // Sum, Max, Concat, ...
+	return joins && n.NumInputs() == 1
 }
