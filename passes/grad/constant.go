@@ -15,7 +15,7 @@ type Left struct {
 	Reason string
 }
 
-// noWeight says why the constant operand i of n, an operator of shiftInputs, is not
+// noWeight says why the constant operand i of n, an operand of arithmetic, is not
 // taken for a weight; "" where it is one. A file does not tell parameters from masks,
 // positions and anchors, so this goes, in this order, by
 //

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // Layout is the order of activations in memory.
@@ -122,7 +123,7 @@ func lower(b *builder, layout Layout) {
 	var dead []*ir.Node
 	for _, n := range b.g.Nodes() {
 		l.prefix = first(n) + "."
-		if convert := converters[key{n.Domain, n.Op}]; convert != nil && l.worthwhile(n) {
+		if convert := converterOf(n); convert != nil && l.worthwhile(n) {
 			if outs := convert(l, n); outs != nil {
 				l.gone[n] = true
 				dead = append(dead, n)
@@ -239,7 +240,7 @@ func (b *builder) typeOf(v *ir.Value) ir.DType {
 	return b.info.Of(v).DType
 }
 
-// converters are the nodes that have a form in CHWN.
+// converters are the nodes that have a form of their own in CHWN.
 var converters = map[key]converter{
 	{"", "BatchNormalization"}: batchNormCHWN,
 	{Domain, batchNormTrain}:   batchNormTrainCHWN,
@@ -255,14 +256,15 @@ var converters = map[key]converter{
 	{"", "Expand"}:             expandCHWN,
 }
 
-func init() {
-	for _, op := range []string{
-		"Identity", "Neg", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Erf", "Gelu", "Swish", "Mish",
-		"Softplus", "Softsign", "Exp", "Log", "Sqrt", "Abs", "Reciprocal", "Sign", "Floor", "Cast",
-		"Add", "Sub", "Mul", "Div", "Pow", "Sum", "Mean", "Max", "Min", "Where", "PRelu", "Greater", "Less", "Equal",
-	} {
-		converters[key{"", op}] = pointwise
+// converterOf returns the form that n has in CHWN, nil where it has none.
+func converterOf(n *ir.Node) converter {
+	if c := converters[key{n.Domain, n.Op}]; c != nil {
+		return c
 	}
+	if n.Domain == "" && shape.Of(n).Elementwise() {
+		return pointwise
+	}
+	return nil
 }
 
 // pointwise computes each element from those at the same place.

@@ -240,15 +240,22 @@ func follows(v *ir.Value, values map[*ir.Value]bool) bool {
 func origin(v *ir.Value) *ir.Value {
 	for {
 		n := v.Producer()
-		if n == nil || n.Domain != "" || v.Index() != 0 || !slices.Contains(transparent, n.Op) || n.Input(0) == nil {
+		if n == nil || v.Index() != 0 || !transparent(n) || n.Input(0) == nil {
 			return v
 		}
 		v = n.Input(0)
 	}
 }
 
-// transparent operators leave the order of an image's scores as it is.
-var transparent = []string{"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Dropout"}
+// transparent reports whether n's operator leaves the order of an image's scores as it
+// is.
+func transparent(n *ir.Node) bool {
+	switch shape.Of(n).Class {
+	case shape.Copy, shape.View, shape.Conversion:
+		return n.Domain == ""
+	}
+	return false
+}
 
 // scoresOf looks through the transparent nodes before an output, up to a
 // softmax. It returns why there are no scores.
@@ -273,7 +280,7 @@ func scoresOf(out *ir.Value, info *shape.Info, opset int64) (s *Scores, reason s
 		case n.Op == "TopK":
 			s = &Scores{Output: out, Sorted: true}
 			continue
-		case slices.Contains(transparent, n.Op) && n.Input(0) != nil:
+		case transparent(n) && n.Input(0) != nil:
 			continue
 		}
 		if s.Value == nil {

@@ -22,7 +22,7 @@ func visiblyNone(v *ir.Value) string {
 			return fmt.Sprintf("it is %s, whose range is bounded, as of coordinates", n.Label())
 		case n.Op == "LpNormalization" && n.Int("p", 2) == 2, normalised(n):
 			return fmt.Sprintf("its vectors are divided by their lengths by %s, as embeddings are", n.Label())
-		case slices.Contains(transparent, n.Op):
+		case transparent(n):
 			v = n.Input(0)
 		case slices.Contains([]string{"Mul", "Div", "Add", "Sub"}, n.Op) && n.Input(1).Const() != nil:
 			v, scaled = n.Input(0), true
@@ -49,8 +49,9 @@ func normalised(n *ir.Node) bool {
 }
 
 // throughLengths are the operators that exporters put between the sum of the squares and
-// the division: roots, what keeps the divisor from 0, and what gives it x's shape.
-var throughLengths = []string{"Sqrt", "Pow", "Reciprocal", "Clip", "Max", "Add", "Expand", "Unsqueeze", "Reshape", "Squeeze", "Cast", "Identity"}
+// the division: roots, what keeps the divisor from 0, and beside what is transparent what
+// gives it x's shape.
+var throughLengths = []string{"Sqrt", "Pow", "Reciprocal", "Clip", "Max", "Add", "Expand"}
 
 // isLength reports whether v is computed from the Euclidean length of vectors that are
 // computed as x is.
@@ -66,7 +67,7 @@ func isLength(v, x *ir.Value) bool {
 			return root && origin(n.Input(0)) == origin(x)
 		case n.Op == "ReduceSum":
 			return root && ancestors(n.Input(0))[origin(x)]
-		case !slices.Contains(throughLengths, n.Op):
+		case !transparent(n) && !slices.Contains(throughLengths, n.Op):
 			return false
 		}
 		v = n.Input(0)

@@ -3,9 +3,9 @@ package grad
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // OwnWeights gives readers of one constant that learn separately a copy each, and
@@ -48,7 +48,7 @@ func OwnWeights(m *ir.Model) (int, error) {
 			if v == nil || v.Graph() != g || v.IsInput() || len(v.Uses()) < 2 && !v.IsOutput() {
 				continue
 			}
-			t, role := v.Const(), roleOf(n, i)
+			t, role := v.Const(), readsAs(n, i)
 			if t == nil || !t.DType().IsFloat() {
 				continue
 			}
@@ -73,24 +73,19 @@ func OwnWeights(m *ir.Model) (int, error) {
 	return copies, nil
 }
 
-// roleOf says what a constant is to n as its input i, where it may be a weight or
+// readsAs says what a constant is to n as its input i, where it may be a weight or
 // follows one; "" elsewhere.
-func roleOf(n *ir.Node, i int) string {
-	switch {
-	case n.Domain != "" || strings.HasPrefix(n.Name, quantiserPrefix):
-		return ""
-	case slices.Contains(kernelInputs[n.Op], i):
+func readsAs(n *ir.Node, i int) string {
+	switch roleOf(n, i) {
+	case shape.Kernel:
 		return "kernel"
-	case slices.Contains(weightInputs[n.Op], i), n.Op == "BatchNormalization" && i > 2: // its statistics
+	case shape.Weight, shape.Statistic:
 		return fmt.Sprint(n.Op, " ", i)
-	case slices.Contains(shiftInputs[n.Op], i):
+	case shape.Operand:
 		return n.Op
 	}
 	return ""
 }
-
-// kernelInputs are those of weightInputs that hold kernels and matrices.
-var kernelInputs = map[string][]int{"Conv": {1}, "ConvTranspose": {1}, "Gemm": {1}, "MatMul": {0, 1}}
 
 // uniform reports whether all elements of t are the same.
 func uniform(t *ir.Tensor) (bool, error) {

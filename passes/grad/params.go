@@ -6,20 +6,8 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
-
-// weightInputs tells which inputs of an operator are weights where they are
-// constant.
-var weightInputs = map[string][]int{
-	"Conv": {1, 2}, "ConvTranspose": {1, 2}, "Gemm": {1, 2}, "MatMul": {0, 1}, "PRelu": {1},
-	"BatchNormalization": {1, 2}, "InstanceNormalization": {1, 2}, "LayerNormalization": {1, 2}, "GroupNormalization": {1, 2},
-}
-
-// shiftInputs are those of operators whose constant operand is a weight too,
-// where the other one depends on weights: the bias behind a MatMul, or a
-// normalisation that an exporter spelt out. Before the first weight such
-// constants are how the input is scaled.
-var shiftInputs = map[string][]int{"Add": {0, 1}, "Mul": {0, 1}, "Sub": {0, 1}, "Div": {1}}
 
 // Parameters returns the weights of a graph: the float32 initializers that
 // training may change, in the order in which nodes read them. Constants of a
@@ -41,30 +29,30 @@ func parameters(g *ir.Graph) (params []*ir.Value, left []Left) {
 	seen := map[*ir.Value]bool{}
 	depends := map[*ir.Value]bool{} // on a weight
 	for _, n := range g.Nodes() {
-		if n.Domain == "" && !strings.HasPrefix(n.Name, quantiserPrefix) {
-			at := weightInputs[n.Op]
-			if shifts := shiftInputs[n.Op]; shifts != nil && (depends[n.Input(0)] || depends[n.Input(1)]) {
-				at = shifts
+		// Before the first weight, operands of arithmetic are how the input is scaled.
+		shifts := slices.ContainsFunc(n.Inputs(), func(v *ir.Value) bool { return depends[v] })
+		for i, v := range n.Inputs() {
+			role := roleOf(n, i)
+			operand := role == shape.Operand
+			switch {
+			case v == nil || v.Init() == nil || v.Init().DType() != ir.Float32 || v.IsOutput():
+				continue
+			case role != shape.Kernel && role != shape.Weight && !operand, operand && (!shifts || v.Init().Len() < 2):
+				continue
 			}
-			for _, i := range at {
-				v := n.Input(i)
-				if v == nil || v.Init() == nil || v.Init().DType() != ir.Float32 || v.IsOutput() || shiftInputs[n.Op] != nil && v.Init().Len() < 2 {
+			if operand && !seen[v] {
+				if reason := noWeight(n, i); reason != "" {
+					if !slices.ContainsFunc(left, func(l Left) bool { return l.Value == v }) {
+						left = append(left, Left{v, reason})
+					}
 					continue
 				}
-				if shiftInputs[n.Op] != nil && !seen[v] {
-					if reason := noWeight(n, i); reason != "" {
-						if !slices.ContainsFunc(left, func(l Left) bool { return l.Value == v }) {
-							left = append(left, Left{v, reason})
-						}
-						continue
-					}
-				}
-				if !seen[v] {
-					seen[v] = true
-					params = append(params, v)
-				}
-				depends[v] = true
 			}
+			if !seen[v] {
+				seen[v] = true
+				params = append(params, v)
+			}
+			depends[v] = true
 		}
 		for _, v := range reads(n) {
 			if depends[v] {
@@ -78,9 +66,19 @@ func parameters(g *ir.Graph) (params []*ir.Value, left []Left) {
 	return params, left
 }
 
+// roleOf says what input i of n is to a network that learns: the role that the
+// operator's row has for it, none where nothing learns: in a bottleneck's quantiser, and
+// where gradients do not pass.
+func roleOf(n *ir.Node, i int) shape.Role {
+	if rules[key{n.Domain, n.Op}].vjp == nil || strings.HasPrefix(n.Name, quantiserPrefix) {
+		return 0
+	}
+	return shape.Of(n).Role(i)
+}
+
 // Untrainable returns the weights of convolutions and matrix products that training cannot
 // change: constants that other nodes compute, as DequantizeLinear, or of other elements
-// than float32.
+// than float32. The first of two matrices counts as activations.
 func Untrainable(g *ir.Graph) []*ir.Value {
 	learns, dependent := map[*ir.Value]bool{}, map[*ir.Value]bool{}
 	for _, v := range Parameters(g) {
@@ -91,8 +89,8 @@ func Untrainable(g *ir.Graph) []*ir.Value {
 	}
 	var fixed []*ir.Value
 	for _, n := range g.Nodes() {
-		if n.Domain == "" && slices.Contains([]string{"Conv", "ConvTranspose", "Gemm", "MatMul"}, n.Op) {
-			if w := n.Input(1); w != nil && !learns[w] && !dependent[w] {
+		for i, w := range n.Inputs() {
+			if i > 0 && w != nil && !learns[w] && !dependent[w] && roleOf(n, i) == shape.Kernel {
 				fixed = append(fixed, w)
 			}
 		}
