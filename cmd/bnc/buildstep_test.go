@@ -40,6 +40,9 @@ func bncProcess(t *testing.T, args ...string) *exec.Cmd {
 	return c
 }
 
+// bundleParts are the files of a bundle, without .onnx.
+var bundleParts = []string{"mobile", "cloud", "bottlenet"}
+
 // tree returns the contents of all files below dir by their names, "folder" for
 // folders.
 func tree(t *testing.T, dir string) map[string]string {

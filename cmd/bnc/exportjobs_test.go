@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 )
 
@@ -16,9 +16,9 @@ import (
 func planned(t *testing.T, dir string) {
 	t.Helper()
 	err := search.Dir(dir).WritePlan(&search.Plan{
-		Format: plan.FileFormat, Kind: search.KindPlan, Model: "net.onnx", MaxLoss: 2,
+		Format: search.PlanFormat, Kind: search.KindPlan, Settings: json.RawMessage("{}"), Model: "net.onnx", MaxLoss: 2,
 		Candidates: search.Candidates([]search.Place{{Cut: "rb1", Tensor: "a"}, {Cut: "rb2", Tensor: "b"}}, []search.Size{{C: 1, S: 1}, {C: 2, S: 1}, {C: 4, S: 1}}, 0),
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/runtime/plan"
-	"github.com/bottlenet/bnc/runtime/search"
 	"golang.org/x/sys/unix"
 )
 
@@ -118,37 +117,6 @@ func TestTrainLocked(t *testing.T) {
 	}
 }
 
-// TestTrainKilledAtTheEnd: a training that was killed when its bundle was in place, and
-// its checkpoint not yet removed, is done; --resume says what it gave.
-func TestTrainKilledAtTheEnd(t *testing.T) {
-	plugin(t)
-	set := stripes(t, 64, 24)
-	start := splitAt(t, stripeNet(t), "--c", "2", "--s", "2")
-	args := []string{"--data=" + set, "--epochs=2", "--batch=8", "--flip=off"}
-	for _, more := range [][]string{nil, {"--naive"}} {
-		dir := copyOf(t, start)
-		o, err := parseTrain(append(slices.Clone(args), more...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var whole, again, stderr bytes.Buffer
-		o.asJSON, o.keepCheckpoint = true, true
-		if err := trainPath(t.Context(), streams{&whole, io.Discard}, dir, o); err != nil {
-			t.Fatal(err)
-		}
-		trained := tree(t, dir)
-		if code := run(t.Context(), slices.Concat([]string{"train", dir, "--resume", "--json"}, args, more), &again, &stderr); code != exitDone || again.String() != whole.String() {
-			t.Errorf("exit code %d: %s\nexpected %s\n%s", code, again.String(), whole.String(), stderr.String())
-		}
-		if !sameTree(tree(t, dir), trained) {
-			t.Error("the bundle is another")
-		}
-		if left := names(tree(t, dir+".train")); !slices.Equal(left, []string{".", "curves.html", "log.jsonl"}) {
-			t.Errorf("left %v", left)
-		}
-	}
-}
-
 // TestSearchKeepsTraining: where the bundle of a resumed training cannot be written, the
 // search ends, and what was learnt stays until it can.
 func TestSearchKeepsTraining(t *testing.T) {
@@ -166,7 +134,7 @@ func TestSearchKeepsTraining(t *testing.T) {
 	r, want := found(t, whole)
 	bundled := filepath.FromSlash(r.Candidates[0].Bundle)
 	training := filepath.Join(dir, bundled+".train")
-	checkpoint, network := sizeOf(t, filepath.Join(training, checkpointFile)), sizeOf(t, filepath.Join(whole, bundled, "cloud.onnx"))
+	checkpoint, network := sizeOf(t, filepath.Join(training, "checkpoint")), sizeOf(t, filepath.Join(whole, bundled, "cloud.onnx"))
 	if checkpoint > network/2 {
 		t.Fatalf("a checkpoint of %d bytes and a network of %d: no limit is between", checkpoint, network)
 	}
@@ -184,48 +152,6 @@ func TestSearchKeepsTraining(t *testing.T) {
 	}
 	if _, got := found(t, dir); got != want || !sameTree(tree(t, filepath.Join(dir, bundled)), tree(t, filepath.Join(whole, bundled))) {
 		t.Error("results or bundle are others than those of a search in one go")
-	}
-}
-
-// TestSearchKilledAtTheEnd: a candidate that was trained, and whose result was not yet
-// noted, is not trained again.
-func TestSearchKilledAtTheEnd(t *testing.T) {
-	net, set := striped(t)
-	dir := filepath.Join(t.TempDir(), "found")
-	args := append([]string{"search", "plan", net, "--data", set, "-o", dir}, strings.Fields("--exhaustive --cuts q --c 1 --s 2 --epochs 2 --batch 16 --flip off")...)
-	mustBnc(t, args...)
-	p, err := search.OpenPlan(search.Dir(dir).PlanFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	train := func() (search.Outcome, string) {
-		var stderr bytes.Buffer
-		s, closing, err := newSearch(t.Context(), streams{io.Discard, &stderr}, p, &searchOptions{dir: dir, threads: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closing()
-		o, err := s.Trainer.Train(t.Context(), p.Candidates[0], nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o, stderr.String()
-	}
-	first, said := train()
-	if !strings.Contains(said, "epoch 2:") {
-		t.Fatalf("it did not train: %s", said)
-	}
-	trained := tree(t, filepath.Join(dir, first.Bundle))
-	again, said := train()
-	if strings.Contains(said, "epoch 1:") || strings.Contains(said, "epoch 2:") || *again.Top1 != *first.Top1 || !sameTree(tree(t, filepath.Join(dir, first.Bundle)), trained) {
-		t.Errorf("it was trained again: %s", said)
-	}
-	mustBnc(t, "search", "run", "-o", dir, "--index", "0", "--threads", "1")
-	mustBnc(t, "search", "run", "-o", dir, "--index", "0", "--threads", "1") // it is final
-	for _, left := range []string{"work/*", "locks/*", "bundles/*.train/checkpoint*"} {
-		if files, _ := filepath.Glob(filepath.Join(dir, left)); files != nil {
-			t.Errorf("%v are left over", files)
-		}
 	}
 }
 

@@ -286,3 +286,19 @@ func notZero(fs *pflag.FlagSet, expected string, names ...string) error {
 	}
 	return nil
 }
+
+// parseDims reads numbers from 1 on, as in 1x3x224x224 or 1,3,224,224.
+func parseDims(s string) ([]int64, error) {
+	var dims []int64
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == 'x' || r == ',' }) {
+		n, err := strconv.ParseInt(part, 10, 64)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("dimension %q: expected a number from 1 on", part)
+		}
+		dims = append(dims, n)
+	}
+	if len(dims) == 0 {
+		return nil, fmt.Errorf("no dimensions")
+	}
+	return dims, nil
+}

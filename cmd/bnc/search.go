@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
+	"math"
 	"strconv"
 	"strings"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/dustin/go-humanize"
@@ -75,332 +73,189 @@ Example:
 	},
 }
 
-// passedOn are the flags of other commands that a search takes and hands on.
+// Flags of trainings and splits that a search takes and hands on.
 var (
-	passedToTrain = slices.Concat([]string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
+	passedToTrain = []string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
 		"feature-weight", "rate-weight", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
-		"statistics", "layout", "scores", "checkpoint-every", "input"}, preparing)
+		"statistics", "layout", "scores", "checkpoint-every", "input", "color", "resize", "crop", "orient", "scale", "mean", "std"}
 	passedToSplit = []string{"bits", "quality", "codec-at", "restore-width"}
-	// ofScreening are those of training that say how a screening is, too.
-	ofScreening = slices.Concat([]string{"data", "val", "val-split", "limit", "val-limit", "batch", "distill", "scores", "input"}, preparing)
 )
 
-type searchOptions struct {
-	dir, cuts            string
-	channels             []string
-	strides              []int
-	maxLoss, margin      float64
-	seed                 uint64
-	exhaustive, partial  bool
-	jobs, index, threads int
-	cacheBytes           string
-	screenImages         int
-	asJSON               bool
-	flags                *pflag.FlagSet
-	trainFlags, splitSet *pflag.FlagSet
+// searchFlags are the flags of a search.
+type searchFlags struct {
+	bnc.SearchOptions
+	index  int
+	asJSON bool
 }
 
 func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	o := searchOptions{flags: fs, trainFlags: pflag.NewFlagSet("train", pflag.ContinueOnError), splitSet: pflag.NewFlagSet("split", pflag.ContinueOnError)}
-	fs.StringVarP(&o.dir, "output", "o", "", "folder of the search")
-	fs.StringVar(&o.cuts, "cuts", "", "cuts to try, rb1,rb2,...; all for every one that takes a bottleneck (default: the residual blocks, else all)")
-	fs.StringSliceVar(&o.channels, "c", []string{"1", "2", "4"}, "channels that cross, numbers or full")
-	fs.IntSliceVar(&o.strides, "s", []int{1, 2}, "spatial reductions, 1 to 4")
-	fs.Float64Var(&o.maxLoss, "max-loss", 2, "accuracy that may be lost, percentage points")
-	fs.Float64Var(&o.margin, "margin", 50, "percentage points of a screening's loss that a full training is trusted to win back")
-	fs.BoolVar(&o.exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
-	fs.IntVar(&o.jobs, "jobs", 1, "processes on this machine")
-	fs.IntVar(&o.threads, "threads", 0, "threads of a process, 0 for an equal share of the cores; results depend on it a little")
+	var o searchFlags
+	fs.StringVarP(&o.Out, "output", "o", "", "folder of the search")
+	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts to try, rb1,rb2,...; all for every one that takes a bottleneck (default: the residual blocks, else all)")
+	fs.Var(channelList{&o.Channels}, "c", "channels that cross, numbers or full")
+	fs.Lookup("c").DefValue = "1,2,4"
+	fs.IntSliceVar(&o.Strides, "s", []int{1, 2}, "spatial reductions, 1 to 4")
+	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, percentage points (default 2)")
+	fs.Var(optionalFloat(&o.Margin), "margin", "percentage points of a screening's loss that a full training is trusted to win back (default 50)")
+	fs.BoolVar(&o.Exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
+	fs.Var(countFrom1(&o.Jobs), "jobs", "candidates that are worked on at a time (default 1)")
+	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for an equal share of the cores; results depend on it a little")
 	fs.IntVar(&o.index, "index", -1, "of run: the candidate")
-	fs.BoolVar(&o.partial, "partial", false, "of collect: take what is finished")
-	fs.StringVar(&o.cacheBytes, "cache-bytes", "4GB", "disk that the activations of a cut may take; fewer images are screened on where they are more")
-	fs.IntVar(&o.screenImages, "screen-images", 8192, "images of a screening, at most")
-	fs.Uint64Var(&o.seed, "seed", 0, "seed of weights, shuffling and augmentation")
-	new(trainOptions).declare(o.trainFlags)
-	setupSplit(o.splitSet)
-	o.trainFlags.Lookup("epochs").DefValue = "3"
-	for _, from := range []struct {
-		flags *pflag.FlagSet
-		names []string
-	}{{o.trainFlags, passedToTrain}, {o.splitSet, passedToSplit}} {
-		for _, name := range from.names {
-			fs.AddFlag(from.flags.Lookup(name))
-		}
+	fs.BoolVar(&o.Partial, "partial", false, "of collect: take what is finished")
+	fs.Var(byteSize{&o.CacheBytes}, "cache-bytes", "disk that the activations of a cut may take; fewer images are screened on where they are more")
+	fs.Lookup("cache-bytes").DefValue = "4GB"
+	fs.Var(countFrom1(&o.ScreenImages), "screen-images", "images of a screening, at most (default 8192)")
+	fs.Uint64Var(&o.Seed, "seed", 0, "seed of weights, shuffling and augmentation")
+	train, split := pflag.NewFlagSet("train", pflag.ContinueOnError), pflag.NewFlagSet("split", pflag.ContinueOnError)
+	declareTrain(train, &o.Train)
+	declareSplit(split, &o.Split)
+	train.Lookup("epochs").DefValue = "3"
+	for _, name := range passedToTrain {
+		fs.AddFlag(train.Lookup(name))
+	}
+	for _, name := range passedToSplit {
+		fs.AddFlag(split.Lookup(name))
 	}
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document, and events as JSON lines to stderr")
 	return func(ctx context.Context, s streams, args []string) error {
-		verbs := map[string]func(context.Context, streams, []string, *searchOptions) error{"plan": searchPlan, "run": searchRun, "collect": searchCollect}
-		do := searchWhole
+		verbs := map[string]func(*searchFlags, context.Context, streams, []string) error{"plan": (*searchFlags).plan, "run": (*searchFlags).run, "collect": (*searchFlags).collect}
+		do := (*searchFlags).whole
 		if len(args) > 0 && verbs[args[0]] != nil {
 			do, args = verbs[args[0]], args[1:]
 		}
-		if o.dir == "" {
-			return usagef("-o is missing: the folder of the search")
-		}
-		if err := noStdout(o.dir, "a folder"); err != nil {
+		if err := noStdout(o.Out, "a folder"); err != nil {
 			return err
 		}
-		if o.threads == 0 && o.jobs > 0 {
-			o.threads = max(1, runtime.NumCPU()/o.jobs)
+		bar := newReporter(s.err)
+		defer bar.done()
+		o.Reporter = bar
+		if o.asJSON {
+			o.Reporter = eventLines{bar}
 		}
-		return do(ctx, s, args, &o)
+		return do(&o, ctx, s, args)
 	}
 }
 
-// given returns the flags of names that were given, in a form that a command
-// parses again.
-func given(fs *pflag.FlagSet, names []string) []string {
-	args := []string{}
-	for _, name := range names {
-		f := fs.Lookup(name)
-		list, many := f.Value.(pflag.SliceValue)
-		switch {
-		case !f.Changed:
-		case many && f.Value.Type() == "stringArray":
-			for _, v := range list.GetSlice() {
-				args = append(args, "--"+name+"="+v)
-			}
-		case many:
-			args = append(args, "--"+name+"="+strings.Join(list.GetSlice(), ","))
-		default:
-			args = append(args, "--"+name+"="+f.Value.String())
-		}
+// plan writes a plan.
+func (o *searchFlags) plan(ctx context.Context, s streams, args []string) error {
+	path, err := oneArg(args, "model")
+	if err != nil {
+		return err
 	}
-	return args
-}
-
-// only keeps the flags of names.
-func only(args, names []string) (kept []string) {
-	for _, a := range args {
-		name, _, _ := strings.Cut(strings.TrimPrefix(a, "--"), "=")
-		if slices.Contains(names, name) {
-			kept = append(kept, a)
-		}
-	}
-	return kept
-}
-
-// searchSettings is what a plan tells its trainers.
-type searchSettings struct {
-	Model        string   `json:"model_file"`
-	Train        []string `json:"train"`
-	Split        []string `json:"split"`
-	ScreenImages int      `json:"screen_images"`
-	CacheBytes   int64    `json:"cache_bytes"`
-}
-
-func settingsOf(p *search.Plan) (searchSettings, error) {
-	var s searchSettings
-	b, err := json.Marshal(p.Settings)
-	if err == nil {
-		err = json.Unmarshal(b, &s)
-	}
-	return s, err
-}
-
-// check finds wrong usage before any work.
-func (o *searchOptions) check() (sizes []search.Size, cacheBytes uint64, err error) {
-	if !(o.maxLoss >= 0 && o.maxLoss <= 100) || !(o.margin >= 0 && o.margin <= 100) {
-		return nil, 0, usagef("--max-loss %v, --margin %v: expected percentage points from 0 to 100", o.maxLoss, o.margin)
-	}
-	if o.jobs < 1 || o.screenImages < 1 {
-		return nil, 0, usagef("--jobs %d, --screen-images %d: expected 1 or more", o.jobs, o.screenImages)
-	}
-	for _, c := range o.channels {
-		n, err := strconv.Atoi(c)
-		if c != "full" && (err != nil || n < 1) {
-			return nil, 0, usagef("--c %q: expected numbers from 1 on, or full", c)
-		}
-		for _, s := range o.strides {
-			if s < 1 || s > 4 {
-				return nil, 0, usagef("--s %d: expected 1 to 4", s)
-			}
-			size := search.Size{C: n, S: s}
-			if !slices.Contains(sizes, size) {
-				sizes = append(sizes, size)
-			}
-		}
-	}
-	if len(sizes) == 0 {
-		return nil, 0, usagef("--c and --s: expected at least one size")
-	}
-	if cacheBytes, err = humanize.ParseBytes(o.cacheBytes); err != nil || cacheBytes < 1 {
-		return nil, 0, usagef("--cache-bytes %q: expected a size, for example 4GB", o.cacheBytes)
-	}
-	return sizes, cacheBytes, nil
-}
-
-// searchPlan writes a plan.
-func searchPlan(ctx context.Context, s streams, args []string, o *searchOptions) error {
-	p, err := writeSearchPlan(ctx, s, args, o)
+	p, err := bnc.PlanSearch(ctx, path, o.SearchOptions)
 	if err != nil {
 		return err
 	}
 	if o.asJSON {
 		return printJSON(s.out, p)
 	}
-	fmt.Fprintf(s.out, "%s: %d candidates at %d cuts, indices 0 to %d\n", search.Dir(o.dir).PlanFile(), len(p.Candidates), len(p.Places()), len(p.Candidates)-1)
+	fmt.Fprintf(s.out, "%s: %d candidates at %d cuts, indices 0 to %d\n", search.Dir(o.Out).PlanFile(), len(p.Candidates), len(p.Places()), len(p.Candidates)-1)
 	return nil
 }
 
-func writeSearchPlan(ctx context.Context, s streams, args []string, o *searchOptions) (*search.Plan, error) {
-	path, err := oneArg(args, "model")
-	if err != nil {
-		return nil, err
-	}
-	p, err := o.plan(ctx, s, path)
-	if err != nil {
-		return nil, err
-	}
-	var other *search.OtherPlanError
-	if err := search.Dir(o.dir).WritePlan(p); errors.As(err, &other) {
-		return nil, usageError{err}
-	} else if err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-// searchRun finishes one candidate.
-func searchRun(ctx context.Context, s streams, args []string, o *searchOptions) error {
+// run finishes one candidate.
+func (o *searchFlags) run(ctx context.Context, _ streams, args []string) error {
 	if len(args) > 0 {
 		return usagef("run takes flags only, found %s", argumentsText(args))
 	}
-	p, err := openSearchPlan(o)
+	return bnc.RunSearch(ctx, o.index, o.SearchOptions)
+}
+
+// whole plans, runs and collects.
+func (o *searchFlags) whole(ctx context.Context, s streams, args []string) error {
+	path, err := oneArg(args, "model")
 	if err != nil {
 		return err
 	}
-	if o.index < 0 || o.index >= len(p.Candidates) {
-		return usagef("--index %d: the plan has candidates 0 to %d", o.index, len(p.Candidates)-1)
-	}
-	run, closing, err := newSearch(ctx, s, p, o)
-	if err != nil {
-		return err
-	}
-	defer closing()
-	return interrupted(ctx, run.Run(ctx, o.index))
+	r, err := bnc.Search(ctx, path, o.SearchOptions)
+	return o.print(s, r, err)
 }
 
-// interrupted says of an interruption's error that nothing is lost.
-func interrupted(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted; the same command goes on where this one ended")
-	}
-	return err
-}
-
-func openSearchPlan(o *searchOptions) (*search.Plan, error) {
-	p, err := search.OpenPlan(search.Dir(o.dir).PlanFile())
-	if err != nil {
-		return nil, unusableError{err}
-	}
-	return p, nil
-}
-
-// searchWhole plans, runs and collects.
-func searchWhole(ctx context.Context, s streams, args []string, o *searchOptions) error {
-	p, err := writeSearchPlan(ctx, s, args, o)
-	if err != nil {
-		return err
-	}
-	if o.jobs > 1 {
-		err = searchJobs(ctx, s, p, o)
-	} else {
-		var run *search.Search
-		var closing func()
-		if run, closing, err = newSearch(ctx, s, p, o); err == nil {
-			err = run.All(ctx)
-			closing()
-		}
-	}
-	if err := interrupted(ctx, err); err != nil {
-		return err
-	}
-	for _, left := range []string{"cache", "work"} {
-		if err := os.RemoveAll(filepath.Join(o.dir, left)); err != nil {
-			return err
-		}
-	}
-	return collectSearch(s, p, o)
-}
-
-// searchCollect merges.
-func searchCollect(_ context.Context, s streams, args []string, o *searchOptions) error {
+// collect merges.
+func (o *searchFlags) collect(_ context.Context, s streams, args []string) error {
 	if len(args) > 0 {
 		return usagef("collect takes flags only, found %s", argumentsText(args))
 	}
-	p, err := openSearchPlan(o)
-	if err != nil {
+	r, err := bnc.CollectSearch(o.SearchOptions)
+	return o.print(s, r, err)
+}
+
+// print prints what was found at each cut, where there is a result, and returns err.
+func (o *searchFlags) print(s streams, r *bnc.SearchResult, err error) error {
+	switch {
+	case r == nil:
 		return err
+	case o.asJSON:
+		return errors.Join(printJSON(s.out, r), err)
 	}
-	return collectSearch(s, p, o)
-}
-
-func collectSearch(s streams, p *search.Plan, o *searchOptions) error {
-	dir := search.Dir(o.dir)
-	r, missing, err := dir.Collect(p)
-	if err != nil {
-		return err
-	}
-	if missing > 0 && !o.partial {
-		return fmt.Errorf("%d of %d candidates are not finished: run them, or take what there is with --partial", missing, len(p.Candidates))
-	}
-	if o.asJSON {
-		err = printJSON(s.out, r)
-	} else {
-		fmt.Fprintf(s.out, "%s\n", filepath.Clean(dir.ResultsFile()))
-		err = printSearch(s, p, r)
-	}
-	return errors.Join(err, inVain(r))
-}
-
-// inVain is the error of a search in which whatever was trained failed, nil for others.
-func inVain(r *plan.Results) error {
-	failed := 0
-	var first plan.Candidate
-	for _, c := range r.Candidates {
-		switch c.Status {
-		case plan.StatusTrained:
-			return nil
-		case plan.StatusFailed:
-			if failed++; failed == 1 {
-				first = c
-			}
-		}
-	}
-	if failed == 0 {
-		return nil
-	}
-	return fmt.Errorf("all %d candidates that were trained failed; %s: %s", failed, first, first.Reason)
-}
-
-// printSearch prints what was found at each cut.
-func printSearch(s streams, p *search.Plan, r *plan.Results) error {
-	accuracy := func(c plan.Candidate) *float64 {
-		if r.Baseline.Top1 != nil {
-			return c.Top1
-		}
-		return c.Agreement
-	}
+	fmt.Fprintln(s.out, r.File)
 	rows := [][]string{{"cut", "smallest", "bytes", "accuracy", "loss", "trained", "failed", "screened out", "skipped"}}
-	for _, place := range p.Places() {
-		cut := p.Candidates[place[0]].Cut
-		row := []string{cut, "none", "-", "-", "-"}
-		var best *plan.Candidate
-		count := map[string]int{}
-		for _, c := range r.Candidates {
-			if c.Cut != cut {
-				continue
+	for _, f := range r.Plan.Found(r.Results) {
+		row := []string{f.Cut, "none", "-", "-", "-"}
+		if c := f.Smallest; c != nil {
+			accuracy := c.Agreement
+			if r.Baseline.Top1 != nil {
+				accuracy = c.Top1
 			}
-			count[c.Status]++
-			if c.Status == plan.StatusTrained && c.Loss <= p.MaxLoss && (best == nil || c.PayloadBytes < best.PayloadBytes) {
-				best = &c
-			}
+			row = []string{f.Cut, c.String(), fmt.Sprintf("%.1f", c.PayloadBytes), rateText(accuracy), fmt.Sprintf("%.2f", c.Loss)}
 		}
-		if best != nil {
-			row = []string{cut, best.String(), fmt.Sprintf("%.1f", best.PayloadBytes), rateText(accuracy(*best)), fmt.Sprintf("%.2f", best.Loss)}
+		for _, status := range []string{plan.StatusTrained, plan.StatusFailed, plan.StatusScreened, plan.StatusSkipped} {
+			row = append(row, fmt.Sprint(f.Count[status]))
 		}
-		rows = append(rows, append(row, fmt.Sprint(count[plan.StatusTrained]), fmt.Sprint(count[plan.StatusFailed]), fmt.Sprint(count[plan.StatusScreened]), fmt.Sprint(count[plan.StatusSkipped])))
+		rows = append(rows, row)
 	}
-	return writeTable(s.out, rows, 2, false)
+	return errors.Join(writeTable(s.out, rows, 2, false), err)
 }
+
+// eventLines is a reporter whose events are JSON.
+type eventLines struct{ *reporter }
+
+// Notice prints an event or a line.
+func (r eventLines) Notice(text string, about any) {
+	if e, ok := about.(search.Event); ok {
+		if b, err := json.Marshal(e); err == nil {
+			text = string(b)
+		}
+	}
+	r.reporter.Notice(text, about)
+}
+
+// channelList is the flag --c of several sizes.
+type channelList struct{ to *[]bnc.Channels }
+
+// String is "": the default is the help's.
+func (channelList) String() string { return "" }
+
+// Set adds numbers of channels.
+func (f channelList) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		c, err := bnc.ParseChannels(part)
+		if err != nil {
+			return err
+		}
+		*f.to = append(*f.to, c)
+	}
+	return nil
+}
+
+// Type is what the flag wants.
+func (channelList) Type() string { return "N|full,..." }
+
+// byteSize is a flag of a number of bytes.
+type byteSize struct{ to *int64 }
+
+// String is "": the default is the help's.
+func (byteSize) String() string { return "" }
+
+// Set parses the flag's text.
+func (f byteSize) Set(text string) error {
+	n, err := humanize.ParseBytes(text)
+	if err == nil && (n < 1 || n > math.MaxInt64) {
+		err = strconv.ErrRange
+	}
+	*f.to = int64(n)
+	return err
+}
+
+// Type is what the flag wants.
+func (byteSize) Type() string { return "size" }

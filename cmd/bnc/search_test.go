@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
@@ -228,49 +225,6 @@ func TestSearchResidual(t *testing.T) {
 	if !maps.Equal(warm, map[string]int{"rb1": 1, "rb9": 1}) {
 		t.Errorf("warm starts %v: expected the second training of each cut", warm)
 	}
-}
-
-// TestSearchWarmStart: a bundle that begins with another one's weights computes,
-// without its bottleneck, what that one computes without its own.
-func TestSearchWarmStart(t *testing.T) {
-	net, set := striped(t)
-	from, start := splitAt(t, net, "--c", "1", "--s", "2"), splitAt(t, net, "--c", "3", "--s", "1")
-	mustBnc(t, "train", from, "--data", set, "--epochs", "1", "--batch", "16", "--keep-last")
-	o, err := parseTrain([]string{"--data=" + set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &searchTrainer{streams: quiet}
-	if s.sets, err = openSearchSets(t.Context(), net, o, quiet); err != nil {
-		t.Fatal(err)
-	}
-	weights := func(dir string) map[string]string {
-		m, err := onnx.Load(filepath.Join(dir, bundle.JoinedFile))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := map[string]string{}
-		for _, v := range m.Graph.Inits() {
-			if !strings.HasPrefix(v.Name(), bottleneck.UnitName) {
-				all[v.Name()] = fmt.Sprint(v.Init().Floats())
-			}
-		}
-		return all
-	}
-	before, want := weights(start), weights(from)
-	if maps.Equal(before, want) {
-		t.Fatal("the training changed nothing")
-	}
-	if err := s.warm(t.Context(), start, filepath.Join(from, bundle.JoinedFile), o); err != nil {
-		t.Fatal(err)
-	}
-	if got := weights(start); !maps.Equal(got, want) {
-		t.Errorf("weights\n%v\nexpected\n%v", got, want)
-	}
-	if meta := metaOf(t, start); meta.Backbone || !meta.Calibrated || meta.Channels != 3 {
-		t.Errorf("%+v", meta)
-	}
-	likeJoined(t, start, set, 1e-3) // as TestTrainBundle
 }
 
 func TestSearchUsage(t *testing.T) {

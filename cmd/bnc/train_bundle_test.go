@@ -4,17 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/oracletest"
-	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -202,85 +199,4 @@ func asJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// TestTrainKeepsTheNetwork: what is written is the network that was trained, where its
-// weights turn the sign of the cut tensor, which was never negative when it was split.
-// The expected answers are those of the joined network with those weights in it.
-func TestTrainKeepsTheNetwork(t *testing.T) {
-	plugin(t)
-	set := stripes(t, 32, 16)
-	for _, flags := range []string{"--c 2 --s 1", "--c full --s 2", "--c 2 --s 2 --restore-width 2"} {
-		t.Run(flags, func(t *testing.T) {
-			net := fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
-				net (float[batch,1,12,12] x) => (float[batch,4] y) <`+initsFor("6,1,3,3 w 0 0.5; 4,6 v 0 0.4; 4 b 0 0.1; 6,1,1 scale 1 0.1")+`> {
-					a = Conv <strides = [2,2]> (x, w) r = Relu (a) q = Mul (r, scale) c = Neg (q)
-					p = GlobalAveragePool (c) f = Flatten (p) y = Gemm <transB = 1> (f, v, b)
-				}`, nil)
-			dir := filepath.Join(t.TempDir(), "b")
-			mustBnc(t, slices.Concat([]string{"split", net, "--after", "q", "--calib", set, "-o", dir}, strings.Fields(flags))...)
-			o, err := parseTrain([]string{"--data=" + set})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := openTrainable(t.Context(), dir, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sets, err := openTrainingSets(b, &o, t.Logf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// What training may have come to: a restoration that also gives negative numbers.
-			weights := map[string][]float32{"scale": {-0.01, 0.9, 1.1, 0.8, 1, 1.2}}
-			for _, v := range b.source.Graph.Inits() {
-				if name := v.Name(); strings.HasPrefix(name, bottleneck.UnitName+"restore.") && strings.HasSuffix(name, ".beta") {
-					beta, err := v.Init().Floats()
-					if err != nil {
-						t.Fatal(err)
-					}
-					for i := range beta {
-						beta[i] -= 0.4
-					}
-					weights[name] = beta
-				}
-			}
-			learnt := b.source.Clone()
-			for name, values := range weights {
-				v := learnt.Graph.Value(name)
-				learnt.Graph.SetInit(v, ir.Float32s(values, v.Init().Dims()...))
-			}
-			if err := b.write(t.Context(), quiet, dir, weights, sets, o, nil); err != nil {
-				t.Fatal(err)
-			}
-			want, err := onnx.Marshal(learnt)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := os.ReadFile(filepath.Join(dir, bundle.JoinedFile))
-			if err != nil {
-				t.Fatal(err)
-			}
-			x := oracletest.Normal(rand.New(rand.NewPCG(1, 7)), 8, 1, 12, 12)
-			var answers [2][]float64
-			for i, b := range [][]byte{want, got} {
-				s, err := ort.OpenBytes("joined", b, ort.Options{Threads: 1})
-				if err != nil {
-					t.Fatal(err)
-				}
-				out, err := s.Run(t.Context(), ort.Feed{"x": x})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if answers[i], err = out[0].Tensor.Floats(); err != nil {
-					t.Fatal(err)
-				}
-				s.Close()
-			}
-			if !slices.Equal(answers[0], answers[1]) { // the same operators with the same numbers
-				t.Errorf("%v, the trained network says %v", answers[1], answers[0])
-			}
-			likeJoined(t, dir, set, 1e-3)
-		})
-	}
 }

@@ -56,7 +56,7 @@ var foundModels = []struct{ name, opset, inputs, inits, nodes string }{
 // losses reads the loss of each step out of a training's log.
 func losses(t *testing.T, destination string) []float64 {
 	t.Helper()
-	log, err := os.ReadFile(filepath.Join(trainingFolder(destination), "log.jsonl"))
+	log, err := os.ReadFile(filepath.Join(strings.TrimSuffix(destination, ".onnx")+".train", "log.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -221,10 +221,10 @@ func TestTrainQuality(t *testing.T) {
 	}
 	likeJoined(t, low, set, 1e-3) // as TestTrainBundle
 	// In place, with what another training has left.
-	write(t, filepath.Join(trainingFolder(dir), checkpointFile), []byte("of another training"))
-	left := tree(t, trainingFolder(dir))
+	write(t, filepath.Join(dir+".train", "checkpoint"), []byte("of another training"))
+	left := tree(t, dir+".train")
 	trained(t, dir, "--data", set, "--quality", "1", "--epochs", "0")
-	if metaOf(t, dir).Quality != 1 || len(left) < 3 || !sameTree(left, tree(t, trainingFolder(dir))) {
+	if metaOf(t, dir).Quality != 1 || len(left) < 3 || !sameTree(left, tree(t, dir+".train")) {
 		t.Errorf("quality %d; the folder of the training had %d files, or they changed", metaOf(t, dir).Quality, len(left))
 	}
 	for _, c := range []struct {

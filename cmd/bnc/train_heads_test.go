@@ -182,7 +182,7 @@ func TestTrainHeads(t *testing.T) {
 				}
 				for _, o := range slices.Concat(r.Outputs, got.Outputs) {
 					want := share[o.Name]
-					if o.Measure == measureTop1 {
+					if o.Measure == "top1" {
 						want = *got.Top1
 					}
 					if o.Value != want {

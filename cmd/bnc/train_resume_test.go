@@ -149,7 +149,7 @@ func TestTrainResumeRefuses(t *testing.T) {
 	if !killAt(t, dir, 12, bncProcess(t, slices.Concat([]string{"train", dir, "--data", set}, long)...)) {
 		t.Fatal("the training ended too soon")
 	}
-	if err := os.Remove(filepath.Join(dir+".train", lockFile)); err != nil { // the next process does
+	if err := os.Remove(filepath.Join(dir+".train", "lock")); err != nil { // the next process does
 		t.Fatal(err)
 	}
 	before = tree(t, filepath.Dir(dir))

@@ -3,6 +3,7 @@ package grad
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
@@ -48,4 +49,28 @@ func SetWeights(m *ir.Model, weights map[string][]float32) error {
 		}
 	}
 	return nil
+}
+
+// ChangedWeights returns the float32 initializers of trained that m has in the same shape
+// and with other values, as far as their names count.
+func ChangedWeights(m, trained *ir.Model, counts func(name string) bool) (map[string][]float32, error) {
+	weights := map[string][]float32{}
+	for _, v := range m.Graph.Inits() {
+		old, other := v.Init(), trained.Graph.Value(v.Name())
+		if !counts(v.Name()) || v.DType() != ir.Float32 || other == nil || other.Init() == nil || !slices.Equal(old.Dims(), other.Init().Dims()) {
+			continue
+		}
+		was, err := old.Floats()
+		if err != nil {
+			return nil, err
+		}
+		is, err := other.Init().Floats()
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(was, is) {
+			weights[v.Name()] = is
+		}
+	}
+	return weights, nil
 }

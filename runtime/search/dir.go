@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,13 +33,16 @@ func (d Dir) file(index int) string {
 }
 
 // WritePlan begins a search. A folder with the same plan stays as it is; one with
-// another is an error.
-func (d Dir) WritePlan(p *Plan) error {
+// another is an error. Upgrade brings a plan of an older format to today's.
+func (d Dir) WritePlan(p *Plan, upgrade func(*Plan) error) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
 	old, err := OpenPlan(d.PlanFile())
 	if err == nil {
+		if err := upgrade(old); err != nil {
+			return fmt.Errorf("%s: %w", d.PlanFile(), err)
+		}
 		if err := p.Same(old); err != nil {
 			return &OtherPlanError{string(d), err}
 		}
@@ -127,9 +131,11 @@ func (d Dir) Collect(p *Plan) (r *plan.Results, missing int, err error) {
 		Settings: map[string]any{"max_loss": p.MaxLoss, "margin": p.Margin, "exhaustive": p.Exhaustive, "data_sha256": p.DataSHA256},
 		Baseline: p.Baseline, Candidates: []plan.Candidate{},
 	}
-	for name, v := range p.Settings {
-		r.Settings[name] = v
+	var own map[string]any
+	if err := json.Unmarshal(p.Settings, &own); err != nil {
+		return nil, 0, fmt.Errorf("%s: settings: %w", d.PlanFile(), err)
 	}
+	maps.Copy(r.Settings, own)
 	for _, c := range known {
 		if !final(c) {
 			missing++

@@ -110,7 +110,7 @@ func testPlan(exhaustive bool) *Plan {
 	}
 	top1 := base
 	return &Plan{
-		Format: plan.FileFormat, Kind: KindPlan, Model: "net.onnx", SourceSHA256: "ab", DataSHA256: "cd", MaxLoss: 2, Margin: 8,
+		Format: PlanFormat, Kind: KindPlan, Model: "net.onnx", Settings: json.RawMessage(`{"epochs": 3}`), SourceSHA256: "ab", DataSHA256: "cd", MaxLoss: 2, Margin: 8,
 		Exhaustive: exhaustive, Baseline: plan.Accuracy{Top1: &top1}, Candidates: Candidates(places, sizes, 7),
 	}
 }
@@ -118,7 +118,7 @@ func testPlan(exhaustive bool) *Plan {
 func begin(t *testing.T, p *Plan, tr *trainer) *Search {
 	t.Helper()
 	s := &Search{Plan: p, Dir: Dir(t.TempDir()), Trainer: tr}
-	if err := s.Dir.WritePlan(p); err != nil {
+	if err := s.Dir.WritePlan(p, asItIs); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -185,3 +185,6 @@ func noLeftovers(t *testing.T, d Dir) {
 		}
 	}
 }
+
+// asItIs upgrades nothing.
+func asItIs(*Plan) error { return nil }

@@ -47,7 +47,7 @@ func TestLockGivenUp(t *testing.T) {
 	p := testPlan(false)
 	tr := &blocked{trainer: trainer{model: gentle}, first: true, begun: make(chan struct{}), on: make(chan struct{})}
 	s := &Search{Plan: p, Dir: Dir(t.TempDir()), Trainer: tr}
-	must(t, s.Dir.WritePlan(p))
+	must(t, s.Dir.WritePlan(p, asItIs))
 	holder := make(chan error)
 	go func() { holder <- s.Run(t.Context(), 0) }()
 	<-tr.begun

@@ -15,6 +15,13 @@ import (
 // KindPlan is the kind of a plan's file.
 const KindPlan = "search-plan"
 
+// Versions of plans, which differ in the trainer's settings.
+const (
+	PlanFormat = 2
+	// FlagsFormat is that of settings as flags of the command line. It is read.
+	FlagsFormat = 1
+)
+
 // Plan says what a search is to find and which candidates there are.
 //
 // At each place, unless it is exhaustive, in this order:
@@ -28,12 +35,12 @@ const KindPlan = "search-plan"
 //     more until one keeps MaxLoss. Behind one that does, the next begins with its
 //     weights. Fewer channels are passed over where more have failed by far.
 type Plan struct {
-	Format       int            `json:"format"` // plan.FileFormat
-	Kind         string         `json:"kind"`   // KindPlan
-	Model        string         `json:"model"`
-	SourceSHA256 string         `json:"source_sha256"`
-	DataSHA256   string         `json:"data_sha256"` // identity of the images
-	Settings     map[string]any `json:"settings"`
+	Format       int             `json:"format"` // PlanFormat
+	Kind         string          `json:"kind"`   // KindPlan
+	Model        string          `json:"model"`
+	SourceSHA256 string          `json:"source_sha256"`
+	DataSHA256   string          `json:"data_sha256"` // identity of the images
+	Settings     json.RawMessage `json:"settings"`    // an object, the trainer's own
 	// MaxLoss is the accuracy that may be lost, and Margin how much of what a
 	// screening loses a full training is trusted to win back: percentage points.
 	MaxLoss    float64       `json:"max_loss"`
@@ -99,8 +106,8 @@ func (p *Plan) baseline() float64 {
 // Validate names what cannot be.
 func (p *Plan) Validate() error {
 	switch {
-	case p.Format != plan.FileFormat || p.Kind != KindPlan:
-		return fmt.Errorf("format %d, kind %q: expected %d and %q, as bnc search plan writes it", p.Format, p.Kind, plan.FileFormat, KindPlan)
+	case p.Format != PlanFormat && p.Format != FlagsFormat || p.Kind != KindPlan:
+		return fmt.Errorf("format %d, kind %q: expected %d and %q, as bnc search plan writes it", p.Format, p.Kind, PlanFormat, KindPlan)
 	case !(p.MaxLoss >= 0) || !(p.Margin >= 0) || math.IsInf(p.MaxLoss+p.Margin, 1):
 		return fmt.Errorf("max_loss %v, margin %v: expected percentage points from 0 on", p.MaxLoss, p.Margin)
 	case len(p.Candidates) == 0:

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/runtime/plan"
+	"golang.org/x/sync/errgroup"
 )
 
 // Outcome is what became of a candidate.
@@ -125,6 +126,36 @@ func (s *Search) All(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Parallel finishes every candidate with several workers at a time, each of which has a
+// Search of its own, that open returns, and takes one place after another. The first error
+// ends them all.
+func Parallel(ctx context.Context, p *Plan, workers int, open func() (s *Search, closing func(), err error)) error {
+	places := make(chan []int, len(p.Places()))
+	for _, place := range p.Places() {
+		places <- place
+	}
+	close(places)
+	group, ctx := errgroup.WithContext(ctx)
+	for range min(workers, cap(places)) {
+		group.Go(func() error {
+			s, closing, err := open()
+			if err != nil {
+				return err
+			}
+			defer closing()
+			for place := range places {
+				for _, index := range place {
+					if err := s.Run(ctx, index); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // place returns what is known about the candidates at a cut.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -163,7 +164,7 @@ func TestResume(t *testing.T) {
 		if _, missing, err := s.Dir.Collect(s.Plan); err != nil || missing == 0 {
 			t.Fatalf("call %d: %d missing, %v", at, missing, err)
 		}
-		must(t, s.Dir.WritePlan(planned())) // the same search
+		must(t, s.Dir.WritePlan(planned(), asItIs)) // the same search
 		s.Trainer = second
 		must(t, s.All(t.Context()))
 		if _, got := collected(t, s); got != want {
@@ -201,6 +202,41 @@ func TestTasks(t *testing.T) {
 					t.Errorf("%s, %d workers: called %q, expected %q", name, workers, tr.calls, single.calls)
 				}
 			}
+		}
+	}
+}
+
+// TestParallel finishes candidates with several workers of one process: as one does, and
+// the first error ends them all.
+func TestParallel(t *testing.T) {
+	single := &trainer{model: gentle}
+	s := begin(t, testPlan(false), single)
+	must(t, s.All(t.Context()))
+	_, want := collected(t, s)
+	slices.Sort(single.calls)
+	for _, workers := range []int{1, 3, 9} {
+		tr := &trainer{model: gentle}
+		s := begin(t, testPlan(false), tr)
+		var opened, closed atomic.Int64
+		open := func() (*Search, func(), error) {
+			opened.Add(1)
+			return &Search{Plan: s.Plan, Dir: s.Dir, Trainer: tr}, func() { closed.Add(1) }, nil
+		}
+		must(t, Parallel(t.Context(), s.Plan, workers, open))
+		if _, got := collected(t, s); got != want {
+			t.Errorf("%d workers: results\n%s\nexpected\n%s", workers, got, want)
+		}
+		slices.Sort(tr.calls)
+		if !slices.Equal(tr.calls, single.calls) {
+			t.Errorf("%d workers: called %q, expected %q", workers, tr.calls, single.calls)
+		}
+		if n := int64(min(workers, len(s.Plan.Places()))); opened.Load() != n || closed.Load() != n {
+			t.Errorf("%d workers: %d opened, %d closed, expected %d", workers, opened.Load(), closed.Load(), n)
+		}
+		tr.dieAt = len(tr.calls) + 1
+		s.Dir = begin(t, testPlan(false), tr).Dir
+		if err := Parallel(t.Context(), s.Plan, workers, open); !errors.Is(err, errKilled) {
+			t.Errorf("%d workers: %v, expected the first error", workers, err)
 		}
 	}
 }
@@ -402,7 +438,7 @@ func TestOtherPlan(t *testing.T) {
 	other := testPlan(false)
 	other.MaxLoss = 3
 	var refused *OtherPlanError
-	if err := s.Dir.WritePlan(other); !errors.As(err, &refused) || !strings.Contains(err.Error(), "max_loss is 2 there and 3 now") {
+	if err := s.Dir.WritePlan(other, asItIs); !errors.As(err, &refused) || !strings.Contains(err.Error(), "max_loss is 2 there and 3 now") {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,0 +1,233 @@
+package bnc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/search"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+// searchSettings is what a plan tells its trainers.
+type searchSettings struct {
+	Model        string       `json:"model_file"`
+	Train        TrainOptions `json:"train"`
+	Split        SplitOptions `json:"split"`
+	ScreenImages int          `json:"screen_images"`
+	CacheBytes   int64        `json:"cache_bytes"`
+}
+
+// PlanSearch writes the plan of a search for the model at path into the folder o.Out,
+// which takes an evaluation of the model. The same search may be there.
+func PlanSearch(ctx context.Context, path string, o SearchOptions) (*search.Plan, error) {
+	p, err := o.plan(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	var other *search.OtherPlanError
+	if err := search.Dir(o.Out).WritePlan(p, upgradePlan); errors.As(err, &other) {
+		return nil, usage("", "%w", err)
+	} else if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// openPlan reads the plan in a folder.
+func openPlan(dir string) (*search.Plan, error) {
+	file := search.Dir(dir).PlanFile()
+	p, err := search.OpenPlan(file)
+	if err != nil {
+		return nil, unusable("%w", err)
+	}
+	if err := upgradePlan(p); err != nil {
+		return nil, unusable("%s: %w", file, err)
+	}
+	return p, nil
+}
+
+// plan makes the plan of a search.
+func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	sizes, err := o.sizes()
+	if err != nil {
+		return nil, err
+	}
+	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
+	settings.plain()
+	training := settings.training(o.Seed, o.Threads)
+	if err := training.check(); err != nil {
+		return nil, err
+	}
+	split := settings.splitting("each", 0, 1, o.Seed)
+	if err := split.check(); err != nil {
+		return nil, err
+	}
+	hash := startHash(ctx, path)
+	a, err := analyse(ctx, path, training.Input)
+	if err != nil {
+		return nil, err
+	}
+	p := &search.Plan{
+		Format: search.PlanFormat, Kind: search.KindPlan, Model: filepath.Base(path), MaxLoss: *o.MaxLoss, Margin: *o.Margin, Exhaustive: o.Exhaustive,
+	}
+	if p.Settings, err = json.Marshal(settings); err != nil {
+		return nil, err
+	}
+	if p.Candidates, err = o.candidates(a, sizes); err != nil {
+		return nil, err
+	}
+	if err := o.judge(ctx, path, training, p); err != nil {
+		return nil, err
+	}
+	p.SourceSHA256, err = hash()
+	return p, err
+}
+
+// candidates lists the cuts times the sizes, with a reason where one cannot be.
+func (o *SearchOptions) candidates(a *cut.Analysis, sizes []search.Size) ([]plan.Candidate, error) {
+	cuts, err := chooseCuts(a, o.Cuts)
+	if err != nil {
+		return nil, err
+	}
+	if len(cuts) == 0 {
+		return nil, unusable("no cut of the model takes a bottleneck: bnc inspect tells why")
+	}
+	var places []search.Place
+	at := map[string]*cut.Cut{}
+	for _, c := range cuts {
+		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Value.Name()})
+		at[c.Name()] = c
+	}
+	all := search.Candidates(places, sizes, o.Seed)
+	for i, c := range all {
+		if _, err := bottleneck.CutGeometry(at[c.Cut], int64(c.C), int64(c.S)); err != nil {
+			all[i].Reason = err.Error()
+		}
+	}
+	return all, nil
+}
+
+// judge opens the images of a plan and evaluates the model itself.
+func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, p *search.Plan) error {
+	to := progress{o.Reporter}
+	sets, err := openSearchSets(ctx, path, t, to)
+	if err != nil {
+		return err
+	}
+	if t.Batch > sets.train.Len() {
+		return usage("batch", "%d: there are %d images to train on", t.Batch, sets.train.Len())
+	}
+	if sets.val == nil {
+		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
+	}
+	if p.Baseline.Top1, err = wholeTop1(ctx, path, t.Scores, sets, ort.Options{Threads: o.Threads}, to); err != nil {
+		return err
+	}
+	if t.Distill {
+		p.Baseline.Agreement = new(1.0)
+	}
+	p.DataSHA256 = itemsID(sets.train, sets.val)
+	return nil
+}
+
+// training are the options of a training.
+func (s searchSettings) training(seed uint64, threads int) TrainOptions {
+	o := s.Train
+	o.Seed, o.Threads = seed, threads
+	return o
+}
+
+// splitting are the options of a split; 0 channels are all of them.
+func (s searchSettings) splitting(after string, channels, stride int, seed uint64) SplitOptions {
+	o := s.Split
+	o.After, o.Channels, o.Stride, o.Seed = after, Channels(channels), stride, seed
+	if channels == 0 {
+		o.Channels = Full
+	}
+	o.Input, o.ImageOptions = s.Train.Input, s.Train.ImageOptions
+	return o
+}
+
+// plain leaves out what says no more than a zero value does, so that plans of the same
+// search are the same.
+func (s *searchSettings) plain() {
+	for _, word := range []struct {
+		value *string
+		usual string
+	}{{&s.Train.Freeze, "none"}, {&s.Train.Schedule, train.Cosine}, {&s.Train.Layout, "auto"}} {
+		if *word.value == word.usual {
+			*word.value = ""
+		}
+	}
+}
+
+// openSearchSets opens the images of a search, prepared for the model itself.
+func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress) (*trainingSets, error) {
+	subject, err := openSubject(path, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if subject.pair != nil || subject.joined != "" {
+		return nil, usage("", "%s is of a bundle: a search begins with the whole model", path)
+	}
+	source, err := loadLearnable(ctx, path, o.Input)
+	if err != nil {
+		return nil, err
+	}
+	t := &training{TrainOptions: o, progress: p, path: path, meta: subject.meta, source: source}
+	return t.openSets()
+}
+
+// wholeTop1 is the model's own accuracy, nil without labels.
+func wholeTop1(ctx context.Context, path, scores string, sets *trainingSets, session ort.Options, p progress) (*float64, error) {
+	if !sets.val.Labelled() {
+		return nil, nil
+	}
+	subject, err := openSubject(path, session)
+	if err != nil {
+		return nil, err
+	}
+	feeder, err := feed.New(subject.inputs, sets.choose)
+	if err != nil {
+		return nil, unusable("%w", err)
+	}
+	options := subject.options(0)
+	heads, _, except, err := subject.heads(grad.Want{Output: scores, Classes: len(sets.val.Classes())})
+	if err != nil {
+		return nil, err
+	}
+	bar := p.phase("evaluating the model", sets.val.Len())
+	options.Scores, options.Except, options.Step = scoresOf(heads[:1]), except, bar.step
+	r, err := subject.run(ctx, 0, feeder, sets.val, options)
+	if err != nil {
+		return nil, err
+	}
+	return rate(r.Top1), nil
+}
+
+// checkSearch makes sure that model and images are those of the plan.
+func checkSearch(p *search.Plan, settings searchSettings, sets *trainingSets) error {
+	hash, err := onnx.Hash(settings.Model)
+	if err != nil {
+		return err
+	}
+	if hash != p.SourceSHA256 {
+		return unusable("%s: its SHA-256 is %.12s, the plan is for %.12s: give the model that was planned with, or plan anew", settings.Model, hash, p.SourceSHA256)
+	}
+	if id := itemsID(sets.train, sets.val); id != p.DataSHA256 {
+		return unusable("option data: names and labels of the images are others than those that were planned with: plan anew, into another folder")
+	}
+	return nil
+}
