@@ -51,11 +51,11 @@ func TestParametersAreChecked(t *testing.T) {
 		{ops.Part{Height: 8, Width: 8}, nil, "none is given"},
 	} {
 		test.part.Parameters = test.parameters
-		if err := (ops.Record{test.part}).Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := (ops.Record{test.part}).Coder(); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: error is %v, expected one with %q", test.parameters, err, test.want)
 		}
 	}
-	if err := (ops.Record{}).Validate(); err == nil {
+	if _, err := (ops.Record{}).Coder(); err == nil {
 		t.Error("a record of no tensor is taken")
 	}
 }
@@ -77,11 +77,11 @@ func stored(tile []byte) []byte {
 // A record of several tensors is built here from those of each alone.
 func TestRecordsOfSeveralTensors(t *testing.T) {
 	first, second := geometry{Height: 28, Width: 30, Quality: 20, Dynamic: true}, geometry{Height: 9, Width: 40, Quality: 75}
-	r := ops.Record{first.part(), rawPart(5, 7, true), second.part()}
+	coder := coderOf(t, ops.Record{first.part(), rawPart(5, 7, true), second.part()})
 	const n = 2
 	tiles := [][]byte{smooth(11, n, 28, 30), noise(12, n*5*7), smooth(13, n, 9, 40)}
 	ranges := [][]float32{{0, 1, -2, 2}, {3, 4, 5, 6}, nil}
-	payload, sizes, err := r.Encode(tiles, ranges)
+	payload, sizes, err := coder.Encode(tiles, ranges)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestRecordsOfSeveralTensors(t *testing.T) {
 		t.Fatalf("payload is\n%x, expected\n%x", payload, want)
 	}
 
-	got, gotRanges, err := r.Decode(payload)
+	got, gotRanges, err := coder.Decode(payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestRecordsOfSeveralTensors(t *testing.T) {
 
 	for at := range payload { // the second record's framing, wherever it is cut
 		var damaged *ops.DamagedError
-		_, _, err := r.Decode(payload[:at])
+		_, _, err := coder.Decode(payload[:at])
 		if at == sizes[0] {
 			continue
 		}
@@ -135,13 +135,13 @@ func TestRecordsOfSeveralTensors(t *testing.T) {
 	length, prefix := binary.Uvarint(payload)
 	long := slices.Clone(payload[:prefix+int(length)])
 	long[prefix], long[prefix+1] = 0xff, 0x7f // the first part's length, two bytes of which announce too much
-	if _, _, err := r.Decode(long); err == nil || !strings.Contains(err.Error(), "a part announces 16383 bytes") {
+	if _, _, err := coder.Decode(long); err == nil || !strings.Contains(err.Error(), "a part announces 16383 bytes") {
 		t.Errorf("a part that goes past its record: %v", err)
 	}
 }
 
 func TestTilesOfEachTensorAreCounted(t *testing.T) {
-	r := ops.Record{rawPart(2, 3, false), rawPart(4, 5, true)}
+	coder := coderOf(t, ops.Record{rawPart(2, 3, false), rawPart(4, 5, true)})
 	for _, test := range []struct {
 		tiles  [][]byte
 		ranges [][]float32
@@ -152,7 +152,7 @@ func TestTilesOfEachTensorAreCounted(t *testing.T) {
 		{[][]byte{make([]byte, 6), make([]byte, 20)}, [][]float32{nil, nil}, "0 numbers, expected 2"},
 		{[][]byte{make([]byte, 6), make([]byte, 20)}, [][]float32{nil, {0, float32(math.Inf(1))}}, "range of tile 0"},
 	} {
-		if _, _, err := r.Encode(test.tiles, test.ranges); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, _, err := coder.Encode(test.tiles, test.ranges); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error is %v, expected one with %q", err, test.want)
 		}
 	}
@@ -165,7 +165,7 @@ func TestOperatorsOfASecondCodec(t *testing.T) {
 	operators := rawcodec.Codec().Operators()
 	p := rawPart(5, 7, true)
 	tiles, ranges := noise(14, 2*5*7), []float32{0, 1, -1, 6}
-	payload, sizes, err := ops.Record{p}.Encode([][]byte{tiles}, [][]float32{ranges})
+	payload, sizes, err := coderOf(t, ops.Record{p}).Encode([][]byte{tiles}, [][]float32{ranges})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,15 +29,32 @@ func (g geometry) part() ops.Part {
 }
 
 func encode(g geometry, tiles []byte, ranges []float32) (payload []byte, sizes []int, err error) {
-	return ops.Record{g.part()}.Encode([][]byte{tiles}, [][]float32{ranges})
+	coder, err := ops.Record{g.part()}.Coder()
+	if err != nil {
+		return nil, nil, err
+	}
+	return coder.Encode([][]byte{tiles}, [][]float32{ranges})
 }
 
 func decode(g geometry, payload []byte) (tiles []byte, ranges []float32, err error) {
-	all, limits, err := ops.Record{g.part()}.Decode(payload)
+	coder, err := ops.Record{g.part()}.Coder()
+	if err != nil {
+		return nil, nil, err
+	}
+	all, limits, err := coder.Decode(payload)
 	if err != nil {
 		return nil, nil, err
 	}
 	return all[0], limits[0], nil
+}
+
+func coderOf(t testing.TB, r ops.Record) *ops.Coder {
+	t.Helper()
+	coder, err := r.Coder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return coder
 }
 
 // smooth returns n tiles that look like features: slow waves with some noise,

@@ -13,10 +13,11 @@
 //
 //	jpeg, err := ops.Lookup("jpeg")
 //	...
-//	r := ops.Record{{Codec: jpeg, Parameters: ops.Parameters{"quality": int64(20)}, Height: 28, Width: 28}}
-//	payload, sizes, err := r.Encode([][]byte{tiles}, [][]float32{nil})
+//	coder, err := ops.Record{{Codec: jpeg, Parameters: ops.Parameters{"quality": int64(20)}, Height: 28, Width: 28}}.Coder()
 //	...
-//	tiles, ranges, err := r.Decode(payload)
+//	payload, sizes, err := coder.Encode([][]byte{tiles}, [][]float32{nil})
+//	...
+//	tiles, ranges, err := coder.Decode(payload)
 //
 // All functions are safe for concurrent use. The package never imports another
 // of this module.
@@ -34,6 +35,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -75,38 +78,53 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("payload record %d at byte %d: %s", e.Record, e.Offset, e.Reason)
 }
 
-// Validate returns an error that names the first tile or parameter outside its
-// limits.
-func (r Record) Validate() error {
+// Coder encodes and decodes payloads. It keeps what its codecs set up from one call to
+// the next.
+type Coder struct {
+	record Record
+	warm   sync.Pool // of *call
+}
+
+// Coder returns a coder of the record, or an error that names the first tile or
+// parameter outside its limits.
+func (r Record) Coder() (*Coder, error) {
+	coder := &Coder{record: slices.Clone(r)}
 	c, err := r.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.close()
-	return nil
+	coder.warm.Put(c)
+	return coder, nil
+}
+
+// take returns a call that nobody else uses. It is given back to warm.
+func (coder *Coder) take() (*call, error) {
+	if warm, ok := coder.warm.Get().(*call); ok {
+		return warm, nil
+	}
+	return coder.record.open()
 }
 
 // Encode returns the payload of a batch and the length of each image's record.
 // tiles holds for each tensor its tiles, Height*Width bytes each, row after row;
 // ranges lo, hi of each of them, finite numbers, where it is Dynamic, and nil
 // otherwise.
-func (r Record) Encode(tiles [][]byte, ranges [][]float32) (payload []byte, sizes []int, err error) {
-	c, err := r.open()
+func (coder *Coder) Encode(tiles [][]byte, ranges [][]float32) (payload []byte, sizes []int, err error) {
+	n, err := coder.record.images(tiles, ranges)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer c.close()
-	n, err := r.images(tiles, ranges)
+	c, err := coder.take()
 	if err != nil {
 		return nil, nil, err
 	}
+	defer coder.give(c)
 	var (
 		lens    = make([]C.int64_t, n)
-		out     C.bnc_buffer
+		out     = &c.parts[0].coder.payload
 		failure C.bnc_error
 	)
-	defer C.bnc_buffer_free(&out)
-	status := C.bnc_encode(&c.parts[0], c.len(), C.size_t(n), c.bytes(tiles), c.floats(ranges), &lens[0], &out, &failure)
+	status := C.bnc_encode(&c.parts[0], c.len(), C.size_t(n), c.bytes(tiles), c.floats(ranges), &lens[0], out, &failure)
 	if status != C.BNC_OK {
 		return nil, nil, asError(&failure)
 	}
@@ -140,12 +158,12 @@ func (r Record) images(tiles [][]byte, ranges [][]float32) (n int, err error) {
 // Decode returns for each tensor the tiles of a payload and, where it is Dynamic,
 // lo and hi of each. A payload that Encode did not write gives a [*DamagedError],
 // but for damage that the codec cannot see.
-func (r Record) Decode(payload []byte) (tiles [][]byte, ranges [][]float32, err error) {
-	c, err := r.open()
+func (coder *Coder) Decode(payload []byte) (tiles [][]byte, ranges [][]float32, err error) {
+	c, err := coder.take()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer c.close()
+	defer coder.give(c)
 	var (
 		count   C.size_t
 		failure C.bnc_error
@@ -154,8 +172,8 @@ func (r Record) Decode(payload []byte) (tiles [][]byte, ranges [][]float32, err 
 	if C.bnc_count(&c.parts[0], c.len(), bytePointer(payload), length, &count, &failure) != C.BNC_OK {
 		return nil, nil, asError(&failure)
 	}
-	tiles, ranges = make([][]byte, len(r)), make([][]float32, len(r))
-	for i, p := range r {
+	tiles, ranges = make([][]byte, len(coder.record)), make([][]float32, len(coder.record))
+	for i, p := range coder.record {
 		tiles[i] = make([]byte, int(count)*p.Height*p.Width)
 		if p.Dynamic {
 			ranges[i] = make([]float32, p.numbers(int(count)))
@@ -176,7 +194,8 @@ func (p Part) numbers(n int) int {
 	return 0
 }
 
-// call is a Record in C for the time of a call, and what of Go's C holds meanwhile.
+// call is a Record in C, for one call at a time, and what of Go's memory C is shown
+// meanwhile. Its coders are freed when it is collected.
 type call struct {
 	parts  []C.bnc_part
 	pinner runtime.Pinner
@@ -187,28 +206,27 @@ func (r Record) open() (*call, error) {
 	if len(r) == 0 {
 		return nil, errors.New("codec: no crossing tensor, expected at least 1")
 	}
-	c := &call{parts: make([]C.bnc_part, 0, len(r))}
+	c := &call{}
 	for _, p := range r {
 		var failure C.bnc_error
 		if C.bnc_tile_check(C.int64_t(p.Height), C.int64_t(p.Width), &failure) != C.BNC_OK {
-			c.close()
 			return nil, asError(&failure)
 		}
-		coder, err := p.Codec.coder(p.Parameters)
+		one, err := p.Codec.coder(p.Parameters)
 		if err != nil {
-			c.close()
 			return nil, err
 		}
-		c.parts = append(c.parts, C.bnc_part{coder: coder, height: C.int64_t(p.Height), width: C.int64_t(p.Width), dynamic: C.bool(p.Dynamic)})
+		runtime.AddCleanup(c, func(one *C.bnc_coder) { C.bnc_coder_free(one) }, one)
+		c.parts = append(c.parts, C.bnc_part{coder: one, height: C.int64_t(p.Height), width: C.int64_t(p.Width), dynamic: C.bool(p.Dynamic)})
 	}
 	return c, nil
 }
 
-func (c *call) close() {
+// give keeps a call for another time.
+func (coder *Coder) give(c *call) {
 	c.pinner.Unpin()
-	for _, p := range c.parts {
-		C.bnc_coder_free(p.coder)
-	}
+	C.bnc_coder_trim(c.parts[0].coder) // whose payload Encode uses
+	coder.warm.Put(c)
 }
 
 func (c *call) len() C.size_t { return C.size_t(len(c.parts)) }

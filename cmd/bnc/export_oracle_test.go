@@ -119,6 +119,10 @@ func records(t *testing.T, dir string, n int) [][]byte {
 	t.Helper()
 	meta := pairMeta(t, dir)
 	part := meta.Crossing[0].Part
+	coder, err := ops.Record{part}.Coder()
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := rand.New(rand.NewPCG(5, 8))
 	var list [][]byte
 	for i := range n + 2 {
@@ -135,7 +139,7 @@ func records(t *testing.T, dir string, n int) [][]byte {
 		if part.Dynamic {
 			limits = []float32{0, 1 + r.Float32()}
 		}
-		payload, _, err := ops.Record{part}.Encode([][]byte{tile}, [][]float32{limits})
+		payload, _, err := coder.Encode([][]byte{tile}, [][]float32{limits})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -153,7 +153,11 @@ func (b bench) measure(side int) error {
 	if err != nil {
 		return err
 	}
-	face, err := timeFace(ops.Record{part}, side*side, pixels)
+	coder, err := ops.Record{part}.Coder()
+	if err != nil {
+		return err
+	}
+	face, err := timeFace(coder, side*side, pixels)
 	if err != nil {
 		return err
 	}
@@ -202,22 +206,22 @@ func features(side int) []byte {
 }
 
 // timeFace measures the Go face, one image a call, as bench.c does the ops.
-func timeFace(r ops.Record, size int, pixels []byte) (map[string][]float64, error) {
+func timeFace(coder *ops.Coder, size int, pixels []byte) (map[string][]float64, error) {
 	runs := 1 + 2000000/(size+500)
 	payloads := make([][]byte, tiles)
 	for i := range payloads {
 		var err error
-		if payloads[i], _, err = r.Encode([][]byte{pixels[i*size:][:size]}, [][]float32{nil}); err != nil {
+		if payloads[i], _, err = coder.Encode([][]byte{pixels[i*size:][:size]}, [][]float32{nil}); err != nil {
 			return nil, err
 		}
 	}
 	calls := map[string]func(i int) error{
 		"encode": func(i int) error {
-			_, _, err := r.Encode([][]byte{pixels[i*size:][:size]}, [][]float32{nil})
+			_, _, err := coder.Encode([][]byte{pixels[i*size:][:size]}, [][]float32{nil})
 			return err
 		},
 		"decode": func(i int) error {
-			_, _, err := r.Decode(payloads[i])
+			_, _, err := coder.Decode(payloads[i])
 			return err
 		},
 	}

@@ -77,7 +77,11 @@ print(len(b.getvalue()))
 				ranges = []float32{0, 1}
 			}
 			meta := jpegMeta(t, c.height, c.width, c.quality, dynamic)
-			_, sizes, err := ops.Record{meta.Crossing[0].Part}.Encode([][]byte{tile}, [][]float32{ranges})
+			coder, err := ops.Record{meta.Crossing[0].Part}.Coder()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, sizes, err := coder.Encode([][]byte{tile}, [][]float32{ranges})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,6 +49,7 @@ type Meta struct {
 	CodecAt string
 	// Crossing are the tensors that cross, one for a cut. It is nil for a whole model.
 	Crossing []Crossing
+	coder    *ops.Coder // of what crosses; nil for a plain pair
 	// Outputs names the original model's outputs in order.
 	Outputs      []string
 	Channels     int // c; 0 where the channels are not reduced
@@ -158,7 +159,7 @@ func (m *Meta) cross(names tensors, parameters ops.Parameters) error {
 		m.Quality = int(quality)
 	}
 	m.Crossing = []Crossing{one}
-	if err := m.record().Validate(); err != nil {
+	if m.coder, err = (ops.Record{one.Part}).Coder(); err != nil {
 		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.Tile, m.Codec, m.Quality, err)
 	}
 	return nil
@@ -210,15 +211,6 @@ func oneOf(key, value string, known []string) error {
 
 // Dynamic tells whether each record carries its own range.
 func (m Meta) Dynamic() bool { return m.Range == RangeDynamic }
-
-// record is what makes up each record of the pair's payloads.
-func (m Meta) record() ops.Record {
-	record := make(ops.Record, len(m.Crossing))
-	for i, c := range m.Crossing {
-		record[i] = c.Part
-	}
-	return record
-}
 
 // Plain tells whether the cut tensors themselves cross.
 func (m Meta) Plain() bool { return m.Codec == CodecNone }

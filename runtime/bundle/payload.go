@@ -11,6 +11,8 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
+var errPlain = errors.New("no payload crosses: it is a plain pair, or a whole model")
+
 // encode makes the payload, uint8 [L], of what a mobile graph without the codec
 // computes: for each crossing tensor its tiles uint8 [N 1 H W] and, where the range
 // is dynamic, the range float32 [N 2].
@@ -37,7 +39,7 @@ func encode(m Meta, results ort.Results) (*tensor.Tensor, error) {
 		}
 		ranges[i] = tensor.Slice[float32](t)
 	}
-	payload, _, err := m.record().Encode(tiles, ranges)
+	payload, _, err := m.coder.Encode(tiles, ranges)
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +50,13 @@ func encode(m Meta, results ort.Results) (*tensor.Tensor, error) {
 // codec_at host pair takes: for each crossing tensor, as tile and range for the
 // first, uint8 [N 1 H W] and, where the range is dynamic, float32 [N 2].
 func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
+	if m.coder == nil {
+		return nil, errPlain
+	}
 	if payload == nil || payload.DType != tensor.Uint8 {
 		return nil, fmt.Errorf("payload: expected uint8, found %v", payload)
 	}
-	pixels, ranges, err := m.record().Decode(payload.Data)
+	pixels, ranges, err := m.coder.Decode(payload.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +76,8 @@ func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
 // GreyPayload is a payload of one image whose tiles are mid-grey: what a server can be
 // warmed up with.
 func (m Meta) GreyPayload() ([]byte, error) {
-	if m.Plain() {
-		return nil, errors.New("no payload crosses in a plain pair")
+	if m.coder == nil {
+		return nil, errPlain
 	}
 	tiles, ranges := make([][]byte, len(m.Crossing)), make([][]float32, len(m.Crossing))
 	for i, c := range m.Crossing {
@@ -81,7 +86,7 @@ func (m Meta) GreyPayload() ([]byte, error) {
 			ranges[i] = []float32{0, 1}
 		}
 	}
-	payload, _, err := m.record().Encode(tiles, ranges)
+	payload, _, err := m.coder.Encode(tiles, ranges)
 	return payload, err
 }
 

@@ -125,7 +125,11 @@ func TestGreyJPEGLikeOps(t *testing.T) {
 			t.Fatal(err)
 		}
 		part := ops.Part{Codec: codec, Parameters: ops.Parameters{"quality": int64(quality)}, Height: 40, Width: 56}
-		record, _, err := ops.Record{part}.Encode([][]byte{img.Pix}, [][]float32{nil})
+		coder, err := ops.Record{part}.Coder()
+		if err != nil {
+			t.Fatal(err)
+		}
+		record, _, err := coder.Encode([][]byte{img.Pix}, [][]float32{nil})
 		if err != nil {
 			t.Fatal(err)
 		}
