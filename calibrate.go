@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -108,4 +109,58 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 		return nil, unusable("%s: %w", src.path, refused) // not the file that is gone
 	}
 	return session, err
+}
+
+// CalibrateOptions say how a bundle's bottleneck is fitted to images.
+type CalibrateOptions struct {
+	Data  string             `json:"data"`            // images to calibrate on: a folder, classes or flat, IDX or .npy
+	Range string             `json:"range,omitempty"` // quantiser's: static, or dynamic, each image's own; "" for static
+	Input map[string][]int64 `json:"input,omitempty"` // shapes of inputs that the model leaves open, by name
+	ImageOptions
+	Reporter Reporter `json:"-"`
+}
+
+// CalibrateResult is what Calibrate wrote.
+type CalibrateResult struct {
+	Bundle string  `json:"bundle"`
+	Range  string  `json:"range"`
+	Lo     float32 `json:"lo"` // of a static range
+	Hi     float32 `json:"hi"`
+}
+
+// Calibrate fits the bottleneck of the bundle at path to images, as a split with Calibrate
+// does and a training of a bundle that was split without. The bundle's three files are
+// replaced together. One that is calibrated or trained is refused: that would be lost.
+func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*CalibrateResult, error) {
+	switch {
+	case o.Data == "":
+		return nil, usage("data", "is missing: the images to calibrate on")
+	case !bundle.IsBundle(path):
+		return nil, usage("", "%s is no bundle: what is calibrated is a bottleneck", path)
+	}
+	if err := oneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
+		return nil, err
+	}
+	t, err := openTraining(ctx, path, TrainOptions{Data: o.Data, Range: o.Range, Input: o.Input, ImageOptions: o.ImageOptions, Reporter: o.Reporter})
+	if err != nil {
+		return nil, err
+	}
+	if t.meta.Calibrated || t.calibrated {
+		return nil, usage("", "%s is calibrated or trained: calibrating it would lose that; split the model again", path)
+	}
+	set, err := openData("data", o.Data, data.Train, t.progress)
+	if err != nil {
+		return nil, err
+	}
+	sets := &trainingSets{train: set.Unlabelled()}
+	if err := sets.prepare(inputPort(t.source.Graph.Feeds()[0]), t); err != nil {
+		return nil, err
+	}
+	if err := t.calibrate(ctx, sets); err != nil {
+		return nil, err
+	}
+	if err := t.write(ctx, path, nil, sets, nil); err != nil {
+		return nil, err
+	}
+	return &CalibrateResult{Bundle: path, Range: t.meta.Range, Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}, nil
 }

@@ -1,0 +1,104 @@
+package bnc
+
+import (
+	"fmt"
+	"image"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/runtime/bundle"
+)
+
+// pictures writes n pictures of 28 x 28 in grey: gradients of several directions.
+func pictures(t *testing.T, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(7, 7))
+	for i := range n {
+		img := image.NewGray(image.Rect(0, 0, 28, 28))
+		right, down := rng.IntN(10), rng.IntN(10)
+		for p := range img.Pix {
+			img.Pix[p] = byte(p%28*right + p/28*down)
+		}
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%02d.png", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := png.Encode(f, img); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestCalibrate: a bundle that is calibrated later is as one that was split, with seed 0, with
+// calibration, and is not calibrated twice.
+func TestCalibrate(t *testing.T) {
+	model, set := small(t), pictures(t, 12)
+	at, later := filepath.Join(t.TempDir(), "at"), filepath.Join(t.TempDir(), "later")
+	o := SplitOptions{After: "rb3", Channels: 3, Stride: 2, Out: at, Calibrate: set}
+	o.Mean, o.Std = []float64{0.5}, []float64{0.25} // otherwise those of the images, which a split does not measure
+	if _, err := Split(t.Context(), model, o); err != nil {
+		t.Fatal(err)
+	}
+	o.Out, o.Calibrate = later, ""
+	if _, err := Split(t.Context(), model, o); err != nil {
+		t.Fatal(err)
+	}
+	before := openMeta(t, later)
+	r, err := Calibrate(t.Context(), later, CalibrateOptions{Data: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := openMeta(t, at), openMeta(t, later)
+	if got.Pair == before.Pair || !got.Calibrated || !got.Backbone || r.Range != "static" {
+		t.Errorf("%+v of %+v: expected a calibrated bundle of another pair", got, r)
+	}
+	got.Pair = want.Pair
+	got.Crossing, want.Crossing = nil, nil // functions of codecs among it
+	if !reflect.DeepEqual(got, want) || r.Lo != float32(want.Lo) || r.Hi != float32(want.Hi) {
+		t.Errorf("%+v, %+v\nexpected %+v", got, r, want)
+	}
+	if !reflect.DeepEqual(unitsOf(t, later), unitsOf(t, at)) {
+		t.Error("the units differ from those of a split with calibration")
+	}
+	for _, c := range []struct {
+		path string
+		o    CalibrateOptions
+	}{{later, CalibrateOptions{Data: set}}, {model, CalibrateOptions{Data: set}}, {later, CalibrateOptions{}}, {later, CalibrateOptions{Data: set, Range: "none"}}} {
+		if _, err := Calibrate(t.Context(), c.path, c.o); KindOf(err) != Usage {
+			t.Errorf("%+v: %v, expected wrong usage", c, err)
+		}
+	}
+}
+
+func openMeta(t *testing.T, dir string) bundle.Meta {
+	t.Helper()
+	b, err := bundle.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Meta
+}
+
+func unitsOf(t *testing.T, dir string) *bottleneck.Units {
+	t.Helper()
+	m, err := onnx.Load(filepath.Join(dir, "bottlenet.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := bottleneck.UnitsOf(m, bottleneck.Geometry{C: 16, H: 28, W: 28, Reduced: 3, Stride: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
