@@ -143,10 +143,7 @@ func (o *TrainOptions) check() error {
 
 // words are the options that are one of some words.
 func (o *TrainOptions) words() []wordOption {
-	losses := []string{"", grad.CrossEntropy, grad.MeanSquared}
-	if o.Distill {
-		losses = []string{"", grad.Distill, grad.MeanSquared}
-	}
+	losses := append([]string{""}, grad.Objectives(o.Distill)...)
 	return []wordOption{
 		{"freeze", o.Freeze, []string{"", "none", "backbone", "mobile", "cloud"}},
 		{"loss", o.Loss, losses},

@@ -56,7 +56,7 @@ type BuildOptions struct {
 	Notice func(format string, args ...any)
 }
 
-// Judged is an output that is trained.
+// Judged is an output with class scores that is trained.
 type Judged struct {
 	Output  string
 	Scores  string // what it is judged by: the output, or "" for what a TopK gives
@@ -76,6 +76,9 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	}
 	if n := inTrainingMode(b.m); n != nil {
 		return nil, &BuildError{fmt.Errorf("%s is in training mode, in which answers depend on chance and on the other images: export the model for inference", n.Label())}
+	}
+	if b.objective, err = ObjectiveOf(b.Loss.Kind); err != nil {
+		return nil, err
 	}
 	heads, err := b.choose()
 	if err != nil {
@@ -133,6 +136,7 @@ func (e *BuildError) Unwrap() error { return e.err }
 type build struct {
 	BuildOptions
 	student, teacher *ir.Model
+	objective        Objective
 	m                *ir.Model // the student in the form that is differentiated
 }
 
@@ -166,7 +170,7 @@ func (b *build) options() (*Options, error) {
 // choose finds the outputs that are trained and tells of the others. Where labels teach
 // one of several, the original's answers teach the others.
 func (b *build) choose() ([]*Scores, error) {
-	heads, err := Logits(Want{Output: b.Output, Classes: b.Classes, Of: b.Outputs}, b.m)
+	heads, err := b.objective.Outputs(Want{Output: b.Output, Classes: b.Classes, Of: b.Outputs}, b.m)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type Scores struct {
 	Value *ir.Value
 	// Output is the output of the model that Value becomes.
 	Output *ir.Value
-	// Classes is K.
+	// Classes is K, 0 where an objective compares what is no class scores.
 	Classes int64
 	// Softmax is the Softmax or LogSoftmax between the two, nil where there is
 	// none.

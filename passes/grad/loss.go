@@ -6,16 +6,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 )
 
-// Kinds of losses.
-const (
-	CrossEntropy = "cross-entropy" // softmax cross-entropy against labels
-	Distill      = "distill"       // temperature KL divergence from the teacher's scores
-	MeanSquared  = "mse"           // against the teacher's scores, or one-hot labels where there is none
-)
-
 // Loss says what training makes small. All are means over the batch.
 type Loss struct {
-	Kind           string  // CrossEntropy stands for Distill where a teacher teaches
+	Kind           string  // the name of an Objective
 	LabelSmoothing float64 // share of a label's weight that is spread over all classes
 	Temperature    float64 // of Distill, 0 for 1
 	// FeatureWeight weighs the mean squared difference of the restored and the
@@ -26,10 +19,10 @@ type Loss struct {
 	RateWeight float64
 }
 
-// Head is an output of class scores.
+// Head is an output that is compared.
 type Head struct {
-	Scores  string // [N,K] before any softmax
-	Teacher string // the teacher's, "" where labels teach
+	Scores  string // what the objective takes of the output: of classes, [N,K] before any softmax
+	Teacher string // the same of the teacher, "" where labels teach
 }
 
 // Targets names what a loss compares: tensors of the graph.
@@ -47,8 +40,23 @@ type Targets struct {
 // lossGraph is what a loss adds to a graph.
 type lossGraph struct {
 	loss  *ir.Value               // float32 [1]
-	hits  *ir.Value               // float32 [1], the number of images whose first score is the target's; nil without target classes
+	hits  *ir.Value               // float32 [1], the number of images whose first score is the target's; nil where the objective knows no such thing
 	seeds map[*ir.Value]*ir.Value // gradient of the loss
+}
+
+// add adds a part of an output's term.
+func (l *lossGraph) add(b *builder, t *Term, output *ir.Value, part float64) {
+	b.shapes[t.Loss] = []int64{1}
+	loss := b.scale(t.Loss, part)
+	if t.Gradient != nil {
+		l.seed(b, output, b.scale(t.Gradient, part))
+	} else {
+		l.seed(b, loss, b.floats([]float32{1}, 1))
+	}
+	if l.loss != nil {
+		loss = b.add(l.loss, loss)
+	}
+	l.loss = loss
 }
 
 // seed adds to the gradient of what may be compared in several ways.
@@ -59,33 +67,51 @@ func (l *lossGraph) seed(b *builder, v, gradient *ir.Value) {
 	l.seeds[v] = gradient
 }
 
+// values finds what a head names.
+func (h Head) values(g *ir.Graph) (output, teacher *ir.Value, err error) {
+	if output = g.Value(h.Scores); output == nil {
+		return nil, nil, fmt.Errorf("there is no tensor %q", h.Scores)
+	}
+	if h.Teacher == "" {
+		return output, nil, nil
+	}
+	if teacher = g.Value(h.Teacher); teacher == nil {
+		return nil, nil, fmt.Errorf("there is no tensor %q", h.Teacher)
+	}
+	return output, teacher, nil
+}
+
 // build appends the loss and its gradient. It returns the input for labels, int64 [N],
 // nil where there are none.
 func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, err error) {
+	objective, err := ObjectiveOf(l.Kind)
+	if err != nil {
+		return nil, nil, err
+	}
 	b.prefix = "loss."
 	out = &lossGraph{seeds: map[*ir.Value]*ir.Value{}}
 	for i, h := range t.Heads {
-		scores := b.g.Value(h.Scores)
-		if scores == nil {
-			return nil, nil, fmt.Errorf("there is no tensor %q", h.Scores)
+		c := &Comparison{Loss: l, b: b}
+		if c.Output, c.Teacher, err = h.values(b.g); err != nil {
+			return nil, nil, err
 		}
-		if n := b.dims(scores)[0]; h.Teacher == "" && labels == nil {
-			labels = b.g.Temp("labels", ir.TensorType(ir.Int64, ir.Fixed(n)))
-			b.g.AddInput(labels, nil)
-			b.shapes[labels] = []int64{n}
+		n := b.dims(c.Output)[0]
+		if c.Teacher == nil {
+			if labels == nil {
+				labels = b.g.Temp("labels", ir.TensorType(ir.Int64, ir.Fixed(n)))
+				b.g.AddInput(labels, nil)
+				b.shapes[labels] = []int64{n}
+			}
+			c.Labels = labels
 		}
-		loss, seed, hits, err := l.head(b, h, scores, labels)
+		term, err := objective.Term(c)
 		if err != nil {
 			return nil, nil, err
 		}
-		part := 1 / float64(len(t.Heads))
-		loss = b.scale(loss, part)
+		out.add(b, term, c.Output, 1/float64(len(t.Heads)))
 		if i == 0 {
-			out.loss, out.hits = loss, hits
-		} else {
-			out.loss = b.add(out.loss, loss)
+			out.hits = term.Hits
 		}
-		out.seed(b, scores, b.scale(seed, part))
 	}
 
 	if l.FeatureWeight > 0 {
@@ -111,63 +137,4 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 		out.seed(b, tile, seed)
 	}
 	return out, labels, nil
-}
-
-// head appends the loss of one output, float32 [1], its gradient, of the scores' shape,
-// and the hits, float32 [1]. The gradient is short enough to be written down: with p =
-// softmax(scores) and target distribution q, that of cross-entropy is (p - q)/N, and that
-// of T^2 KL(q || p), both softened by T, T (p - q)/N.
-func (l Loss) head(b *builder, h Head, scores, labels *ir.Value) (loss, seed, hits *ir.Value, err error) {
-	d := b.dims(scores)
-	n, k := d[0], ir.Elements(d[1:])
-	s := b.reshape(scores, n, k)
-	kind, classes := l.Kind, labels
-	var target *ir.Value // what the scores are compared with
-	if h.Teacher == "" {
-		off := l.LabelSmoothing / float64(k)
-		values := b.floats([]float32{float32(off), float32(1 - l.LabelSmoothing + off)}, 2)
-		depth := b.g.Const("loss.classes", ir.Int64s(k))
-		target = b.op("OneHot", []int64{n, k}, []*ir.Value{labels, depth, values}, ir.IntAttr("axis", -1))
-	} else {
-		teacher := b.g.Value(h.Teacher)
-		if teacher == nil {
-			return nil, nil, nil, fmt.Errorf("there is no tensor %q", h.Teacher)
-		}
-		if ir.Elements(b.dims(teacher)) != n*k {
-			return nil, nil, nil, fmt.Errorf("the teacher gives %v scores, the model %v", b.dims(teacher), d)
-		}
-		target = b.reshape(teacher, n, k)
-		classes = b.emit("", "ArgMax", ir.Int64, []int64{n}, []*ir.Value{target}, ir.IntAttr("axis", 1), ir.IntAttr("keepdims", 0))
-		if kind == CrossEntropy {
-			kind = Distill
-		}
-	}
-
-	switch kind {
-	case MeanSquared: // mean (s - q)^2: 2 (s - q) / (N K)
-		diff := b.sub(s, target)
-		loss = b.reshape(b.reduce("ReduceMean", b.mul(diff, diff), true, 0, 1), 1)
-		seed = b.scale(diff, 2/float64(n*k))
-	case CrossEntropy, Distill:
-		soft, temperature := s, 1.0
-		if kind == Distill {
-			if l.Temperature > 0 {
-				temperature = l.Temperature
-			}
-			soft = b.scale(s, 1/temperature)
-			target = b.unary("Softmax", b.scale(target, 1/temperature), ir.IntAttr("axis", 1))
-		}
-		logp := b.unary("LogSoftmax", soft, ir.IntAttr("axis", 1))
-		diff := logp
-		if kind == Distill { // 0 log 0 = 0
-			diff = b.sub(logp, b.unary("Log", b.binary("Max", target, b.scalar(1e-30))))
-		}
-		total := b.sum(b.mul(target, diff), true, 0, 1)
-		loss = b.reshape(b.scale(total, -temperature*temperature/float64(n)), 1)
-		seed = b.scale(b.sub(b.unary("Exp", logp), target), temperature/float64(n))
-	default:
-		return nil, nil, nil, fmt.Errorf("unknown loss %q", l.Kind)
-	}
-	first := b.emit("", "ArgMax", ir.Int64, []int64{n}, []*ir.Value{s}, ir.IntAttr("axis", 1), ir.IntAttr("keepdims", 0))
-	return loss, b.reshape(seed, d...), b.sum(b.compare("Equal", first, classes), true, 0), nil
 }

@@ -43,8 +43,8 @@ type Manifest struct {
 	// Statistics are the running means and variances of batch normalisation that
 	// learns: no part of a step, and measured by Program.Statistics.
 	Statistics *Tensor `json:"statistics,omitempty"`
-	Loss       string  `json:"loss"` // outputs, float32 [1] each
-	Hits       string  `json:"hits"`
+	Loss       string  `json:"loss"`           // outputs, float32 [1] each
+	Hits       string  `json:"hits,omitempty"` // none where the objective knows no such thing
 	Norm       string  `json:"norm"`
 	Watch      string  `json:"watch,omitempty"` // output, int64 [batch]
 }
@@ -182,7 +182,11 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *
 	if labels != nil {
 		man.Labels = labels.Name()
 	}
-	outputs := []*ir.Value{loss.loss, loss.hits}
+	outputs := []*ir.Value{loss.loss}
+	if loss.hits != nil {
+		outputs = append(outputs, loss.hits)
+		man.Hits = loss.hits.Name()
+	}
 	if o.Watch != "" {
 		watched := g.Value(o.Watch)
 		if watched == nil {
@@ -264,7 +268,7 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *
 			man.Averages = append(man.Averages, w)
 		}
 	}
-	man.Loss, man.Hits, man.Norm = loss.loss.Name(), loss.hits.Name(), norm.Name()
+	man.Loss, man.Norm = loss.loss.Name(), norm.Name()
 	g.SetOutputs(outputs...)
 	if err := context.Cause(ctx); err != nil {
 		return err

@@ -36,8 +36,13 @@ func (b *build) target(ctx context.Context, o *Options, heads []*Scores, p *Prog
 			head.Teacher = b.keep(beside.at[theirs.Value.Name()])
 		}
 		b.keep(h.Value)
-		p.Judged = append(p.Judged, judged)
+		if h.Classes > 0 {
+			p.Judged = append(p.Judged, judged)
+		}
 		o.Targets.Heads = append(o.Targets.Heads, head)
+	}
+	if p.Judged == nil {
+		return passes.Unsuitable("model", "none of the outputs that are trained has class scores, by which epochs are compared")
 	}
 	feature := beside.at[b.Cut] // another network's tensors have other names
 	if !b.Distilled || !b.Bottleneck || feature == nil {
@@ -99,7 +104,7 @@ func (b *build) graft(ctx context.Context, o *Options, classes int) (*teacherBes
 	} else if _, err := b.prepare(ctx, teacher); err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}
-	heads, err := Logits(Want{Output: b.Output, Classes: classes, Optional: true}, teacher)
+	heads, err := b.objective.Outputs(Want{Output: b.Output, Classes: classes, Optional: true}, teacher)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}

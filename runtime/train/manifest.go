@@ -31,7 +31,7 @@ type manifest struct {
 	// the state, in no step; nil for none.
 	Statistics *stateTensor `json:"statistics"`
 	Loss       string       `json:"loss"` // outputs, float32 [1] each
-	Hits       string       `json:"hits"`
+	Hits       string       `json:"hits"` // "" for none
 	Norm       string       `json:"norm"`
 	Watch      string       `json:"watch"` // output, int64 [batch], of which the mean is told
 }
@@ -62,6 +62,14 @@ func parseManifest(metadata map[string]string) (*manifest, error) {
 		return nil, fmt.Errorf("metadata %s: %w", manifestKey, err)
 	}
 	return m, nil
+}
+
+// told are the outputs that are numbers.
+func (m *manifest) told() []string {
+	if m.Hits == "" {
+		return []string{m.Loss, m.Norm}
+	}
+	return []string{m.Loss, m.Hits, m.Norm}
 }
 
 // statistics are the running means and variances, in pairs.

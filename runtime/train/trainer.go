@@ -63,7 +63,7 @@ func NewTrainer(step, measuring *ort.Session, initial map[string][]float32) (*Tr
 	for _, name := range man.Scalars {
 		t.scalars[name] = tensor.Of([]int64{1}, []float32{1})
 	}
-	for _, name := range []string{man.Loss, man.Hits, man.Norm} {
+	for _, name := range man.told() {
 		t.out[name] = tensor.Of([]int64{1}, []float32{0})
 	}
 	t.labels = tensor.Of([]int64{int64(man.Batch)}, make([]int64, man.Batch))
@@ -90,7 +90,7 @@ func (t *Trainer) Steps() int { return t.steps }
 // StepResult is what a step tells.
 type StepResult struct {
 	Loss float64
-	Hits int     // images whose best class was the target's
+	Hits int     // images of which the output says the right thing, 0 where the objective knows no such thing
 	Norm float64 // of all gradients together, before clipping
 	// Bytes is the mean payload of an image, 0 where nothing crosses.
 	Bytes float64
@@ -129,7 +129,12 @@ func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResu
 	if err != nil {
 		return StepResult{}, err
 	}
-	number := func(name string) float64 { return float64(tensor.Slice[float32](t.out[name])[0]) }
+	number := func(name string) float64 {
+		if t.out[name] == nil { // Hits of an objective that knows no such thing
+			return 0
+		}
+		return float64(tensor.Slice[float32](t.out[name])[0])
+	}
 	r := StepResult{Loss: number(t.man.Loss), Hits: int(number(t.man.Hits)), Norm: number(t.man.Norm)}
 	if t.man.Watch != "" {
 		sizes, err := results.Tensor(t.man.Watch)
