@@ -48,15 +48,16 @@ type lossGraph struct {
 func (l *lossGraph) add(b *builder, t *Term, output *ir.Value, part float64) {
 	b.shapes[t.Loss] = []int64{1}
 	loss := b.scale(t.Loss, part)
+	if l.loss == nil {
+		l.loss = loss
+	} else {
+		l.loss = b.add(l.loss, loss)
+	}
 	if t.Gradient != nil {
 		l.seed(b, output, b.scale(t.Gradient, part))
 	} else {
 		l.seed(b, loss, b.floats([]float32{1}, 1))
 	}
-	if l.loss != nil {
-		loss = b.add(l.loss, loss)
-	}
-	l.loss = loss
 }
 
 // seed adds to the gradient of what may be compared in several ways.

@@ -20,7 +20,7 @@ type classScores struct {
 	class  *ir.Value // int64 [N]
 }
 
-// ofClasses returns the output as class scores, with its target.
+// classes returns the output as class scores, with its target.
 func (c *Comparison) classes() (*classScores, error) {
 	b, d := c.b, c.b.dims(c.Output)
 	s := &classScores{n: d[0], k: ir.Elements(d[1:]), class: c.Labels}
@@ -45,9 +45,10 @@ func (b *builder) first(scores *ir.Value) *ir.Value {
 	return b.emit("", "ArgMax", ir.Int64, []int64{b.dims(scores)[0]}, []*ir.Value{scores}, ir.IntAttr("axis", 1), ir.IntAttr("keepdims", 0))
 }
 
-// term is a loss and its gradient with respect to the scores.
+// term is a loss, float32 [1], with its gradient with respect to the scores.
 func (c *Comparison) term(s *classScores, loss, gradient *ir.Value) *Term {
 	b := c.b
-	hits := b.compare("Equal", b.first(s.scores), s.class)
-	return &Term{Loss: b.reshape(loss, 1), Gradient: b.reshape(gradient, b.dims(c.Output)...), Hits: b.sum(hits, true, 0)}
+	first := b.first(s.scores)
+	gradient = b.reshape(gradient, b.dims(c.Output)...)
+	return &Term{Loss: loss, Gradient: gradient, Hits: b.sum(b.compare("Equal", first, s.class), true, 0)}
 }

@@ -19,6 +19,6 @@ func (crossEntropy) Term(c *Comparison) (*Term, error) {
 	}
 	b := c.b
 	logp := b.unary("LogSoftmax", s.scores, ir.IntAttr("axis", 1))
-	loss := b.scale(b.sum(b.mul(s.target, logp), true, 0, 1), -1/float64(s.n))
+	loss := b.reshape(b.scale(b.sum(b.mul(s.target, logp), true, 0, 1), -1/float64(s.n)), 1)
 	return c.term(s, loss, b.scale(b.sub(b.unary("Exp", logp), s.target), 1/float64(s.n))), nil
 }

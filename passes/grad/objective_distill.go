@@ -18,9 +18,11 @@ func (distill) Term(c *Comparison) (*Term, error) {
 	if c.Temperature > 0 {
 		temperature = c.Temperature
 	}
-	logp := b.unary("LogSoftmax", b.scale(s.scores, 1/temperature), ir.IntAttr("axis", 1))
+	soft := b.scale(s.scores, 1/temperature)
 	q := b.unary("Softmax", b.scale(s.target, 1/temperature), ir.IntAttr("axis", 1))
+	logp := b.unary("LogSoftmax", soft, ir.IntAttr("axis", 1))
 	logq := b.unary("Log", b.binary("Max", q, b.scalar(1e-30))) // 0 log 0 = 0
-	loss := b.scale(b.sum(b.mul(q, b.sub(logp, logq)), true, 0, 1), -temperature*temperature/float64(s.n))
+	total := b.sum(b.mul(q, b.sub(logp, logq)), true, 0, 1)
+	loss := b.reshape(b.scale(total, -temperature*temperature/float64(s.n)), 1)
 	return c.term(s, loss, b.scale(b.sub(b.unary("Exp", logp), q), temperature/float64(s.n))), nil
 }

@@ -13,5 +13,6 @@ func (meanSquared) Term(c *Comparison) (*Term, error) {
 	}
 	b := c.b
 	diff := b.sub(s.scores, s.target)
-	return c.term(s, b.reduce("ReduceMean", b.mul(diff, diff), true, 0, 1), b.scale(diff, 2/float64(s.n*s.k))), nil
+	loss := b.reshape(b.reduce("ReduceMean", b.mul(diff, diff), true, 0, 1), 1)
+	return c.term(s, loss, b.scale(diff, 2/float64(s.n*s.k))), nil
 }
