@@ -1,0 +1,276 @@
+package grad_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/internal/passtest"
+	"github.com/bottlenet/bnc/passes/split"
+)
+
+// classifier is a network with batch normalisation; its cut r has 6 channels.
+const classifier = passtest.Header + `net (float[N,1,12,12] x) => (float[N,4] y) <INITS> {
+	a = Conv <strides = [2,2], pads = [1,1,1,1]> (x, w1)
+	n = BatchNormalization (a, g1, b1, mean1, var1)
+	r = Relu (n)
+	c = Conv <pads = [1,1,1,1]> (r, w2)
+	m = BatchNormalization (c, g2, b2, mean2, var2)
+	q = Relu (m)
+	p = GlobalAveragePool (q)
+	f = Flatten (p)
+	y = Gemm <transB = 1> (f, w3, b3)
+}`
+
+// initials declares constants, "6,1,3,3 w1; 6 g1": all of different numbers about 1.
+func initials(spec string) string {
+	var all []string
+	for part := range strings.SplitSeq(spec, ";") {
+		dims, name, _ := strings.Cut(strings.TrimSpace(part), " ")
+		n := 1
+		for d := range strings.SplitSeq(dims, ",") {
+			var k int
+			fmt.Sscan(d, &k)
+			n *= k
+		}
+		values := make([]string, n)
+		for i := range values {
+			values[i] = fmt.Sprintf("%.4f", 1+0.5*math.Sin(float64(i*i+n)))
+		}
+		all = append(all, fmt.Sprintf("float[%s] %s = {%s}", dims, name, strings.Join(values, ",")))
+	}
+	return strings.Join(all, ", ")
+}
+
+const classifierInits = "6,1,3,3 w1; 6 g1; 6 b1; 6 mean1; 6 var1; 8,6,3,3 w2; 8 g2; 8 b2; 8 mean2; 8 var2; 4,8 w3; 4 b3"
+
+func parsed(t *testing.T) *ir.Model {
+	t.Helper()
+	return passtest.Parse(t, strings.Replace(classifier, "INITS", initials(classifierInits), 1))
+}
+
+// joined puts a bottleneck behind r.
+func joined(t *testing.T, channels, stride int64) *ir.Model {
+	t.Helper()
+	m := parsed(t)
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := cut.Find(m, info)
+	at, err := a.Resolve("r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := bottleneck.CutGeometry(at, channels, stride)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := split.Split(t.Context(), a, at, split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bottlenet
+}
+
+// options train with labels; notices go to told.
+func options(told *[]string) grad.BuildOptions {
+	return grad.BuildOptions{
+		Loss: grad.Loss{Kind: grad.CrossEntropy}, Opt: grad.Optimizer{Momentum: 0.9}, Freeze: "none", Images: 96, Original: true, Cut: "r", Quality: 20,
+		Compute: func(context.Context, *ir.Model) (map[string]*ir.Tensor, error) {
+			return nil, errors.New("nothing is computed here")
+		},
+		Fit:    func(*grad.Scores) error { return nil },
+		Notice: func(format string, args ...any) { *told = append(*told, fmt.Sprintf(format, args...)) },
+	}
+}
+
+// TestBuildDefaults: what is open is chosen by the network. A bottleneck alone learns more
+// slowly where its reduction reads more than 64 elements: the 6 channels of the cut at 3 x 3
+// taps are 54, at 5 x 5 150.
+func TestBuildDefaults(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		channels, stride int64 // -1: no bottleneck
+		change           func(*grad.BuildOptions)
+		rate             float64
+		batch            int64
+		kept             bool // the statistics of batch normalisation
+	}{
+		{"a model", -1, 0, nil, 0.1, 64, false},
+		{"a bundle", 0, 3, nil, 0.02, 64, false},
+		{"few images", 0, 3, func(o *grad.BuildOptions) { o.Images = 10 }, 0.02, 10, false},
+		{"a batch", 0, 3, func(o *grad.BuildOptions) { o.Batch = 7 }, 0.02, 7, false},
+		{"running statistics", 0, 3, func(o *grad.BuildOptions) { o.Statistics = "running" }, 0.02, 64, true},
+		{"54 elements", 0, 2, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3, 64, true},
+		{"150 elements", 0, 3, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3 * 64 / 150, 64, true},
+		{"75 elements", 3, 3, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3 * 64 / 75, 64, true},
+		{"statistics of the batch", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Statistics = "backbone", "batch" }, 4e-3 * 64 / 150, 64, false},
+		{"another optimiser", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Opt.Kind = "backbone", grad.AdamW }, 1e-3, 64, true},
+		{"a rate", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Rate = "backbone", 3e-3 }, 3e-3, 64, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var told []string
+			m, o := parsed(t), options(&told)
+			if c.channels >= 0 {
+				m, o.Bottleneck, o.Outputs = joined(t, c.channels, c.stride), true, []string{"y"}
+			}
+			if c.change != nil {
+				c.change(&o)
+			}
+			p, err := grad.Build(t.Context(), m, nil, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(p.Rate-c.rate) > 1e-12 || p.Manifest.Batch != c.batch || (p.Manifest.Statistics == nil) != c.kept || told != nil {
+				t.Errorf("rate %v, batch %d, statistics kept %v, told %q; expected %v, %d, %v", p.Rate, p.Manifest.Batch, p.Manifest.Statistics == nil, told, c.rate, c.batch, c.kept)
+			}
+		})
+	}
+}
+
+// TestBuildFreezes: what learns, of the network and of the bottleneck's units on either
+// side of the codec.
+func TestBuildFreezes(t *testing.T) {
+	front, back := strings.Fields("w1 g1 b1"), strings.Fields("w2 g2 b2 w3 b3")
+	m := joined(t, 2, 2)
+	units := func(side string) (all []string) {
+		for _, v := range grad.Parameters(m.Graph) {
+			if strings.HasPrefix(v.Name(), bottleneck.UnitName+side) {
+				all = append(all, v.Name())
+			}
+		}
+		return all
+	}
+	reduce, restore := units("reduce."), units("restore.")
+	if len(reduce) != 6 || len(restore) != 6 { // two units a side: weights, factors, shifts
+		t.Fatalf("units %v and %v", reduce, restore)
+	}
+	for freeze, want := range map[string][][]string{
+		"none": {front, reduce, restore, back}, "backbone": {reduce, restore}, "mobile": {restore, back}, "cloud": {front, reduce},
+	} {
+		var told []string
+		o := options(&told)
+		o.Bottleneck, o.Freeze = true, freeze
+		p, err := grad.Build(t.Context(), m, nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var learns []string
+		for _, q := range p.Manifest.Params {
+			if strings.HasPrefix(q.State, "w:") {
+				learns = append(learns, q.Name)
+			}
+		}
+		slices.Sort(learns)
+		if want := slices.Sorted(slices.Values(slices.Concat(want...))); !slices.Equal(learns, want) {
+			t.Errorf("%s is frozen and %v learn, expected %v", freeze, learns, want)
+		}
+	}
+}
+
+// TestBuildJudges: who teaches which outputs, and what is told of the others.
+func TestBuildJudges(t *testing.T) {
+	two := func() *ir.Model {
+		m := parsed(t)
+		g := m.Graph
+		m.Graph.AddOutput(g.Op1("z", "Gemm", []*ir.Value{g.Value("f"), g.Value("w3")}, ir.TensorType(ir.Float32, []ir.Dim{ir.Sym("N"), {N: 4}}), ir.IntAttr("transB", 1)), nil)
+		return m
+	}
+	labels, taught := grad.Judged{Output: "y", Scores: "y"}, grad.Judged{Output: "y", Scores: "y", Teacher: "y", Taught: true}
+	other := grad.Judged{Output: "z", Scores: "z", Teacher: "z", Taught: true}
+	for _, c := range []struct {
+		name    string
+		student *ir.Model
+		teacher *ir.Model
+		change  func(*grad.BuildOptions)
+		judged  []grad.Judged
+		told    string
+	}{
+		{"labels", parsed(t), nil, nil, []grad.Judged{labels}, ""},
+		{"a teacher", parsed(t), parsed(t), func(o *grad.BuildOptions) { o.Distilled = true }, []grad.Judged{taught}, ""},
+		{"labels of the first of two", two(), nil, func(o *grad.BuildOptions) { o.OwnTeacher = true }, []grad.Judged{labels, other}, `the labels are taken for those of output "y"`},
+		{"one of two is asked for", two(), nil, func(o *grad.BuildOptions) { o.Output = "y" }, []grad.Judged{labels}, `output "z" is left out`},
+		{"a teacher of two", two(), two(), func(o *grad.BuildOptions) { o.Distilled = true }, []grad.Judged{taught, other}, ""},
+		{"a teacher that has one of two", two(), parsed(t), func(o *grad.BuildOptions) { o.Distilled = true }, []grad.Judged{taught}, `the teacher has no such output`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var told []string
+			o := options(&told)
+			if c.change != nil {
+				c.change(&o)
+			}
+			p, err := grad.Build(t.Context(), c.student, c.teacher, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(p.Judged, c.judged) {
+				t.Errorf("%+v, expected %+v", p.Judged, c.judged)
+			}
+			if all := strings.Join(told, "\n"); !strings.Contains(all, c.told) || (c.told == "") != (all == "") {
+				t.Errorf("told %q, expected %q", told, c.told)
+			}
+			if (p.Teacher != nil) != slices.ContainsFunc(c.judged, func(j grad.Judged) bool { return j.Taught }) {
+				t.Errorf("a teacher's network: %v", p.Teacher != nil)
+			}
+		})
+	}
+}
+
+// TestBuildRefuses what cannot be trained, and says why.
+func TestBuildRefuses(t *testing.T) {
+	one := func(body string) *ir.Model {
+		return passtest.Parse(t, passtest.Header+`net (float[N,3,4,4] x) => (float[N,3] y) <float[3] g = {1,2,3}, float half = {0.5}, bool on = {1}, float[3,3] w = {1,2,3,4,5,6,7,8,9}, float[3,3,1,1] k = {1,2,3,4,5,6,7,8,9}> {
+			`+body+` p = GlobalAveragePool (a) f = Flatten (p) y = MatMul (f, w) }`)
+	}
+	wide := passtest.Parse(t, strings.NewReplacer("float[N,4] y", "float[N,5] y", "INITS", initials(strings.Replace(classifierInits, "4,8 w3; 4 b3", "5,8 w3; 5 b3", 1))).Replace(classifier))
+	renamed := passtest.Parse(t, strings.NewReplacer("] x)", "] image)", "(x, w1)", "(image, w1)", "INITS", initials(classifierInits)).Replace(classifier))
+	distilled := func(o *grad.BuildOptions) { o.Distilled = true }
+	for _, c := range []struct {
+		name             string
+		student, teacher *ir.Model
+		change           func(*grad.BuildOptions)
+		unsuitable       bool // or else it is a BuildError, or Fit's
+		says             string
+	}{
+		{"normalisation in training mode", one("a, m, v = BatchNormalization <training_mode = 1> (x, g, g, g, g)"), nil, nil, false, "training mode"},
+		{"dropout in training mode", one("a = Dropout (x, half, on)"), nil, nil, false, "training mode"},
+		{"a node without a gradient", one("c = Conv (x, k) a = LpPool <kernel_shape = [2,2]> (c)"), nil, nil, false, "LpPool"},
+		{"two inputs", passtest.Parse(t, passtest.Header+`net (float[N,3] x, float[N,3] z) => (float[N,3] y) <float[3,3] w = {1,2,3,4,5,6,7,8,9}> { a = Add (x, z) y = MatMul (a, w) }`), nil, nil, true, "2 inputs"},
+		{"a teacher of more classes", parsed(t), wide, distilled, true, "5 wide, the model's 4"},
+		{"a teacher of another input", parsed(t), renamed, distilled, true, `its input is called "image"`},
+		{"no such output", parsed(t), nil, func(o *grad.BuildOptions) { o.Output = "nix" }, true, "nix"},
+		{"labels that do not fit", parsed(t), nil, func(o *grad.BuildOptions) {
+			o.Fit = func(s *grad.Scores) error { return fmt.Errorf("%d classes", s.Classes) }
+		}, false, "4 classes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var told []string
+			o := options(&told)
+			if c.change != nil {
+				c.change(&o)
+			}
+			_, err := grad.Build(t.Context(), c.student, c.teacher, o)
+			unsuitable := (*passes.UnsuitableError)(nil)
+			if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &unsuitable) != c.unsuitable {
+				t.Errorf("%v (%T), expected %q, unsuitable %v", err, err, c.says, c.unsuitable)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var told []string
+	if _, err := grad.Build(ctx, parsed(t), nil, options(&told)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, expected the end of the context", err)
+	}
+}
