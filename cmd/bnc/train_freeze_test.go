@@ -2,7 +2,6 @@ package main
 
 import (
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,31 +65,6 @@ func TestTrainFreezes(t *testing.T) {
 					t.Errorf("--freeze backbone changed %s of %s.onnx", name, part)
 				}
 			}
-		}
-	}
-}
-
-// TestTrainDefaultRates: a bottleneck alone learns more slowly where its reduction
-// reads more than 64 elements: the 6 channels of the cut at 3 x 3 taps are 54, at
-// 5 x 5 150.
-func TestTrainDefaultRates(t *testing.T) {
-	plugin(t)
-	net, set := stripeNet(t), stripes(t, 32, 8)
-	for _, c := range []struct {
-		split, train string
-		rate         float64
-	}{
-		{"--c full --s 2", "--freeze backbone", 4e-3},
-		{"--c full --s 3", "--freeze backbone", 4e-3 * 64 / 150},
-		{"--c 3 --s 3", "--freeze backbone", 4e-3 * 64 / 75},
-		{"--c full --s 3", "--freeze backbone --optimizer adamw", 1e-3},
-		{"--c full --s 3", "--freeze backbone --lr 0.003", 3e-3},
-		{"--c full --s 3", "", 0.02},
-	} {
-		dir := splitAt(t, net, strings.Fields(c.split)...)
-		r := trained(t, slices.Concat([]string{dir, "--data", set, "--epochs", "1", "--batch", "8", "--schedule", "constant", "--warmup", "0"}, strings.Fields(c.train))...)
-		if rate := r.Epochs[0].Rate; math.Abs(rate-c.rate) > 1e-9 {
-			t.Errorf("%s, %s: learning rate %v, expected %v", c.split, c.train, rate, c.rate)
 		}
 	}
 }
