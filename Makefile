@@ -16,7 +16,7 @@ QUICK := resnet18_bn squeezenet1_1
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build man test race check lint demo corpus big fuzz killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build man test race check lint portable demo corpus big fuzz killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,10 @@ lint: ## formatting, vet, staticcheck, tidiness of go.mod
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
-check: lint test ## lint, tests, and nothing left uncommitted
+portable: ## type-checks what needs no C for macOS and Windows
+	@GO=$(GO) sh tools/portable.sh
+
+check: lint portable test ## lint, tests, and nothing left uncommitted
 	@files=$$(git status --porcelain); [ -z "$$files" ] || { echo "not committed:" "$$files" >&2; exit 1; }
 
 man: build ## the manual pages, in man/

@@ -25,7 +25,8 @@ package ops
 
 /*
 #cgo CFLAGS: -std=c11 -Wall -Wextra
-#cgo LDFLAGS: -l:libjpeg.a
+#cgo linux LDFLAGS: -l:libjpeg.a
+#cgo !linux LDFLAGS: -ljpeg
 #include "payload.h"
 */
 import "C"

@@ -19,7 +19,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxpb"
-	"golang.org/x/sys/unix"
+	"github.com/bottlenet/bnc/internal/files"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -50,9 +50,9 @@ func load(path string) (*ir.Model, *external, error) {
 		return nil, nil, fmt.Errorf("%s: %w: the file is empty", path, ErrFormat)
 	}
 	ext := &external{model: path, files: map[string]opened{}}
-	mapped, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+	mapped, release, err := files.Map(f)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: mapping: %w", path, err)
+		return nil, nil, err
 	}
 	m, err := parse(mapped, ext, func(e extent) ir.Data {
 		if e.n <= inlineLimit {
@@ -60,9 +60,7 @@ func load(path string) (*ir.Model, *external, error) {
 		}
 		return span{f, e.off, e.n}
 	})
-	if uerr := unix.Munmap(mapped); err == nil && uerr != nil {
-		err = uerr
-	}
+	err = errors.Join(err, release())
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Dir is a folder that is being filled.
@@ -88,8 +86,8 @@ func (d *Dir) Commit() error {
 	case errors.Is(err, fs.ErrNotExist):
 		err = os.Rename(d.Temp, d.path)
 	case err == nil:
-		err = unix.Renameat2(unix.AT_FDCWD, d.Temp, unix.AT_FDCWD, d.path, unix.RENAME_EXCHANGE)
-		if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
+		var done bool
+		if done, err = exchange(d.Temp, d.path); !done {
 			err = d.replaceInSteps()
 		}
 	}

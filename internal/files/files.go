@@ -17,8 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-
-	"golang.org/x/sys/unix"
 )
 
 // UnfitError says that nothing can be written at a path, whatever it would be.
@@ -226,15 +224,11 @@ func sweep(dir string) {
 			continue
 		}
 		name := filepath.Join(dir, e.Name())
-		mode := os.O_RDWR // NFS locks no file that is open for reading only
-		if e.IsDir() {
-			mode = os.O_RDONLY
-		}
-		f, err := os.OpenFile(name, mode|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err != nil {
+		f, ours := openLeftover(name, e.IsDir())
+		if !ours {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(f, name) {
+		if isAt(f, name) {
 			remove(name, filepath.Join(dir, m[1]), m[2] == "old")
 		}
 		f.Close()
@@ -248,17 +242,4 @@ func remove(name, path string, replaced bool) {
 		return
 	}
 	os.RemoveAll(name)
-}
-
-// syncDir makes the names in a folder durable, where its file system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
-		return err
-	}
-	return nil
 }

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // HeldError says that another process holds a lock.
@@ -93,21 +90,4 @@ func holder(f *os.File) string {
 		return by
 	}
 	return "another process"
-}
-
-// tryLock locks an open file for this process, true also where its file system has no
-// locks; false where another one has locked it.
-func tryLock(f *os.File) (bool, error) {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EWOULDBLOCK):
-			return false, nil
-		case err == nil, errors.Is(err, unix.ENOLCK), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EBADF):
-			return true, nil // EBADF: a folder in NFS, which locks only what is open for writing
-		}
-		return false, &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
-	}
 }

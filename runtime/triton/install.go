@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/internal/files"
-	"golang.org/x/sys/unix"
 )
 
 // ForeignError says that a folder of a repository is not bnc's to replace.
@@ -55,10 +54,8 @@ func (m Model) Install(repository string) error {
 // system or cannot be written.
 func beside(repository string) string {
 	above := filepath.Dir(repository)
-	var here, there unix.Stat_t
-	if unix.Stat(repository, &here) != nil || unix.Stat(above, &there) != nil || here.Dev != there.Dev ||
-		unix.Access(above, unix.W_OK) != nil {
-		return repository
+	if files.Movable(above, repository) {
+		return above
 	}
-	return above
+	return repository
 }
