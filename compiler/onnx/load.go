@@ -50,17 +50,17 @@ func load(path string) (*ir.Model, *external, error) {
 		return nil, nil, fmt.Errorf("%s: %w: the file is empty", path, ErrFormat)
 	}
 	ext := &external{model: path, files: map[string]opened{}}
-	mapped, release, err := files.Map(f)
+	mapped, err := files.Map(f)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: mapping: %w", path, err)
 	}
-	m, err := parse(mapped, ext, func(e extent) ir.Data {
+	m, err := parse(mapped.Bytes, ext, func(e extent) ir.Data {
 		if e.n <= inlineLimit {
-			return ir.Memory(bytes.Clone(mapped[e.off : e.off+e.n]))
+			return ir.Memory(bytes.Clone(mapped.Bytes[e.off : e.off+e.n]))
 		}
 		return span{f, e.off, e.n}
 	})
-	err = errors.Join(err, release())
+	err = errors.Join(err, mapped.Close())
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

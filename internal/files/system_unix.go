@@ -10,21 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Map returns the contents of an open file that is not empty, to be read only, without
-// reading them before they are asked for; they are there until release, also when the
-// file is closed.
-func Map(f *os.File) (contents []byte, release func() error, err error) {
-	st, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	mapped, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, nil, &fs.PathError{Op: "mapping", Path: f.Name(), Err: err}
-	}
-	return mapped, func() error { return unix.Munmap(mapped) }, nil
-}
-
 // tryLock locks an open file for this process, true also where its file system has no
 // locks; false where another one has locked it.
 func tryLock(f *os.File) (bool, error) {
