@@ -2,14 +2,13 @@ package bnc
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes"
@@ -26,49 +25,20 @@ import (
 )
 
 // UsageError is a wrong use of a function: options that cannot be, or do not go
-// together.
-//
-// Messages, this one's and those of other errors and of notices, name options by the
-// word option and the name that they have in JSON: "option val_split", so that a program
-// with other names for them, as the command line's flags, can put its own there.
-type UsageError struct {
-	Option  string // its name in JSON; "" where the fault is in no option
-	Message string // goes on behind the option's name: "9: expected 2 to 8"
-	err     error
-}
-
-// Error says what is wrong.
-func (e *UsageError) Error() string {
-	switch {
-	case e.Option == "":
-		return e.Message
-	case strings.HasPrefix(e.Message, ":"):
-		return "option " + e.Option + e.Message
-	}
-	return "option " + e.Option + " " + e.Message
-}
-
-// Unwrap returns the errors that the message was made of.
-func (e *UsageError) Unwrap() error { return e.err }
-
-// usage returns a UsageError; format as fmt.Errorf's.
-func usage(option, format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	return &UsageError{option, err.Error(), err}
-}
+// together. Messages, those of other errors and of notices too, name options by the word
+// option and the name that they have in JSON: "option val_split", so that a program with
+// other names for them, as the command line's flags, can put its own there.
+type UsageError = fault.UsageError
 
 // DataError says that a model or data cannot be used: which file, node or tensor, what
 // was expected and found, and the nearest thing that works.
-type DataError struct{ err error }
+type DataError = fault.DataError
 
-// Error says what is wrong.
-func (e *DataError) Error() string { return e.err.Error() }
-
-// Unwrap returns the errors that the message was made of.
-func (e *DataError) Unwrap() error { return e.err }
+// usage returns a UsageError; format as fmt.Errorf's.
+func usage(option, format string, args ...any) error { return fault.Usage(option, format, args...) }
 
 // unusable returns a DataError; format as fmt.Errorf's.
-func unusable(format string, args ...any) error { return &DataError{fmt.Errorf(format, args...)} }
+func unusable(format string, args ...any) error { return fault.Unusable(format, args...) }
 
 // Kind tells errors apart by whose move is next.
 type Kind int

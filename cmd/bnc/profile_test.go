@@ -85,7 +85,7 @@ func TestProfileToSelect(t *testing.T) {
 	model := smallModel(t)
 	file := filepath.Join(t.TempDir(), "device.json")
 	mustBnc(t, "profile", model, "--runs", "20", "-o", file, "--power", "command:echo 2000")
-	var r bnc.SelectResult
+	var r plan.Selection
 	if err := json.Unmarshal([]byte(mustBnc(t, "select", "--profile", file, "--network", "3g", "--image-bytes", "3000", "--json")), &r); err != nil {
 		t.Fatal(err)
 	}

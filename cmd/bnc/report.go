@@ -45,7 +45,7 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringVar(&o.Results, "results", "", "results of bnc search")
 	fs.StringVar(&o.Model, "model", "", "the model, for the sizes of its tensors")
 	fs.StringArrayVar(&o.Evals, "eval", nil, "[NAME=]FILE, what bnc eval --json printed; may be repeated")
-	fs.StringArrayVar(&o.Networks, "network", bnc.DefaultNetworks(), "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
+	fs.StringArrayVar(&o.Networks, "network", plan.DefaultNetworks(), "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
 	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "with --results: accuracy that a choice may lose, percentage points (default: the search's)")
 	fs.Float64Var(&o.ImageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
 	fs.StringVarP(&o.Out, "output", "o", "", "HTML file to write, - for standard output")

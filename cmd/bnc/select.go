@@ -44,8 +44,8 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringSliceVar(&o.Profiles, "profile", nil, "profiles of the device: files, or "+strings.Join(plan.BuiltinProfiles(), ", "))
 	fs.StringVar(&o.CloudProfile, "cloud-profile", "", "profile of the server (default: the device's profile holds its times)")
 	fs.StringVar(&o.Results, "results", "", "results of bnc search")
-	fs.StringArrayVar(&o.Networks, "network", bnc.DefaultNetworks(), "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
-	fs.StringVar(&o.Target, "target", bnc.LeastLatency, "what is to be small: latency, energy or weighted")
+	fs.StringArrayVar(&o.Networks, "network", plan.DefaultNetworks(), "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
+	fs.StringVar(&o.Target, "target", plan.LeastLatency, "what is to be small: latency, energy or weighted")
 	fs.Var(optionalFloat(&o.Weight), "weight", "weight of latency in --target weighted, 0 to 1 (default 0.5)")
 	fs.Var(optionalFloat(&o.LoadMobile), "load-mobile", "factor by which the device's load slows it down (default 1)")
 	fs.Var(optionalFloat(&o.LoadCloud), "load-cloud", "factor by which the server's load slows it down (default 1)")
@@ -54,12 +54,12 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		name, usage string
 		limit       **float64
 	}{
-		{"max-latency", "ms", &o.MaxLatency},
-		{"max-energy", "mJ", &o.MaxEnergy},
-		{"min-accuracy", "rate from 0 to 1; agreement where there are no labels", &o.MinAccuracy},
-		{"max-loss", "accuracy lost, percentage points (default: the search's with --results)", &o.MaxLoss},
-		{"max-bytes", "bytes of the payload", &o.MaxBytes},
-		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.MaxMobileBytes},
+		{"max-latency", "ms", &o.Limits.LatencyMS},
+		{"max-energy", "mJ", &o.Limits.EnergyMJ},
+		{"min-accuracy", "rate from 0 to 1; agreement where there are no labels", &o.Limits.Accuracy},
+		{"max-loss", "accuracy lost, percentage points (default: the search's with --results)", &o.Limits.LossPoints},
+		{"max-bytes", "bytes of the payload", &o.Limits.PayloadBytes},
+		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.Limits.MobileBytes},
 	} {
 		fs.Var(optionalFloat(limit.limit), limit.name, "limit: "+limit.usage)
 	}
@@ -92,7 +92,7 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 }
 
 // writeSelectionCSV prints one line for every cut and network.
-func writeSelectionCSV(w io.Writer, found *bnc.SelectResult) error {
+func writeSelectionCSV(w io.Writer, found *plan.Selection) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"cut", "c", "s", "network", "payload_bytes", "mobile_ms", "link_ms", "cloud_ms", "latency_ms", "energy_mj", "accuracy", "loss", "chosen", "excluded"})
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
@@ -112,7 +112,7 @@ func writeSelectionCSV(w io.Writer, found *bnc.SelectResult) error {
 
 // writeSelection prints the table of all cuts and networks, and the choices beside
 // the baselines.
-func writeSelection(w io.Writer, found *bnc.SelectResult, markdown bool) error {
+func writeSelection(w io.Writer, found *plan.Selection, markdown bool) error {
 	r := found.Request
 	fmt.Fprintf(w, "%s on %s\n\n", r.Mobile.Model, r.Mobile.Device)
 	if err := writeTable(w, cutsTable(r, found, markdown), 1, markdown); err != nil {
@@ -137,7 +137,7 @@ func writeSelection(w io.Writer, found *bnc.SelectResult, markdown bool) error {
 
 // cutsTable has a line for every cut, latency and energy for every network, and a
 // mark at the choice.
-func cutsTable(r plan.Request, found *bnc.SelectResult, markdown bool) [][]string {
+func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string {
 	head := []string{"cut", "c", "s", "bytes"}
 	if r.Results != nil {
 		head = append(head, "accuracy", "loss")
@@ -202,7 +202,7 @@ func energyText(mj *float64) string {
 }
 
 // waysTable sets the choice of every network beside the baselines.
-func waysTable(found *bnc.SelectResult) [][]string {
+func waysTable(found *plan.Selection) [][]string {
 	rows := [][]string{{"network", "way", "cut", "bytes", "ms", "mJ", "times the choice's ms", "times the choice's mJ"}}
 	for _, c := range found.Choices {
 		if c == nil {

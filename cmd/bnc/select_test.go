@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/plan"
 )
 
 // TestSelectPaper: rb1 on the paper's networks, in every form of output, and its
 // improvements beside the model's.
 func TestSelectPaper(t *testing.T) {
 	for _, target := range []string{"latency", "energy", "weighted"} {
-		var r bnc.SelectResult
+		var r plan.Selection
 		if err := json.Unmarshal([]byte(mustBnc(t, "select", "--profile", "paper", "--target", target, "--json")), &r); err != nil {
 			t.Fatal(err)
 		}

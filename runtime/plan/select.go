@@ -27,21 +27,25 @@ type Request struct {
 
 // Limits are what a choice must keep; nil is no limit.
 type Limits struct {
-	LatencyMS, EnergyMJ *float64
-	Accuracy            *float64 // at least: top-1, or agreement where there are no labels
-	LossPoints          *float64 // of accuracy, percentage points
-	PayloadBytes        *float64
-	MobileBytes         *float64 // of the mobile side's weights
+	LatencyMS    *float64 `json:"max_latency,omitempty"`
+	EnergyMJ     *float64 `json:"max_energy,omitempty"`
+	Accuracy     *float64 `json:"min_accuracy,omitempty"` // a rate, at least: top-1, or agreement where there are no labels
+	LossPoints   *float64 `json:"max_loss,omitempty"`     // of accuracy, percentage points
+	PayloadBytes *float64 `json:"max_bytes,omitempty"`
+	MobileBytes  *float64 `json:"max_mobile_bytes,omitempty"` // of the mobile side's weights
 }
 
 // Selection is what Select finds.
 type Selection struct {
+	Target string `json:"target"` // what was made small, in the words of Options
+	Choice *Row   `json:"choice"` // that of the first network
 	// Choices holds the chosen row of each network, nil where none keeps the
 	// limits.
-	Choices   []*Row
-	Table     []Row      // all cuts for all networks, cuts first
-	Baselines []Baseline // network by network
-	Notes     []string   // the device's profile's, and what else is to be known
+	Choices   []*Row     `json:"choices"`
+	Table     []Row      `json:"table"`     // all cuts for all networks, cuts first
+	Baselines []Baseline `json:"baselines"` // network by network
+	Notes     []string   `json:"notes"`     // the device's profile's, and what else is to be known
+	Request   Request    `json:"-"`
 }
 
 // Row is one division of the model over one network.
@@ -117,7 +121,7 @@ func Select(r Request) (*Selection, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Selection{Choices: make([]*Row, len(r.Networks)), Notes: slices.Clone(r.Mobile.Notes)}
+	s := &Selection{Choices: make([]*Row, len(r.Networks)), Notes: slices.Clone(r.Mobile.Notes), Request: r}
 	for _, o := range options {
 		if name := division(o.entry.Cut, o.c, o.s); name != o.entry.String() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has the times of %s, the nearest size that was profiled", name, o.entry))
@@ -137,6 +141,9 @@ func Select(r Request) (*Selection, error) {
 			s.Choices[i].Chosen = true
 		}
 		s.Baselines = append(s.Baselines, r.baselines(n, plain, s.Choices[i])...)
+	}
+	if len(s.Choices) > 0 {
+		s.Choice = s.Choices[0]
 	}
 	return s, nil
 }

@@ -1,9 +1,11 @@
-package bnc
+package report
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/bottlenet/bnc/runtime/plan"
 )
 
 // TestMaxLoss: what a choice may lose is what the search's bottlenecks may, unless
@@ -19,13 +21,9 @@ func TestMaxLoss(t *testing.T) {
 			if limit != nil {
 				want = *limit
 			}
-			request, err := SelectOptions{Profiles: []string{"paper"}, Results: results, MaxLoss: limit}.request()
-			if err != nil || *request.Limits.LossPoints != want {
-				t.Errorf("select, %s: %v, %v", settings, request.Limits.LossPoints, err)
-			}
-			input, err := ReportOptions{Profiles: []string{"paper"}, Results: results, MaxLoss: limit}.input(t.Context())
-			if err != nil || *input.Limits.LossPoints != want {
-				t.Errorf("report, %s: %v, %v", settings, input.Limits.LossPoints, err)
+			r, err := Options{Sources: plan.Sources{Profiles: []string{"paper"}, Results: results}, MaxLoss: limit}.Input()
+			if err != nil || *r.Limits.LossPoints != want {
+				t.Errorf("%s: %v, %v", settings, r.Limits.LossPoints, err)
 			}
 		}
 	}
