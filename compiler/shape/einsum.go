@@ -66,3 +66,86 @@ func parseSubscripts(term string) (subscripts, error) {
 	}
 	return subscripts{[]rune(before), []rune(after), dots}, nil
 }
+
+// einsum reads the equation: letters name axes, the ellipsis those that
+// broadcast; without an arrow the letters that occur once follow in order.
+func einsum(c *call) ([]Type, error) {
+	out := Unranked(c.arg(0).DType)
+	e, err := parseEinsum(c.str("equation", ""))
+	if err != nil {
+		return nil, c.failf("%w", err)
+	}
+	if len(e.inputs) != len(c.in) {
+		return nil, c.failf("expected %d inputs, as the equation has, found %d", len(e.inputs), len(c.in))
+	}
+	size, dots, ranked, err := e.sizes(c)
+	if err != nil || !ranked {
+		return []Type{out}, err
+	}
+	var dims []Dim
+	for _, r := range e.output.before {
+		dims = append(dims, size[r])
+	}
+	if e.output.dots {
+		dims = append(dims, dots...)
+	}
+	for _, r := range e.output.after {
+		dims = append(dims, size[r])
+	}
+	return one(TensorOf(out.DType, dims...))
+}
+
+// einsumMACs: every index of the equation runs through all of its values, with one
+// product for each input but the first.
+func einsumMACs(c *call, _ []Type) Dim {
+	e, err := parseEinsum(c.str("equation", ""))
+	if err != nil {
+		return Dim{}
+	}
+	size, dots, ranked, err := e.sizes(c)
+	if err != nil || !ranked {
+		return Dim{}
+	}
+	macs := Const(int64(len(e.inputs) - 1)).Mul(Product(dots))
+	for _, d := range size {
+		macs = macs.Mul(d)
+	}
+	return macs
+}
+
+// sizes returns those of the letters and of the axes behind the ellipsis. It is false
+// where the rank of an input is not known.
+func (e *equation) sizes(c *call) (map[rune]Dim, []Dim, bool, error) {
+	size := map[rune]Dim{}
+	var dots []Dim
+	for i, term := range e.inputs {
+		t := c.arg(i)
+		if !t.Ranked {
+			return nil, nil, false, nil
+		}
+		free := len(t.Dims) - len(term.before) - len(term.after)
+		if free < 0 || free > 0 && !term.dots {
+			return nil, nil, false, c.badInput(i, "the rank the equation gives it")
+		}
+		split := len(term.before)
+		letters := append(slices.Clone(term.before), term.after...)
+		for k, d := range slices.Concat(t.Dims[:split], t.Dims[split+free:]) {
+			old, seen := size[letters[k]]
+			if !seen {
+				size[letters[k]] = d
+				continue
+			}
+			merged, ok := broadcastDim(old, d)
+			if !ok {
+				return nil, nil, false, c.badInput(i, "size %v for %q, as another input has", old, letters[k])
+			}
+			size[letters[k]] = merged
+		}
+		merged, ok := broadcastLists(dots, t.Dims[split:split+free])
+		if !ok {
+			return nil, nil, false, c.badInput(i, "dimensions for the ellipsis that broadcast with %s", dimsString(dots, true))
+		}
+		dots = merged
+	}
+	return size, dots, true, nil
+}

@@ -9,7 +9,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 )
 
-const header = `<ir_version: 8, opset_import: ["": 17, "custom": 1, "bnc": 1, "f": 1]>
+const header = `<ir_version: 8, opset_import: ["": 17, "custom": 1, "bnc": 1, "f": 1, "com.microsoft": 1]>
 `
 
 func parse(t testing.TB, text string) *ir.Model {
@@ -267,6 +267,35 @@ func TestMACs(t *testing.T) {
 		}
 		if got, known := info.MACs(nodes[1]); got != 0 || !known {
 			t.Errorf("Relu costs %d, %v", got, known)
+		}
+	}
+}
+
+// TestMACsOfProducts counts, by hand, the multiply-adds of products that are no
+// convolutions.
+func TestMACsOfProducts(t *testing.T) {
+	for graph, want := range map[string]int64{
+		`y = MatMul (a, b)`:                                              5 * 7 * 9,
+		`y = Einsum <equation = "ij,jk->ik"> (a, b)`:                     5 * 7 * 9,
+		`y = Einsum <equation = "ij->ji"> (a)`:                           0,
+		`y = Einsum <equation = "ij,jk,kl->il"> (a, b, c)`:               2 * 5 * 7 * 9 * 4,
+		`y = Einsum <equation = "...i,...i->..."> (x, x)`:                6 * 2 * 3,
+		`y = LSTM <hidden_size = 8> (x, w, r)`:                           6 * 2 * (4 * 8 * (3 + 8)), // 4 gates
+		`y = Attention (q, k, v)`:                                        3 * 5 * 6 * (4 + 7),       // heads, queries, keys, sizes
+		`y = Attention (q, k, v, , past, past)`:                          3 * 5 * (6 + 2) * (4 + 7),
+		`y = com.microsoft.Attention <num_heads = 2> (z, p, s)`:          10*4*12 + 10*10*(4+4),
+		`y = com.microsoft.MultiHeadAttention <num_heads = 2> (z, z, z)`: 10 * 10 * (4 + 4),
+		`y = Softmax (a)`:                                                0,
+	} {
+		m := parse(t, `g (float[1,10,4] z, float[5,7] a, float[7,9] b, float[9,4] c, float[6,2,3] x, float[1,32,3] w, float[1,32,8] r,
+			float[1,3,5,4] q, float[1,3,6,4] k, float[1,3,6,7] v, float[1,3,2,4] past, float[4,12] p, float[12] s) => (float[] y) { `+graph+` }`)
+		m.SetOpset("", 23)
+		info, err := shape.Infer(m, shape.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, known := info.MACs(m.Graph.Nodes()[0]); got != want || !known {
+			t.Errorf("%s costs %d, %v; expected %d", graph, got, known, want)
 		}
 	}
 }

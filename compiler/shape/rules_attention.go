@@ -46,3 +46,43 @@ func multiHeadAttention(c *call) ([]Type, error) {
 	state := TensorOf(q.DType, Dim{}, Dim{}, Dim{}, Dim{})
 	return []Type{y, state, state, state}, nil
 }
+
+// attentionMACs: of all heads, every query meets every key, with which the values are
+// then weighted. Those of the past count.
+func attentionMACs(c *call, outs []Type) Dim {
+	q, k := c.arg(0), c.arg(1)
+	if len(outs) == 0 || len(q.Dims) != len(k.Dims) || len(q.Dims) != 3 && len(q.Dims) != 4 || len(outs[0].Dims) != len(q.Dims) {
+		return Dim{}
+	}
+	length := len(q.Dims) - 2
+	keys := k.Dims[length]
+	if past := c.arg(4); c.has(4) {
+		if len(past.Dims) != 4 {
+			return Dim{}
+		}
+		keys = keys.Add(past.Dims[2])
+	}
+	return q.Elements().Add(outs[0].Elements()).Mul(keys)
+}
+
+// packedAttentionMACs: the product with the weights, and the attention of what comes
+// out, as attentionMACs has it.
+func packedAttentionMACs(c *call, outs []Type) Dim {
+	x, w := c.arg(0), c.arg(1)
+	if len(x.Dims) != 3 || len(w.Dims) != 2 || c.has(4) { // the past
+		return Dim{}
+	}
+	rows, values := x.Dims[0].Mul(x.Dims[1]), outs[0].Dims[2]
+	queries := w.Dims[1].Sub(values).FloorDiv(Const(2)) // as wide as the keys
+	return rows.Mul(w.Elements()).Add(rows.Mul(x.Dims[1]).Mul(queries.Add(values)))
+}
+
+// multiHeadMACs is attentionMACs of ONNX Runtime's operator, whose past is inputs 6
+// and 7.
+func multiHeadMACs(c *call, outs []Type) Dim {
+	q, k := c.arg(0), c.arg(1)
+	if len(q.Dims) != 3 || len(k.Dims) != 3 || len(outs[0].Dims) != 3 || c.has(6) {
+		return Dim{}
+	}
+	return q.Elements().Add(outs[0].Elements()).Mul(k.Dims[1])
+}

@@ -202,6 +202,15 @@ func causalConv(c *call) ([]Type, error) {
 	return []Type{y, TensorOf(x.DType, x.Dims[0], x.Dims[1], w.Dims[2].Sub(Const(1)))}, nil
 }
 
+// causalConvMACs: each channel has a kernel of its own, w [C,1,K].
+func causalConvMACs(c *call, outs []Type) Dim {
+	w := c.arg(1)
+	if len(w.Dims) != 3 || len(outs) == 0 {
+		return Dim{}
+	}
+	return outs[0].Elements().Mul(Product(w.Dims[1:]))
+}
+
 // pool is the rule of MaxPool, AveragePool and LpPool: windows over the spatial
 // dims, channels kept. MaxPool's second output has the positions of the maxima.
 func pool(l layout) rule {

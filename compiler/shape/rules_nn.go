@@ -264,57 +264,12 @@ func recurrent(c *call) ([]Type, error) {
 	return []Type{TensorOf(x.DType, all...), state, state}, nil
 }
 
-// einsum reads the equation: letters name axes, the ellipsis those that
-// broadcast; without an arrow the letters that occur once follow in order.
-func einsum(c *call) ([]Type, error) {
-	out := Unranked(c.arg(0).DType)
-	e, err := parseEinsum(c.str("equation", ""))
-	if err != nil {
-		return nil, c.failf("%w", err)
+// recurrentMACs: of x [length, batch, size], or with the first two the other way
+// round, each row meets every weight of W and R once.
+func recurrentMACs(c *call, _ []Type) Dim {
+	x, w, r := c.arg(0), c.arg(1), c.arg(2)
+	if len(x.Dims) != 3 {
+		return Dim{}
 	}
-	if len(e.inputs) != len(c.in) {
-		return nil, c.failf("expected %d inputs, as the equation has, found %d", len(e.inputs), len(c.in))
-	}
-	size := map[rune]Dim{}
-	var dots []Dim
-	for i, term := range e.inputs {
-		t := c.arg(i)
-		if !t.Ranked {
-			return one(out)
-		}
-		free := len(t.Dims) - len(term.before) - len(term.after)
-		if free < 0 || free > 0 && !term.dots {
-			return nil, c.badInput(i, "the rank the equation gives it")
-		}
-		split := len(term.before)
-		letters := append(slices.Clone(term.before), term.after...)
-		for k, d := range slices.Concat(t.Dims[:split], t.Dims[split+free:]) {
-			old, seen := size[letters[k]]
-			if !seen {
-				size[letters[k]] = d
-				continue
-			}
-			merged, ok := broadcastDim(old, d)
-			if !ok {
-				return nil, c.badInput(i, "size %v for %q, as another input has", old, letters[k])
-			}
-			size[letters[k]] = merged
-		}
-		merged, ok := broadcastLists(dots, t.Dims[split:split+free])
-		if !ok {
-			return nil, c.badInput(i, "dimensions for the ellipsis that broadcast with %s", dimsString(dots, true))
-		}
-		dots = merged
-	}
-	var dims []Dim
-	for _, r := range e.output.before {
-		dims = append(dims, size[r])
-	}
-	if e.output.dots {
-		dims = append(dims, dots...)
-	}
-	for _, r := range e.output.after {
-		dims = append(dims, size[r])
-	}
-	return one(TensorOf(out.DType, dims...))
+	return x.Dims[0].Mul(x.Dims[1]).Mul(w.Elements().Add(r.Elements()))
 }

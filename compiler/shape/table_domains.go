@@ -34,7 +34,7 @@ var fusedOps = group(Op{
 	Axes: AxesKept, Batch: BatchMixed, Half: Never, Magnitude: Rounds,
 }, []Op{
 	{Name: "Attention", Since: since(1), In: between(2, 7), Out: between(1, 2), infer: packedAttention,
-		Inputs: takes(Data, Kernel, Weight, Setting, Data, Data, Setting), Axes: AxesUntold, macs: free},
+		Inputs: takes(Data, Kernel, Weight, Setting, Data, Data, Setting), Axes: AxesUntold, macs: packedAttentionMACs},
 	{Name: "BiasAdd", Since: since(1), In: exactly(3), Inputs: takes(Data, Weight, Data), macs: free},
 	{Name: "BiasDropout", Since: since(1), In: between(2, 5), Out: between(1, 2), infer: dropout,
 		Inputs: takes(Data, Weight, Data, Setting, Setting), Depends: OnChance, macs: free},
@@ -53,7 +53,7 @@ var fusedOps = group(Op{
 	{Name: "GroupNorm", Since: since(1), In: exactly(3), Inputs: takes(Data, Weight, Weight), macs: free},
 	{Name: "Inverse", Since: since(1), In: exactly(1), Inputs: takes(Data), Axes: AxesUntold, macs: free},
 	{Name: "MultiHeadAttention", Since: since(1), In: between(1, 10), Out: between(1, 4), infer: multiHeadAttention,
-		Inputs: takes(Data, Data, Data, Weight, Setting, Data, Data, Data, Setting, Setting), Axes: AxesUntold, macs: free},
+		Inputs: takes(Data, Data, Data, Weight, Setting, Data, Data, Data, Setting, Setting), Axes: AxesUntold, macs: multiHeadMACs},
 	{Name: "NhwcConv", Since: since(1), In: between(2, 3), infer: nhwcConv.infer, macs: nhwcConv.macs,
 		Inputs: takes(Data, Kernel, Weight), Axes: AxesNHWC, Batch: BatchLeading},
 	{Name: "NhwcFusedConv", Since: since(1), In: between(2, 4), infer: nhwcConv.infer, macs: nhwcConv.macs,
