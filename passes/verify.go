@@ -9,6 +9,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// Verify checks a model as [RunContext] does behind a pass: edges and names, in bodies
+// and functions too, the operators with their inputs and outputs, and that types fit.
+func Verify(m *ir.Model) error {
+	v := &verifier{m: m}
+	if err := v.model(); err != nil {
+		return err
+	}
+	_, err := shape.Infer(m, shape.Options{Computed: true})
+	return err
+}
+
 // verifier compares a model with what it was before a pass.
 type verifier struct {
 	m     *ir.Model

@@ -97,6 +97,9 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	if err := b.target(ctx, options, heads, p); err != nil {
 		return nil, err
 	}
+	if err := passes.Verify(b.m); err != nil {
+		return nil, fmt.Errorf("BUG: the network with its teacher: %w", err)
+	}
 	recipe := []passes.Pass{opt.CommonSubexpressions, opt.FoldFrozenBatchNorm(options.Train), opt.DeadCode}
 	if b.Naive {
 		recipe = append([]passes.Pass{bottleneck.Uncoded}, recipe...)
@@ -117,6 +120,14 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	if compiled.Statistics != nil {
 		if _, err := passes.RunContext(ctx, compiled.Statistics, []passes.Pass{opt.DeadCode}, nil); err != nil {
 			return nil, err
+		}
+	}
+	for what, m := range map[string]*ir.Model{"step": compiled.Step, "evaluated network": compiled.Eval, "measuring network": compiled.Statistics} {
+		if m == nil {
+			continue
+		}
+		if err := passes.Verify(m); err != nil {
+			return nil, fmt.Errorf("BUG: the %s: %w", what, err)
 		}
 	}
 	compiled.Rate, compiled.Judged, compiled.Teacher = p.Rate, p.Judged, p.Teacher

@@ -175,27 +175,8 @@ func (p *Program) readInitial(g *ir.Graph, params []Param) error {
 // finishStep appends loss, gradients and updates.
 func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *stateNames, inputs map[string]*ir.Value, weights []Param, weightTensors []Tensor) error {
 	g, man := b.g, &p.Manifest
-	loss, labels, err := o.Loss.build(b, o.Targets)
+	loss, outputs, err := p.losses(b, o)
 	if err != nil {
-		return err
-	}
-	if labels != nil {
-		man.Labels = labels.Name()
-	}
-	outputs := []*ir.Value{loss.loss}
-	if loss.hits != nil {
-		outputs = append(outputs, loss.hits)
-		man.Hits = loss.hits.Name()
-	}
-	if o.Watch != "" {
-		watched := g.Value(o.Watch)
-		if watched == nil {
-			return fmt.Errorf("the model has no output %q", o.Watch)
-		}
-		outputs = append(outputs, watched)
-		man.Watch = o.Watch
-	}
-	if err := g.Sort(); err != nil {
 		return err
 	}
 	info, err := shape.Infer(p.Step, shape.Options{})
@@ -215,61 +196,25 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *
 		return err
 	}
 	b.prefix, b.info = "step.", info
-	scalars := map[string]*ir.Value{}
-	for _, name := range o.Opt.scalars() {
-		v := g.Temp(name, ir.TensorType(ir.Float32, ir.Fixed(1)))
-		g.AddInput(v, nil)
-		b.shapes[v] = []int64{1}
-		scalars[name] = v
-		man.Scalars = append(man.Scalars, v.Name())
-	}
-	if o.Opt.Kind != SGD {
-		man.Beta1, man.Beta2 = o.Opt.Beta1, o.Opt.Beta2
-	}
+	u := &updates{builder: b, opt: o.Opt, man: man, names: names, averages: map[string]string{}}
+	u.addScalars()
 	for i, t := range tensors {
 		if grads[i] == nil {
 			grads[i] = b.zeros(b.dims(t))
 		}
 	}
-	var norm *ir.Value
-	grads, norm = o.Opt.clip(b, grads)
-	outputs = append(outputs, norm)
-	add := func(t Tensor, value *ir.Value) {
-		g.Rename(value, t.Name+next)
-		outputs = append(outputs, value)
-		man.State = append(man.State, t)
-	}
-	input := func(prefix string, t Tensor) *ir.Value {
-		v := g.Temp(names.free(prefix+t.Name), ir.TensorType(ir.Float32, ir.Fixed(t.Dims...)))
-		g.AddInput(v, nil)
-		b.shapes[v] = t.Dims
-		return v
-	}
-	averages := map[string]string{} // of tensors of weights
+	grads, norm := o.Opt.clip(b, grads)
 	for i, t := range weightTensors {
-		slots := map[string]*ir.Value{}
-		for _, s := range o.Opt.slots() {
-			slots[s] = input(s, t)
-		}
-		w, after := o.Opt.update(b, tensors[i], grads[i], o.Opt.decay(b, t, weights), slots, scalars)
-		add(t, w)
-		for _, s := range o.Opt.slots() {
-			add(Tensor{Name: slots[s].Name(), Dims: t.Dims}, after[s])
-		}
-		if o.Opt.EMA > 0 {
-			avg := input(averageState, t)
-			averages[t.Name] = avg.Name()
-			add(Tensor{Name: avg.Name(), Dims: t.Dims, From: t.Name}, b.add(avg, b.scale(b.sub(w, avg), 1-o.Opt.EMA)))
-		}
+		u.update(t, tensors[i], grads[i], o.Opt.decay(b, t, weights))
 	}
 	if o.Opt.EMA > 0 {
 		for _, w := range weights {
-			w.State = averages[w.State]
+			w.State = u.averages[w.State]
 			man.Averages = append(man.Averages, w)
 		}
 	}
 	man.Loss, man.Norm = loss.loss.Name(), norm.Name()
-	g.SetOutputs(outputs...)
+	g.SetOutputs(slices.Concat(outputs, []*ir.Value{norm}, u.next)...)
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -284,57 +229,29 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *
 	return nil
 }
 
-// clip scales all gradients by one factor so that their norm together is at most
-// ClipNorm, and returns that norm, float32 [1].
-func (o Optimizer) clip(b *builder, grads []*ir.Value) ([]*ir.Value, *ir.Value) {
-	var parts []*ir.Value
-	for _, g := range grads {
-		axes := make([]int64, len(b.dims(g)))
-		for i := range axes {
-			axes[i] = int64(i)
+// losses appends the loss and returns it with what a step reports of it.
+func (p *Program) losses(b *builder, o Options) (*lossGraph, []*ir.Value, error) {
+	loss, labels, err := o.Loss.build(b, o.Targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	if labels != nil {
+		p.Manifest.Labels = labels.Name()
+	}
+	outputs := []*ir.Value{loss.loss}
+	if loss.hits != nil {
+		outputs = append(outputs, loss.hits)
+		p.Manifest.Hits = loss.hits.Name()
+	}
+	if o.Watch != "" {
+		watched := b.g.Value(o.Watch)
+		if watched == nil {
+			return nil, nil, fmt.Errorf("the model has no output %q", o.Watch)
 		}
-		parts = append(parts, b.reshape(b.reduce("ReduceSumSquare", g, true, axes...), 1))
+		outputs = append(outputs, watched)
+		p.Manifest.Watch = o.Watch
 	}
-	norm := b.sqrt(b.sum(b.concat(0, parts...), true, 0))
-	if o.ClipNorm == 0 {
-		return grads, norm
-	}
-	factor := b.binary("Min", b.div(b.scalar(o.ClipNorm), b.plus(norm, 1e-6)), b.scalar(1))
-	out := make([]*ir.Value, len(grads))
-	for i, g := range grads {
-		out[i] = b.mul(g, factor)
-	}
-	return out, norm
-}
-
-// decay returns the weight decay of a tensor of state: none for parameters of
-// rank 0 and 1 (biases, normalisations) unless DecayAll.
-func (o Optimizer) decay(b *builder, t Tensor, weights []Param) *ir.Value {
-	if o.WeightDecay == 0 {
-		return nil
-	}
-	var mask []float32
-	all, any := true, false
-	for _, w := range weights {
-		if w.State != t.Name {
-			continue
-		}
-		v := float32(0)
-		if o.DecayAll || len(w.Dims) >= 2 {
-			v = float32(o.WeightDecay)
-		}
-		all, any = all && v != 0, any || v != 0
-		for range ir.Elements(w.Dims) {
-			mask = append(mask, v)
-		}
-	}
-	switch {
-	case all:
-		return b.scalar(o.WeightDecay)
-	case !any:
-		return nil
-	}
-	return b.floats(mask, int64(len(mask)))
+	return loss, outputs, b.g.Sort()
 }
 
 // finishEval makes the evaluated graph read the same tensors of state.
