@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -214,8 +213,7 @@ func (o TritonOptions) addPlugin(m *triton.Model) error {
 // decoder returns the node that takes the payload apart, nil where the graph has none.
 func decoder(m *ir.Model) *ir.Node {
 	for _, n := range m.Graph.Nodes() {
-		decodes := func(c bundle.Codec) bool { return c.Operators().Decode == n.Op }
-		if n.Domain == ops.Domain && slices.ContainsFunc(bundle.Codecs(), decodes) {
+		if ofCodec(n, func(o ops.Operators) string { return o.Decode }) {
 			return n
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -188,15 +189,23 @@ func (s *subject) heads(want grad.Want) (heads []grad.Judged, others []grad.Othe
 func setQuality(m *ir.Model, quality int) error {
 	var codec *ir.Node
 	for _, n := range m.Graph.Nodes() {
-		if n.Domain == ort.Domain && n.Op == "JpegRoundTrip" && n.Output(1) != nil && n.Output(1).IsOutput() {
+		if ofCodec(n, func(o ops.Operators) string { return o.RoundTrip }) && n.Output(1) != nil && n.Output(1).IsOutput() {
 			codec = n
 		}
 	}
-	if codec == nil {
-		return unusable("no JpegRoundTrip node gives payload_bytes: split the model again")
+	switch {
+	case codec == nil:
+		return unusable("no codec's node gives payload_bytes: split the model again")
+	case codec.Attr(bundle.QualityParameter) == nil:
+		return unusable("the codec, %s, has no quality to choose", codec.Op)
 	}
-	codec.SetAttr(ir.IntAttr("quality", int64(quality)))
+	codec.SetAttr(ir.IntAttr(bundle.QualityParameter, int64(quality)))
 	return nil
+}
+
+// ofCodec tells whether a node is that operator of some codec that kind picks.
+func ofCodec(n *ir.Node, kind func(ops.Operators) string) bool {
+	return n.Domain == ops.Domain && slices.ContainsFunc(bundle.Codecs(), func(c bundle.Codec) bool { return kind(c.Operators()) == n.Op })
 }
 
 // openEdited opens a session of the model at path, with edit of a changed copy.

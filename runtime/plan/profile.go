@@ -72,9 +72,9 @@ type Power struct {
 // CutProfile is an entry: one division of the model.
 type CutProfile struct {
 	Cut    string `json:"cut"`
-	Tensor string `json:"tensor,omitempty"`
-	C      int    `json:"c"` // channels that cross, 0: all
-	S      int    `json:"s"` // spatial reduction; 0: a plain split, the tensor itself crosses
+	Tensor string `json:"tensor,omitempty"` // that crosses; several are joined with +
+	C      int    `json:"c"`                // channels that cross, 0: all
+	S      int    `json:"s"`                // spatial reduction; 0: a plain split, the tensors themselves cross
 	// PayloadBytes is the mean of what crosses, 0 where it is not known.
 	PayloadBytes float64 `json:"payload_bytes"`
 	// Mobile includes reduction and encoder, Cloud decoder and restoration. Nil:
@@ -101,7 +101,7 @@ func (p *Profile) Put(entry CutProfile) {
 	p.Cuts = append(p.Cuts, entry)
 }
 
-// Plain tells whether the cut tensor itself crosses.
+// Plain tells whether the cut tensors themselves cross.
 func (c CutProfile) Plain() bool { return c.S == 0 }
 
 // Timing sums up measurements of one time, in milliseconds.

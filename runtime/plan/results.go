@@ -38,7 +38,7 @@ type Accuracy struct {
 type Candidate struct {
 	Index  int    `json:"index"`
 	Cut    string `json:"cut"`
-	Tensor string `json:"tensor"`
+	Tensor string `json:"tensor"` // that crosses; several are joined with +
 	C      int    `json:"c"`
 	S      int    `json:"s"`
 	Seed   uint64 `json:"seed"`
