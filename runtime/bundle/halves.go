@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -16,16 +17,24 @@ import (
 type Mobile struct {
 	meta    Meta
 	session *ort.Session
-	leaving []string // the graph's outputs that make up what crosses
+	leaving []string   // the graph's outputs that make up what crosses
+	coder   *ops.Coder // nil where the graph has the codec, or the pair none
 }
 
 // OpenMobile loads the mobile half.
 func (b *Bundle) OpenMobile(opts ort.Options) (*Mobile, error) {
-	session, err := ort.Open(filepath.Join(b.Dir, MobileFile), opts)
+	m := &Mobile{meta: b.Meta, leaving: b.leaves()}
+	var err error
+	if !b.Meta.Plain() && b.Meta.CodecAt != AtGraph {
+		if m.coder, err = b.Meta.coder(); err != nil {
+			return nil, err
+		}
+	}
+	m.session, err = ort.Open(filepath.Join(b.Dir, MobileFile), opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Mobile{meta: b.Meta, session: session, leaving: b.leaves()}, nil
+	return m, nil
 }
 
 // Session returns the graph's session.
@@ -55,8 +64,8 @@ func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing ort
 
 // cross makes what crosses of what leaves the graph.
 func (m *Mobile) cross(results ort.Results) (ort.Feed, error) {
-	if !m.meta.Plain() && m.meta.CodecAt != AtGraph {
-		payload, err := encode(m.meta, results)
+	if m.coder != nil {
+		payload, err := encode(m.coder, m.meta.Crossing, results)
 		return ort.Feed{PayloadName: payload}, err
 	}
 	crossing := ort.Feed{}
@@ -75,15 +84,23 @@ func (m *Mobile) cross(results ort.Results) (ort.Feed, error) {
 type Cloud struct {
 	meta    Meta
 	session *ort.Session
+	coder   *ops.Coder // nil where the graph has the codec, or the pair none
 }
 
 // OpenCloud loads the cloud half.
 func (b *Bundle) OpenCloud(opts ort.Options) (*Cloud, error) {
-	session, err := ort.Open(filepath.Join(b.Dir, CloudFile), opts)
+	c := &Cloud{meta: b.Meta}
+	var err error
+	if !b.Meta.Plain() && b.Meta.CodecAt == AtHost {
+		if c.coder, err = b.Meta.coder(); err != nil {
+			return nil, err
+		}
+	}
+	c.session, err = ort.Open(filepath.Join(b.Dir, CloudFile), opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Cloud{meta: b.Meta, session: session}, nil
+	return c, nil
 }
 
 // Session returns the graph's session, for requests that bring the graph's
@@ -98,9 +115,9 @@ func (c *Cloud) Close() error { return c.session.Close() }
 // A damaged payload gives an *ort.InputError.
 func (c *Cloud) Run(ctx context.Context, crossing ort.Feed) (ort.Results, error) {
 	feed := crossing
-	if !c.meta.Plain() && c.meta.CodecAt == AtHost {
+	if c.coder != nil {
 		var err error
-		if feed, err = Tiles(c.meta, crossing[PayloadName]); err != nil {
+		if feed, err = decode(c.coder, c.meta.Crossing, crossing[PayloadName]); err != nil {
 			return nil, c.damaged(err)
 		}
 	}

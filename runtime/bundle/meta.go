@@ -49,7 +49,6 @@ type Meta struct {
 	CodecAt string
 	// Crossing are the tensors that cross, one for a cut. It is nil for a whole model.
 	Crossing []Crossing
-	coder    *ops.Coder // of what crosses; nil for a plain pair
 	// Outputs names the original model's outputs in order.
 	Outputs      []string
 	Channels     int // c; 0 where the channels are not reduced
@@ -159,7 +158,7 @@ func (m *Meta) cross(names tensors, parameters ops.Parameters) error {
 		m.Quality = int(quality)
 	}
 	m.Crossing = []Crossing{one}
-	if m.coder, err = (ops.Record{one.Part}).Coder(); err != nil {
+	if _, err := m.coder(); err != nil {
 		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.Tile, m.Codec, m.Quality, err)
 	}
 	return nil
@@ -211,6 +210,18 @@ func oneOf(key, value string, known []string) error {
 
 // Dynamic tells whether each record carries its own range.
 func (m Meta) Dynamic() bool { return m.Range == RangeDynamic }
+
+// coder returns what codes the pair's payloads.
+func (m Meta) coder() (*ops.Coder, error) {
+	if m.Plain() || m.Crossing == nil {
+		return nil, errors.New("no payload crosses: it is a plain pair, or a whole model")
+	}
+	record := make(ops.Record, len(m.Crossing))
+	for i, c := range m.Crossing {
+		record[i] = c.Part
+	}
+	return record.Coder()
+}
 
 // Plain tells whether the cut tensors themselves cross.
 func (m Meta) Plain() bool { return m.Codec == CodecNone }

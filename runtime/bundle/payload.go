@@ -3,7 +3,6 @@ package bundle
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/bottlenet/bnc/ops"
@@ -11,14 +10,12 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-var errPlain = errors.New("no payload crosses: it is a plain pair, or a whole model")
-
 // encode makes the payload, uint8 [L], of what a mobile graph without the codec
 // computes: for each crossing tensor its tiles uint8 [N 1 H W] and, where the range
 // is dynamic, the range float32 [N 2].
-func encode(m Meta, results ort.Results) (*tensor.Tensor, error) {
-	tiles, ranges := make([][]byte, len(m.Crossing)), make([][]float32, len(m.Crossing))
-	for i, c := range m.Crossing {
+func encode(coder *ops.Coder, crossing []Crossing, results ort.Results) (*tensor.Tensor, error) {
+	tiles, ranges := make([][]byte, len(crossing)), make([][]float32, len(crossing))
+	for i, c := range crossing {
 		tile, limits := tileNames(i)
 		t, err := results.Tensor(tile)
 		if err != nil {
@@ -39,7 +36,7 @@ func encode(m Meta, results ort.Results) (*tensor.Tensor, error) {
 		}
 		ranges[i] = tensor.Slice[float32](t)
 	}
-	payload, _, err := m.coder.Encode(tiles, ranges)
+	payload, _, err := coder.Encode(tiles, ranges)
 	if err != nil {
 		return nil, err
 	}
@@ -50,18 +47,23 @@ func encode(m Meta, results ort.Results) (*tensor.Tensor, error) {
 // codec_at host pair takes: for each crossing tensor, as tile and range for the
 // first, uint8 [N 1 H W] and, where the range is dynamic, float32 [N 2].
 func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
-	if m.coder == nil {
-		return nil, errPlain
+	coder, err := m.coder()
+	if err != nil {
+		return nil, err
 	}
+	return decode(coder, m.Crossing, payload)
+}
+
+func decode(coder *ops.Coder, crossing []Crossing, payload *tensor.Tensor) (ort.Feed, error) {
 	if payload == nil || payload.DType != tensor.Uint8 {
 		return nil, fmt.Errorf("payload: expected uint8, found %v", payload)
 	}
-	pixels, ranges, err := m.coder.Decode(payload.Data)
+	pixels, ranges, err := coder.Decode(payload.Data)
 	if err != nil {
 		return nil, err
 	}
 	feed := ort.Feed{}
-	for i, c := range m.Crossing {
+	for i, c := range crossing {
 		tile, limits := tileNames(i)
 		height, width := int64(c.Part.Height), int64(c.Part.Width)
 		n := int64(len(pixels[i])) / (height * width)
@@ -76,8 +78,9 @@ func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
 // GreyPayload is a payload of one image whose tiles are mid-grey: what a server can be
 // warmed up with.
 func (m Meta) GreyPayload() ([]byte, error) {
-	if m.coder == nil {
-		return nil, errPlain
+	coder, err := m.coder()
+	if err != nil {
+		return nil, err
 	}
 	tiles, ranges := make([][]byte, len(m.Crossing)), make([][]float32, len(m.Crossing))
 	for i, c := range m.Crossing {
@@ -86,7 +89,7 @@ func (m Meta) GreyPayload() ([]byte, error) {
 			ranges[i] = []float32{0, 1}
 		}
 	}
-	payload, _, err := m.coder.Encode(tiles, ranges)
+	payload, _, err := coder.Encode(tiles, ranges)
 	return payload, err
 }
 
