@@ -34,7 +34,7 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	var asJSON, markdown bool
 	fs.StringVar(&o.Input, "input", "", "JPEG or PNG image, or a folder of them")
 	declareRemote(fs, &o.RemoteOptions, "measure with this server of the Open Inference Protocol instead of one in this process")
-	fs.StringArrayVar(&o.Links, "link", []string{"3g", "4g", "wifi"}, "emulated link, 3g, 4g, wifi or RATE[,DELAY]; none for the network as it is; may be repeated")
+	fs.StringArrayVar(&o.Links, "link", []string{"3g", "4g", "wifi"}, "emulated link, 3g, 4g, wifi or `RATE[,DELAY]`; none for the network as it is; may be repeated")
 	fs.IntVar(&o.N, "n", 30, "measured runs of each way over each link")
 	fs.DurationVar(&o.Most, "most", time.Minute, "time after which a way has enough runs, three at least")
 	fs.IntVar(&o.JPEGBytes, "jpeg-bytes", 0, "also send images that were compressed to at most that many bytes")

@@ -27,36 +27,6 @@ type command struct {
 	hidden bool
 }
 
-// setup is what command.setup is.
-type setup = func(fs *pflag.FlagSet) func(ctx context.Context, io streams, args []string) error
-
-// verb is a command below another, which takes its name for its first argument, with those
-// of its flags that it has a meaning for.
-func verb(of setup, name, args, short, long string, has func(flag string) bool) command {
-	return command{name: name, args: args, short: short, long: long, setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-		all := pflag.NewFlagSet(name, pflag.ContinueOnError)
-		all.SortFlags = false
-		do := of(all)
-		all.VisitAll(func(f *pflag.Flag) {
-			if has(f.Name) {
-				fs.AddFlag(f)
-			}
-		})
-		return func(ctx context.Context, s streams, args []string) error {
-			return do(ctx, s, append([]string{name}, args...))
-		}
-	}}
-}
-
-// having and without choose flags by name.
-func having(names ...string) func(string) bool {
-	return func(name string) bool { return slices.Contains(names, name) }
-}
-
-func without(names ...string) func(string) bool {
-	return func(name string) bool { return !slices.Contains(names, name) }
-}
-
 var commands = []command{
 	modelsCommand, inspectCommand, splitCommand, trainCommand, runCommand, evalCommand, profileCommand, searchCommand, selectCommand, reportCommand, serveCommand, benchCommand, exportCommand, doctorCommand, versionCommand,
 }

@@ -34,7 +34,6 @@ func inBounds(flags *pflag.FlagSet) (err error) {
 // kinds say what a flag's type wants, by pflag's names of types.
 var kinds = map[string]string{
 	"int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0 on", "float64": "a number", "bool": "true or false",
-	"size": "a size, for example 4GB", "count": "a whole number from 1 on", "number": "a number larger than 0", "epochs": "1 or more, or 0 to change no more than the --quality",
 	"duration": "a time, as 1.5s or 200ms", "intSlice": "whole numbers with commas between", "float64Slice": "numbers with commas between",
 }
 
@@ -48,8 +47,12 @@ func flagError(err error) error {
 	if bounds := (*boundsError)(nil); errors.As(err, &bounds) {
 		return fmt.Errorf("--%s %s: %w", name, value, bounds)
 	}
-	if kind, known := kinds[invalid.GetFlag().Value.Type()]; known {
-		return fmt.Errorf("--%s %q: expected %s", name, value, kind)
+	wants := kinds[invalid.GetFlag().Value.Type()]
+	if own, ok := invalid.GetFlag().Value.(parsed); ok && own.wants != "" {
+		wants = own.wants
+	}
+	if wants != "" {
+		return fmt.Errorf("--%s %q: expected %s", name, value, wants)
 	}
 	return fmt.Errorf("--%s %q: %w", name, value, errors.Unwrap(invalid))
 }

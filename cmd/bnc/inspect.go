@@ -26,7 +26,7 @@ Examples:
   bnc inspect dynamic.onnx --input data=1x3x224x224 --json`,
 	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 		var o bnc.InspectOptions
-		fs.Var(inputShapes{&o.Input}, "input", "fix an input's shape, NAME=DIMS; may be repeated")
+		fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 		asJSON := fs.Bool("json", false, "print one JSON document")
 		return func(ctx context.Context, s streams, args []string) error {
 			path, err := oneArg(args, "model")

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc"
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 )
 
@@ -25,147 +27,95 @@ func inFlags(message string) string {
 	})
 }
 
-// optional is a flag whose absence is a value of its own.
-type optional[T any] struct {
-	to    **T
-	kind  string
-	parse func(string) (T, error)
+// parsed is a flag whose text is parsed into what it stands for. What is not given stays
+// as it is: nil or zero, which in the library's options stands for a default.
+type parsed struct {
+	kind  string        // as the help shows it
+	wants string        // what messages say, "" for what they say of the kind or what set does
+	text  func() string // "" where it was not given; nil for always
+	set   func(text string) error
 }
 
-// String returns the flag's text, "" where it was not given.
-func (o optional[T]) String() string {
-	if o.to == nil || *o.to == nil {
+// String returns the flag's text.
+func (p parsed) String() string {
+	if p.text == nil {
 		return ""
 	}
-	return fmt.Sprint(**o.to)
+	return p.text()
 }
 
 // Set parses the flag's text.
-func (o optional[T]) Set(text string) error {
-	v, err := o.parse(text)
-	if err == nil {
-		*o.to = &v
-	}
-	return err
-}
+func (p parsed) Set(text string) error { return p.set(text) }
 
-// Type is what the flag wants, in pflag's words.
-func (o optional[T]) Type() string { return o.kind }
+// Type is what the flag wants.
+func (p parsed) Type() string { return p.kind }
 
 // IsBoolFlag reports whether the flag may stand without a value.
-func (o optional[T]) IsBoolFlag() bool { return o.kind == "bool" }
+func (p parsed) IsBoolFlag() bool { return p.kind == "bool" }
 
-func optionalInt(to **int) pflag.Value { return optional[int]{to, "int", strconv.Atoi} }
-
-func optionalFloat(to **float64) pflag.Value {
-	return optional[float64]{to, "float64", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }}
+// value is a flag of any type, whose zero value was not given.
+func value[T comparable](to *T, kind, wants string, parse func(string) (T, error)) pflag.Value {
+	return parsed{kind, wants, func() string {
+		if *to == *new(T) {
+			return ""
+		}
+		return fmt.Sprint(*to)
+	}, func(text string) error {
+		v, err := parse(text)
+		if err == nil {
+			*to = v
+		}
+		return err
+	}}
 }
+
+// optional is a flag whose absence is a value of its own.
+func optional[T any](to **T, kind string, parse func(string) (T, error)) pflag.Value {
+	return parsed{kind, "", func() string {
+		if *to == nil {
+			return ""
+		}
+		return fmt.Sprint(**to)
+	}, func(text string) error {
+		v, err := parse(text)
+		if err == nil {
+			*to = &v
+		}
+		return err
+	}}
+}
+
+func parseFloat(text string) (float64, error) { return strconv.ParseFloat(text, 64) }
+
+func optionalInt(to **int) pflag.Value       { return optional(to, "int", strconv.Atoi) }
+func optionalFloat(to **float64) pflag.Value { return optional(to, "float64", parseFloat) }
 
 func optionalDuration(to **time.Duration) pflag.Value {
-	return optional[time.Duration]{to, "duration", time.ParseDuration}
+	return optional(to, "duration", time.ParseDuration)
 }
-
-// above0 is a flag with a number larger than 0, which stands for its absence.
-type above0[T int | float64] struct {
-	to    *T
-	kind  string
-	parse func(string) (T, error)
-}
-
-// String returns the flag's text, "" where it was not given.
-func (f above0[T]) String() string {
-	if f.to == nil || *f.to == 0 {
-		return ""
-	}
-	return fmt.Sprint(*f.to)
-}
-
-// Set parses the flag's text.
-func (f above0[T]) Set(text string) (err error) {
-	*f.to, err = f.parse(text)
-	if err == nil && !(*f.to > 0) {
-		err = strconv.ErrRange
-	}
-	return err
-}
-
-// Type is what the flag wants.
-func (f above0[T]) Type() string { return f.kind }
-
-func countFrom1(to *int) pflag.Value { return above0[int]{to, "count", strconv.Atoi} }
-
-func numberAbove0(to *float64) pflag.Value {
-	return above0[float64]{to, "number", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }}
-}
-
-// epochCount is the flag --epochs: 0 is none at all.
-type epochCount struct{ to *int }
-
-// String returns the flag's text, or its default.
-func (f epochCount) String() string {
-	switch {
-	case f.to == nil || *f.to == 0:
-		return "10"
-	case *f.to == bnc.NoEpochs:
-		return "0"
-	}
-	return strconv.Itoa(*f.to)
-}
-
-// Set parses the flag's text.
-func (f epochCount) Set(text string) error {
-	n, err := strconv.Atoi(text)
-	switch {
-	case err != nil:
-		return err
-	case n < 0:
-		return strconv.ErrRange
-	case n == 0:
-		n = bnc.NoEpochs
-	}
-	*f.to = n
-	return nil
-}
-
-// Type is what the flag wants.
-func (f epochCount) Type() string { return "epochs" }
 
 // optionalBool declares a switch that is off, on, or not said.
 func optionalBool(fs *pflag.FlagSet, to **bool, name, usage string) {
-	fs.Var(optional[bool]{to, "bool", strconv.ParseBool}, name, usage)
+	fs.Var(optional(to, "bool", strconv.ParseBool), name, usage)
 	fs.Lookup(name).NoOptDefVal = "true"
 }
 
-// inputShapes is the flag --input NAME=DIMS, as in data=1x3x224x224 or data=1,3,224,224.
-type inputShapes struct{ to *map[string][]int64 }
-
-// String is "": there is no default.
-func (inputShapes) String() string { return "" }
-
-// Set adds an input's shape.
-func (f inputShapes) Set(text string) error {
-	i := strings.LastIndexByte(text, '=')
-	if i < 1 {
-		return fmt.Errorf("expected NAME=DIMS, for example data=1x3x224x224")
+// above0 lets numbers above 0 through.
+func above0[T int | float64](parse func(string) (T, error)) func(string) (T, error) {
+	return func(text string) (T, error) {
+		v, err := parse(text)
+		if err == nil && !(v > 0) {
+			err = strconv.ErrRange
+		}
+		return v, err
 	}
-	dims, err := parseDims(text[i+1:])
-	if err != nil {
-		return err
-	}
-	if *f.to == nil {
-		*f.to = map[string][]int64{}
-	}
-	(*f.to)[text[:i]] = dims
-	return nil
 }
 
-// Type is what the flag wants.
-func (inputShapes) Type() string { return "NAME=DIMS" }
-
-// bounded is a flag of a whole number whose zero value stands for the default.
-type bounded struct {
-	to        *int
-	low, high int
+func countFrom1(to *int) pflag.Value {
+	return value(to, "int", "a whole number from 1 on", above0(strconv.Atoi))
+}
+func numberAbove0(to *float64) pflag.Value {
+	return value(to, "float64", "a number larger than 0", above0(parseFloat))
 }
 
 // boundsError says that a number is not within a flag's bounds.
@@ -174,101 +124,102 @@ type boundsError struct{ low, high int }
 // Error says what was expected.
 func (e *boundsError) Error() string { return fmt.Sprintf("expected %d to %d", e.low, e.high) }
 
-// String returns the flag's text, "" where it was not given.
-func (f bounded) String() string {
-	if f.to == nil || *f.to == 0 {
-		return ""
-	}
-	return strconv.Itoa(*f.to)
+// bounded is a flag of a whole number from low to high.
+func bounded(to *int, low, high int) pflag.Value {
+	return value(to, "int", "", func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err == nil && (n < low || n > high) {
+			err = &boundsError{low, high}
+		}
+		return n, err
+	})
 }
 
-// Set parses the flag's text.
-func (f bounded) Set(text string) error {
-	n, err := strconv.Atoi(text)
-	if err == nil && (n < f.low || n > f.high) {
-		err = &boundsError{f.low, f.high}
-	}
-	if err == nil {
-		*f.to = n
-	}
-	return err
+// epochCount is the flag --epochs: 0 is none at all.
+func epochCount(to *int) pflag.Value {
+	return value(to, "int", "1 or more, or 0 to change no more than the --quality", func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		switch {
+		case err == nil && n < 0:
+			err = strconv.ErrRange
+		case n == 0:
+			n = bnc.NoEpochs
+		}
+		return n, err
+	})
 }
 
-// Type is what the flag wants, in pflag's words.
-func (bounded) Type() string { return "int" }
+// channels is the flag --c.
+func channels(to *bnc.Channels) pflag.Value { return value(to, "N|full", "", bnc.ParseChannels) }
 
-// channelsFlag is the flag --c.
-type channelsFlag struct{ to *bnc.Channels }
-
-// String returns the flag's text, "" where it was not given.
-func (f channelsFlag) String() string {
-	if f.to == nil || *f.to == 0 {
-		return ""
-	}
-	return f.to.String()
+// channelList is the flag --c of several sizes.
+func channelList(to *[]bnc.Channels) pflag.Value {
+	return parsed{kind: "N|full,...", set: func(text string) error {
+		for part := range strings.SplitSeq(text, ",") {
+			c, err := bnc.ParseChannels(part)
+			if err != nil {
+				return err
+			}
+			*to = append(*to, c)
+		}
+		return nil
+	}}
 }
 
-// Set parses the flag's text.
-func (f channelsFlag) Set(text string) (err error) {
-	*f.to, err = bnc.ParseChannels(text)
-	return err
+// byteSize is a flag of a number of bytes.
+func byteSize(to *int64) pflag.Value {
+	return parsed{kind: "size", set: func(text string) error {
+		n, err := humanize.ParseBytes(text)
+		if err != nil || n < 1 || n > math.MaxInt64 {
+			return fmt.Errorf("expected a size, for example 4GB")
+		}
+		*to = int64(n)
+		return nil
+	}}
 }
 
-// Type is what the flag wants.
-func (channelsFlag) Type() string { return "N|full" }
-
-// imageSize is the flag --input CxHxW.
-type imageSize struct{ to *[3]int }
-
-// String is "": there is no default.
-func (imageSize) String() string { return "" }
-
-// Set parses the flag's text.
-func (f imageSize) Set(text string) error {
-	dims, err := parseDims(text)
-	if err != nil || len(dims) != 3 {
-		return fmt.Errorf("expected CxHxW, for example 3x224x224")
-	}
-	*f.to = [3]int{int(dims[0]), int(dims[1]), int(dims[2])}
-	return nil
+// inputShapes is the flag --input NAME=DIMS, as in data=1x3x224x224 or data=1,3,224,224.
+func inputShapes(to *map[string][]int64) pflag.Value {
+	return parsed{kind: "NAME=DIMS", set: func(text string) error {
+		i := strings.LastIndexByte(text, '=')
+		if i < 1 {
+			return fmt.Errorf("expected NAME=DIMS, for example data=1x3x224x224")
+		}
+		dims, err := parseDims(text[i+1:])
+		if err != nil {
+			return err
+		}
+		if *to == nil {
+			*to = map[string][]int64{}
+		}
+		(*to)[text[:i]] = dims
+		return nil
+	}}
 }
 
-// Type is what the flag wants.
-func (imageSize) Type() string { return "CxHxW" }
-
-// cropSize is the flag --crop HxW.
-type cropSize struct{ to *[2]int }
-
-// String returns the flag's text, "" where it was not given.
-func (f cropSize) String() string {
-	if f.to == nil || *f.to == [2]int{} {
-		return ""
-	}
-	return fmt.Sprintf("%dx%d", f.to[0], f.to[1])
+// sizes is a flag of as many sizes as to has, named as in kind.
+func sizes(to []int, kind, example string) pflag.Value {
+	return parsed{kind: kind, set: func(text string) error {
+		dims, err := parseDims(text)
+		if err != nil || len(dims) != len(to) {
+			return fmt.Errorf("expected %s, for example %s", kind, example)
+		}
+		for i, n := range dims {
+			to[i] = int(n)
+		}
+		return nil
+	}}
 }
-
-// Set parses the flag's text.
-func (f cropSize) Set(text string) error {
-	dims, err := parseDims(text)
-	if err != nil || len(dims) != 2 {
-		return fmt.Errorf("expected HxW, for example 224x224")
-	}
-	*f.to = [2]int{int(dims[0]), int(dims[1])}
-	return nil
-}
-
-// Type is what the flag wants.
-func (cropSize) Type() string { return "HxW" }
 
 // declareImages declares the flags of image options.
 func declareImages(fs *pflag.FlagSet, o *bnc.ImageOptions) {
 	fs.StringVar(&o.Color, "color", "", "order of an image's channels: rgb, bgr or gray")
 	fs.Var(optionalInt(&o.Resize), "resize", "short side that images are resized to, 0 to keep their size")
-	fs.Var(cropSize{&o.Crop}, "crop", "HxW cut out of the centre (default: the input's)")
+	fs.Var(sizes(o.Crop[:], "HxW", "224x224"), "crop", "HxW cut out of the centre (default: the input's)")
 	optionalBool(fs, &o.Orient, "orient", "turn images as their EXIF orientation says (default true, but for what the model says)")
 	fs.Var(optionalFloat(&o.Scale), "scale", "a pixel becomes (pixel * scale - mean) / std")
-	fs.Float64SliceVar(&o.Mean, "mean", nil, "mean of each channel, a,b,c")
-	fs.Float64SliceVar(&o.Std, "std", nil, "standard deviation of each channel, a,b,c")
+	fs.Float64SliceVar(&o.Mean, "mean", nil, "mean of each channel, `a,b,c`")
+	fs.Float64SliceVar(&o.Std, "std", nil, "standard deviation of each channel, `a,b,c`")
 	fs.StringVar(&o.Labels, "labels", "", "file with the name of a class a line")
 }
 

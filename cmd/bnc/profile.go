@@ -38,9 +38,9 @@ Examples:
 func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.ProfileOptions
 	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts of a model: names, or all (default: the residual sums, or all where there are none)")
-	fs.Var(channelsFlag{&o.Channels}, "c", "channels that cross, or full")
-	fs.Lookup("c").DefValue = "1"
-	fs.Var(bounded{&o.Stride, 1, 4}, "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
+	fs.Var(channels(&o.Channels), "c", "channels that cross, or full")
+	standsFor(fs, "c", 1)
+	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
 	inputs := fs.StringArray("input", nil, "image or .npy file, or a folder of them, to run (default: a drawn image); NAME=DIMS fixes an input's shape; may be repeated")
 	fs.IntVar(&o.Runs, "runs", 200, "runs that are measured at most")
 	fs.Var(optionalFloat(&o.Confidence), "confidence", "stop when the median's 95% confidence interval is within so many percent on either side (default 2)")
@@ -81,7 +81,7 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 func sortInputs(given []string, o *bnc.ProfileOptions) error {
 	for _, text := range given {
 		_, missing := os.Stat(text)
-		if missing != nil && (inputShapes{&o.Input}).Set(text) == nil {
+		if missing != nil && inputShapes(&o.Input).Set(text) == nil {
 			continue
 		}
 		if o.Images != "" {

@@ -5,14 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 
 	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 )
 
@@ -53,23 +49,94 @@ Examples:
   bnc search plan net.onnx --data imagenette --c 1,2,4,8 -o /shared/found
   bnc search run --index 3 -o /shared/found
   bnc search collect -o /shared/found`,
-	setup: setupSearch,
-	subs: []command{
-		verb(setupSearch, "plan", "MODEL --data DATA -o DIR [FLAGS]", "Write down the candidates, without training one", `
-DIR/plan.json says which candidates there are and how each is trained. Every machine of a
-cluster then runs some of them: bnc search run.
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		var o bnc.SearchOptions
+		declareSearch(fs, &o)
+		declareJobs(fs, &o)
+		return searching(fs, &o, func(ctx context.Context, s streams, args []string, asJSON bool) error {
+			path, err := oneArg(args, "model")
+			if err != nil {
+				return err
+			}
+			r, err := bnc.Search(ctx, path, o)
+			return printSearch(s, r, err, asJSON)
+		})
+	},
+	subs: []command{planCommand, runCandidateCommand, collectCommand},
+}
 
-Example:
-  bnc search plan net.onnx --data imagenette --c 1,2,4,8 -o /shared/found`, without("index", "partial", "jobs")),
-		verb(setupSearch, "run", "--index I -o DIR [FLAGS]", "Train one candidate of a plan", `
-What another process has finished is taken over; the same command goes on where one that
-was interrupted ended.
+var planCommand = command{
+	name:  "plan",
+	args:  "MODEL --data DATA -o DIR [FLAGS]",
+	short: "Write down the candidates, without training one",
+	long: `
+DIR/plan.json says which candidates there are and how each is trained. The machines of a
+cluster then run one each: bnc search run.
 
-Example:
-  bnc search run --index 3 -o /shared/found`, having("output", "index", "threads", "json")),
-		verb(setupSearch, "collect", "-o DIR [FLAGS]", "Merge what was trained into DIR/results.json", `
-Example:
-  bnc search collect -o /shared/found`, having("output", "partial", "json")),
+Examples:
+  bnc search plan net.onnx --data imagenette --c 1,2,4,8 -o /shared/found`,
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		var o bnc.SearchOptions
+		declareSearch(fs, &o)
+		return searching(fs, &o, func(ctx context.Context, s streams, args []string, asJSON bool) error {
+			path, err := oneArg(args, "model")
+			if err != nil {
+				return err
+			}
+			p, err := bnc.PlanSearch(ctx, path, o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(s.out, p)
+			}
+			fmt.Fprintf(s.out, "%s: %d candidates at %d cuts, indices 0 to %d\n", search.Dir(o.Out).PlanFile(), len(p.Candidates), len(p.Places()), len(p.Candidates)-1)
+			return nil
+		})
+	},
+}
+
+var runCandidateCommand = command{
+	name:  "run",
+	args:  "--index I -o DIR [FLAGS]",
+	short: "Train one candidate of a plan",
+	long: `
+What another process has finished is not done again, and the same command goes on where one
+that was interrupted ended.
+
+Examples:
+  bnc search run --index 3 -o /shared/found`,
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		var o bnc.SearchOptions
+		index := fs.Int("index", -1, "the candidate, as the plan numbers them from 0 on")
+		standsFor(fs, "index", 0) // there is none
+		declareThreads(fs, &o)
+		return searching(fs, &o, func(ctx context.Context, _ streams, args []string, _ bool) error {
+			if len(args) > 0 {
+				return usagef("run takes flags only, found %s", argumentsText(args))
+			}
+			return bnc.RunSearch(ctx, *index, o)
+		})
+	},
+}
+
+var collectCommand = command{
+	name:  "collect",
+	args:  "-o DIR [FLAGS]",
+	short: "Merge what was trained into DIR/results.json",
+	long: `
+Examples:
+  bnc search collect -o /shared/found`,
+	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
+		var o bnc.SearchOptions
+		fs.BoolVar(&o.Partial, "partial", false, "take what is finished")
+		return searching(fs, &o, func(_ context.Context, s streams, args []string, asJSON bool) error {
+			if len(args) > 0 {
+				return usagef("collect takes flags only, found %s", argumentsText(args))
+			}
+			r, err := bnc.CollectSearch(o)
+			return printSearch(s, r, err, asJSON)
+		})
 	},
 }
 
@@ -81,111 +148,65 @@ var (
 	passedToSplit = []string{"bits", "quality", "codec-at", "restore-width"}
 )
 
-// searchFlags are the flags of a search.
-type searchFlags struct {
-	bnc.SearchOptions
-	index  int
-	asJSON bool
-}
-
-func setupSearch(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
-	var o searchFlags
-	fs.StringVarP(&o.Out, "output", "o", "", "folder of the search")
+// declareSearch declares what a plan is made of.
+func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts to try, rb1,rb2,...; all for every one that takes a bottleneck (default: the residual blocks, else all)")
-	fs.Var(channelList{&o.Channels}, "c", "channels that cross, numbers or full")
-	fs.Lookup("c").DefValue = "1,2,4"
-	fs.IntSliceVar(&o.Strides, "s", []int{1, 2}, "spatial reductions, 1 to 4")
-	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, percentage points (default 2)")
-	fs.Var(optionalFloat(&o.Margin), "margin", "percentage points of a screening's loss that a full training is trusted to win back (default 50)")
+	fs.Var(channelList(&o.Channels), "c", "channels that cross, numbers or full")
+	fs.IntSliceVar(&o.Strides, "s", nil, "spatial reductions, 1 to 4")
+	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, percentage points")
+	fs.Var(optionalFloat(&o.Margin), "margin", "percentage points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.Exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
-	fs.Var(countFrom1(&o.Jobs), "jobs", "candidates that are worked on at a time (default 1)")
-	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for an equal share of the cores; results depend on it a little")
-	fs.IntVar(&o.index, "index", -1, "of run: the candidate")
-	fs.BoolVar(&o.Partial, "partial", false, "of collect: take what is finished")
-	fs.Var(byteSize{&o.CacheBytes}, "cache-bytes", "disk that the activations of a cut may take; fewer images are screened on where they are more")
-	fs.Lookup("cache-bytes").DefValue = "4GB"
-	fs.Var(countFrom1(&o.ScreenImages), "screen-images", "images of a screening, at most (default 8192)")
+	fs.Var(byteSize(&o.CacheBytes), "cache-bytes", "disk that the activations of a cut may take; fewer images are screened on where they are more")
+	fs.Var(countFrom1(&o.ScreenImages), "screen-images", "images of a screening, at most")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of weights, shuffling and augmentation")
 	train, split := pflag.NewFlagSet("train", pflag.ContinueOnError), pflag.NewFlagSet("split", pflag.ContinueOnError)
 	declareTrain(train, &o.Train)
 	declareSplit(split, &o.Split)
-	train.Lookup("epochs").DefValue = "3"
 	for _, name := range passedToTrain {
 		fs.AddFlag(train.Lookup(name))
 	}
 	for _, name := range passedToSplit {
 		fs.AddFlag(split.Lookup(name))
 	}
-	fs.BoolVar(&o.asJSON, "json", false, "print one JSON document, and events as JSON lines to stderr")
+	for name, value := range map[string]any{"c": "1,2,4", "s": "1,2", "max-loss": 2, "margin": 50, "cache-bytes": "4GB", "screen-images": 8192, "epochs": 3} {
+		standsFor(fs, name, value)
+	}
+	declareThreads(fs, o)
+}
+
+func declareThreads(fs *pflag.FlagSet, o *bnc.SearchOptions) {
+	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for an equal share of the cores; results depend on it a little")
+}
+
+func declareJobs(fs *pflag.FlagSet, o *bnc.SearchOptions) {
+	fs.Var(countFrom1(&o.Jobs), "jobs", "candidates that are worked on at a time")
+	standsFor(fs, "jobs", 1)
+}
+
+// searching declares what all commands of a search have, and returns do with a reporter.
+func searching(fs *pflag.FlagSet, o *bnc.SearchOptions, do func(ctx context.Context, s streams, args []string, asJSON bool) error) func(context.Context, streams, []string) error {
+	fs.StringVarP(&o.Out, "output", "o", "", "folder of the search")
+	asJSON := fs.Bool("json", false, "print one JSON document, and events as JSON lines to stderr")
 	return func(ctx context.Context, s streams, args []string) error {
-		verbs := map[string]func(*searchFlags, context.Context, streams, []string) error{"plan": (*searchFlags).plan, "run": (*searchFlags).run, "collect": (*searchFlags).collect}
-		do := (*searchFlags).whole
-		if len(args) > 0 && verbs[args[0]] != nil {
-			do, args = verbs[args[0]], args[1:]
-		}
 		if err := noStdout(o.Out, "a folder"); err != nil {
 			return err
 		}
 		bar := newReporter(s.err)
 		defer bar.done()
 		o.Reporter = bar
-		if o.asJSON {
+		if *asJSON {
 			o.Reporter = eventLines{bar}
 		}
-		return do(&o, ctx, s, args)
+		return do(ctx, s, args, *asJSON)
 	}
 }
 
-// plan writes a plan.
-func (o *searchFlags) plan(ctx context.Context, s streams, args []string) error {
-	path, err := oneArg(args, "model")
-	if err != nil {
-		return err
-	}
-	p, err := bnc.PlanSearch(ctx, path, o.SearchOptions)
-	if err != nil {
-		return err
-	}
-	if o.asJSON {
-		return printJSON(s.out, p)
-	}
-	fmt.Fprintf(s.out, "%s: %d candidates at %d cuts, indices 0 to %d\n", search.Dir(o.Out).PlanFile(), len(p.Candidates), len(p.Places()), len(p.Candidates)-1)
-	return nil
-}
-
-// run finishes one candidate.
-func (o *searchFlags) run(ctx context.Context, _ streams, args []string) error {
-	if len(args) > 0 {
-		return usagef("run takes flags only, found %s", argumentsText(args))
-	}
-	return bnc.RunSearch(ctx, o.index, o.SearchOptions)
-}
-
-// whole plans, runs and collects.
-func (o *searchFlags) whole(ctx context.Context, s streams, args []string) error {
-	path, err := oneArg(args, "model")
-	if err != nil {
-		return err
-	}
-	r, err := bnc.Search(ctx, path, o.SearchOptions)
-	return o.print(s, r, err)
-}
-
-// collect merges.
-func (o *searchFlags) collect(_ context.Context, s streams, args []string) error {
-	if len(args) > 0 {
-		return usagef("collect takes flags only, found %s", argumentsText(args))
-	}
-	r, err := bnc.CollectSearch(o.SearchOptions)
-	return o.print(s, r, err)
-}
-
-// print prints what was found at each cut, where there is a result, and returns err.
-func (o *searchFlags) print(s streams, r *bnc.SearchResult, err error) error {
+// printSearch prints what was found at each cut, where there is a result, and returns err.
+func printSearch(s streams, r *bnc.SearchResult, err error, asJSON bool) error {
 	switch {
 	case r == nil:
 		return err
-	case o.asJSON:
+	case asJSON:
 		return errors.Join(printJSON(s.out, r), err)
 	}
 	fmt.Fprintln(s.out, r.File)
@@ -219,43 +240,3 @@ func (r eventLines) Notice(text string, about any) {
 	}
 	r.reporter.Notice(text, about)
 }
-
-// channelList is the flag --c of several sizes.
-type channelList struct{ to *[]bnc.Channels }
-
-// String is "": the default is the help's.
-func (channelList) String() string { return "" }
-
-// Set adds numbers of channels.
-func (f channelList) Set(text string) error {
-	for part := range strings.SplitSeq(text, ",") {
-		c, err := bnc.ParseChannels(part)
-		if err != nil {
-			return err
-		}
-		*f.to = append(*f.to, c)
-	}
-	return nil
-}
-
-// Type is what the flag wants.
-func (channelList) Type() string { return "N|full,..." }
-
-// byteSize is a flag of a number of bytes.
-type byteSize struct{ to *int64 }
-
-// String is "": the default is the help's.
-func (byteSize) String() string { return "" }
-
-// Set parses the flag's text.
-func (f byteSize) Set(text string) error {
-	n, err := humanize.ParseBytes(text)
-	if err == nil && (n < 1 || n > math.MaxInt64) {
-		err = strconv.ErrRange
-	}
-	*f.to = int64(n)
-	return err
-}
-
-// Type is what the flag wants.
-func (byteSize) Type() string { return "size" }

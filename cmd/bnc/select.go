@@ -44,7 +44,7 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringSliceVar(&o.Profiles, "profile", nil, "profiles of the device: files, or "+strings.Join(plan.BuiltinProfiles(), ", "))
 	fs.StringVar(&o.CloudProfile, "cloud-profile", "", "profile of the server (default: the device's profile holds its times)")
 	fs.StringVar(&o.Results, "results", "", "results of bnc search")
-	fs.StringArrayVar(&o.Networks, "network", plan.DefaultNetworks(), "a network's name, RATE[,DELAY] or a FILE.json; may be repeated")
+	fs.StringArrayVar(&o.Networks, "network", plan.DefaultNetworks(), "a network's name, `RATE[,DELAY]` or a FILE.json; may be repeated")
 	fs.StringVar(&o.Target, "target", plan.LeastLatency, "what is to be small: latency, energy or weighted")
 	fs.Var(optionalFloat(&o.Weight), "weight", "weight of latency in --target weighted, 0 to 1 (default 0.5)")
 	fs.Var(optionalFloat(&o.LoadMobile), "load-mobile", "factor by which the device's load slows it down (default 1)")

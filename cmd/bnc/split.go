@@ -59,10 +59,10 @@ func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 // stands for the default that the help shows.
 func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.After, "after", "", "cut to split at: rbK, cutN or a tensor's name")
-	fs.Var(channelsFlag{&o.Channels}, "c", "channels that cross, or full: all of them, without channel units")
-	fs.Var(bounded{&o.Stride, 1, 4}, "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
-	fs.Var(bounded{&o.Bits, 2, 8}, "bits", "bits of the quantiser, 2 to 8")
-	fs.Var(bounded{&o.Quality, 1, 100}, "quality", "quality of the JPEG codec, 1 to 100")
+	fs.Var(channels(&o.Channels), "c", "channels that cross, or full: all of them, without channel units")
+	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
+	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
+	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the JPEG codec, 1 to 100")
 	fs.StringVar(&o.Codec, "codec", "", "codec: jpeg")
 	fs.StringVar(&o.Range, "range", "", "quantiser's range: static (calibrated, nothing travels) or dynamic (each image's own travels)")
 	fs.StringVar(&o.CodecAt, "codec-at", "", "where the codec runs: graph, device-host or host")
@@ -70,7 +70,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.Target, "target", "", "what the mobile half is for: default or tx2 (Jetson TX2)")
 	fs.BoolVar(&o.FP16, "fp16", false, "compute in float16 (inputs, outputs and quantiser stay float32)")
 	fs.BoolVar(&o.Plain, "plain", false, "no bottleneck: the cut tensor itself crosses")
-	fs.Var(inputShapes{&o.Input}, "input", "fix an input's shape, NAME=DIMS; may be repeated")
+	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	fs.StringVar(&o.Calibrate, "calib", "", "images to calibrate the bottleneck on: a folder, classes or flat, IDX or .npy")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of the bottleneck's weights")
 	fs.StringVarP(&o.Out, "output", "o", "", "bundle to write (default MODEL-CUT-cC-sS in the working directory)")
@@ -78,8 +78,8 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the model to after each pass")
 	fs.StringVar(&o.Depfile, "depfile", "", "make-style dependency file to write")
 	declareImages(fs, &o.ImageOptions)
-	for name, value := range map[string]string{"c": "1", "bits": "8", "quality": "20", "codec": "jpeg", "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
-		fs.Lookup(name).DefValue = value
+	for name, value := range map[string]any{"c": 1, "bits": 8, "quality": 20, "codec": "jpeg", "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
+		standsFor(fs, name, value)
 	}
 }
 

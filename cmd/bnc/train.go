@@ -43,7 +43,8 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.Var(optionalFloat(&o.ValSplit), "val-split", "part of DATA that is kept for judging where it is not divided; 0 for none (default 0.15)")
 	fs.IntVar(&o.Limit, "limit", 0, "train on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.ValLimit, "val-limit", 0, "judge by that many images, spread over the set (default: all)")
-	fs.Var(epochCount{&o.Epochs}, "epochs", "times that each image is trained on")
+	fs.Var(epochCount(&o.Epochs), "epochs", "times that each image is trained on")
+	standsFor(fs, "epochs", 10)
 	fs.Var(countFrom1(&o.Batch), "batch", "images a step (default 64; 16 for more than 64x64 pixels)")
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of shuffling and augmentation")
@@ -81,7 +82,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.BoolVar(&o.Resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
 	fs.StringVarP(&o.Output, "output", "o", "", "model file to write, or a bundle other than the one that is read")
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the graphs of step and evaluation to")
-	fs.Var(inputShapes{&o.Input}, "input", "fix an input's shape, NAME=DIMS; may be repeated")
+	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	declareImages(fs, &o.ImageOptions)
 }
 
