@@ -63,6 +63,19 @@ func ExampleRun() {
 	// set/val/0/1.png 1 split
 }
 
+func ExampleSearch() {
+	defer exampleFolder()()
+	result, err := bnc.Search(context.Background(), "net.onnx", bnc.SearchOptions{
+		Out: "found", Cuts: []string{"rb1", "rb2"}, Channels: []bnc.Channels{2, 4}, Strides: []int{2}, MaxLoss: new(100.0),
+		Train: bnc.TrainOptions{Data: "set", Epochs: 1},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(result.Candidates), "candidates, in", result.File)
+	// Output: 4 candidates, in found/results.json
+}
+
 func ExampleServe() {
 	defer exampleFolder()()
 	splitExample()
