@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
@@ -32,13 +33,16 @@ func ParseChannels(text string) (Channels, error) { return bottleneck.ParseChann
 
 // The values of SplitOptions that are no numbers.
 const (
-	TargetDefault = "default"            // any runtime
-	TargetTX2     = bottleneck.TargetTX2 // TensorRT 8 on a Jetson TX2
+	TargetDefault = convert.DefaultTarget // any runtime
+	TargetTX2     = convert.TX2           // TensorRT 8 on a Jetson TX2
 
 	CodecInGraph      = bottleneck.CodecInGraph      // a node in both graphs
 	CodecOnDeviceHost = bottleneck.CodecOnDeviceHost // the device's program encodes, the cloud graph decodes
 	CodecOnHost       = bottleneck.CodecOnHost       // both programs; neither graph has a custom operator
 )
+
+// Targets are the values of SplitOptions.Target.
+func Targets() []string { return convert.Targets() }
 
 // splitDefaults are what the zero values of SplitOptions stand for.
 var splitDefaults = SplitOptions{Channels: 1, Bits: 8, Quality: 20, Codec: bundle.CodecJPEG, CodecAt: CodecInGraph, Target: TargetDefault}
@@ -52,7 +56,7 @@ type SplitOptions struct {
 	Quality      int                `json:"quality,omitempty"`       // of the JPEG codec, 1 to 100; 0 for 20
 	Codec        string             `json:"codec,omitempty"`         // jpeg
 	Range        string             `json:"range,omitempty"`         // static (calibrated, nothing travels) or dynamic (each image's own travels); "" for static with Calibrate, else dynamic
-	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, with TargetTX2 the second
+	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, or what Target implies
 	RestoreWidth int                `json:"restore_width,omitempty"` // width of a residual branch in the restoration, 0 for none
 	Target       string             `json:"target,omitempty"`        // what the mobile half is for: TargetDefault or TargetTX2
 	FP16         bool               `json:"fp16,omitempty"`          // compute in float16; inputs, outputs and quantiser stay float32
@@ -91,9 +95,9 @@ func (o *SplitOptions) check() error {
 	}
 	given := *o
 	def := splitDefaults
-	if o.Target == TargetTX2 {
-		def.CodecAt = CodecOnDeviceHost
-	}
+	target, _ := convert.TargetNamed(o.Target)
+	setDefault(&target.CodecAt, def.CodecAt)
+	def.CodecAt = target.CodecAt
 	setDefault(&o.Channels, def.Channels)
 	setDefault(&o.Bits, def.Bits)
 	setDefault(&o.Quality, def.Quality)
@@ -107,7 +111,7 @@ func (o *SplitOptions) check() error {
 		{"codec", o.Codec, []string{bundle.CodecJPEG}},
 		{"range", o.Range, []string{"", bundle.RangeStatic, bundle.RangeDynamic}},
 		{"codec_at", o.CodecAt, []string{CodecInGraph, CodecOnDeviceHost, CodecOnHost}},
-		{"target", o.Target, []string{TargetDefault, TargetTX2}},
+		{"target", o.Target, convert.Targets()},
 	} {
 		if err := oneOf(c.option, c.value, c.allowed...); err != nil {
 			return err
@@ -126,8 +130,8 @@ func (o *SplitOptions) check() error {
 		return usage("restore_width", "%d: expected 0 or more", o.RestoreWidth)
 	case o.Range == bundle.RangeStatic && o.Calibrate == "":
 		return usage("range", "static needs option calib DATA: a static range comes from real images")
-	case o.Target == TargetTX2 && o.CodecAt != CodecOnDeviceHost:
-		return usage("target", "tx2 implies option codec_at device-host: TensorRT's provider of that age refuses graphs with custom operators")
+	case target.Reason != "" && o.CodecAt != target.CodecAt:
+		return usage("target", "%s implies option codec_at %s: %s", target.Name, target.CodecAt, target.Reason)
 	}
 	if o.Plain {
 		for _, x := range []struct {
@@ -317,7 +321,7 @@ func (o *SplitOptions) settings(c *cut.Cut) (split.Settings, error) {
 	dynamic := o.Range == bundle.RangeDynamic || o.Range == "" && o.Calibrate == ""
 	return split.Settings{
 		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: o.Bits, Dynamic: dynamic}, Quality: o.Quality,
-		CodecAt: o.CodecAt, FP16: o.FP16, TX2: o.Target == TargetTX2,
+		CodecAt: o.CodecAt, FP16: o.FP16, Target: o.Target,
 	}, nil
 }
 

@@ -197,7 +197,7 @@ func (t *training) settings(c *cut.Cut) (split.Settings, error) {
 	}
 	q := bottleneck.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
 	return split.Settings{
-		Geometry: g, Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, TX2: t.meta.Target == "tx2",
+		Geometry: g, Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, Target: t.meta.Target,
 	}, nil
 }
 

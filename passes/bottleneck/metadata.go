@@ -47,9 +47,6 @@ type Meta struct {
 	Target string `json:"target,omitempty"`
 }
 
-// TargetTX2 is the Meta.Target of a mobile half that is lowered for a Jetson TX2.
-const TargetTX2 = "tx2"
-
 // ModelMeta is what a whole model that was trained says about itself.
 type ModelMeta struct {
 	Preprocess any      `json:"preprocess,omitempty"`

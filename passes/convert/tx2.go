@@ -7,6 +7,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/opt"
 )
 
@@ -16,6 +17,16 @@ const (
 	tx2Opset = 13
 	tx2IR    = 7
 )
+
+// TX2 is the name of the target.
+const TX2 = "tx2"
+
+var tx2 = Target{
+	Name:    TX2,
+	Passes:  []passes.Pass{LowerForTX2, opt.DeadCode, CheckTensorRT},
+	CodecAt: bottleneck.CodecOnDeviceHost,
+	Reason:  "TensorRT's provider of that age refuses graphs with custom operators",
+}
 
 // LowerForTX2 brings a mobile graph to operator set 13 and IR 7, converting the
 // operators that are newer where their meaning allows it.

@@ -39,7 +39,7 @@ func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
 
 // mobileRecipe makes the mobile half of what joinedRecipe prepared. Outputs are those
 // of the model that are computed before the cut.
-func mobileRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
+func mobileRecipe(c *cut.Cut, s Settings, target convert.Target, outputs []string) []passes.Pass {
 	if s.Plain {
 		return []passes.Pass{MobileSide(Named(c.Value.Name()), outputs)}
 	}
@@ -52,7 +52,7 @@ func mobileRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
 		},
 		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
 		when(s.CodecAt == bottleneck.CodecInGraph, bottleneck.EncodePayload(s.Quantiser.Dynamic, s.Quality)),
-		when(s.TX2, convert.LowerForTX2, opt.DeadCode, convert.CheckTensorRT),
+		target.Passes,
 		[]passes.Pass{opt.DropUnusedDomains},
 	)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/models"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 )
 
 // recipesOf returns the recipes of a split by name: of the joined network and of both
@@ -33,9 +34,13 @@ func recipesOf(t *testing.T, s Settings) map[string][]passes.Pass {
 	if s.Geometry, err = bottleneck.CutGeometry(c, 2, 2); err != nil {
 		t.Fatal(err)
 	}
+	target, known := convert.TargetNamed(s.Target)
+	if !known {
+		t.Fatalf("there is no target %q", s.Target)
+	}
 	joined := joinedRecipe(a, c, s)
 	return map[string][]passes.Pass{
-		"mobile": slices.Concat(joined, mobileRecipe(c, s, nil)),
+		"mobile": slices.Concat(joined, mobileRecipe(c, s, target, nil)),
 		"cloud":  slices.Concat(joined, cloudRecipe(c, s, nil)),
 	}
 }
@@ -46,8 +51,8 @@ func TestRecipesKeepTheOrder(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		for _, at := range []string{bottleneck.CodecInGraph, bottleneck.CodecOnDeviceHost, bottleneck.CodecOnHost} {
 			for _, half := range []bool{false, true} {
-				for _, tx2 := range []bool{false, true} {
-					s := Settings{Plain: plain, CodecAt: at, FP16: half, TX2: tx2, Quantiser: bottleneck.Quantiser{Bits: 8}, Quality: 20}
+				for _, target := range convert.Targets() {
+					s := Settings{Plain: plain, CodecAt: at, FP16: half, Target: target, Quantiser: bottleneck.Quantiser{Bits: 8}, Quality: 20}
 					for side, recipe := range recipesOf(t, s) {
 						if err := passes.CheckOrder(recipe); err != nil {
 							t.Errorf("%s of %+v: %v", side, s, err)
@@ -62,7 +67,7 @@ func TestRecipesKeepTheOrder(t *testing.T) {
 // TestRecipesWithoutAPass: a recipe that lacks what it needs is refused, and the
 // message says what for.
 func TestRecipesWithoutAPass(t *testing.T) {
-	s := Settings{CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, TX2: true, Quantiser: bottleneck.Quantiser{Bits: 8}, Quality: 20}
+	s := Settings{CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2, Quantiser: bottleneck.Quantiser{Bits: 8}, Quality: 20}
 	for without, want := range map[string]string{
 		"initializers":  "pass insert-bottleneck requires that initializers are listed as inputs only where callers may override them (it adds weights)",
 		"reserve-names": "pass insert-bottleneck requires that no tensor has the name of what a bottleneck sends",

@@ -7,11 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 )
 
 // Settings say how a model is split.
@@ -26,7 +28,8 @@ type Settings struct {
 	Quality   int    // of the JPEG codec, 1..100
 	CodecAt   string // one of the Codec constants
 	FP16      bool
-	TX2       bool // lower the mobile half for TensorRT 8 on a Jetson TX2
+	// Target is what the mobile half is for, one of [convert.Targets]; "" for the default.
+	Target string
 }
 
 // Meta returns what the files of a bundle say about the bottleneck. The cut, the source
@@ -45,8 +48,8 @@ func (s Settings) Meta() bottleneck.Meta {
 	if !q.Dynamic {
 		meta.Range, meta.Lo, meta.Hi = "static", &q.Lo, &q.Hi
 	}
-	if s.TX2 {
-		meta.Target = bottleneck.TargetTX2
+	if s.Target != convert.DefaultTarget {
+		meta.Target = s.Target
 	}
 	return meta
 }
@@ -71,6 +74,10 @@ func (b *Bundle) Parts() map[string]*ir.Model {
 // a bottleneck, the model becomes the joined network. Dump may be nil. Split ends
 // early with ctx.
 func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump passes.Dumper) (*Bundle, []passes.Report, error) {
+	target, known := convert.TargetNamed(s.Target)
+	if !known {
+		return nil, nil, fmt.Errorf("target %q: expected one of %q", s.Target, convert.Targets())
+	}
 	r := runner{ctx: ctx, dump: dump}
 	joined := a.Model
 	var mobile, cloud []string // outputs of the model
@@ -90,7 +97,7 @@ func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump pa
 	if !s.Plain {
 		b.Bottlenet = joined
 	}
-	r.run(b.Mobile, mobileRecipe(c, s, mobile))
+	r.run(b.Mobile, mobileRecipe(c, s, target, mobile))
 	r.run(b.Cloud, cloudRecipe(c, s, cloud))
 	return b, r.reports, r.err
 }
@@ -126,12 +133,37 @@ func PairID(sourceSHA256 string, c *cut.Cut, s Settings) (string, error) {
 	}
 	b, err := json.Marshal(struct {
 		Source, Tensor string
-		Settings       Settings
+		Settings       hashed
 		Units          *bottleneck.Units
-	}{sourceSHA256, c.Value.Name(), s, units})
+	}{sourceSHA256, c.Value.Name(), s.hashed(), units})
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// hashed are the settings as identities of splits have always held them.
+type hashed struct {
+	Plain     bool
+	Geometry  bottleneck.Geometry
+	Units     *bottleneck.Units
+	Quantiser bottleneck.Quantiser
+	Quality   int
+	CodecAt   string
+	FP16      bool
+	TX2       bool   // the only target that there was
+	Target    string `json:",omitempty"` // another one
+}
+
+func (s Settings) hashed() hashed {
+	h := hashed{Plain: s.Plain, Geometry: s.Geometry, Units: s.Units, Quantiser: s.Quantiser, Quality: s.Quality, CodecAt: s.CodecAt, FP16: s.FP16}
+	switch s.Target {
+	case "", convert.DefaultTarget:
+	case convert.TX2:
+		h.TX2 = true
+	default:
+		h.Target = s.Target
+	}
+	return h
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/bottlenet/bnc/models"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -53,7 +54,7 @@ func (n newerModel) load(t *testing.T) *ir.Model {
 }
 
 // forTX2 makes a split one for the target.
-func forTX2(s *split.Settings) { s.TX2, s.CodecAt = true, bottleneck.CodecOnDeviceHost }
+func forTX2(s *split.Settings) { s.Target, s.CodecAt = convert.TX2, bottleneck.CodecOnDeviceHost }
 
 // TestTX2Lowering converts operators of newer operator sets and compares what
 // the mobile half computes, in operator set 13, with the source model.
