@@ -171,7 +171,8 @@ func (b *foldBuilder) operand(d ir.DType) *ir.Value {
 	return b.constant(d, dims...)
 }
 
-// node adds a node whose outputs later ones may read.
+// node adds a node whose outputs later ones may read; its inputs are there already, as the
+// verifier wants it.
 func (b *foldBuilder) node(op string, outputs int, inputs []*ir.Value, attrs ...*ir.Attr) *ir.Node {
 	var outs []*ir.Value
 	for range outputs {
@@ -257,14 +258,14 @@ var foldOps = []foldOp{
 	}},
 	{"Split", foldAny, func(b *foldBuilder, row foldOp) *ir.Node {
 		in, parts := []*ir.Value{b.operand(b.dtype(row.dtypes))}, 1+b.below(3)
-		n := b.node("Split", parts, in, ir.IntAttr("axis", int64(b.below(2))))
+		attrs := []*ir.Attr{ir.IntAttr("axis", int64(b.below(2)))}
 		switch {
 		case b.below(2) == 1:
-			n.SetInput(1, b.smalls(parts))
+			in = append(in, b.smalls(parts))
 		case b.m.Opset("") >= 18:
-			n.SetAttr(ir.IntAttr("num_outputs", int64(parts)))
+			attrs = append(attrs, ir.IntAttr("num_outputs", int64(parts)))
 		}
-		return n
+		return b.node("Split", parts, in, attrs...)
 	}},
 	{"Reshape", foldAny, func(b *foldBuilder, row foldOp) *ir.Node {
 		n := b.node("Reshape", 1, []*ir.Value{b.operand(b.dtype(row.dtypes)), b.smalls(b.below(3))})
@@ -369,15 +370,17 @@ func foldPower(b *foldBuilder, row foldOp) *ir.Node {
 // foldReduce: the axes are an input of ReduceSum from operator set 13 on, of the
 // others from 18 on.
 func foldReduce(b *foldBuilder, row foldOp) *ir.Node {
-	n := b.node(row.op, 1, []*ir.Value{b.operand(b.dtype(row.dtypes))}, ir.IntAttr("keepdims", int64(b.below(2))))
+	inputs := []*ir.Value{b.operand(b.dtype(row.dtypes))}
+	attrs := []*ir.Attr{ir.IntAttr("keepdims", int64(b.below(2)))}
 	axes := []int64{b.small()}[:b.below(2)]
 	switch asInput := row.op == "ReduceSum" || b.m.Opset("") >= 18; {
 	case b.below(2) == 0:
 	case asInput:
-		n.SetInput(1, b.ints(axes...))
+		inputs = append(inputs, b.ints(axes...))
 	case len(axes) > 0:
-		n.SetAttr(ir.IntsAttr("axes", axes...))
+		attrs = append(attrs, ir.IntsAttr("axes", axes...))
 	}
+	n := b.node(row.op, 1, inputs, attrs...)
 	if b.below(3) == 1 && (row.op == "ReduceSum" || b.m.Opset("") >= 18) {
 		n.SetAttr(ir.IntAttr("noop_with_empty_axes", 1))
 	}
