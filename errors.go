@@ -7,12 +7,10 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes"
-	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/runtime/bench"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
@@ -69,8 +67,8 @@ var kinds = []struct {
 	kind Kind
 	is   func(error) bool
 }{
-	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]}, {Usage, is[*output.RefusedError]}, {Usage, is[*serve.OptionsError]}, {Usage, is[*search.JobError]}, {Usage, is[*triton.ForeignError]},
-	{Data, is[*DataError]}, {Data, is[*survey.Error]}, {Data, is[*cut.Error]}, {Data, is[*passes.UnsuitableError]},
+	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]}, {Usage, is[*serve.OptionsError]}, {Usage, is[*search.JobError]}, {Usage, is[*triton.ForeignError]},
+	{Data, is[*DataError]}, {Data, is[*cut.Error]}, {Data, is[*passes.UnsuitableError]},
 	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*bundle.NoneError]}, {Data, is[*ops.DamagedError]},
 	{Data, is[*client.PairError]}, {Data, is[*client.ServerError]}, {Data, is[*client.MixedError]}, {Data, is[*oip.CredentialsError]}, {Data, refused},
 	{Data, is[*serve.LoadError]}, {Data, is[*bench.UnusableError]},

@@ -22,7 +22,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/similar"
+	"github.com/bottlenet/bnc/internal/similar"
 )
 
 // The versions of the file format and of the ai.onnx operator set that Build

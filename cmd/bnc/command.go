@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bottlenet/bnc/compiler/similar"
+	"github.com/bottlenet/bnc/internal/similar"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )

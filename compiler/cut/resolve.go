@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/similar"
+	"github.com/bottlenet/bnc/internal/similar"
 )
 
 // Error says that a name is no cut of the model, and what is near.

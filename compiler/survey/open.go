@@ -11,22 +11,12 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
-// Error says what of a model cannot be known.
-type Error struct {
-	Path string
-	Err  error
-}
-
-// Error gives the file first.
-func (e *Error) Error() string { return e.Path + ": " + e.Err.Error() }
-
-// Unwrap returns the reason.
-func (e *Error) Unwrap() error { return e.Err }
-
 // Open loads a model and finds its cuts, as far as ctx lasts. Fix holds shapes of inputs
-// that are given. What cannot be known of a model that can be read is an *Error.
+// that are given. What cannot be known of a model that can be read is a
+// *fault.DataError.
 func Open(ctx context.Context, path string, fix map[string][]int64) (*cut.Analysis, error) {
 	m, err := onnx.Load(path)
 	if err != nil {
@@ -36,12 +26,12 @@ func Open(ctx context.Context, path string, fix map[string][]int64) (*cut.Analys
 		return nil, err
 	}
 	if err := emptyInput(m, fix); err != nil {
-		return nil, &Error{path, err}
+		return nil, fault.Unusable("%s: %w", path, err)
 	}
 	nameApart(m)
 	info, err := shape.Infer(m, shape.Options{Fix: fix})
 	if err != nil {
-		return nil, &Error{path, err}
+		return nil, fault.Unusable("%s: %w", path, err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err

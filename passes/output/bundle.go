@@ -4,13 +4,13 @@ package output
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
@@ -31,14 +31,6 @@ type File struct {
 	Name  string // relative to the bundle
 	Bytes int64
 }
-
-// RefusedError says that something is there that is not replaced.
-type RefusedError struct{ message string }
-
-// Error says what is there, and what to do.
-func (e *RefusedError) Error() string { return e.message }
-
-func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
 
 // filesOf are the files that a part may take.
 func filesOf(part string) []string { return []string{part + ".onnx", part + ".onnx.data"} }
@@ -69,7 +61,7 @@ func Create(path string) (*Writer, error) {
 // OnlyBundle checks that dir is a bundle and holds nothing else.
 func OnlyBundle(dir string) error {
 	if !isBundle(dir) {
-		return refused("%s exists and is no bundle; it is not replaced: choose another option output or remove it", dir)
+		return fault.Usage("", "%s exists and is no bundle; it is not replaced: choose another option output or remove it", dir)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -78,7 +70,7 @@ func OnlyBundle(dir string) error {
 	for _, e := range entries {
 		own := slices.ContainsFunc(Parts, func(part string) bool { return slices.Contains(filesOf(part), e.Name()) })
 		if !own || !e.Type().IsRegular() {
-			return refused("%s holds %s, which is not of a bundle; it is not replaced: move the file away or choose another option output", dir, e.Name())
+			return fault.Usage("", "%s holds %s, which is not of a bundle; it is not replaced: move the file away or choose another option output", dir, e.Name())
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 )
@@ -60,7 +61,7 @@ func TestBundle(t *testing.T) {
 		if err := os.WriteFile(at, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var refused *RefusedError
+		var refused *fault.UsageError
 		if err := save(t, filepath.Dir(at)); !errors.As(err, &refused) {
 			t.Errorf("%s: %v, expected a refusal", filepath.Dir(at), err)
 		}
