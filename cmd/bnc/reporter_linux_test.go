@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,24 @@ func TestReporterOnTerminal(t *testing.T) {
 		if !strings.Contains(text, bar) {
 			t.Errorf("no bar showed %s: %q", bar, text)
 		}
+	}
+}
+
+// TestSplitOnTerminal: of a split that draws a bar and leaves an image out, the lines
+// remain, each alone.
+func TestSplitOnTerminal(t *testing.T) {
+	model := stripeModel(t)
+	_, bad, torn := damagedSets(t)
+	program, seen := terminal(t)
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"split", model, "--after", "r", "--c", "4", "--s", "1", "--calib", bad, "-o", filepath.Join(t.TempDir(), "b")}, &out, program)
+	text := seen()
+	lines := shown(text)
+	if code != exitDone || !strings.Contains(text, "calibrating") || len(lines) != 2 || !strings.HasPrefix(lines[0], "left out: "+torn) || lines[1] != "" {
+		t.Errorf("exit code %d, on the terminal %q, expected the image that was left out\n%q", code, lines, text)
+	}
+	if !strings.Contains(out.String(), "tile") || strings.Contains(out.String(), "calibrating") {
+		t.Errorf("%s\nexpected the result alone", out.String())
 	}
 }
 
