@@ -415,7 +415,9 @@ func (s *inferrer) callFunction(c *call, f *ir.Function) ([]Type, error) {
 		bound[p.GetName()] = &ir.Attr{Proto: p}
 	}
 	for _, a := range c.node.Attrs() {
-		bound[a.Name()] = c.attr(a.Name())
+		if given := c.attr(a.Name()); given != nil { // nil where it refers to one that the caller's caller left out
+			bound[a.Name()] = given
+		}
 	}
 	scope := &inferrer{
 		shared: s.shared, ops: s.ops, functions: s.functions, outer: s, depth: s.depth + 1, total: Const(0),

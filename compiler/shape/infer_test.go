@@ -106,6 +106,14 @@ func TestInfer(t *testing.T) {
 			flat <to: int = 0> (x) => (y) { y = Flatten<axis: int = @to> (x) }`,
 			want: map[string]string{"y": "float32[8*N,1]", "z": "float32[1,8*N]"},
 		},
+		"an attribute that the caller's caller left out has the function's default": {
+			text: `g (float[2,3,4] x) => (float[] y) { y = f.outer (x) }
+			<domain: "f", opset_import: ["": 17, "f": 1]>
+			outer <to> (x) => (y) { y = f.flat<to: int = @to> (x) }
+			<domain: "f", opset_import: ["": 17]>
+			flat <to: int = 2> (x) => (y) { y = Flatten<axis: int = @to> (x) }`,
+			want: map[string]string{"y": "float32[6,4]"}, // as ONNX Runtime has it
+		},
 		"a function's constants come from the call": {
 			text: `g (float[N,8] x) => (float[] y) { y = f.widen<to = 5> (x) }
 			<domain: "f", opset_import: ["": 17]>
