@@ -55,10 +55,10 @@ func findGates(succ [][]int, root int) gates {
 	// Numbers of the sources of edges into a vertex and of the ends of its own
 	// edges; then, from the leaves up, of those of its whole subtree. Edges into
 	// the vertex itself do not count for its own test.
-	type span struct{ lo, hi int }
-	none := span{n, unseen}
-	join := func(a, b span) span { return span{min(a.lo, b.lo), max(a.hi, b.hi)} }
-	into, out, below := make([]span, n), make([]span, n), make([]span, n)
+	type interval struct{ lo, hi int }
+	none := interval{n, unseen}
+	join := func(a, b interval) interval { return interval{min(a.lo, b.lo), max(a.hi, b.hi)} }
+	into, out, below := make([]interval, n), make([]interval, n), make([]interval, n)
 	last := make([]int, n)
 	for v := range n {
 		into[v], out[v], below[v] = none, none, none
@@ -66,14 +66,14 @@ func findGates(succ [][]int, root int) gates {
 	}
 	for _, v := range order {
 		for _, w := range succ[v] {
-			into[w] = join(into[w], span{pre[v], pre[v]})
-			out[v] = join(out[v], span{pre[w], pre[w]})
+			into[w] = join(into[w], interval{pre[v], pre[v]})
+			out[v] = join(out[v], interval{pre[w], pre[w]})
 		}
 	}
 	gate := make([]bool, n)
 	for i := len(order) - 1; i >= 0; i-- {
 		v := order[i]
-		inside := span{pre[v], last[v]}
+		inside := interval{pre[v], last[v]}
 		edges := join(below[v], out[v])
 		gate[v] = edges.lo >= inside.lo && edges.hi <= inside.hi
 		if v != root {

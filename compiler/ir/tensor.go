@@ -12,7 +12,7 @@ import (
 )
 
 // Data is where the raw little-endian bytes of a tensor come from: memory, a
-// span of a file, or a computation that runs when the bytes are wanted.
+// range of a file, or a computation that runs when the bytes are wanted.
 type Data interface {
 	// Size returns the number of bytes without reading them.
 	Size() int64

@@ -5,4 +5,4 @@ package onnx
 import "os"
 
 // copyRange copies nothing: the caller reads and writes.
-func copyRange(*os.File, span) (int64, error) { return 0, nil }
+func copyRange(*os.File, fileRange) (int64, error) { return 0, nil }

@@ -130,7 +130,7 @@ func (e *external) data(t *onnxpb.TensorProto, size int64) (ir.Data, error) {
 		return nil, fmt.Errorf("external data: %d bytes at offset %d are outside of %q, which has %d",
 			length, offset, location, st.Size())
 	}
-	s := span{f, offset, length}
+	s := fileRange{f, offset, length}
 	if length <= inlineLimit {
 		b, err := s.Bytes()
 		return ir.Memory(b), err

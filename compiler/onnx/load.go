@@ -58,7 +58,7 @@ func load(path string) (*ir.Model, *external, error) {
 		if e.n <= inlineLimit {
 			return ir.Memory(bytes.Clone(mapped.Bytes[e.off : e.off+e.n]))
 		}
-		return span{f, e.off, e.n}
+		return fileRange{f, e.off, e.n}
 	})
 	err = errors.Join(err, mapped.Close())
 	if err != nil {
@@ -135,15 +135,15 @@ func Hash(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// span is constant data that is still in a file.
-type span struct {
+// fileRange is constant data that is still in a file.
+type fileRange struct {
 	f      *os.File
 	off, n int64
 }
 
-func (s span) Size() int64 { return s.n }
+func (s fileRange) Size() int64 { return s.n }
 
-func (s span) Bytes() ([]byte, error) {
+func (s fileRange) Bytes() ([]byte, error) {
 	b := make([]byte, s.n)
 	if _, err := s.f.ReadAt(b, s.off); err != nil {
 		return nil, fmt.Errorf("%s: reading %d bytes at %d: %w", s.f.Name(), s.n, s.off, err)
@@ -151,9 +151,9 @@ func (s span) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-func (s span) WriteTo(w io.Writer) (int64, error) {
-	if c, ok := w.(interface{ copySpan(span) error }); ok {
-		return s.n, c.copySpan(s)
+func (s fileRange) WriteTo(w io.Writer) (int64, error) {
+	if c, ok := w.(interface{ copyFileRange(fileRange) error }); ok {
+		return s.n, c.copyFileRange(s)
 	}
 	n, err := io.Copy(w, io.NewSectionReader(s.f, s.off, s.n))
 	if err == nil && n != s.n {

@@ -159,8 +159,8 @@ func (w *fileWriter) parts(parts []ir.Data) error {
 // copyPiece is how much is copied before the context is looked at again.
 const copyPiece = 1 << 26
 
-// copySpan copies inside the kernel where the system can.
-func (w *fileWriter) copySpan(s span) error {
+// copyFileRange copies inside the kernel where the system can.
+func (w *fileWriter) copyFileRange(s fileRange) error {
 	if s.n < 1<<16 {
 		_, err := io.Copy(w.buf, io.NewSectionReader(s.f, s.off, s.n))
 		return w.failed(err)
@@ -172,19 +172,19 @@ func (w *fileWriter) copySpan(s span) error {
 		if err := context.Cause(w.ctx); err != nil {
 			return err
 		}
-		if err := w.copyPiece(span{s.f, s.off, min(end-s.off, copyPiece)}); err != nil {
+		if err := w.copyPiece(fileRange{s.f, s.off, min(end-s.off, copyPiece)}); err != nil {
 			return w.failed(err)
 		}
 	}
 	return nil
 }
 
-func (w *fileWriter) copyPiece(s span) error {
+func (w *fileWriter) copyPiece(s fileRange) error {
 	done, err := copyRange(w.file.File, s)
 	if err != nil || done == s.n {
 		return err
 	}
-	rest := span{s.f, s.off + done, s.n - done}
+	rest := fileRange{s.f, s.off + done, s.n - done}
 	n, err := io.CopyBuffer(struct{ io.Writer }{w.file.File}, io.NewSectionReader(rest.f, rest.off, rest.n), make([]byte, 1<<18))
 	if err == nil && n != rest.n {
 		err = fmt.Errorf("%s: %w", s.f.Name(), io.ErrUnexpectedEOF)

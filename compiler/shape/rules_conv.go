@@ -10,8 +10,8 @@ type convSpec struct {
 	bias   int      // -1: none
 	dtype  ir.DType // of the output; Undefined: that of input like
 	like   int
-	layout layout
-	// last makes attribute channels_last choose the layout.
+	format memoryFormat
+	// last makes attribute channels_last choose the format.
 	last bool
 }
 
@@ -20,7 +20,7 @@ var (
 	convInteger = convSpec{x: 0, w: 1, bias: -1, dtype: ir.Int32}
 	qlinearConv = convSpec{x: 0, w: 3, bias: 8, like: 7}
 	msQConv     = convSpec{x: 0, w: 3, bias: 8, like: 7, last: true}
-	nhwcConv    = convSpec{x: 0, w: 1, bias: 2, like: 0, layout: nhwc}
+	nhwcConv    = convSpec{x: 0, w: 1, bias: 2, like: 0, format: nhwc}
 )
 
 // infer is the rule of convolutions: x [N,C,spatial], w [K,C/group,kernel],
@@ -37,14 +37,14 @@ func (s convSpec) infer(c *call) ([]Type, error) {
 	if err := c.wantMinRank(s.x, 3); err != nil {
 		return nil, err
 	}
-	l := s.layout
+	f := s.format
 	if s.last && c.int("channels_last", 0) != 0 {
-		l = nhwc
+		f = nhwc
 	}
 	if err := c.wantRank(s.w, len(x.Dims)); err != nil {
 		return nil, err
 	}
-	batch, channels, spatial := l.split(x.Dims)
+	batch, channels, spatial := f.split(x.Dims)
 	count := Dim{}
 	kernel, _ := c.ints("kernel_shape")
 	if w.Ranked {
@@ -62,7 +62,7 @@ func (s convSpec) infer(c *call) ([]Type, error) {
 		}
 	}
 	if len(kernel) == 0 {
-		return one(l.join(dtype, batch, count, make([]Dim, len(spatial))))
+		return one(f.join(dtype, batch, count, make([]Dim, len(spatial))))
 	}
 	if len(kernel) != len(spatial) {
 		return nil, c.badInput(s.x, "%d spatial dimensions, as kernel_shape %v has", len(kernel), kernel)
@@ -75,7 +75,7 @@ func (s convSpec) infer(c *call) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(l.join(dtype, batch, count, out))
+	return one(f.join(dtype, batch, count, out))
 }
 
 func (s convSpec) checkWeights(c *call, channels Dim, w Type) error {
@@ -213,11 +213,11 @@ func causalConvMACs(c *call, outs []Type) Dim {
 
 // pool is the rule of MaxPool, AveragePool and LpPool: windows over the spatial
 // dims, channels kept. MaxPool's second output has the positions of the maxima.
-func pool(l layout) rule {
+func pool(f memoryFormat) rule {
 	return func(c *call) ([]Type, error) {
-		x, l := c.arg(0), l
+		x, f := c.arg(0), f
 		if c.int("channels_last", 0) != 0 {
-			l = nhwc
+			f = nhwc
 		}
 		if !x.Ranked {
 			return []Type{Unranked(x.DType), Unranked(ir.Int64)}, nil
@@ -225,7 +225,7 @@ func pool(l layout) rule {
 		if err := c.wantMinRank(0, 3); err != nil {
 			return nil, err
 		}
-		batch, channels, spatial := l.split(x.Dims)
+		batch, channels, spatial := f.split(x.Dims)
 		kernel, given := c.ints("kernel_shape")
 		if !given || len(kernel) != len(spatial) {
 			return nil, c.badInput(0, "%d spatial dimensions, as kernel_shape %v has", len(kernel), kernel)
@@ -238,7 +238,7 @@ func pool(l layout) rule {
 		if err != nil {
 			return nil, err
 		}
-		return []Type{l.join(x.DType, batch, channels, out), l.join(ir.Int64, batch, channels, out)}, nil
+		return []Type{f.join(x.DType, batch, channels, out), f.join(ir.Int64, batch, channels, out)}, nil
 	}
 }
 
@@ -251,12 +251,12 @@ func globalPool(c *call) ([]Type, error) {
 	if err := c.wantMinRank(0, 2); err != nil {
 		return nil, err
 	}
-	l := nchw
+	f := nchw
 	if c.int("channels_last", 0) != 0 {
-		l = nhwc
+		f = nhwc
 	}
-	batch, channels, spatial := l.split(x.Dims)
-	return one(l.join(x.DType, batch, channels, constDims(ones(len(spatial)))))
+	batch, channels, spatial := f.split(x.Dims)
+	return one(f.join(x.DType, batch, channels, constDims(ones(len(spatial)))))
 }
 
 func ones(n int) []int64 {

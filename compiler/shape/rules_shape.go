@@ -501,12 +501,12 @@ func rangeRule(c *call) ([]Type, error) {
 		if !ok || step == 0 || step == math.MinInt64 {
 			return one(TensorOf(dtype, Dim{}))
 		}
-		span := limit[0].Sub(start[0])
+		distance := limit[0].Sub(start[0])
 		if step < 0 {
-			span = span.Mul(Const(-1))
+			distance = distance.Mul(Const(-1))
 			step = -step
 		}
-		count := Const(0).Max(span.CeilDiv(Const(step)))
+		count := Const(0).Max(distance.CeilDiv(Const(step)))
 		out := TensorOf(dtype, count)
 		if n, ok := count.Int(); ok && n <= maxContent {
 			ints := make([]Dim, n)

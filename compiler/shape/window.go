@@ -2,9 +2,9 @@ package shape
 
 import "github.com/bottlenet/bnc/compiler/ir"
 
-// window is what convolutions and pools share: a kernel that moves over the
+// slidingWindow is what convolutions and pools share: a kernel that moves over the
 // spatial axes.
-type window struct {
+type slidingWindow struct {
 	kernel, strides, dilations []int64
 	pads                       []int64 // all begins, then all ends
 	auto                       string  // auto_pad
@@ -13,8 +13,8 @@ type window struct {
 
 // window reads the attributes of an operator with n spatial axes; kernel may be
 // nil where it is not known. Lists of a wrong length are an error.
-func (c *call) window(kernel []int64, n int) (*window, error) {
-	w := &window{kernel: kernel, auto: c.str("auto_pad", "NOTSET"), ceil: c.int("ceil_mode", 0) != 0}
+func (c *call) window(kernel []int64, n int) (*slidingWindow, error) {
+	w := &slidingWindow{kernel: kernel, auto: c.str("auto_pad", "NOTSET"), ceil: c.int("ceil_mode", 0) != 0}
 	for _, list := range []struct {
 		name   string
 		to     *[]int64
@@ -52,14 +52,14 @@ func (c *call) window(kernel []int64, n int) (*window, error) {
 }
 
 // extent returns the size of the dilated kernel on axis i.
-func (w *window) extent(i int) int64 { return (w.kernel[i]-1)*w.dilations[i] + 1 }
+func (w *slidingWindow) extent(i int) int64 { return (w.kernel[i]-1)*w.dilations[i] + 1 }
 
 // out returns how many windows fit on axis i of the given size.
 //
 // With ceil_mode the last window may reach beyond the padding, but has to start
 // inside the input or the padding before it (ONNX Runtime's rule in every
 // operator set, ONNX's since 1.16).
-func (w *window) out(i int, size Dim) Dim {
+func (w *slidingWindow) out(i int, size Dim) Dim {
 	stride := Const(w.strides[i])
 	before, after := w.pads[i], w.pads[i+len(w.pads)/2]
 	switch w.auto {
@@ -76,7 +76,7 @@ func (w *window) out(i int, size Dim) Dim {
 }
 
 // count returns how many steps of stride fit into room, and the first window.
-func (w *window) count(room, stride Dim) Dim {
+func (w *slidingWindow) count(room, stride Dim) Dim {
 	if w.ceil {
 		return room.CeilDiv(stride).Add(Const(1))
 	}
@@ -85,7 +85,7 @@ func (w *window) count(room, stride Dim) Dim {
 
 // windows returns the spatial dims of the output for the given ones of the
 // input, and fails where no window fits.
-func (c *call) windows(w *window, spatial []Dim) ([]Dim, error) {
+func (c *call) windows(w *slidingWindow, spatial []Dim) ([]Dim, error) {
 	out := make([]Dim, len(spatial))
 	for i, size := range spatial {
 		out[i] = w.out(i, size)
@@ -96,26 +96,26 @@ func (c *call) windows(w *window, spatial []Dim) ([]Dim, error) {
 	return out, nil
 }
 
-// layout tells where the channels are.
-type layout uint8
+// memoryFormat tells where the channels are.
+type memoryFormat uint8
 
 const (
-	nchw layout = iota
+	nchw memoryFormat = iota
 	nhwc
 )
 
 // split takes dims apart into batch, channels and spatial dims.
-func (l layout) split(dims []Dim) (batch, channels Dim, spatial []Dim) {
+func (f memoryFormat) split(dims []Dim) (batch, channels Dim, spatial []Dim) {
 	last := len(dims) - 1
-	if l == nhwc {
+	if f == nhwc {
 		return dims[0], dims[last], dims[1:last]
 	}
 	return dims[0], dims[1], dims[2:]
 }
 
-func (l layout) join(d ir.DType, batch, channels Dim, spatial []Dim) Type {
+func (f memoryFormat) join(d ir.DType, batch, channels Dim, spatial []Dim) Type {
 	dims := append([]Dim{batch}, spatial...)
-	if l == nhwc {
+	if f == nhwc {
 		return TensorOf(d, append(dims, channels)...)
 	}
 	return TensorOf(d, append([]Dim{batch, channels}, spatial...)...)
