@@ -3,7 +3,6 @@ package shape
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 )
@@ -59,17 +58,6 @@ func (op *Op) Role(i int) Role {
 		return 0
 	}
 	return op.Inputs[min(i, len(op.Inputs)-1)]
-}
-
-// Are returns the inputs, of those that are listed, with one of the roles.
-func (op *Op) Are(roles ...Role) []int {
-	var at []int
-	for i, r := range op.Inputs {
-		if slices.Contains(roles, r) {
-			at = append(at, i)
-		}
-	}
-	return at
 }
 
 // Arity is a range of numbers of inputs or outputs.
