@@ -97,7 +97,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 
 // candidates lists the cuts times the sizes, with a reason where one cannot be.
 func (o *SearchOptions) candidates(a *cut.Analysis, sizes []search.Size) ([]plan.Candidate, error) {
-	cuts, err := chooseCuts(a, o.Cuts)
+	cuts, err := a.Choose(o.Cuts)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/profile"
 	"github.com/spf13/pflag"
 )
 
@@ -93,7 +94,7 @@ func sortInputs(given []string, o *bnc.ProfileOptions) error {
 }
 
 // writeChecked prints what --check compared.
-func writeChecked(s streams, r *bnc.ProfileResult) error {
+func writeChecked(s streams, r *profile.Result) error {
 	if r.Checked == nil {
 		return nil
 	}
@@ -113,7 +114,7 @@ func writeChecked(s streams, r *bnc.ProfileResult) error {
 }
 
 // writeProfile prints the entries.
-func writeProfile(s streams, r *bnc.ProfileResult) error {
+func writeProfile(s streams, r *profile.Result) error {
 	fmt.Fprintf(s.out, "%s on %s, %s\n", r.Model, r.Device, r.Provider)
 	if r.Whole != nil {
 		fmt.Fprintf(s.out, "whole model: %s ms, %d runs\n", timeText(r.Whole), r.Whole.Runs)

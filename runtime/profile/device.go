@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Processor names this machine's processor and how many cores it has.
-func Processor() string {
+// processor names this machine's processor and how many cores it has.
+func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo") // other systems have none
 	for line := range strings.Lines(string(text)) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {

@@ -3,9 +3,15 @@ package profile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
@@ -15,13 +21,18 @@ import (
 type Profiler struct {
 	Sampling
 	Session ort.Options // of every session
-	Meter   power.Meter // nil for none
+	// Profile is what is known so far.
+	Profile plan.Profile
 	// Call is what a run takes besides its nodes, in ms, as Overheads found it.
 	Call float64
 	// perNode is what profiling adds to a node's time, microseconds that are much of a
 	// small one; below 0, what passes between two nodes is more than that. ms.
 	perNode float64
-	pace    *pace // nil until a whole model was measured
+	pace    *pace       // nil until a whole model was measured
+	meter   power.Meter // nil for none
+	items   []data.Item
+	out     string
+	checked []Checked
 }
 
 // pace is how fast the machine is: a run of the whole model, and what it took when that
@@ -42,30 +53,51 @@ func (p *Profiler) Close() error {
 	return err
 }
 
-// Whole measures a whole model over feeds, which take turns, and the energy of a run in
-// mJ, nil where nothing measures it. What is measured from then on is so in turns with
-// this model, in place of one before; the session is the Profiler's to close.
-func (p *Profiler) Whole(ctx context.Context, session *ort.Session, feeds []ort.Feed) (t *plan.Timing, energy *float64, err error) {
-	if err := p.Close(); err != nil { // of another model: the caller tells that there are two
-		return nil, nil, errors.Join(err, session.Close())
+// Whole measures the whole model at path over the images, as ports says that it takes
+// them and choose prepares them, and the energy of a run; it returns the images. What is
+// measured from then on is so in turns with this model, in place of one before.
+func (p *Profiler) Whole(ctx context.Context, path string, ports func([]model.Port) []model.Port, choose func(*imagein.Preprocess) feed.Chooser) (feeds []ort.Feed, err error) {
+	if err := p.Close(); err != nil { // of another model, which SameSource tells
+		return nil, err
+	}
+	session, err := ort.Open(path, p.Session)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) ([]ort.Feed, error) { return nil, errors.Join(err, session.Close()) }
+	meta, err := bundle.ParseMeta(session.Metadata())
+	if err != nil {
+		return fail(fault.Unusable("%w", err))
+	}
+	feeder, err := feed.New(ports(session.Inputs()), choose(meta.Preprocess))
+	if err != nil {
+		return fail(fault.Unusable("%w", err))
+	}
+	if feeds, err = p.feeds(feeder); err != nil {
+		return fail(err)
 	}
 	run := func(i int) (time.Duration, error) {
 		start := time.Now()
 		_, err := session.Run(ctx, feeds[i%len(feeds)])
 		return time.Since(start), err
 	}
-	energy, err = p.energy(func() (int, error) {
+	r := &p.Profile
+	r.WholeEnergyMJ, err = p.energy(func() (int, error) {
 		times, err := p.repeat(ctx, run)
 		if err == nil {
-			t = timingOf(times)
+			r.Whole = timingOf(times)
 		}
 		return len(times) + warmUps, err
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, session.Close())
+		return fail(err)
 	}
-	p.pace = &pace{run, t.MedianMS, session}
-	return t, energy, nil
+	p.pace = &pace{run, r.Whole.MedianMS, session}
+	r.Provider = string(session.Provider())
+	if r.WholeEnergyMJ != nil {
+		r.Power.ComputeMW = *r.WholeEnergyMJ / r.Whole.MeanMS * 1e3
+	}
+	return feeds, nil
 }
 
 // timed measures things in turns with the whole model, where there is one: their times
@@ -93,9 +125,27 @@ func (p *Profiler) timed(ctx context.Context, things ...Run) ([]*plan.Timing, er
 	return all, nil
 }
 
-// Pair measures a bundle's halves one after the other, as if each had a machine of its
-// own. Feeds are the mobile half's. What the mobile side weighs is left open.
-func (p *Profiler) Pair(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed) (entry plan.CutProfile, err error) {
+// Pair measures the halves of the bundle in dir one after the other, as if each had a
+// machine of its own. What the mobile side weighs is left open. Source is the hash of the
+// model that was split.
+func (p *Profiler) Pair(ctx context.Context, dir string, choose func(*imagein.Preprocess) feed.Chooser) (entry plan.CutProfile, source string, err error) {
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return entry, "", err
+	}
+	feeder, err := feed.New(b.Mobile.Inputs, choose(b.Meta.Preprocess))
+	if err != nil {
+		return entry, "", fault.Unusable("%s: %w", dir, err)
+	}
+	feeds, err := p.feeds(feeder)
+	if err != nil {
+		return entry, "", fmt.Errorf("%s: %w", dir, err)
+	}
+	entry, err = p.pair(ctx, b, feeds)
+	return entry, b.Meta.SourceSHA256, err
+}
+
+func (p *Profiler) pair(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed) (entry plan.CutProfile, err error) {
 	entry = plan.CutProfile{Cut: b.Meta.Cut, Tensor: b.Meta.Tensor, Method: plan.MethodPair}
 	if !b.Meta.Plain() {
 		entry.C, entry.S = b.Meta.Channels, b.Meta.Stride
@@ -143,31 +193,6 @@ func (p *Profiler) Pair(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed)
 	return entry, err
 }
 
-// Power tells what the device draws while it does nothing, over a second, and what is
-// known of it without a measurement; where there is no meter, nothing.
-func (p *Profiler) Power(ctx context.Context) (plan.Power, error) {
-	if p.Meter == nil {
-		return plan.Power{Source: plan.PowerNone}, nil
-	}
-	r := plan.Power{Source: p.Meter.Source()}
-	if mw, ok := p.Meter.(power.Constant); ok {
-		r.ComputeMW = float64(mw)
-		return r, nil
-	}
-	stop, err := p.Meter.Start()
-	if err != nil {
-		return r, err
-	}
-	start := time.Now()
-	select {
-	case <-time.After(time.Second):
-	case <-ctx.Done():
-	}
-	mj, err := stop()
-	r.IdleMW = mj / time.Since(start).Seconds()
-	return r, errors.Join(err, context.Cause(ctx))
-}
-
 // energy returns what each run of do's takes, in mJ, nil where nothing measures it; a
 // constant power is no measurement. Do returns how many runs it made.
 func (p *Profiler) energy(do func() (runs int, err error)) (*float64, error) {
@@ -175,7 +200,7 @@ func (p *Profiler) energy(do func() (runs int, err error)) (*float64, error) {
 		_, err := do()
 		return nil, err
 	}
-	stop, err := p.Meter.Start()
+	stop, err := p.meter.Start()
 	if err != nil {
 		return nil, err
 	}
@@ -190,5 +215,5 @@ func (p *Profiler) energy(do func() (runs int, err error)) (*float64, error) {
 
 // measuresEnergy tells whether there is more than a constant.
 func (p *Profiler) measuresEnergy() bool {
-	return p.Meter != nil && p.Meter.Source() != plan.PowerConstant
+	return p.meter != nil && p.meter.Source() != plan.PowerConstant
 }

@@ -137,16 +137,16 @@ func (p *Profiler) Overheads(ctx context.Context, dir string, chain func(nodes i
 	return nil
 }
 
-// Nodes profiles one session of the whole model in a file, which took whole, and adds its
-// nodes up before and behind each of so many cuts, so that the two are whole. Before says
-// for the names of nodes and of their outputs on which side of each cut they are.
-func (p *Profiler) Nodes(ctx context.Context, file string, feeds []ort.Feed, whole *plan.Timing, before map[string][]bool, cuts int) ([]Part, error) {
+// Nodes profiles one session of the whole model, which is in a file, and adds its nodes up
+// before and behind each of so many cuts, so that the two are what Whole measured. Before
+// says for the names of nodes and of their outputs on which side of each cut they are.
+func (p *Profiler) Nodes(ctx context.Context, file string, feeds []ort.Feed, before map[string][]bool, cuts int) ([]Part, error) {
 	open := func(o ort.Options) (*ort.Session, error) { return ort.Open(file, o) }
 	t, err := p.inspectRuns(ctx, open, strings.TrimSuffix(file, ".onnx"), feeds)
 	if err != nil {
 		return nil, err
 	}
-	t.scale *= whole.MedianMS / t.run.MedianMS
+	t.scale *= p.Profile.Whole.MedianMS / t.run.MedianMS
 	return t.divide(before, cuts), nil
 }
 
@@ -213,4 +213,29 @@ func (t times) reordering(outer func(nodes int) int) float64 {
 		}
 	}
 	return stats.Median(all)
+}
+
+// Outputs returns the outputs of these names of the graph in a file, name by name, for
+// every feed.
+func (p *Profiler) Outputs(ctx context.Context, file string, names []string, feeds []ort.Feed) (_ [][]*tensor.Tensor, err error) {
+	session, err := ort.Open(file, p.Session)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	all := make([][]*tensor.Tensor, len(names))
+	for _, f := range feeds {
+		out, err := session.Run(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i, name := range names {
+			t, err := out.Tensor(name)
+			if err != nil {
+				return nil, err
+			}
+			all[i] = append(all[i], t)
+		}
+	}
+	return all, nil
 }

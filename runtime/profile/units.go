@@ -81,9 +81,9 @@ func (c Checked) Errors() (mobile, cloud float64) {
 	return c.Nodes.Mobile.MedianMS/c.Pair.Mobile.MedianMS - 1, c.Nodes.Cloud.MedianMS/c.Pair.Cloud.MedianMS - 1
 }
 
-// Deviation returns the median error of all medians, and that of the mobile part's share
+// deviation returns the median error of all medians, and that of the mobile part's share
 // of the whole, which no load of the machine changes.
-func Deviation(all []Checked) (off, share float64) {
+func deviation(all []Checked) (off, share float64) {
 	var errs, shares []float64
 	of := func(e plan.CutProfile) float64 { return e.Mobile.MedianMS / (e.Mobile.MedianMS + e.Cloud.MedianMS) }
 	for _, c := range all {
