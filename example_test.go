@@ -65,10 +65,9 @@ func ExampleRun() {
 
 func ExampleSearch() {
 	defer exampleFolder()()
-	result, err := bnc.Search(context.Background(), "net.onnx", bnc.SearchOptions{
-		Out: "found", Cuts: []string{"rb1", "rb2"}, Channels: []bnc.Channels{2, 4}, Strides: []int{2}, MaxLoss: new(100.0),
-		Train: bnc.TrainOptions{Data: "set", Epochs: 1},
-	})
+	options := bnc.SearchOptions{Cuts: []string{"rb1", "rb2"}, Channels: []bnc.Channels{2, 4}, Train: bnc.TrainOptions{Data: "set", Epochs: 1}}
+	options.Out, options.Strides, options.MaxLoss = "found", []int{2}, new(100.0)
+	result, err := bnc.Search(context.Background(), "net.onnx", options)
 	if err != nil {
 		log.Fatal(err)
 	}

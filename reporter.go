@@ -1,6 +1,9 @@
 package bnc
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Reporter is told how a function goes on. Nil, in options, is silent. Calls come one at
 // a time.
@@ -53,5 +56,26 @@ func (p *phase) step(n int) {
 func (p *phase) at(done int, status any) {
 	if p.to != nil {
 		p.to.Step(done, status)
+	}
+}
+
+// notices is the Reporter of several at once: their lines only, one at a time.
+type notices struct {
+	mu sync.Mutex
+	to Reporter // nil is silent
+}
+
+// Phase tells nothing: there are several.
+func (*notices) Phase(string, int) {}
+
+// Step tells nothing.
+func (*notices) Step(int, any) {}
+
+// Notice hands a line on.
+func (n *notices) Notice(text string, about any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.to != nil {
+		n.to.Notice(text, about)
 	}
 }

@@ -22,7 +22,7 @@ import (
 // TestOptionsOfFlags gives what every flag of an older plan stands for.
 func TestOptionsOfFlags(t *testing.T) {
 	var train TrainOptions
-	if err := optionsOfFlags([]string{
+	if err := search.OptionsOfFlags([]string{
 		"--data=2024", "--val=true", "--val-split=0.2", "--limit=64", "--val-limit=32", "--epochs=3", "--batch=16", "--freeze=backbone", "--distill=true", "--loss=mse",
 		"--label-smoothing=0.1", "--temperature=2", "--feature-weight=0.5", "--rate-weight=1e-05", "--optimizer=adam", "--lr=0.02", "--momentum=0.8", "--weight-decay=0",
 		"--clip-norm=1", "--schedule=step", "--warmup=0", "--random-resized-crop=0.35,1", "--random-crop=1", "--flip=off", "--statistics=batch", "--layout=nchw",
@@ -42,14 +42,14 @@ func TestOptionsOfFlags(t *testing.T) {
 		t.Errorf("%+v\nexpected\n%+v", train, want)
 	}
 	var split SplitOptions
-	if err := optionsOfFlags([]string{"--bits=7", "--quality=30", "--codec-at=device-host", "--restore-width=2"}, &split); err != nil {
+	if err := search.OptionsOfFlags([]string{"--bits=7", "--quality=30", "--codec-at=device-host", "--restore-width=2"}, &split); err != nil {
 		t.Fatal(err)
 	}
 	if want := (SplitOptions{Bits: 7, Quality: 30, CodecAt: "device-host", RestoreWidth: 2}); !reflect.DeepEqual(split, want) {
 		t.Errorf("%+v, expected %+v", split, want)
 	}
 	for _, wrong := range []string{"data", "--epochs=three", "--colour=rgb", "--crop=8xy", "--input=1x2", "--checkpoint-every=soon"} {
-		if err := optionsOfFlags([]string{wrong}, &train); err == nil {
+		if err := search.OptionsOfFlags([]string{wrong}, &train); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}
 	}
@@ -58,7 +58,7 @@ func TestOptionsOfFlags(t *testing.T) {
 // TestOptionsAsJSON: a plan's options are what they were when they are read again.
 func TestOptionsAsJSON(t *testing.T) {
 	o := SearchOptions{
-		Out: "found", Cuts: []string{"rb1"}, Channels: []Channels{1, Full}, Strides: []int{2}, MaxLoss: new(0.0), CacheBytes: 5,
+		Options: search.Options{Out: "found", Strides: []int{2}, MaxLoss: new(0.0), CacheBytes: 5}, Cuts: []string{"rb1"}, Channels: []Channels{1, Full},
 		Train: TrainOptions{Data: "set", ValSplit: new(0.0), Input: map[string][]int64{"x": {1}}, ImageOptions: ImageOptions{Overrides: imagein.Overrides{Resize: new(0), Mean: []float64{1}}}},
 		Split: SplitOptions{Bits: 7, CodecAt: "host"},
 	}
@@ -77,7 +77,7 @@ func TestOptionsAsJSON(t *testing.T) {
 func TestKeptPlan(t *testing.T) {
 	inKept(t)
 	o := SearchOptions{
-		Out: "planned", Cuts: []string{"q", "r"}, Channels: []Channels{2, Full}, Strides: []int{2}, MaxLoss: new(60.0), Margin: new(100.0), Seed: 2, Threads: 1,
+		Options: search.Options{Out: "planned", Strides: []int{2}, MaxLoss: new(60.0), Margin: new(100.0), Seed: 2, Threads: 1}, Cuts: []string{"q", "r"}, Channels: []Channels{2, Full},
 		Train: TrainOptions{
 			Data: "set", Epochs: 1, Batch: 8, Distill: true, Freeze: "backbone", LR: 0.02, Optimizer: "adam", Flip: "off", RandomCrop: "1", Temperature: new(2.0), Limit: 64, ValLimit: 32,
 			Schedule: "cosine", Layout: "auto", // the defaults
@@ -112,7 +112,7 @@ func TestSearchKilledAtTheEnd(t *testing.T) {
 	inKept(t)
 	said := new(spoken)
 	o := SearchOptions{
-		Out: "ended", Exhaustive: true, Cuts: []string{"q"}, Channels: []Channels{1}, Strides: []int{2}, Threads: 1, Reporter: said,
+		Options: search.Options{Out: "ended", Exhaustive: true, Strides: []int{2}, Threads: 1}, Cuts: []string{"q"}, Channels: []Channels{1}, Reporter: said,
 		Train: TrainOptions{Data: "set", Epochs: 2, Batch: 16, Flip: "off"},
 	}
 	p, err := PlanSearch(t.Context(), "trained.onnx", o)

@@ -1,9 +1,11 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -55,13 +57,28 @@ func openPlan(dir string) (*search.Plan, error) {
 	return p, nil
 }
 
+// upgradePlan makes options of the flags that settings are in a plan of
+// search.FlagsFormat. Other plans stay as they are.
+func upgradePlan(p *search.Plan) error {
+	if p.Format != search.FlagsFormat {
+		return nil
+	}
+	var old search.FlagSettings
+	err := json.Unmarshal(p.Settings, &old)
+	s := searchSettings{Model: old.Model, ScreenImages: old.ScreenImages, CacheBytes: old.CacheBytes}
+	err = cmp.Or(err, search.OptionsOfFlags(old.Train, &s.Train), search.OptionsOfFlags(old.Split, &s.Split))
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	s.plain()
+	p.Format = search.PlanFormat
+	p.Settings, err = json.Marshal(s)
+	return err
+}
+
 // plan makes the plan of a search.
 func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, error) {
 	if err := o.check(); err != nil {
-		return nil, err
-	}
-	sizes, err := o.sizes()
-	if err != nil {
 		return nil, err
 	}
 	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
@@ -85,7 +102,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 	if p.Settings, err = json.Marshal(settings); err != nil {
 		return nil, err
 	}
-	if p.Candidates, err = o.candidates(a, sizes); err != nil {
+	if p.Candidates, err = o.candidates(a); err != nil {
 		return nil, err
 	}
 	if err := o.judge(ctx, path, training, p); err != nil {
@@ -96,7 +113,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 }
 
 // candidates lists the cuts times the sizes, with a reason where one cannot be.
-func (o *SearchOptions) candidates(a *cut.Analysis, sizes []search.Size) ([]plan.Candidate, error) {
+func (o *SearchOptions) candidates(a *cut.Analysis) ([]plan.Candidate, error) {
 	cuts, err := a.Choose(o.Cuts)
 	if err != nil {
 		return nil, err
@@ -110,7 +127,11 @@ func (o *SearchOptions) candidates(a *cut.Analysis, sizes []search.Size) ([]plan
 		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Value.Name()})
 		at[c.Name()] = c
 	}
-	all := search.Candidates(places, sizes, o.Seed)
+	channels := make([]int, len(o.Channels)) // Full is 0 there
+	for i, c := range o.Channels {
+		channels[i] = int(max(c, 0))
+	}
+	all := search.Candidates(places, o.Sizes(channels), o.Seed)
 	for i, c := range all {
 		if _, err := bottleneck.CutGeometry(at[c.Cut], int64(c.C), int64(c.S)); err != nil {
 			all[i].Reason = err.Error()
@@ -163,12 +184,9 @@ func (s searchSettings) splitting(after string, channels, stride int, seed uint6
 // plain leaves out what says no more than a zero value does, so that plans of the same
 // search are the same.
 func (s *searchSettings) plain() {
-	for _, word := range []struct {
-		value *string
-		usual string
-	}{{&s.Train.Freeze, "none"}, {&s.Train.Schedule, train.Cosine}, {&s.Train.Layout, "auto"}} {
-		if *word.value == word.usual {
-			*word.value = ""
+	for value, usual := range map[*string]string{&s.Train.Freeze: "none", &s.Train.Schedule: train.Cosine, &s.Train.Layout: "auto"} {
+		if *value == usual {
+			*value = ""
 		}
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,16 +25,10 @@ import (
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
-// Folders in that of a search, for what it needs as long as it goes on.
-const (
-	cacheFolder = "cache" // activations, by cut
-	workFolder  = "work"  // bundles that trainings begin with
-)
-
 // searchTrainer trains a search's candidates with what Split and Train are made of.
 type searchTrainer struct {
 	progress
-	dir      string
+	dir      search.Dir
 	plan     *search.Plan
 	settings searchSettings
 	threads  int
@@ -53,9 +45,9 @@ type cachedPlace struct {
 
 // newSearchTrainer opens a plan's model and images.
 func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to progress) (*searchTrainer, error) {
-	t := &searchTrainer{progress: to, dir: o.Out, plan: p, threads: o.Threads}
+	t := &searchTrainer{progress: to, dir: search.Dir(o.Out), plan: p, threads: o.Threads}
 	if err := json.Unmarshal(p.Settings, &t.settings); err != nil {
-		return nil, unusable("%s: settings: %w", search.Dir(o.Out).PlanFile(), err)
+		return nil, unusable("%s: settings: %w", t.dir.PlanFile(), err)
 	}
 	var err error
 	if t.sets, err = openSearchSets(ctx, t.settings.Model, t.training(p.Candidates[0]), to); err != nil {
@@ -67,16 +59,6 @@ func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to 
 // training are the options of a candidate's training, which tells nothing.
 func (t *searchTrainer) training(c plan.Candidate) TrainOptions {
 	return t.settings.training(c.Seed, t.threads)
-}
-
-// work is where a candidate's bundle begins its training.
-func (t *searchTrainer) work(c plan.Candidate) string {
-	return filepath.Join(t.dir, workFolder, fmt.Sprintf("%04d", c.Index))
-}
-
-// bundle is where a candidate's trained bundle is, relative to the search's folder.
-func (t *searchTrainer) bundle(c plan.Candidate) string {
-	return filepath.Join("bundles", fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S))
 }
 
 // split writes the candidate's bundle, untrained, to dir.
@@ -93,18 +75,14 @@ func (t *searchTrainer) split(ctx context.Context, c plan.Candidate, dir string)
 // Train trains a candidate in full, or goes on where an earlier process ended. What that
 // one learnt is given up only where it is of another training, or damaged.
 func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate) (search.Outcome, error) {
-	start, bundleDir := t.work(c), t.bundle(c)
+	start, bundleDir := t.dir.Work(c), t.dir.Bundle(c)
 	o := t.training(c)
-	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(t.dir, bundleDir), true, t.to
+	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), bundleDir), true, t.to
 	var err error
 	if o.Resume, err = train.Folder(trainingFolder(o.Output)).HasCheckpoint(); err != nil {
 		return search.Outcome{}, err
 	}
-	if !t.plan.Exhaustive {
-		o.hopeless = func(done []train.Epoch) bool {
-			return search.Hopeless(t.scores(done), t.plan.Goal(), nearGoal, o.epochs())
-		}
-	}
+	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(accuracies(done), o.epochs()) }
 	if !o.Resume || !bundle.IsBundle(start) {
 		if err := t.begin(ctx, c, start, warmFrom); err != nil {
 			return search.Outcome{}, own(err)
@@ -135,36 +113,24 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if result.PayloadBytes != nil {
 		out.PayloadBytes = *result.PayloadBytes
 	}
-	kept := train.Epoch{Top1: result.Top1, Agreement: result.Agreement}
-	if n := len(result.Epochs); n < o.epochs() && slices.Max(t.scores([]train.Epoch{kept})) < t.plan.Goal() {
-		out.Hopeless = fmt.Sprintf("ended after epoch %d of %d: at %.2f%%, %.2f%% is out of reach", n, o.epochs(), 100*slices.Max(t.scores(result.Epochs)), 100*t.plan.Goal())
-	}
+	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), plan.Accuracy{Top1: result.Top1, Agreement: result.Agreement}, o.epochs())
 	return out, nil
 }
 
 // Finished removes the checkpoint of a training whose result is written, and what the
 // training began with.
 func (t *searchTrainer) Finished(c plan.Candidate) error {
-	if err := train.Folder(trainingFolder(filepath.Join(t.dir, t.bundle(c)))).Finish(); err != nil {
+	if err := train.Folder(trainingFolder(filepath.Join(string(t.dir), t.dir.Bundle(c)))).Finish(); err != nil {
 		return err
 	}
-	return os.RemoveAll(t.work(c))
+	return os.RemoveAll(t.dir.Work(c))
 }
 
-// nearGoal is how much a last epoch is trusted to gain in any case: the learning
-// rate falls to 0 in it.
-const nearGoal = 0.04
-
-// scores are the accuracies after each epoch that the baseline is compared with.
-func (t *searchTrainer) scores(done []train.Epoch) []float64 {
-	var list []float64
-	for _, e := range done {
-		switch {
-		case t.plan.Baseline.Top1 != nil && e.Top1 != nil:
-			list = append(list, *e.Top1)
-		case e.Agreement != nil:
-			list = append(list, *e.Agreement)
-		}
+// accuracies are those after each epoch.
+func accuracies(done []train.Epoch) []plan.Accuracy {
+	list := make([]plan.Accuracy, len(done))
+	for i, e := range done {
+		list[i] = plan.Accuracy{Top1: e.Top1, Agreement: e.Agreement}
 	}
 	return list
 }
@@ -174,7 +140,7 @@ func (t *searchTrainer) begin(ctx context.Context, c plan.Candidate, start strin
 	if err := t.split(ctx, c, start); err != nil || warmFrom == nil || warmFrom.Bundle == "" {
 		return err
 	}
-	return t.warm(ctx, start, filepath.Join(t.dir, filepath.FromSlash(warmFrom.Bundle), bundle.JoinedFile), t.training(c))
+	return t.warm(ctx, start, filepath.Join(string(t.dir), filepath.FromSlash(warmFrom.Bundle), bundle.JoinedFile), t.training(c))
 }
 
 // warm puts the weights of another joined network of the same place into the
@@ -220,7 +186,7 @@ func own(err error) error {
 // where this is up to 12 more (2048 images of Fashion-MNIST, six sizes). After rb5
 // this is up to 50 more, in an order that is much like that of full training.
 func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Outcome, error) {
-	dir := t.work(c)
+	dir := t.dir.Work(c)
 	o := t.screening(c)
 	o.Output = dir + ".screen"
 	if err := t.split(ctx, c, dir); err != nil {
@@ -297,7 +263,7 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 		return nil
 	}
 	t.free()
-	dir := filepath.Join(t.dir, cacheFolder, c.Cut)
+	dir := t.dir.Cache(c.Cut)
 	if err := os.RemoveAll(dir); err != nil { // of a process that was killed
 		return err
 	}
@@ -355,7 +321,7 @@ func noActivations(err error) error {
 // Screened removes the activations of a place.
 func (t *searchTrainer) Screened(cut string) error {
 	t.free()
-	return os.RemoveAll(filepath.Join(t.dir, cacheFolder, cut))
+	return os.RemoveAll(t.dir.Cache(cut))
 }
 
 // free gives the activations back.

@@ -202,7 +202,7 @@ func searching(fs *pflag.FlagSet, o *bnc.SearchOptions, do func(ctx context.Cont
 }
 
 // printSearch prints what was found at each cut, where there is a result, and returns err.
-func printSearch(s streams, r *bnc.SearchResult, err error, asJSON bool) error {
+func printSearch(s streams, r *search.Result, err error, asJSON bool) error {
 	switch {
 	case r == nil:
 		return err

@@ -21,12 +21,34 @@ import (
 //	results.json          all of them, by Collect
 //	locks/CUT             who works at a place holds its lock; no state
 //
-// The rest is the Trainer's.
+// The rest is the Trainer's:
+//
+//	bundles/CUT-cC-sS     trained, with the folder of the training beside it
+//	work/0000             what a training begins with
+//	cache/CUT             activations at a place, as long as it is screened
 type Dir string
 
 // PlanFile and ResultsFile are the paths of the folder's files.
 func (d Dir) PlanFile() string    { return filepath.Join(string(d), "plan.json") }
 func (d Dir) ResultsFile() string { return filepath.Join(string(d), "results.json") }
+
+// Work is where a candidate's bundle begins its training.
+func (d Dir) Work(c plan.Candidate) string {
+	return filepath.Join(string(d), "work", fmt.Sprintf("%04d", c.Index))
+}
+
+// Cache is the folder for activations at a place.
+func (d Dir) Cache(cut string) string { return filepath.Join(string(d), "cache", cut) }
+
+// Bundle is where a candidate's trained bundle is, relative to d.
+func (d Dir) Bundle(c plan.Candidate) string {
+	return filepath.Join("bundles", fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S))
+}
+
+// Tidy removes what a search needs as long as it goes on.
+func (d Dir) Tidy() error {
+	return errors.Join(os.RemoveAll(filepath.Join(string(d), "cache")), os.RemoveAll(filepath.Join(string(d), "work")))
+}
 
 func (d Dir) file(index int) string {
 	return filepath.Join(string(d), "candidates", fmt.Sprintf("%04d.json", index))

@@ -175,17 +175,46 @@ func (p *Plan) accuracy(top1, agreement *float64) *float64 {
 	return agreement
 }
 
+// Accuracies are those that the baseline is compared with, as far as they are known.
+func (p *Plan) Accuracies(all []plan.Accuracy) (list []float64) {
+	for _, a := range all {
+		if v := cmp.Or(p.accuracy(a.Top1, a.Agreement), a.Agreement); v != nil {
+			list = append(list, *v)
+		}
+	}
+	return list
+}
+
+// nearGoal is how much a last epoch is trusted to gain in any case: the learning rate
+// falls to 0 in it.
+const nearGoal = 0.04
+
+// Hopeless tells whether a training of so many epochs, which gave these accuracies so far,
+// cannot be good enough any more.
+func (p *Plan) Hopeless(done []plan.Accuracy, epochs int) bool {
+	return !p.Exhaustive && hopeless(p.Accuracies(done), p.Goal(), nearGoal, epochs)
+}
+
+// Ended says why a training that kept an accuracy ended before its last epoch, "" where it
+// did not or is good enough all the same.
+func (p *Plan) Ended(done []plan.Accuracy, kept plan.Accuracy, epochs int) string {
+	if len(done) >= epochs || slices.Max(p.Accuracies([]plan.Accuracy{kept})) >= p.Goal() {
+		return ""
+	}
+	return fmt.Sprintf("ended after epoch %d of %d: at %.2f%%, %.2f%% is out of reach", len(done), epochs, 100*slices.Max(p.Accuracies(done)), 100*p.Goal())
+}
+
 func asCandidateError(err error) (*CandidateError, bool) {
 	var own *CandidateError
 	return own, errors.As(err, &own)
 }
 
-// Hopeless tells whether a training cannot reach a goal any more: the best epoch
+// hopeless tells whether a training cannot reach a goal any more: the best epoch
 // is further from it than near, and than twice what the last epoch changed for
 // every epoch that is left. A change for the worse counts like one for the better:
 // at high learning rates accuracy leaps. Scores are those after each epoch; all are
 // rates from 0 to 1. One epoch tells nothing about changes.
-func Hopeless(scores []float64, goal, near float64, epochs int) bool {
+func hopeless(scores []float64, goal, near float64, epochs int) bool {
 	n := len(scores)
 	if n < 2 || n >= epochs {
 		return false

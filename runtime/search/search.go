@@ -74,6 +74,22 @@ type Event struct {
 	Left *float64 `json:"seconds_left"`
 }
 
+// String tells it on a line.
+func (e Event) String() string {
+	c := e.Candidate
+	line := fmt.Sprintf("[%d/%d] %s: %s", e.Done, e.Total, c, e.What)
+	if c.Status == e.What && c.PayloadBytes > 0 {
+		line += fmt.Sprintf(", loses %.2f points, %.1f bytes", c.Loss, c.PayloadBytes)
+	}
+	if c.Reason != "" {
+		line += " (" + c.Reason + ")"
+	}
+	if e.Left != nil {
+		line += fmt.Sprintf("; about %v left", time.Duration(*e.Left*float64(time.Second)).Round(time.Second))
+	}
+	return line
+}
+
 // Search runs a plan in its folder.
 type Search struct {
 	Plan    *Plan

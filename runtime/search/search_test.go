@@ -481,7 +481,7 @@ func TestHopeless(t *testing.T) {
 		{[]float64{0.7, 0.69}, true},        // nothing moves
 		{[]float64{0.6, 0.65, 0.66}, false}, // it has ended anyway
 	} {
-		if got := Hopeless(c.scores, 0.88, 0.03, 3); got != c.want {
+		if got := hopeless(c.scores, 0.88, 0.03, 3); got != c.want {
 			t.Errorf("%v: %v", c.scores, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package bnc
+package search
 
 import (
 	"bytes"
@@ -8,43 +8,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/bottlenet/bnc/runtime/search"
 )
 
-// upgradePlan makes options of the flags that settings are in a plan of
-// search.FlagsFormat. Other plans stay as they are.
-func upgradePlan(p *search.Plan) error {
-	if p.Format != search.FlagsFormat {
-		return nil
-	}
-	var old struct {
-		Model        string `json:"model_file"`
-		Train, Split []string
-		ScreenImages int   `json:"screen_images"`
-		CacheBytes   int64 `json:"cache_bytes"`
-	}
-	if err := json.Unmarshal(p.Settings, &old); err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	s := searchSettings{Model: old.Model, ScreenImages: old.ScreenImages, CacheBytes: old.CacheBytes}
-	if err := optionsOfFlags(old.Train, &s.Train); err != nil {
-		return fmt.Errorf("settings: train: %w", err)
-	}
-	if err := optionsOfFlags(old.Split, &s.Split); err != nil {
-		return fmt.Errorf("settings: split: %w", err)
-	}
-	s.plain()
-	b, err := json.Marshal(s)
-	p.Format, p.Settings = search.PlanFormat, b
-	return err
+// FlagSettings are the settings in a plan of FlagsFormat: flags of the command line.
+type FlagSettings struct {
+	Model        string   `json:"model_file"`
+	Train        []string `json:"train"`
+	Split        []string `json:"split"`
+	ScreenImages int      `json:"screen_images"`
+	CacheBytes   int64    `json:"cache_bytes"`
 }
 
 // textFlags are those whose options are text, whatever it looks like.
 var textFlags = []string{"data", "val", "freeze", "loss", "optimizer", "schedule", "random-resized-crop", "random-crop", "flip", "statistics", "layout", "scores", "color", "codec-at"}
 
-// optionsOfFlags turns --name=value, as an older search kept them, into options.
-func optionsOfFlags(flags []string, options any) error {
+// OptionsOfFlags turns --name=value, as in FlagSettings, into options: the fields of a
+// struct by their names in JSON.
+func OptionsOfFlags(flags []string, options any) error {
 	values := map[string]any{}
 	inputs := map[string][]int64{}
 	for _, f := range flags {
