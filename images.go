@@ -68,7 +68,7 @@ func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Pr
 	if len(head.Inputs) == 0 {
 		return nil, nil, unusable("%s has no input", path)
 	}
-	layout, err := imagein.LayoutOf(fixedPorts(head.Inputs, fix)[0])
+	layout, err := imagein.LayoutOf(model.FixPorts(head.Inputs, fix)[0])
 	if err != nil {
 		return nil, nil, unusable("%w", err)
 	}

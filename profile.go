@@ -121,7 +121,7 @@ func (p *profiler) pair(ctx context.Context, dir string) (entry plan.CutProfile,
 
 // model measures a whole model and, from its nodes, all its cuts.
 func (p *profiler) model(ctx context.Context, path string) error {
-	hash := startHash(ctx, path)
+	hash := onnx.StartHash(ctx, path)
 	a, err := analyse(ctx, path, p.o.Input)
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (p *profiler) model(ctx context.Context, path string) error {
 		return err
 	}
 	p.notice("%s: the whole model", path)
-	feeds, err := p.Whole(ctx, path, func(in []model.Port) []model.Port { return fixedPorts(in, p.o.Input) }, p.o.chooser)
+	feeds, err := p.Whole(ctx, path, func(in []model.Port) []model.Port { return model.FixPorts(in, p.o.Input) }, p.o.chooser)
 	if err != nil {
 		return err
 	}

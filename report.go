@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/runtime/report"
 )
 
@@ -44,7 +45,7 @@ func Report(ctx context.Context, o ReportOptions) (*ReportResult, error) {
 
 // modelSizes returns the sizes of a model's inputs and cut tensors.
 func modelSizes(ctx context.Context, path string) (*report.From[*report.Model], error) {
-	hash := startHash(ctx, path)
+	hash := onnx.StartHash(ctx, path)
 	a, err := analyse(ctx, path, nil)
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 	if err := split.check(); err != nil {
 		return nil, err
 	}
-	hash := startHash(ctx, path)
+	hash := onnx.StartHash(ctx, path)
 	a, err := analyse(ctx, path, training.Input)
 	if err != nil {
 		return nil, err

@@ -171,7 +171,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	hash := startHash(ctx, path)
+	hash := onnx.StartHash(ctx, path)
 	a, err := analyse(ctx, path, o.Input)
 	if err != nil {
 		return nil, err

@@ -18,10 +18,10 @@ package models
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/similar"
 )
 
@@ -104,6 +104,15 @@ func Names() []string {
 	return names
 }
 
+// All describes all networks that Build knows, families together.
+func All() []Info {
+	all := make([]Info, len(architectures))
+	for i, a := range architectures {
+		all[i] = a.Info
+	}
+	return all
+}
+
 // Lookup describes a network. An unknown name is an error that tells those that
 // are spelled like it, and all.
 func Lookup(name string) (Info, error) {
@@ -117,7 +126,7 @@ func find(name string) (architecture, error) {
 			return a, nil
 		}
 	}
-	return architecture{}, fmt.Errorf("no network is called %q%s Known are %s", name, cmp.Or(similar.Hint(name, Names()), "."), strings.Join(Names(), ", "))
+	return architecture{}, fault.Usage("", "no network is called %q%s Known are %s", name, cmp.Or(similar.Hint(name, Names()), "."), strings.Join(Names(), ", "))
 }
 
 // Build returns the named network with random weights drawn from o.Seed. An
@@ -134,11 +143,11 @@ func Build(name string, o Options) (*ir.Model, error) {
 		o.Input = a.Input
 	}
 	if o.Classes < 1 || o.Classes > maxSize {
-		return nil, fmt.Errorf("%s: expected 1 to %d classes, found %d", name, maxSize, o.Classes)
+		return nil, fault.Usage("", "%s: expected 1 to %d classes, found %d", name, maxSize, o.Classes)
 	}
 	c, h, w := o.Input[0], o.Input[1], o.Input[2]
 	if c < 1 || min(h, w) < a.minSize || max(c, h, w) > maxSize {
-		return nil, fmt.Errorf("%s: expected an input (channels x height x width) of at least 1x%dx%d and at most %d each, found %dx%dx%d",
+		return nil, fault.Usage("", "%s: expected an input (channels x height x width) of at least 1x%dx%d and at most %d each, found %dx%dx%d",
 			name, a.minSize, a.minSize, maxSize, c, h, w)
 	}
 

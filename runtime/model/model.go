@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -162,4 +163,20 @@ func read(r io.ReaderAt, size int64) (*Model, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return m, nil
+}
+
+// FixPorts returns ports with the shapes that are given by name.
+func FixPorts(ports []Port, shapes map[string][]int64) []Port {
+	ports = slices.Clone(ports)
+	for i, p := range ports {
+		dims, ok := shapes[p.Name]
+		if !ok {
+			continue
+		}
+		ports[i].Ranked, ports[i].Shape = true, nil
+		for _, n := range dims {
+			ports[i].Shape = append(ports[i].Shape, Dim{Size: n})
+		}
+	}
+	return ports
 }
