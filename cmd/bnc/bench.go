@@ -72,10 +72,10 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 // writeBench prints the table, for a terminal or as Markdown.
 func writeBench(w io.Writer, rows []bench.Row, markdown bool) error {
 	head := []string{"link", "way", "model", "cut", "bytes", "mobile ms", "link ms", "cloud ms", "total ms", "p95 ms", "runs"}
-	table := [][]string{head}
+	all := [][]string{head}
 	for _, r := range rows {
 		ms := func(x float64) string { return fmt.Sprintf("%.1f", x) }
-		table = append(table, []string{r.Link, r.Way, r.Model, r.Cut, fmt.Sprint(r.Bytes), ms(r.Mobile.Median), ms(r.Wire.Median), ms(r.Cloud.Median), ms(r.Total.Median), ms(r.Total.P95), fmt.Sprint(r.N)})
+		all = append(all, []string{r.Link, r.Way, r.Model, r.Cut, fmt.Sprint(r.Bytes), ms(r.Mobile.Median), ms(r.Wire.Median), ms(r.Cloud.Median), ms(r.Total.Median), ms(r.Total.P95), fmt.Sprint(r.N)})
 	}
-	return writeTable(w, table, 4, markdown)
+	return writeTable(w, all, 4, markdown)
 }

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/spf13/pflag"
 )
@@ -136,17 +136,15 @@ func parseQualities(list string) ([]int, error) {
 
 func printEval(s streams, data string, r *bnc.EvalResult) error {
 	fmt.Fprintf(s.out, "%d images of %s\n", r.N, data)
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "quality\ttop-1\ttop-5\tagreement\tpayload bytes\tp95\tfile bytes\tp95\t")
+	rows := [][]string{{"quality", "top-1", "top-5", "agreement", "payload bytes", "p95", "file bytes", "p95"}}
 	for _, row := range r.Rows {
 		quality := "-"
 		if row.Quality > 0 {
 			quality = strconv.Itoa(row.Quality)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", quality, rateText(row.Top1), rateText(row.Top5),
-			rateText(row.Agreement), sizeCells(row.PayloadBytes), sizeCells(row.FileBytes))
+		rows = append(rows, slices.Concat([]string{quality, rateText(row.Top1), rateText(row.Top5), rateText(row.Agreement)}, sizeCells(row.PayloadBytes), sizeCells(row.FileBytes)))
 	}
-	if err := w.Flush(); err != nil {
+	if err := table.Right(s.out, rows); err != nil {
 		return err
 	}
 	for _, out := range r.Outputs {
@@ -163,9 +161,9 @@ func rateText(v *float64) string {
 }
 
 // sizeCells returns mean and 95th percentile as two cells.
-func sizeCells(s *eval.Summary) string {
+func sizeCells(s *eval.Summary) []string {
 	if s == nil {
-		return "-\t-"
+		return []string{"-", "-"}
 	}
-	return fmt.Sprintf("%.1f\t%.0f", s.Mean, s.P95)
+	return []string{fmt.Sprintf("%.1f", s.Mean), fmt.Sprintf("%.0f", s.P95)}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/table"
 	"github.com/spf13/pflag"
 )
 
@@ -54,20 +54,20 @@ func printInspection(s streams, r *bnc.InspectResult) error {
 		fmt.Fprintf(s.out, "output %s %s%s\n", p.Name, p.DType, shapeText(p.Shape))
 	}
 	fmt.Fprintln(s.out)
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	if len(r.Cuts) == 0 {
-		fmt.Fprintln(w, "There is no place to cut this model.\n\nTENSOR\tWHY IT IS NO CUT")
+		fmt.Fprint(s.out, "There is no place to cut this model.\n\n")
+		rows := [][]string{{"TENSOR", "WHY IT IS NO CUT"}}
 		for _, p := range r.NoCuts {
 			why := p.Why
 			if len(p.Crossing) > 0 {
 				why += "; these would cross: " + strings.Join(p.Crossing, ", ")
 			}
-			fmt.Fprintf(w, "%s\t%s\n", p.Tensor, why)
+			rows = append(rows, []string{p.Tensor, why})
 		}
-		return w.Flush()
+		return table.Left(s.out, rows)
 	}
 	open := r.MACs == nil
-	fmt.Fprintln(w, "CUT\tALIAS\tSHAPE\tBYTES\tMACS BEFORE\tPARAMS BEFORE\tTENSOR\tNOTE")
+	rows := [][]string{{"CUT", "ALIAS", "SHAPE", "BYTES", "MACS BEFORE", "PARAMS BEFORE", "TENSOR", "NOTE"}}
 	for _, c := range r.Cuts {
 		open = open || c.Bytes == nil
 		var notes []string
@@ -77,10 +77,12 @@ func printInspection(s streams, r *bnc.InspectResult) error {
 		if len(c.Stays) > 0 {
 			notes = append(notes, "branch: what makes "+strings.Join(c.Stays, ", ")+" stays on the mobile side")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, strings.Join(c.Aliases, ","), c.DType, shapeText(c.Shape), counted(c.Bytes),
-			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, strings.Join(notes, "; "))
+		rows = append(rows, []string{
+			c.ID, strings.Join(c.Aliases, ","), c.DType + shapeText(c.Shape), counted(c.Bytes),
+			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, strings.Join(notes, "; "),
+		})
 	}
-	if err := w.Flush(); err != nil {
+	if err := table.Left(s.out, rows); err != nil {
 		return err
 	}
 	fix := ""

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/profile"
 	"github.com/spf13/pflag"
@@ -106,7 +107,7 @@ func writeChecked(s streams, r *profile.Result) error {
 			timeText(c.Nodes.Cloud), timeText(c.Pair.Cloud), fmt.Sprintf("%+.1f%%", 100*cloud),
 		})
 	}
-	if err := writeTable(s.err, rows, 1, false); err != nil {
+	if err := table.Left(s.err, rows); err != nil {
 		return err
 	}
 	s.notice("%s", r.Notes[len(r.Notes)-1])
@@ -126,7 +127,7 @@ func writeProfile(s streams, r *profile.Result) error {
 			c.Method, fmt.Sprintf("%.0f", c.PayloadBytes), timeText(c.Mobile), timeText(c.Cloud), count(c.MobileParams),
 		}))
 	}
-	return writeTable(s.out, rows, 4, false)
+	return table.Left(s.out, rows)
 }
 
 func timeText(t *plan.Timing) string { return fmt.Sprintf("%.2f ±%.2f", t.MedianMS, t.HalfWidthMS) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/spf13/pflag"
@@ -225,7 +226,7 @@ func printSearch(s streams, r *search.Result, err error, asJSON bool) error {
 		}
 		rows = append(rows, row)
 	}
-	return errors.Join(writeTable(s.out, rows, 2, false), err)
+	return errors.Join(table.Left(s.out, rows), err)
 }
 
 // eventLines is a reporter whose events are JSON.

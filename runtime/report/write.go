@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/bottlenet/bnc/internal/table"
 )
 
 // WriteMarkdown writes the tables in GitHub's Markdown.
@@ -29,18 +31,10 @@ func (t Table) markdown(b *strings.Builder) {
 	if t.Text != "" {
 		fmt.Fprintf(b, "%s\n\n", markdown(strings.TrimSpace(t.Text)))
 	}
-	line := func(cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
-	var head, rule []string
+	rows := [][]string{make([]string, len(t.Columns))}
 	for i, c := range t.Columns {
-		head = append(head, markdown(c))
-		if t.Numeric(i) {
-			rule = append(rule, "---:")
-		} else {
-			rule = append(rule, "---")
-		}
+		rows[0][i] = markdown(c)
 	}
-	line(head)
-	line(rule)
 	for _, row := range t.Rows {
 		var cells []string
 		for _, c := range row {
@@ -50,8 +44,9 @@ func (t Table) markdown(b *strings.Builder) {
 			}
 			cells = append(cells, s)
 		}
-		line(cells)
+		rows = append(rows, cells)
 	}
+	table.Markdown(b, rows, t.Numeric) // a Builder does not fail
 }
 
 // Numeric tells whether a column holds numbers.
