@@ -110,6 +110,23 @@ func kept(where string, want, got any, within float64) (differences []string) {
 	return differences
 }
 
+// TestKeptPairs: what is split anew, without calibration, belongs together with what an
+// older bnc split.
+func TestKeptPairs(t *testing.T) {
+	inKept(t)
+	for name, flags := range map[string]string{
+		"dynamic":     "--after q --c 2 --s 2",
+		"device-host": "--after q --c 4 --s 1 --codec-at device-host --range dynamic",
+		"plain":       "--after r --plain",
+	} {
+		mustBnc(t, strings.Fields("split stripes.onnx -o new-"+name+" "+flags)...)
+		then, now := modelMeta(t, filepath.Join("bundles", name, "cloud.onnx")), modelMeta(t, filepath.Join("new-"+name, "cloud.onnx"))
+		if then.Pair != now.Pair {
+			t.Errorf("%s: pair %s, was %s", name, now.Pair, then.Pair)
+		}
+	}
+}
+
 // TestKeptTraining goes on from an older bnc's checkpoint: what comes out is the older
 // bnc's training in one go, and that of today, bit for bit. On a processor that
 // computes the steps before the kill otherwise, all losses are near.

@@ -1,0 +1,75 @@
+package split_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/models"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/split"
+)
+
+// TestPairID: the identity of a split is another one with any setting, weight, cut or
+// source. That it stays from version to version, bundles kept from older ones hold.
+func TestPairID(t *testing.T) {
+	m, err := models.Build("resnet20", models.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := cut.Find(m, info)
+	resolve := func(name string) *cut.Cut {
+		c, err := a.Resolve(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	at := resolve("rb4")
+	g, err := bottleneck.CutGeometry(at, 4, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20, CodecAt: bottleneck.CodecInGraph}
+	id := func(source string, c *cut.Cut, s split.Settings) string {
+		t.Helper()
+		id, err := split.PairID(source, c, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	ids := []string{id("aa", at, settings)}
+	if again := id("aa", at, settings); again != ids[0] {
+		t.Errorf("%s and %s for the same", ids[0], again)
+	}
+	ids = append(ids, id("ab", at, settings), id("aa", resolve("rb5"), settings), id("aa", at, split.Settings{Plain: true}))
+	for _, change := range []func(*split.Settings){
+		func(s *split.Settings) { s.Quality = 21 },
+		func(s *split.Settings) { s.Quantiser.Bits = 7 },
+		func(s *split.Settings) { s.Quantiser.Dynamic = false },
+		func(s *split.Settings) { s.CodecAt = bottleneck.CodecOnHost },
+		func(s *split.Settings) { s.FP16 = true },
+		func(s *split.Settings) { s.Target = convert.TX2 },
+		func(s *split.Settings) { s.Geometry.Seed = 1 },
+		func(s *split.Settings) { s.Geometry.Width = 2 },
+		func(s *split.Settings) {
+			s.Units = bottleneck.InitialUnits(s.Geometry)
+			s.Units.ReduceChannel.Weight[0]++
+		},
+	} {
+		s := settings
+		change(&s)
+		ids = append(ids, id("aa", at, s))
+	}
+	slices.Sort(ids)
+	if n := len(slices.Compact(slices.Clone(ids))); n != len(ids) {
+		t.Errorf("%d different identities of %d splits", n, len(ids))
+	}
+}
