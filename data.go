@@ -1,10 +1,7 @@
 package bnc
 
 import (
-	"os"
-
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/dustin/go-humanize/english"
 )
 
@@ -66,27 +63,9 @@ func (l *leftOut) err(n int) error {
 // inputFiles replaces folders by the images and tensors in them, in name order, and tells
 // what else they hold.
 func inputFiles(paths []string, p progress) ([]string, error) {
-	var out []string
-	for _, path := range paths {
-		stat, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !stat.IsDir() {
-			out = append(out, path)
-			continue
-		}
-		files, passedOver, err := data.Files(path)
-		if err != nil {
-			return nil, err
-		}
-		if len(files) == 0 {
-			return nil, unusable("%s holds no image (%s) and no .npy file", path, imagein.Extensions())
-		}
-		for _, line := range passedOver {
-			p.notice("%s: %s", path, line)
-		}
-		out = append(out, files...)
+	files, passedOver, err := data.Inputs(paths)
+	for _, line := range passedOver {
+		p.notice("%s", line)
 	}
-	return out, nil
+	return files, err
 }

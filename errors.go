@@ -11,15 +11,11 @@ import (
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes"
-	"github.com/bottlenet/bnc/runtime/bench"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/search"
-	"github.com/bottlenet/bnc/runtime/serve"
-	"github.com/bottlenet/bnc/runtime/triton"
 )
 
 // UsageError is a wrong use of a function: options that cannot be, or do not go
@@ -67,11 +63,10 @@ var kinds = []struct {
 	kind Kind
 	is   func(error) bool
 }{
-	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]}, {Usage, is[*serve.OptionsError]}, {Usage, is[*search.JobError]}, {Usage, is[*triton.ForeignError]},
+	{Usage, is[*UsageError]}, {Usage, is[*files.UnfitError]},
 	{Data, is[*DataError]}, {Data, is[*cut.Error]}, {Data, is[*passes.UnsuitableError]},
-	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*bundle.NoneError]}, {Data, is[*ops.DamagedError]},
-	{Data, is[*client.PairError]}, {Data, is[*client.ServerError]}, {Data, is[*client.MixedError]}, {Data, is[*oip.CredentialsError]}, {Data, refused},
-	{Data, is[*serve.LoadError]}, {Data, is[*bench.UnusableError]},
+	{Data, is[*ort.ModelError]}, {Data, is[*ort.InputError]}, {Data, is[*bundle.PairError]}, {Data, is[*ops.DamagedError]},
+	{Data, is[*client.PairError]}, {Data, is[*client.ServerError]}, {Data, is[*client.MixedError]}, {Data, refused},
 	{Data, func(err error) bool {
 		return errors.Is(err, onnx.ErrFormat) || errors.Is(err, model.ErrFormat) || errors.Is(err, fs.ErrNotExist)
 	}},

@@ -17,11 +17,14 @@ import (
 	"github.com/bottlenet/bnc/runtime/plan"
 )
 
+// RemoteOptions say which server is called, and as whom.
+type RemoteOptions = client.RemoteOptions
+
 // RunOptions say how Run classifies. Those from RemoteOptions on need its Cloud.
 type RunOptions struct {
-	Top           int    `json:"top,omitempty"`       // classes of a result, best first; 5
-	Providers     string `json:"ep,omitempty"`        // execution providers in order of preference, of cpu, cuda, tensorrt; cpu
-	Threads       int    `json:"threads,omitempty"`   // of a session; one a core
+	Top           int    `json:"top,omitempty"`       // classes of a result, best first; 0 for 5
+	Providers     string `json:"ep,omitempty"`        // execution providers in order of preference, of cpu, cuda, tensorrt; "" for cpu
+	Threads       int    `json:"threads,omitempty"`   // of a session; 0 for one a core
 	TensorRTFP16  bool   `json:"trt_fp16,omitempty"`  // TensorRT may compute in float16
 	TensorRTCache string `json:"trt_cache,omitempty"` // folder where TensorRT keeps its engines
 	// Scores is the output whose classes are told: the first that has scores, of as many
@@ -31,11 +34,11 @@ type RunOptions struct {
 
 	RemoteOptions
 	Link     string        `json:"link,omitempty"`     // emulated: 3g, 4g, wifi or RATE, each with [,DELAY] one way
-	Deadline time.Duration `json:"deadline,omitempty"` // how long an image may take with the server; client.DefaultDeadline
-	Fallback *bool         `json:"fallback,omitempty"` // finish here what the server does not answer in time; true
+	Deadline time.Duration `json:"deadline,omitempty"` // how long an image may take with the server; 0 for client.DefaultDeadline
+	Fallback *bool         `json:"fallback,omitempty"` // finish here what the server does not answer in time; nil for true
 	Model    string        `json:"model,omitempty"`    // the whole model, to fall back to instead of a bundle's own cloud half
 	Cut      string        `json:"cut,omitempty"`      // use only this of a folder of bundles: a cut or a bundle's name
-	InFlight int           `json:"inflight,omitempty"` // images that are under way at a time; 1
+	InFlight int           `json:"inflight,omitempty"` // images that are under way at a time; 0 for 1
 
 	// Each gets the results in the inputs' order, each as soon as it is there; they are
 	// not kept then. An error of it ends Run.
@@ -74,7 +77,7 @@ func (o RunOptions) check() error {
 	if o.InFlight < 0 {
 		return usage("inflight", "%d: expected 1 or more", o.InFlight)
 	}
-	return o.RemoteOptions.check()
+	return o.RemoteOptions.Check()
 }
 
 // Run classifies inputs, images or .npy tensors or folders of them, with the bundle or
@@ -171,11 +174,11 @@ func (o RunOptions) open(ctx context.Context, path string, session ort.Options) 
 	}
 	var over *plan.Network
 	if o.Link != "" {
-		if over, err = linkOf(o.Link); err != nil {
+		if over, err = client.Link(o.Link); err != nil {
 			return nil, "", err
 		}
 	}
-	remote, err := o.dial(over)
+	remote, err := o.Dial(over)
 	if err != nil {
 		return nil, "", err
 	}

@@ -122,12 +122,12 @@ func setupExportTriton(fs *pflag.FlagSet) func(context.Context, streams, []strin
 		if err := notZero(fs, "1 or more", "max-batch", "instances"); err != nil {
 			return err
 		}
-		r := newReporter(s.err)
-		defer r.done()
-		o.Reporter = r
 		result, err := bnc.ExportTriton(ctx, args, o)
 		if err != nil {
 			return err
+		}
+		for _, line := range result.Notices {
+			s.notice("%s", line)
 		}
 		if *asJSON {
 			return printJSON(s.out, result)

@@ -59,8 +59,8 @@ func setupServe(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	var asJSON bool
 	delay := 2 * time.Millisecond
 	o.MaxDelay = &delay
-	fs.StringVar(&o.HTTP, "http", bnc.DefaultHTTP, `address of HTTP, port 0 for any free one, "" for none`)
-	fs.StringVar(&o.GRPC, "grpc", bnc.DefaultGRPC, `address of gRPC, port 0 for any free one, "" for none`)
+	fs.StringVar(&o.HTTP, "http", serve.DefaultHTTP, `address of HTTP, port 0 for any free one, "" for none`)
+	fs.StringVar(&o.GRPC, "grpc", serve.DefaultGRPC, `address of gRPC, port 0 for any free one, "" for none`)
 	fs.StringVar(&o.Watch, "watch", "", "folder whose bundles and models are served, as they come and go")
 	fs.IntVar(&o.MaxBatch, "max-batch", 8, "images that are computed together at most")
 	fs.DurationVar(&delay, "max-delay", delay, "how long an image waits for others")
@@ -75,7 +75,7 @@ func setupServe(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.BoolVar(&o.Insecure, "insecure", false, "let everybody in, from other machines too")
 	fs.Int64Var(&o.MaxBody, "max-body", serve.DefaultMaxBody, "bytes of a request at most")
 	fs.IntVar(&o.MaxPixels, "max-pixels", serve.DefaultMaxPixels, "pixels of an image file at most")
-	fs.Int64Var(&o.Memory, "memory", bnc.DefaultServeMemory, "bytes that requests may take together: half of them as they arrive, half for decoded images")
+	fs.Int64Var(&o.Memory, "memory", serve.DefaultRequestMemory, "bytes that requests may take together: half of them as they arrive, half for decoded images")
 	fs.IntVar(&o.MaxConnections, "max-connections", serve.DefaultMaxConnections, "connections of HTTP and of gRPC at most")
 	fs.DurationVar(&o.DrainTimeout, "drain", serve.DefaultDrainTimeout, "how long requests may go on when the server ends")
 	fs.StringVar(&format, "log-format", "text", "text or json, on stderr")

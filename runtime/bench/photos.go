@@ -2,12 +2,14 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	"image/jpeg"
 	"os"
 	"sort"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"golang.org/x/image/draw"
@@ -26,15 +28,14 @@ type photoSet struct {
 	files [][]byte // as many as there are items
 }
 
-// Len returns the number of images.
-func (p *Photos) Len() int { return len(p.items) }
-
-// ReadPhotos reads images as they are, and where limit is above 0 also compresses them to
-// at most so many bytes. Those that cannot be decoded are given to skip; tensors, which no
-// camera makes, are passed over.
-func ReadPhotos(names []string, limit int, skip func(name string, err error)) (*Photos, error) {
+// ReadPhotos reads the images among the files below path as they are, and where limit is
+// above 0 also compresses them to at most so many bytes. Those that cannot be decoded are
+// given to skip; tensors, which no camera makes, are passed over. No image at all is a
+// fault.DataError.
+func ReadPhotos(path string, names []string, limit int, skip func(name string, err error)) (*Photos, error) {
 	p := &Photos{}
 	own, smaller := photoSet{name: "cloud-only"}, photoSet{name: fmt.Sprintf("cloud-only, JPEG of %d bytes", limit)}
+	var damaged error
 	for _, name := range names {
 		if !imagein.IsImage(name) {
 			continue
@@ -45,7 +46,9 @@ func ReadPhotos(names []string, limit int, skip func(name string, err error)) (*
 		}
 		img, err := imagein.Decode(file)
 		if err != nil {
-			skip(name, fmt.Errorf("%s: %w", name, err))
+			err = fmt.Errorf("%s: %w", name, err)
+			damaged = cmp.Or(damaged, err)
+			skip(name, err)
 			continue
 		}
 		p.items = append(p.items, data.Item{Image: img})
@@ -53,10 +56,16 @@ func ReadPhotos(names []string, limit int, skip func(name string, err error)) (*
 		if limit > 0 {
 			small, err := compress(img, limit)
 			if err != nil {
-				return nil, &UnusableError{fmt.Errorf("%s: option jpeg_bytes: %w", name, err)}
+				return nil, fault.Unusable("%s: option jpeg_bytes: %w", name, err)
 			}
 			smaller.files = append(smaller.files, small)
 		}
+	}
+	switch {
+	case len(p.items) == 0 && damaged != nil:
+		return nil, fault.Unusable("none of the images can be used: %w", damaged)
+	case len(p.items) == 0:
+		return nil, fault.Unusable("%s holds no image (%s)", path, imagein.Extensions())
 	}
 	p.sets = append(p.sets, own)
 	if limit > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -25,7 +26,7 @@ type way struct {
 }
 
 // ways returns how the model or bundle at path can be run.
-func (b *Bench) ways(ctx context.Context, path string, remote *oip.Remote, network plan.Network) ([]way, error) {
+func (b *bench) ways(ctx context.Context, path string, remote *oip.Remote, network plan.Network) ([]way, error) {
 	if bundle.IsBundle(path) {
 		c, err := client.Open(ctx, client.Options{Bundles: []string{path}, Remote: remote, Network: network, Deadline: 5 * time.Minute, Probe: -1})
 		if err != nil {
@@ -60,24 +61,24 @@ func (b *Bench) ways(ctx context.Context, path string, remote *oip.Remote, netwo
 		r, err := runner.Run(ctx, x)
 		return bundle.Timings{Mobile: r.Timings.Total, Total: r.Timings.Total}, 0, err
 	}, runner.Close}}
-	for _, set := range b.o.Photos.sets {
+	for _, set := range b.photos.sets {
 		ways = append(ways, way{set.name, bundle.Name(path), "", true, func(ctx context.Context, image int) (bundle.Timings, int, error) {
-			return askImage(ctx, remote, b.o.ServerName(path), set.files[image])
+			return askImage(ctx, remote, b.serverName(path), set.files[image])
 		}, func() error { return nil }})
 	}
 	return ways, nil
 }
 
 // inputs returns what makes the photos the input of a model.
-func (b *Bench) inputs(ports []model.Port, meta bundle.Meta) (func(image int) (ort.Feed, error), error) {
-	feeder, err := feed.New(ports, b.o.Prepare(meta.Preprocess))
+func (b *bench) inputs(ports []model.Port, meta bundle.Meta) (func(image int) (ort.Feed, error), error) {
+	feeder, err := feed.New(ports, b.prepare(meta.Preprocess))
 	if err != nil {
-		return nil, &UnusableError{err}
+		return nil, fault.Unusable("%w", err)
 	}
 	return func(image int) (ort.Feed, error) {
-		x, err := feeder.One(b.o.Photos.items[image])
+		x, err := feeder.One(b.photos.items[image])
 		if err != nil {
-			return nil, &UnusableError{err}
+			return nil, fault.Unusable("%w", err)
 		}
 		return ort.Feed{feeder.Input(): x}, nil
 	}, nil

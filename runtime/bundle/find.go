@@ -6,18 +6,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
-// NoneError says that a folder is no bundle and holds none.
-type NoneError struct{ Dir string }
-
-// Error says what was expected.
-func (e *NoneError) Error() string {
-	return fmt.Sprintf("%s holds neither %s and %s nor folders with them: expected a bundle that bnc split wrote, or a folder of bundles", e.Dir, MobileFile, CloudFile)
-}
-
 // Find returns the bundles at path: it is one itself, or a folder of some; nil for a
-// file. The error is a *NoneError for a folder without one.
+// file. A folder without one is a fault.DataError.
 func Find(path string) ([]string, error) {
 	st, err := os.Stat(path)
 	switch {
@@ -39,7 +33,7 @@ func Find(path string) ([]string, error) {
 		}
 	}
 	if dirs == nil {
-		return nil, &NoneError{path}
+		return nil, fault.Unusable("%s holds neither %s and %s nor folders with them: expected a bundle that bnc split wrote, or a folder of bundles", path, MobileFile, CloudFile)
 	}
 	return dirs, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/rttest"
 )
 
@@ -23,7 +24,7 @@ func TestFind(t *testing.T) {
 	if dirs, err := Find(rttest.Data("add.onnx")); dirs != nil || err != nil {
 		t.Errorf("a file: %v, %v", dirs, err)
 	}
-	none := (*NoneError)(nil)
+	none := (*fault.DataError)(nil)
 	if dirs, err := Find(t.TempDir()); !errors.As(err, &none) {
 		t.Errorf("an empty folder: %v, %v", dirs, err)
 	}

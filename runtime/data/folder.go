@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/imagein"
 )
 
@@ -154,6 +155,33 @@ func Files(folder string) (paths, passedOver []string, err error) {
 		paths = append(paths, src.name(i))
 	}
 	return paths, src.passed.lines(), nil
+}
+
+// Inputs replaces folders among paths by the images and tensors below them, as Files
+// lists them. A folder without any is a fault.DataError.
+func Inputs(paths []string) (files, passedOver []string, err error) {
+	for _, path := range paths {
+		stat, err := os.Stat(path)
+		if err != nil {
+			return nil, passedOver, err
+		}
+		if !stat.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		below, lines, err := Files(path)
+		if err != nil {
+			return nil, passedOver, err
+		}
+		if len(below) == 0 {
+			return nil, passedOver, fault.Unusable("%s holds no image (%s) and no .npy file", path, imagein.Extensions())
+		}
+		for _, line := range lines {
+			passedOver = append(passedOver, path+": "+line)
+		}
+		files = append(files, below...)
+	}
+	return files, passedOver, nil
 }
 
 // add appends the images and tensors below a folder of root, in order of their

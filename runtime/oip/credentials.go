@@ -3,9 +3,10 @@ package oip
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"os"
 	"strings"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // Credentials are files that say which server is trusted, and who calls it.
@@ -16,21 +17,8 @@ type Credentials struct {
 	Key   string `json:"key,omitempty"`   // PEM file with its key
 }
 
-// CredentialsError says which file does not hold what it should.
-type CredentialsError struct{ err error }
-
-// Error names the file.
-func (e *CredentialsError) Error() string { return e.err.Error() }
-
-// Unwrap returns what reading it gave.
-func (e *CredentialsError) Unwrap() error { return e.err }
-
-func credentialsError(format string, args ...any) error {
-	return &CredentialsError{fmt.Errorf(format, args...)}
-}
-
 // Read returns what the files hold. A file whose contents are wrong is a
-// *CredentialsError.
+// fault.DataError.
 func (c Credentials) Read() (o DialOptions, err error) {
 	if c.Token != "" {
 		if o.Token, err = readToken(c.Token); err != nil {
@@ -48,13 +36,13 @@ func (c Credentials) Read() (o DialOptions, err error) {
 		}
 		o.TLS.RootCAs = x509.NewCertPool()
 		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return o, credentialsError("option ca %s: expected certificates in PEM", c.CA)
+			return o, fault.Unusable("option ca %s: expected certificates in PEM", c.CA)
 		}
 	}
 	if c.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
-			return o, credentialsError("option cert %s, option key %s: %w", c.Cert, c.Key, err)
+			return o, fault.Unusable("option cert %s, option key %s: %w", c.Cert, c.Key, err)
 		}
 		o.TLS.Certificates = []tls.Certificate{pair}
 	}
@@ -69,7 +57,7 @@ func readToken(path string) (string, error) {
 	}
 	token := strings.TrimSpace(string(text))
 	if token == "" || strings.ContainsAny(token, "\r\n") {
-		return "", credentialsError("option token %s: expected one line with a token", path)
+		return "", fault.Unusable("option token %s: expected one line with a token", path)
 	}
 	return token, nil
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // TestCredentials: what the files hold is read; one that holds something else is told by
@@ -29,7 +31,7 @@ func TestCredentials(t *testing.T) {
 		"two lines": {Token: file("two", "a\nb\n")}, "an empty token": {Token: file("empty", "\n")},
 		"no PEM": {CA: file("ca", "no certificate")}, "no certificate": {Cert: file("cert", ""), Key: file("key", "")},
 	} {
-		wrong := (*CredentialsError)(nil)
+		wrong := (*fault.DataError)(nil)
 		if _, err := c.Read(); !errors.As(err, &wrong) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -5,11 +5,12 @@ import (
 	"cmp"
 	_ "embed"
 	"encoding/json"
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"text/template"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // JobOptions say how the machines of a scheduler run a search. Options of the other
@@ -29,14 +30,6 @@ type JobOptions struct {
 	At       string `json:"volume_at,omitempty"` // where the volume is mounted, names in the plan are relative to it; /work
 	Attempts *int   `json:"attempts,omitempty"`  // times that a failing candidate is tried again; 6
 }
-
-// JobError is an option that a job cannot have.
-type JobError struct{ message string }
-
-// Error names the option and says what was expected.
-func (e *JobError) Error() string { return e.message }
-
-func jobErrorf(format string, args ...any) error { return &JobError{fmt.Sprintf(format, args...)} }
 
 // job is what the templates see.
 type job struct {
@@ -83,18 +76,18 @@ func jsonQuote(s string) (string, error) {
 // check finds options that cannot be.
 func (o JobOptions) check(scheduler string) error {
 	if !jobNames.MatchString(o.Name) {
-		return jobErrorf("option name %q: expected at most 63 of a-z, 0-9 and -", o.Name)
+		return fault.Usage("name", "%q: expected at most 63 of a-z, 0-9 and -", o.Name)
 	}
 	for _, text := range [][2]string{{"memory", o.Memory}, {"partition", o.Partition}, {"time", o.Limit}} {
 		if !headerText.MatchString(text[1]) {
-			return jobErrorf("option %s %q: expected no spaces nor quotes", text[0], text[1])
+			return fault.Usage(text[0], "%q: expected no spaces nor quotes", text[1])
 		}
 	}
 	if o.CPUs < 0 || o.Parallel < 0 || *o.Attempts < 0 {
-		return jobErrorf("option cpus %d, option parallel %d, option attempts %d: expected 0 or more", o.CPUs, o.Parallel, *o.Attempts)
+		return fault.Usage("cpus", "%d, option parallel %d, option attempts %d: expected 0 or more", o.CPUs, o.Parallel, *o.Attempts)
 	}
 	if scheduler == Kubernetes && (o.Image == "" || o.Claim == "") {
-		return jobErrorf("option image and option claim are needed: the image that holds bnc, and the volume that the pods share")
+		return fault.Usage("image", "and option claim are needed: the image that holds bnc, and the volume that the pods share")
 	}
 	return nil
 }
@@ -102,10 +95,10 @@ func (o JobOptions) check(scheduler string) error {
 // Job returns the text that lets a scheduler, Slurm or Kubernetes, run the candidates of
 // the search in dir: a batch script with an array, or an Indexed Job. Dir is as the tasks
 // see it; Slurm's are relative to the working directory. Options that cannot be are a
-// *JobError.
+// fault.UsageError.
 func (d Dir) Job(scheduler string, o JobOptions) ([]byte, error) {
 	if strings.ContainsAny(string(d), "\r\n") {
-		return nil, jobErrorf("%q: a folder's name may have no line breaks", string(d))
+		return nil, fault.Usage("", "%q: a folder's name may have no line breaks", string(d))
 	}
 	o.Name, o.Program, o.At = cmp.Or(o.Name, "bnc-search"), cmp.Or(o.Program, "bnc"), cmp.Or(o.At, "/work")
 	if o.Attempts == nil {
@@ -116,7 +109,7 @@ func (d Dir) Job(scheduler string, o JobOptions) ([]byte, error) {
 	}
 	p, err := OpenPlan(d.PlanFile())
 	if err != nil {
-		return nil, err
+		return nil, fault.Unusable("%w; bnc search plan writes it", err)
 	}
 	j := job{JobOptions: o, Dir: string(d), WorkDir: o.At, Last: len(p.Candidates) - 1, Tasks: len(p.Candidates), Width: o.Parallel}
 	if j.Width == 0 {
@@ -127,7 +120,7 @@ func (d Dir) Job(scheduler string, o JobOptions) ([]byte, error) {
 			return nil, err
 		}
 		if !headerText.MatchString(j.WorkDir) {
-			return nil, jobErrorf("the working directory %q has spaces or quotes in its name, which the header of a Slurm script cannot hold", j.WorkDir)
+			return nil, fault.Usage("", "the working directory %q has spaces or quotes in its name, which the header of a Slurm script cannot hold", j.WorkDir)
 		}
 	}
 	var text bytes.Buffer

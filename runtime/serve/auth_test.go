@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/oip/oippb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -185,7 +186,7 @@ func TestTokenFiles(t *testing.T) {
 		"unicode":  {"ok\nschlüssel\n", "line 2"},
 	} {
 		_, err := Listen(ServerOptions{HTTP: "127.0.0.1:0", TokenFile: write(t, dir, name, c.text)})
-		var wrong *OptionsError
+		var wrong *fault.UsageError
 		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -285,7 +286,7 @@ func TestLoopbackOnly(t *testing.T) {
 		if s != nil {
 			s.Close()
 		}
-		var wrong *OptionsError
+		var wrong *fault.UsageError
 		if (err == nil) != c.ok || err != nil && !errors.As(err, &wrong) {
 			t.Errorf("%+v: %v", c.opts, err)
 		}

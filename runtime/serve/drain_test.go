@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/oip/oippb"
 	"google.golang.org/grpc"
@@ -177,7 +178,7 @@ func TestServe(t *testing.T) {
 	if err := s.Serve(ctx, &stub{}); err != nil {
 		t.Error(err)
 	}
-	var wrong *OptionsError
+	var wrong *fault.UsageError
 	if _, err := Listen(ServerOptions{}); !errors.As(err, &wrong) {
 		t.Errorf("%v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"golang.org/x/net/netutil"
 )
@@ -36,16 +37,6 @@ const (
 	DefaultDrainTimeout   = 30 * time.Second
 )
 
-// OptionsError says which ServerOptions cannot be served with.
-type OptionsError struct{ Err error }
-
-func (e *OptionsError) Error() string { return e.Err.Error() }
-func (e *OptionsError) Unwrap() error { return e.Err }
-
-func optionsErrorf(format string, args ...any) error {
-	return &OptionsError{fmt.Errorf(format, args...)}
-}
-
 // Server has its listeners open and its secrets read.
 type Server struct {
 	opts       ServerOptions
@@ -67,7 +58,7 @@ type limits struct {
 var defaultLimits = limits{header: 10 * time.Second, read: 2 * time.Minute, linger: 5 * time.Second, write: time.Minute, idle: 5 * time.Minute}
 
 // Listen checks opts, reads the files that they name and opens the listeners;
-// clients wait until Serve. Errors about opts are *OptionsError.
+// clients wait until Serve. Errors about opts are a fault.UsageError.
 func Listen(opts ServerOptions) (*Server, error) {
 	opts = opts.withDefaults()
 	if err := opts.check(); err != nil {
@@ -76,14 +67,14 @@ func Listen(opts ServerOptions) (*Server, error) {
 	s := &Server{opts: opts, limits: defaultLimits}
 	var err error
 	if s.identity, err = openIdentity(opts, opts.Log); err != nil {
-		return nil, &OptionsError{err}
+		return nil, fault.Usage("", "%w", err)
 	}
 	s.guard.certificates = opts.ClientCAFile != ""
 	if opts.TokenFile != "" {
 		warnIfReadable(opts.Log, opts.TokenFile)
 		s.guard.tokens, err = readFiles(opts.Log, func() (tokens, error) { return readTokens(opts.TokenFile) }, opts.TokenFile)
 		if err != nil {
-			return nil, &OptionsError{err}
+			return nil, fault.Usage("", "%w", err)
 		}
 	}
 	if s.http, err = s.listen("HTTP", opts.HTTP); err == nil {
@@ -119,15 +110,15 @@ func (o ServerOptions) withDefaults() ServerOptions {
 func (o ServerOptions) check() error {
 	switch {
 	case o.HTTP == "" && o.GRPC == "":
-		return optionsErrorf("neither HTTP nor gRPC has an address: there is nothing to listen on")
+		return fault.Usage("", "neither HTTP nor gRPC has an address: there is nothing to listen on")
 	case (o.CertFile == "") != (o.KeyFile == ""):
-		return optionsErrorf("a TLS certificate and its key go together: found certificate %q, key %q", o.CertFile, o.KeyFile)
+		return fault.Usage("", "a TLS certificate and its key go together: found certificate %q, key %q", o.CertFile, o.KeyFile)
 	case o.ClientCAFile != "" && o.CertFile == "":
-		return optionsErrorf("client certificates (%s) need TLS: give the server's own certificate and key too", o.ClientCAFile)
+		return fault.Usage("", "client certificates (%s) need TLS: give the server's own certificate and key too", o.ClientCAFile)
 	case o.MaxBody < 0 || o.MaxBody > 1<<31-1: // gRPC's frames have 32 bits
-		return optionsErrorf("at most %d bytes of a request: expected 1 to 2^31 - 1", o.MaxBody)
+		return fault.Usage("", "at most %d bytes of a request: expected 1 to 2^31 - 1", o.MaxBody)
 	case o.Memory < 0 || o.MaxConnections < 0 || o.DrainTimeout < 0:
-		return optionsErrorf("%d bytes of memory, %d connections, %v to drain: none can be negative", o.Memory, o.MaxConnections, o.DrainTimeout)
+		return fault.Usage("", "%d bytes of memory, %d connections, %v to drain: none can be negative", o.Memory, o.MaxConnections, o.DrainTimeout)
 	}
 	return nil
 }
@@ -139,12 +130,12 @@ func (s *Server) listen(what, address string) (net.Listener, error) {
 	}
 	addr, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
-		return nil, optionsErrorf("%s address %q: %w; expected HOST:PORT", what, address, err)
+		return nil, fault.Usage("", "%s address %q: %w; expected HOST:PORT", what, address, err)
 	}
 	local := addr.IP != nil && addr.IP.IsLoopback()
 	switch open := s.guard == (guard{}); {
 	case open && !local && !s.opts.Insecure:
-		return nil, optionsErrorf("%s address %s can be reached from other machines, and without tokens or client certificates everybody would be let in: "+
+		return nil, fault.Usage("", "%s address %s can be reached from other machines, and without tokens or client certificates everybody would be let in: "+
 			"give a file of tokens (option tokens) or an authority of client certificates (option client_ca), or listen on 127.0.0.1; option insecure lets everybody in", what, address)
 	case open && !local:
 		s.opts.Log.Warn("everybody who reaches this address is let in", "protocol", what, "address", address)

@@ -6,33 +6,26 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // Named returns the paths of bundles and models by the names that a server gives them.
-// Two of one name are an *OptionsError.
+// Two of one name are a fault.UsageError.
 func Named(paths []string, name func(path string) string) (map[string]string, error) {
 	models := map[string]string{}
 	for _, path := range paths {
 		own := name(path)
 		if other, taken := models[own]; taken {
-			return nil, optionsErrorf("%s and %s are both named %s: rename one", other, path, own)
+			return nil, fault.Usage("", "%s and %s are both named %s: rename one", other, path, own)
 		}
 		models[own] = path
 	}
 	return models, nil
 }
 
-// LoadError says that a model cannot be served.
-type LoadError struct{ err error }
-
-// Error names the model and says why.
-func (e *LoadError) Error() string { return e.err.Error() }
-
-// Unwrap returns why.
-func (e *LoadError) Unwrap() error { return e.err }
-
 // Start serves models, by their names, over gRPC to programs of this machine, until stop
-// is called. A model that cannot be loaded is a *LoadError.
+// is called. A model that cannot be loaded is a fault.DataError.
 func Start(ctx context.Context, models map[string]string) (address string, stop func() error, err error) {
 	repository := NewRepository(Options{})
 	if err := repository.LoadAll(ctx, models); err != nil {
@@ -52,14 +45,14 @@ func Start(ctx context.Context, models map[string]string) (address string, stop 
 }
 
 // LoadAll loads models by their names, in the names' order, or those before ctx is done.
-// One that cannot be served is a *LoadError and ends it.
+// One that cannot be served is a fault.DataError and ends it.
 func (r *Repository) LoadAll(ctx context.Context, models map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(models)) {
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err := r.Load(name, models[name]); err != nil {
-			return &LoadError{err}
+			return fault.Unusable("%w", err)
 		}
 	}
 	return nil

@@ -14,6 +14,8 @@ type Model struct {
 	// Files writes what lies beside config.pbtxt, by path within the folder
 	// ("1/model.onnx"). A function may write further files beside its own.
 	Files map[string]func(path string) error
+	// Notices are what a person should know of the model.
+	Notices []string
 }
 
 // Bytes returns what writes data to a file, for Model.Files.
@@ -21,8 +23,8 @@ func Bytes(data []byte) func(path string) error {
 	return func(path string) error { return os.WriteFile(path, data, 0o666) }
 }
 
-// CopyOf returns what writes the contents of a file, for Model.Files.
-func CopyOf(file string) func(path string) error {
+// copyOf returns what writes the contents of a file, for Model.Files.
+func copyOf(file string) func(path string) error {
 	return func(path string) error {
 		data, err := os.ReadFile(file)
 		if err != nil {

@@ -2,42 +2,28 @@ package triton
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
 )
 
-// ForeignError says that a folder of a repository is not bnc's to replace.
-type ForeignError struct {
-	Dir string
-	err error
-}
-
-// Error names the folder and what to do.
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s exists and is no export of bnc's; it is not replaced: choose another option output or remove it (%v)", e.Dir, e.err)
-}
-
-// Unwrap returns why the folder is not bnc's.
-func (e *ForeignError) Unwrap() error { return e.err }
-
-// Replaceable checks that a model's folder is not there, or of an earlier export: it is a
-// *ForeignError otherwise.
-func Replaceable(dir string) error {
+// replaceable checks that a model's folder is not there, or of an earlier export: it is a
+// fault.UsageError otherwise.
+func replaceable(dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err := Exported(dir); err != nil {
-		return &ForeignError{dir, err}
+		return fault.Usage("", "%s exists and is no export of bnc's; it is not replaced: choose another option output or remove it (%w)", dir, err)
 	}
 	return nil
 }
 
-// Install writes m into a folder of its own, which then changes places with the one of
+// install writes m into a folder of its own, which then changes places with the one of
 // the repository.
-func (m Model) Install(repository string) error {
+func (m Model) install(repository string) error {
 	d, err := files.CreateDir(filepath.Join(repository, m.Config.Name), beside(repository))
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package triton
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,8 +25,8 @@ type PortSummary struct {
 	Shape []int64 `json:"shape"`
 }
 
-// Summary describes the model below the repository.
-func (c Config) Summary(repository string) Summary {
+// summary describes the model below the repository.
+func (c Config) summary(repository string) Summary {
 	ports := func(list []Port) []PortSummary {
 		rows := []PortSummary{}
 		for _, p := range list {
@@ -62,11 +63,11 @@ func Parameters(metadata map[string]string) map[string]string {
 }
 
 // Warm adds runs of one image and of a full batch, of payload where the model takes one,
-// and else of zeros. It reports an input whose size is left open: nothing is added then.
-func (m *Model) Warm(payload []byte) (open *Port) {
+// and else of zeros; none where the size of an input is left open.
+func (m *Model) Warm(payload []byte) {
 	c := &m.Config
 	var inputs []SampleInput
-	for i, p := range c.Inputs {
+	for _, p := range c.Inputs {
 		in := SampleInput{Name: p.Name, DType: p.DType, Dims: slices.Clone(p.Dims)}
 		if payload != nil {
 			in.File, in.Dims = p.Name, []int64{int64(len(payload))}
@@ -74,7 +75,8 @@ func (m *Model) Warm(payload []byte) (open *Port) {
 			in.Dims[0] = 1
 		}
 		if slices.Contains(in.Dims, -1) {
-			return &c.Inputs[i]
+			m.Notices = append(m.Notices, fmt.Sprintf("no warm-up: input %s has dimensions %v", p.Name, p.Dims))
+			return
 		}
 		inputs = append(inputs, in)
 	}
@@ -87,5 +89,4 @@ func (m *Model) Warm(payload []byte) (open *Port) {
 	if c.MaxBatch > 1 {
 		c.Warmup = append(c.Warmup, Sample{Name: "full batch", Batch: c.MaxBatch, Inputs: inputs})
 	}
-	return nil
 }

@@ -1,9 +1,10 @@
-package bnc
+package client
 
 import (
 	"cmp"
 	"math"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/link"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -19,16 +20,16 @@ type RemoteOptions struct {
 	Bearer string `json:"-"`
 }
 
-// check refuses options that do not go together.
-func (o RemoteOptions) check() error {
+// Check refuses options that do not go together.
+func (o RemoteOptions) Check() error {
 	if (o.Cert == "") != (o.Key == "") {
-		return usage("cert", "and option key belong together: found %q and %q", o.Cert, o.Key)
+		return fault.Usage("cert", "and option key belong together: found %q and %q", o.Cert, o.Key)
 	}
 	return nil
 }
 
-// dial returns the server, over an emulated link unless that is nil.
-func (o RemoteOptions) dial(over *plan.Network) (*oip.Remote, error) {
+// Dial returns the server, over an emulated link unless that is nil.
+func (o RemoteOptions) Dial(over *plan.Network) (*oip.Remote, error) {
 	dialing, err := o.Credentials.Read()
 	if err != nil {
 		return nil, err
@@ -40,16 +41,16 @@ func (o RemoteOptions) dial(over *plan.Network) (*oip.Remote, error) {
 	}
 	remote, err := oip.Dial(o.Cloud, dialing)
 	if err != nil {
-		return nil, usage("cloud", ": %w", err)
+		return nil, fault.Usage("cloud", ": %w", err)
 	}
 	return remote, nil
 }
 
-// linkOf reads option link.
-func linkOf(name string) (*plan.Network, error) {
+// Link reads the network of an option link.
+func Link(name string) (*plan.Network, error) {
 	network, err := plan.ParseNetwork(name)
 	if err != nil {
-		return nil, usage("link", ": %w", err)
+		return nil, fault.Usage("link", ": %w", err)
 	}
 	return &network, nil
 }
