@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/passes"
@@ -13,7 +12,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/train"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // EvalOptions say what is measured on which images.
@@ -74,7 +73,10 @@ type EvalResult struct {
 	// Sweep are the qualities that were asked for, in their order.
 	Sweep []EvalPoint `json:"sweep"`
 	// Outputs are those that are judged, where there are several. Agreement is their mean.
-	Outputs []train.Output `json:"outputs,omitempty"`
+	Outputs []task.Value `json:"outputs,omitempty"`
+	Task    string       `json:"task"` // what the outputs are
+	// Primary is what models are compared by: what labels say first, else the agreement.
+	Primary *task.Primary `json:"primary"`
 
 	// Rows are all that was measured at each quality: at first at the model's own, unless
 	// it is among those that were asked for.
@@ -95,8 +97,10 @@ type EvalRow struct {
 	N                       int
 	Top1, Top5              *float64
 	PayloadBytes, FileBytes *eval.Summary
-	Agreement               *float64       // the outputs' mean
-	Outputs                 []train.Output // what each is judged by
+	Agreement               *float64     // the outputs' mean
+	Outputs                 []task.Value // what each is judged by
+	Primary                 *task.Primary
+	values                  []task.Value
 }
 
 // Eval measures accuracy, payload and agreement with a teacher of a bundle or a model
@@ -144,12 +148,13 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if !slices.Contains(asked, own) {
 		asked = append([]int{own}, asked...)
 	}
-	r := &EvalResult{path: path, Sweep: []EvalPoint{}}
+	r := &EvalResult{path: path, Task: task.Classify, Sweep: []EvalPoint{}}
 	if r.Rows, err = e.measureAll(ctx, p, asked); err != nil {
 		return nil, err
 	}
 	row := r.Rows[slices.Index(asked, own)]
 	r.N, r.Top1, r.Top5, r.PayloadBytes, r.FileBytes, r.Agreement = row.N, row.Top1, row.Top5, row.PayloadBytes, row.FileBytes, row.Agreement
+	r.Primary = row.Primary
 	if len(e.heads) > 1 {
 		r.Outputs = row.Outputs
 	}
@@ -234,7 +239,7 @@ func (e *evaluation) measureAll(ctx context.Context, p progress, qualities []int
 		total += e.set.Len()
 	}
 	bar := p.phase("evaluating", total)
-	var taught map[string]eval.Output
+	var taught task.Judge
 	if e.teacher != nil {
 		taught, err = e.teach(ctx, bar.step)
 		var unsuitable *passes.UnsuitableError
@@ -256,9 +261,9 @@ func (e *evaluation) measureAll(ctx context.Context, p progress, qualities []int
 }
 
 // teach runs the teacher on the images as they are, and returns what it says of the
-// subject's outputs, by their names. What neither options nor the teacher's metadata say
-// of images, the subject's do.
-func (e *evaluation) teach(ctx context.Context, step func(int)) (map[string]eval.Output, error) {
+// subject's outputs. What neither options nor the teacher's metadata say of images, the
+// subject's do.
+func (e *evaluation) teach(ctx context.Context, step func(int)) (task.Judge, error) {
 	inherited := e.teacher.meta.Preprocess
 	if inherited == nil {
 		inherited = e.subject.meta.Preprocess
@@ -271,25 +276,21 @@ func (e *evaluation) teach(ctx context.Context, step func(int)) (map[string]eval
 	if err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}
-	var asked []string // of the subject's outputs
-	options := e.teacher.options(e.Batch)
-	options.Step, options.OnSkip, options.Except = step, e.skipped.add, except
+	asked := task.Outputs{Except: except} // of the subject's outputs
 	for i, h := range e.heads {
 		same := slices.IndexFunc(heads, func(t grad.Judged) bool { return t.Output == h.Output })
 		if same < 0 && i > 0 {
 			continue
 		}
-		asked, options.Scores = append(asked, h.Output), append(options.Scores, heads[max(same, 0)].Scores)
+		asked.Judged = append(asked.Judged, task.Output{Name: h.Output, From: heads[max(same, 0)].Scores})
 	}
-	r, err := e.teacher.run(ctx, 0, feeder, e.set, options)
-	if err != nil {
+	judge := taskOf().Judge(e.set, asked)
+	options := e.teacher.options(e.Batch)
+	options.Step, options.OnSkip = step, e.skipped.add
+	if _, err := e.teacher.run(ctx, 0, feeder, e.set, judge, options); err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}
-	taught := map[string]eval.Output{}
-	for i, out := range r.Outputs() {
-		taught[asked[i]] = out
-	}
-	return taught, nil
+	return judge, nil
 }
 
 // input prepares the set for the subject, with the input codec at a quality, whose sizes
@@ -315,76 +316,48 @@ func (e *evaluation) input(quality int) (*data.Set, *feed.Feeder, *eval.Sizes, e
 }
 
 // measure evaluates the subject at one quality.
-func (e *evaluation) measure(ctx context.Context, quality int, taught map[string]eval.Output, step func(int)) (EvalRow, error) {
+func (e *evaluation) measure(ctx context.Context, quality int, taught task.Judge, step func(int)) (EvalRow, error) {
 	set, feeder, sizes, err := e.input(quality)
 	if err != nil {
 		return EvalRow{}, err
 	}
-	options := e.subject.options(e.Batch)
+	options, judge := e.subject.options(e.Batch), taskOf().Judge(set, outputsOf(e.heads, e.except))
 	options.Step, options.OnSkip = step, e.skipped.add
-	options.Scores, options.Except = scoresOf(e.heads), e.except
-	r, err := e.subject.run(ctx, quality, feeder, set, options)
+	r, err := e.subject.run(ctx, quality, feeder, set, judge, options)
 	if err != nil {
 		return EvalRow{}, err
 	}
-	row := EvalRow{Quality: quality, N: r.N, Top1: rate(r.Top1), Top5: rate(r.Top5)}
+	row := EvalRow{Quality: quality, N: r.N, values: judge.Values()}
+	for _, v := range row.values {
+		switch v.Measure {
+		case "top1":
+			row.Top1 = new(v.Value)
+		case "top5":
+			row.Top5 = new(v.Value)
+		}
+	}
 	switch {
 	case sizes != nil:
-		row.PayloadBytes, row.FileBytes = eval.Summarise(judged(sizes.Payload, r.Classes)), eval.Summarise(judged(sizes.File, r.Classes))
+		row.PayloadBytes, row.FileBytes = eval.Summarise(judged(sizes.Payload, r.Items)), eval.Summarise(judged(sizes.File, r.Items))
 	case r.Bytes != nil:
 		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Bytes), eval.Summarise(e.subject.meta.FileBytes(r.Bytes))
 	}
-	if row.Top1 != nil {
-		row.Outputs = append(row.Outputs, train.Output{Name: e.heads[0].Output, Measure: measureTop1, Value: *row.Top1})
-	}
-	for i, out := range r.Outputs() {
-		name := e.heads[i].Output
-		their, ok := taught[name]
-		switch {
-		case ok && i == 0 && their.Width != out.Width:
-			return EvalRow{}, unusable("the teacher has %d classes, %s has %d: expected the same; name the model that it was made from with option teacher", their.Width, e.subject.path, out.Width)
-		case ok && their.Width == out.Width:
-			row.Outputs = append(row.Outputs, train.Output{Name: name, Measure: measureAgreement, Value: eval.Agreement(out.Classes, their.Classes)})
+	row.Outputs = row.values[:min(len(row.values), 1)]
+	var agreement []task.Value
+	if taught != nil {
+		if agreement, err = judge.Agreement(taught); err != nil {
+			return EvalRow{}, unusable("%s: %w; name the model that it was made from with option teacher", e.subject.path, err)
 		}
 	}
-	row.Agreement = meanAgreement(row.Outputs)
+	row.Agreement, row.Outputs = task.Mean(agreement), slices.Concat(row.Outputs, agreement)
+	row.Primary = task.PrimaryOf(row.values, agreement)
 	return row, nil
 }
 
 // judged returns the sizes of the images that were not left out.
-func judged(sizes, classes []int) (out []int) {
-	for i, n := range sizes {
-		if classes[i] != eval.NoClass {
-			out = append(out, n)
-		}
+func judged(sizes, items []int) (out []int) {
+	for _, i := range items {
+		out = append(out, sizes[i])
 	}
 	return out
-}
-
-// rate returns a rate, nil for NaN.
-func rate(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return &v
-}
-
-// The measures of an output.
-const (
-	measureTop1      = "top1"
-	measureAgreement = "agreement" // with a teacher
-)
-
-// meanAgreement is the mean over the outputs that have one, nil where none has.
-func meanAgreement(outputs []train.Output) *float64 {
-	sum, count := 0.0, 0
-	for _, o := range outputs {
-		if o.Measure == measureAgreement {
-			sum, count = sum+o.Value, count+1
-		}
-	}
-	if count == 0 {
-		return nil
-	}
-	return new(sum / float64(count))
 }

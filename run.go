@@ -113,7 +113,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if labels == nil {
 		labels = c.Meta.Labels
 	}
-	how := classify.Options{Labels: labels, Top: cmp.Or(o.Top, 5)}
+	how := classify.Options{Task: taskOf(), Labels: labels, Top: cmp.Or(o.Top, 5)}
 	if how.Scores, how.Except, err = shown(first, o.Scores, len(labels)); err != nil {
 		return nil, err
 	}

@@ -138,7 +138,7 @@ func TestSearchKilledAtTheEnd(t *testing.T) {
 	}
 	trained := filesBelow(t, filepath.Join(o.Out, first.Bundle))
 	again, lines := train()
-	if strings.Contains(lines, "epoch 1:") || strings.Contains(lines, "epoch 2:") || *again.Top1 != *first.Top1 || !maps.Equal(filesBelow(t, filepath.Join(o.Out, first.Bundle)), trained) {
+	if strings.Contains(lines, "epoch 1:") || strings.Contains(lines, "epoch 2:") || *again.Primary != *first.Primary || !maps.Equal(filesBelow(t, filepath.Join(o.Out, first.Bundle)), trained) {
 		t.Errorf("it was trained again: %s", lines)
 	}
 	for range 2 { // the second time it is final

@@ -153,7 +153,7 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	if sets.val == nil {
 		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
 	}
-	if p.Baseline.Top1, err = wholeTop1(ctx, path, t.Scores, sets, ort.Options{Threads: o.Threads}, to); err != nil {
+	if p.Baseline.Primary, err = wholePrimary(ctx, path, t.Scores, sets, ort.Options{Threads: o.Threads}, to); err != nil {
 		return err
 	}
 	if t.Distill {
@@ -208,8 +208,8 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	return t.openSets()
 }
 
-// wholeTop1 is the model's own accuracy, nil without labels.
-func wholeTop1(ctx context.Context, path, scores string, sets *trainingSets, session ort.Options, p progress) (*float64, error) {
+// wholePrimary is the task's first measure of the model itself, nil without labels.
+func wholePrimary(ctx context.Context, path, scores string, sets *trainingSets, session ort.Options, p progress) (*float64, error) {
 	if !sets.val.Labelled() {
 		return nil, nil
 	}
@@ -227,12 +227,12 @@ func wholeTop1(ctx context.Context, path, scores string, sets *trainingSets, ses
 		return nil, err
 	}
 	bar := p.phase("evaluating the model", sets.val.Len())
-	options.Scores, options.Except, options.Step = scoresOf(heads[:1]), except, bar.step
-	r, err := subject.run(ctx, 0, feeder, sets.val, options)
-	if err != nil {
+	judge := taskOf().Judge(sets.val, outputsOf(heads[:1], except))
+	options.Step = bar.step
+	if _, err := subject.run(ctx, 0, feeder, sets.val, judge, options); err != nil {
 		return nil, err
 	}
-	return rate(r.Top1), nil
+	return &judge.Values()[0].Value, nil
 }
 
 // checkSearch makes sure that model and images are those of the plan.

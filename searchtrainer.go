@@ -109,11 +109,11 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
-	out := search.Outcome{Top1: result.Top1, Agreement: result.Agreement, Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs), "threads": t.threads}}
+	out := search.Outcome{Primary: result.Primary, Agreement: result.Agreement, Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs), "threads": t.threads}}
 	if result.PayloadBytes != nil {
 		out.PayloadBytes = *result.PayloadBytes
 	}
-	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), plan.Accuracy{Top1: result.Top1, Agreement: result.Agreement}, o.epochs())
+	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), plan.Accuracy{Primary: result.Primary, Agreement: result.Agreement}, o.epochs())
 	return out, nil
 }
 
@@ -130,7 +130,7 @@ func (t *searchTrainer) Finished(c plan.Candidate) error {
 func accuracies(done []train.Epoch) []plan.Accuracy {
 	list := make([]plan.Accuracy, len(done))
 	for i, e := range done {
-		list[i] = plan.Accuracy{Top1: e.Top1, Agreement: e.Agreement}
+		list[i] = plan.Accuracy{Primary: e.Primary, Agreement: e.Agreement}
 	}
 	return list
 }
@@ -221,7 +221,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 		return search.Outcome{}, own(err)
 	}
 	kept := history.Result()
-	out := search.Outcome{Top1: kept.Top1, Agreement: kept.Agreement, Settings: map[string]any{"threads": t.threads}}
+	out := search.Outcome{Primary: kept.Primary, Agreement: kept.Agreement, Settings: map[string]any{"threads": t.threads}}
 	if kept.PayloadBytes != nil {
 		out.PayloadBytes = *kept.PayloadBytes
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // subject is a bundle or a model to be evaluated.
@@ -130,12 +131,16 @@ func (s *subject) options(n int) eval.Options {
 	return eval.BatchOf(s.inputs[0], n)
 }
 
-// scoresOf returns what heads are judged by.
-func scoresOf(heads []grad.Judged) (names []string) {
+// taskOf is what models' outputs are.
+func taskOf() task.Task { return task.Of(task.Classify) }
+
+// outputsOf are heads as a task judges them.
+func outputsOf(heads []grad.Judged, except []string) task.Outputs {
+	o := task.Outputs{Except: except}
 	for _, h := range heads {
-		names = append(names, h.Scores)
+		o.Judged = append(o.Judged, task.Output{Name: h.Output, From: h.Scores})
 	}
-	return names
+	return o
 }
 
 // heads are the outputs of class scores that the subject is judged by: those that
@@ -227,14 +232,15 @@ func openEdited(path string, edit func(*ir.Model) error, o ort.Options) (*ort.Se
 	return ort.OpenBytes(path, b, o)
 }
 
-// run evaluates the subject at a quality on a set that feeder prepares.
-func (s *subject) run(ctx context.Context, quality int, feeder *feed.Feeder, set *data.Set, o eval.Options) (*eval.Result, error) {
+// run evaluates the subject at a quality on a set that feeder prepares; judge hears what
+// it says.
+func (s *subject) run(ctx context.Context, quality int, feeder *feed.Feeder, set *data.Set, judge task.Judge, o eval.Options) (*eval.Result, error) {
 	m, closer, err := s.open(quality)
 	if err != nil {
 		return nil, err
 	}
 	defer closer.Close()
-	r, err := eval.Run(ctx, m, feeder, set, o)
+	r, err := eval.Run(ctx, m, feeder, set, judge, o)
 	var unfit *eval.UnusableError
 	var node *ort.NodeError
 	switch {

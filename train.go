@@ -12,6 +12,7 @@ import (
 
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -247,10 +248,10 @@ func (o *TrainOptions) inPlace(path string) bool { return o.destination(path) ==
 type TrainResult struct {
 	Epochs       []train.Epoch     `json:"epochs"`
 	Start        *train.Validation `json:"start"` // nil where the last epoch is kept, and where there is nothing to judge by
-	Top1         *float64          `json:"top1"`  // of the weights that were kept, nil without labels
+	Primary      *float64          `json:"top1"`  // the task's first measure of the weights that were kept, nil without labels
 	Agreement    *float64          `json:"agreement"`
 	PayloadBytes *float64          `json:"payload_bytes"`     // mean, nil where nothing crosses
-	Outputs      []train.Output    `json:"outputs,omitempty"` // where several are judged
+	Outputs      []task.Value      `json:"outputs,omitempty"` // where several are judged
 	Images       int               `json:"images"`            // of an epoch
 	ImagesPerSec float64           `json:"images_per_second"`
 	Kept         int               `json:"kept_epoch"` // 0: the start
@@ -352,7 +353,7 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 	kept := h.Result()
 	r := &TrainResult{
 		Epochs: h.Epochs, Start: h.Start, Images: sets.train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
-		Top1: kept.Top1, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
+		Primary: kept.Primary, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
 		Destination: to, Folder: string(dir),
 	}
 	if done.Requantised && sets.val != nil { // the range is another than that of the last epoch
@@ -360,7 +361,7 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 		if err != nil {
 			return nil, err
 		}
-		r.Top1, r.PayloadBytes = v.Top1, v.PayloadBytes
+		r.Primary, r.PayloadBytes = v.Primary, v.PayloadBytes
 		if t.said != nil {
 			r.Agreement, r.Outputs = v.Agreement, v.Outputs
 		}
@@ -368,7 +369,7 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 	if t.epochs() == 0 {
 		return r, nil
 	}
-	if err := train.WriteCurves(dir.Curves(), filepath.Base(to), h); err != nil {
+	if err := train.WriteCurves(dir.Curves(), filepath.Base(to), taskOf().Measures()[0].Text, h); err != nil {
 		return nil, err
 	}
 	if t.keepCheckpoint {

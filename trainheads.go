@@ -9,31 +9,34 @@ import (
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // validate judges weights by the images that are kept for that.
 func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch int, weights ort.Feed) (train.Validation, error) {
-	options := batchesOf(s.Evaluation, s.feeder.Input(), batch)
-	options.Scores, options.Extra = scoresOf(s.heads), weights
-	r, err := eval.Run(ctx, eval.Session(s.Evaluation), s.feeder, sets.val, options)
+	options, judge := batchesOf(s.Evaluation, s.feeder.Input(), batch), taskOf().Judge(sets.val, outputsOf(s.heads, nil))
+	options.Extra = weights
+	r, err := eval.Run(ctx, eval.Session(s.Evaluation), s.feeder, sets.val, judge, options)
 	if unfit := (*eval.UnusableError)(nil); errors.As(err, &unfit) {
 		return train.Validation{}, unusable("images to judge by: %w", err)
 	}
 	if err != nil {
 		return train.Validation{}, err
 	}
-	v := train.Validation{Top1: rate(r.Top1)}
-	if v.Top1 != nil {
-		v.Outputs = append(v.Outputs, train.Output{Name: s.heads[0].Output, Measure: measureTop1, Value: *v.Top1})
+	v := train.Validation{}
+	if values := judge.Values(); values != nil {
+		v.Primary, v.Outputs = &values[0].Value, values[:1:1]
 	}
-	for i, out := range r.Outputs() {
-		if classes, ok := s.taught[s.heads[i].Output]; ok {
-			v.Outputs = append(v.Outputs, train.Output{Name: s.heads[i].Output, Measure: measureAgreement, Value: eval.Agreement(out.Classes, classes)})
+	if s.taught != nil {
+		agreement, err := judge.Agreement(s.taught)
+		if err != nil {
+			return v, unusable("option teacher: %w", err)
 		}
-	}
-	if s.heads[0].Taught {
-		v.Agreement = meanAgreement(v.Outputs)
+		v.Outputs = append(v.Outputs, agreement...)
+		if s.heads[0].Taught {
+			v.Agreement = task.Mean(agreement)
+		}
 	}
 	if len(s.heads) == 1 {
 		v.Outputs = nil
@@ -45,7 +48,7 @@ func (s *trainingStep) validate(ctx context.Context, sets *trainingSets, batch i
 	return v, nil
 }
 
-// teach notes the teacher's classes of the images to judge by.
+// teach notes what the teacher says of the images to judge by.
 func (s *trainingStep) teach(ctx context.Context, t *training, sets *trainingSets) error {
 	if t.teaching == nil || sets.val == nil {
 		return nil
@@ -55,22 +58,17 @@ func (s *trainingStep) teach(ctx context.Context, t *training, sets *trainingSet
 		return err
 	}
 	defer session.Close()
-	options := batchesOf(session, s.feeder.Input(), s.batch)
-	var names []string
+	var asked task.Outputs
 	for _, h := range s.heads {
 		if h.Taught {
-			names, options.Scores = append(names, h.Output), append(options.Scores, h.Teacher)
+			asked.Judged = append(asked.Judged, task.Output{Name: h.Output, From: h.Teacher})
 		}
 	}
-	r, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, options)
-	if err != nil {
+	judge := taskOf().Judge(sets.val, asked)
+	if _, err := eval.Run(ctx, eval.Session(session), s.feeder, sets.val, judge, batchesOf(session, s.feeder.Input(), s.batch)); err != nil {
 		return err
 	}
-	s.taught = map[string][]int{}
-	t.said = s.taught
-	for i, out := range r.Outputs() {
-		s.taught[names[i]] = out.Classes
-	}
+	s.taught, t.said = judge, judge
 	return nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // training is a bundle or a model that is to be trained.
@@ -44,10 +45,10 @@ type training struct {
 	teacher    *ir.Model // of option distill, or of the outputs that labels are not of; nil for none
 	// taught is how the teacher's own file prepares images, nil for unknown.
 	taught   *imagein.Preprocess
-	labels   []string         // names of the classes, nil for unknown
-	heads    []grad.Judged    // what is trained and judged, which compile chooses
-	teaching *ir.Model        // the teacher as it is run, nil where none is
-	said     map[string][]int // by output, the teacher's classes of the images to judge by
+	labels   []string      // names of the classes, nil for unknown
+	heads    []grad.Judged // what is trained and judged, which compile chooses
+	teaching *ir.Model     // the teacher as it is run, nil where none is
+	said     task.Judge    // what the teacher says of the images to judge by
 	// running is how graphs run: with every optimisation, which gives layers whose
 	// weights are constants, frozen ones and the teacher's, a blocked layout.
 	running ort.Options

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -37,21 +38,21 @@ func (s *shownTraining) start(v train.Validation) {
 // epoch tells what an epoch gave.
 func (s *shownTraining) epoch(e train.Epoch) {
 	s.epochOf = 0
-	line := append([]string{fmt.Sprintf("loss %.4f, training top-1 %.1f%%", e.Loss, 100*e.TrainTop1)},
-		judgement(train.Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs})...)
+	line := append([]string{fmt.Sprintf("loss %.4f, training %s %.1f%%", e.Loss, taskOf().Measures()[0].Text, 100*e.TrainPrimary)},
+		judgement(train.Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs})...)
 	s.about(e, "epoch %d: %s (%.0f s)", e.Epoch, strings.Join(line, ", "), e.Seconds)
 }
 
 // judgement says what is known of v.
 func judgement(v train.Validation) (parts []string) {
-	if v.Top1 != nil {
-		parts = append(parts, fmt.Sprintf("top-1 %.2f%%", 100**v.Top1))
+	if v.Primary != nil {
+		parts = append(parts, fmt.Sprintf("%s %.2f%%", taskOf().Measures()[0].Text, 100**v.Primary))
 	}
 	if v.Agreement != nil {
 		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
 	}
 	for _, o := range v.Outputs {
-		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", o.MeasureText(), o.Name, 100*o.Value))
+		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", task.Text(o.Measure), o.Output, 100*o.Value))
 	}
 	if v.PayloadBytes != nil {
 		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))

@@ -26,6 +26,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
 )
@@ -38,7 +39,7 @@ type trainingStep struct {
 	batch  int
 	rate   float64
 	heads  []grad.Judged
-	taught map[string][]int // by head, the teacher's classes of the images to judge by
+	taught task.Judge // the teacher's, of the images to judge by; nil for none
 }
 
 func (s *trainingStep) close() { s.Sessions.Close() }

@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/spf13/pflag"
 )
 
@@ -148,7 +149,7 @@ func printEval(s streams, data string, r *bnc.EvalResult) error {
 		return err
 	}
 	for _, out := range r.Outputs {
-		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Name, out.MeasureText(), rateText(&out.Value))
+		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, task.Text(out.Measure), rateText(&out.Value))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // evaluated runs bnc eval --json.
@@ -58,7 +59,7 @@ func deployed(t *testing.T, dir, dataDir string) (classes, bytes []int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		top, err := bundle.Top(out.Outputs, nil, 1)
+		top, err := task.Top(out.Outputs, nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,10 +81,13 @@ func TestEvalIsWhatIsDeployed(t *testing.T) {
 	for _, flags := range []string{"--c 4 --s 1", "--c 8 --s 2 --codec-at device-host --calib " + set, "--c 3 --s 1 --codec-at host --bits 5", "--plain"} {
 		dir := splitAt(t, model, strings.Fields(flags)...)
 		classes, bytes := deployed(t, dir, set)
-		right := 0
+		right, same := 0, 0
 		for i, class := range classes {
 			if class == i%10 {
 				right++
+			}
+			if class == whole[i] {
+				same++
 			}
 		}
 		got := evaluated(t, dir, "--data", set, "--batch", "32", "--teacher", model)
@@ -92,7 +96,7 @@ func TestEvalIsWhatIsDeployed(t *testing.T) {
 		// levels of the quantiser may fall to the other, which moves a tile by one level
 		// in some pixels, a payload by a byte or two, and an image on the edge of two
 		// classes: two of 150 are allowed.
-		want := eval.Agreement(classes, whole)
+		want := float64(same) / 150
 		if got.N != 150 || math.Abs(*got.Top1-float64(right)/150) > 2.0/150+1e-9 || math.Abs(*got.Agreement-want) > 2.0/150+1e-9 {
 			t.Errorf("%s: top-1 %v, agreement %v of %d; the halves' are %v, %v", flags, *got.Top1, *got.Agreement, got.N, float64(right)/150, want)
 		}
@@ -175,7 +179,11 @@ func TestEvalInputCodec(t *testing.T) {
 func TestEvalUnlabelled(t *testing.T) {
 	model, set := stripeModel(t), patterns(t, 20, false)
 	d := document(t, "eval", model, "--data", set, "--teacher", model, "--limit", "7")
-	hasKeys(t, "eval", d, "agreement file_bytes n payload_bytes sweep top1 top5")
+	hasKeys(t, "eval", d, "agreement file_bytes n payload_bytes primary sweep task top1 top5")
+	// Wilson's interval of 7 of 7 begins at 7 / (7 + 1.96^2).
+	if p := d["primary"].(map[string]any); p["name"] != "agreement" || p["value"] != 1.0 || math.Abs(p["interval"].([]any)[0].(float64)-0.6457) > 5e-5 || d["task"] != "classify" {
+		t.Errorf("%v, task %v", p, d["task"])
+	}
 	if d["top1"] != nil || d["top5"] != nil || d["agreement"] != 1.0 || d["n"] != 7.0 || d["payload_bytes"] != nil || d["file_bytes"] != nil {
 		t.Errorf("%v", d)
 	}

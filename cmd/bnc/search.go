@@ -216,8 +216,8 @@ func printSearch(s streams, r *search.Result, err error, asJSON bool) error {
 		row := []string{f.Cut, "none", "-", "-", "-"}
 		if c := f.Smallest; c != nil {
 			accuracy := c.Agreement
-			if r.Baseline.Top1 != nil {
-				accuracy = c.Top1
+			if r.Baseline.Primary != nil {
+				accuracy = c.Primary
 			}
 			row = []string{f.Cut, c.String(), fmt.Sprintf("%.1f", c.PayloadBytes), rateText(accuracy), fmt.Sprintf("%.2f", c.Loss)}
 		}

@@ -59,8 +59,8 @@ func TestSearch(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	mustBnc(t, args(whole)...)
 	r, want := found(t, whole)
-	if len(r.Candidates) != 8 || r.Baseline.Top1 == nil || *r.Baseline.Top1 != *evaluated(t, net, "--data", set).Top1 {
-		t.Fatalf("%d candidates, baseline %v", len(r.Candidates), r.Baseline.Top1)
+	if len(r.Candidates) != 8 || r.Baseline.Primary == nil || *r.Baseline.Primary != *evaluated(t, net, "--data", set).Top1 {
+		t.Fatalf("%d candidates, baseline %v", len(r.Candidates), r.Baseline.Primary)
 	}
 	count := map[string]int{}
 	for _, c := range r.Candidates {
@@ -77,8 +77,8 @@ func TestSearch(t *testing.T) {
 		if meta.Tensor != c.Tensor || meta.Channels != c.C || meta.Stride != c.S || meta.SourceSHA256 != r.SourceSHA256 {
 			t.Errorf("%s: its bundle is of %s, c %d, s %d", c, meta.Tensor, meta.Channels, meta.Stride)
 		}
-		if got.Top1 == nil || *got.Top1 != *c.Top1 || got.PayloadBytes.Mean != c.PayloadBytes {
-			t.Errorf("%s: top-1 %v and %v bytes, bnc eval says %+v", c, *c.Top1, c.PayloadBytes, got)
+		if got.Top1 == nil || *got.Top1 != *c.Primary || got.PayloadBytes.Mean != c.PayloadBytes {
+			t.Errorf("%s: top-1 %v and %v bytes, bnc eval says %+v", c, *c.Primary, c.PayloadBytes, got)
 		}
 	}
 	if count[plan.StatusTrained] < 3 || count[plan.StatusTrained] == 8 {
@@ -208,14 +208,14 @@ func TestSearchResidual(t *testing.T) {
 	mustBnc(t, strings.Fields("search "+net+" --data "+photos+" --val "+photos+" --distill --cuts rb1,rb9 --c 1,2 --s 2 --epochs 1 --batch 8 --margin 100 --max-loss 100 -o "+dir)...)
 	r, _ := found(t, dir)
 	warm := map[string]int{}
-	if r.Baseline.Top1 != nil || r.Baseline.Agreement == nil || *r.Baseline.Agreement != 1 {
+	if r.Baseline.Primary != nil || r.Baseline.Agreement == nil || *r.Baseline.Agreement != 1 {
 		t.Errorf("baseline %+v", r.Baseline)
 	}
 	for _, c := range r.Candidates {
 		if c.Settings["warm_from"] != nil {
 			warm[c.Cut]++
 		}
-		if c.Status != plan.StatusTrained || c.Agreement == nil || c.Top1 != nil || c.Loss != 100*(1-*c.Agreement) {
+		if c.Status != plan.StatusTrained || c.Agreement == nil || c.Primary != nil || c.Loss != 100*(1-*c.Agreement) {
 			t.Errorf("%s: %+v", c, c)
 		}
 		if _, err := bundle.Open(filepath.Join(dir, c.Bundle)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 	"github.com/spf13/pflag"
 )
@@ -122,7 +123,7 @@ func trainStatus(status any) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("loss %.4f  top-1 %.1f%%  %.0f img/s  %s left", s.Loss, 100*s.Top1, s.ImagesPerSec, s.Left.Round(time.Second))
+	return fmt.Sprintf("loss %.4f  top-1 %.1f%%  %.0f img/s  %s left", s.Loss, 100*s.Primary, s.ImagesPerSec, s.Left.Round(time.Second))
 }
 
 func printTraining(s streams, r *bnc.TrainResult) {
@@ -134,13 +135,13 @@ func printTraining(s streams, r *bnc.TrainResult) {
 	for _, row := range []struct {
 		name string
 		text string
-	}{{"top-1", rateText(r.Top1)}, {"agreement", rateText(r.Agreement)}} {
+	}{{"top-1", rateText(r.Primary)}, {"agreement", rateText(r.Agreement)}} {
 		if row.text != "-" {
 			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
 		}
 	}
 	for _, o := range r.Outputs {
-		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Name, o.MeasureText(), rateText(&o.Value))
+		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Output, task.Text(o.Measure), rateText(&o.Value))
 	}
 	if r.PayloadBytes != nil {
 		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)

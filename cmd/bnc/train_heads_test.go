@@ -175,18 +175,18 @@ func TestTrainHeads(t *testing.T) {
 				}
 				var measures []string
 				for _, o := range r.Outputs {
-					measures = append(measures, o.Name+" "+o.Measure)
+					measures = append(measures, o.Output+" "+o.Measure)
 				}
 				if got := strings.Join(measures, ", "); got != c.measures {
 					t.Errorf("measures %s, expected %s", got, c.measures)
 				}
 				for _, o := range slices.Concat(r.Outputs, got.Outputs) {
-					want := share[o.Name]
+					want := share[o.Output]
 					if o.Measure == "top1" {
 						want = *got.Top1
 					}
 					if o.Value != want {
-						t.Errorf("%s of %s is said to be %v, it is %v", o.Measure, o.Name, o.Value, want)
+						t.Errorf("%s of %s is said to be %v, it is %v", o.Measure, o.Output, o.Value, want)
 					}
 				}
 			}

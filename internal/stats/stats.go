@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // number is what measurements are.
@@ -66,4 +67,17 @@ func MedianInterval[T number](x []T) (lo, hi float64) {
 	n := len(all)
 	spread := 1.96 * math.Sqrt(float64(n)) / 2
 	return all[max(0, int(math.Floor(float64(n)/2-spread)))], all[min(n-1, int(math.Ceil(float64(n)/2+spread)))]
+}
+
+// Wilson returns the 95% confidence interval of a share, 0..1, of n: Wilson's score
+// interval (E. B. Wilson, JASA 22, 1927), which stays within 0..1 and is right for few and
+// for shares near its ends. It is 0, 1 of nothing.
+func Wilson(share float64, n int) (lo, hi float64) {
+	if n == 0 {
+		return 0, 1
+	}
+	z, size := distuv.UnitNormal.Quantile(0.975), float64(n)
+	centre := share + z*z/(2*size)
+	spread := z * math.Sqrt(share*(1-share)/size+z*z/(4*size*size))
+	return max(0, (centre-spread)/(1+z*z/size)), min(1, (centre+spread)/(1+z*z/size))
 }

@@ -64,3 +64,20 @@ func TestMedianInterval(t *testing.T) {
 		t.Errorf("%.3f", share)
 	}
 }
+
+// TestWilson: the intervals of R. G. Newcombe, Statistics in Medicine 17 (1998), table I,
+// method 3, which gives four digits.
+func TestWilson(t *testing.T) {
+	for _, c := range []struct {
+		of, n  int
+		lo, hi float64
+	}{{81, 263, 0.2553, 0.3662}, {15, 148, 0.0624, 0.1605}, {0, 20, 0, 0.1611}, {1, 29, 0.0061, 0.1718}} {
+		lo, hi := Wilson(float64(c.of)/float64(c.n), c.n)
+		if math.Abs(lo-c.lo) > 5e-5 || math.Abs(hi-c.hi) > 5e-5 {
+			t.Errorf("%d of %d: %.5f to %.5f, expected %v to %v", c.of, c.n, lo, hi, c.lo, c.hi)
+		}
+	}
+	if lo, hi := Wilson(math.NaN(), 0); lo != 0 || hi != 1 {
+		t.Errorf("of nothing: %v to %v", lo, hi)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // classify runs a network whose input is raw RGB pixels on photographs, with
@@ -88,7 +89,7 @@ func TestPhotosAgainstPillow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		top, err := bundle.Top(result.Outputs, nil, 1)
+		top, err := task.Top(result.Outputs, nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

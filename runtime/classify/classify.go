@@ -21,6 +21,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // Classifier is what inputs are run through.
@@ -82,6 +83,7 @@ func (c *Classifier) Close() error { return c.close() }
 // Options say how inputs are fed and ranked.
 type Options struct {
 	Feeder *feed.Feeder // of the Classifier's inputs
+	Task   task.Task    // what the outputs are
 	Labels []string     // of the classes
 	Top    int          // classes that are told, best first
 	// Scores is the output whose classes are told, that labels are of; "" for whatever
@@ -92,17 +94,17 @@ type Options struct {
 
 // Result is what one input gives.
 type Result struct {
-	Input        string         `json:"input"`
-	Top          []bundle.Class `json:"top"`
-	PayloadBytes int            `json:"payload_bytes"`
-	MobileMS     float64        `json:"mobile_ms"`
-	LinkMS       float64        `json:"link_ms"`
-	CloudMS      float64        `json:"cloud_ms"`
-	TotalMS      float64        `json:"total_ms"`
-	Where        string         `json:"where"`           // bundle.WhereSplit, WhereMobile or WhereCloud
-	Model        string         `json:"model,omitempty"` // by which bundle, where there was a choice
-	Retries      int            `json:"retries,omitempty"`
-	Fallback     string         `json:"fallback,omitempty"` // why the device finished it itself
+	Input        string       `json:"input"`
+	Top          []task.Class `json:"top"`
+	PayloadBytes int          `json:"payload_bytes"`
+	MobileMS     float64      `json:"mobile_ms"`
+	LinkMS       float64      `json:"link_ms"`
+	CloudMS      float64      `json:"cloud_ms"`
+	TotalMS      float64      `json:"total_ms"`
+	Where        string       `json:"where"`           // bundle.WhereSplit, WhereMobile or WhereCloud
+	Model        string       `json:"model,omitempty"` // by which bundle, where there was a choice
+	Retries      int          `json:"retries,omitempty"`
+	Fallback     string       `json:"fallback,omitempty"` // why the device finished it itself
 
 	Outputs ort.Results `json:"-"` // in the model's order
 	Damage  error       `json:"-"` // why there is no result: it is about this input alone
@@ -143,12 +145,12 @@ func (c *Classifier) one(ctx context.Context, input string, o Options) (*Result,
 		}
 		return nil, err
 	}
-	best := []bundle.Class{}
-	if rows, err := bundle.Top(o.ranked(out.Outputs), o.Labels, o.Top); err == nil { // else no classifier: nothing to rank
-		if len(rows) > 1 {
-			return nil, inputFault{fmt.Errorf("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(rows))}
+	best := []task.Class{}
+	if seen, err := o.Task.See(o.ranked(out.Outputs), o.Labels, o.Top); err == nil { // else it is of another task: nothing to see
+		if len(seen) > 1 {
+			return nil, inputFault{fmt.Errorf("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(seen))}
 		}
-		best = rows[0]
+		best = seen[0].Top
 	}
 	r := &Result{
 		Input: input, Top: best, Outputs: out.Outputs, PayloadBytes: out.PayloadBytes, Where: out.Where,

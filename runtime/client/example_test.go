@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/serve"
 )
 
@@ -36,7 +36,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err) // with Fallback: a server that refuses, or a model that fails
 	}
-	top, err := bundle.Top(result.Outputs, c.Meta().Labels, 1)
+	top, err := task.Top(result.Outputs, c.Meta().Labels, 1)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,21 +1,21 @@
-// Package eval measures what models make of a data set: top-1 and top-5, the
-// bytes that cross for each image, and the agreement of two models.
+// Package eval runs a data set through models: a task's judge gets what they say, and the
+// bytes that cross are counted for each image.
 //
-//	r, err := eval.Run(ctx, eval.Session(session), feeder, set, eval.Options{})
-//	r.Top1, eval.Summarise(r.Bytes)
+//	judge := task.Of(task.Classify).Judge(set, task.Outputs{})
+//	r, err := eval.Run(ctx, eval.Session(session), feeder, set, judge, eval.Options{})
+//	judge.Values(), eval.Summarise(r.Bytes)
 package eval
 
 import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
-	"slices"
 
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -29,10 +29,6 @@ type Options struct {
 	// then it is filled up with copies, which are not counted.
 	Batch int
 	Fixed bool
-	// Scores names the outputs to judge by: first the one that labels are of. "" stands
-	// for whatever looks like scores, as do none: of all outputs but those of Except.
-	Scores []string
-	Except []string
 	// Extra is merged into each batch's feed: weights that are inputs.
 	Extra ort.Feed
 	// Step is called after each run with the number of images in it.
@@ -51,29 +47,11 @@ func BatchOf(input model.Port, n int) Options {
 	return Options{Batch: n}
 }
 
-// Result is what a model made of a set.
+// Result is what was run.
 type Result struct {
-	N int // images judged
-	// Top1 and Top5 are the shares of images, 0..1, whose label is the best class
-	// and among the five best; NaN for a set without labels.
-	Top1, Top5 float64
-	Classes    []int // the best class of each item of the set, NoClass of what was left out
-	Bytes      []int // what crossed for each image that was judged, nil where nothing does
-	Width      int   // the number of classes, 0 where the outputs do not tell
-	Others     []Output
-}
-
-// Output is what another output of class scores says than the one that labels are of.
-type Output struct {
-	Name    string
-	Classes []int // as of the first
-	Width   int
-}
-
-// Outputs returns what each output that was judged says, in the order of
-// Options.Scores.
-func (r *Result) Outputs() []Output {
-	return append([]Output{{Classes: r.Classes, Width: r.Width}}, r.Others...)
+	N     int   // images
+	Items []int // of the set: those that were not left out
+	Bytes []int // what crossed for each of them, nil where nothing does
 }
 
 // UnusableError says that the data, or the model's outputs, cannot be used.
@@ -85,21 +63,17 @@ func (e *UnusableError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *UnusableError) Unwrap() error { return e.Err }
 
-// NoClass stands for the class of an item that was left out.
-const NoClass = -1
-
-// Run runs every item of the set through the model, in order. Items are read
-// and prepared while the batch before is computed. A set of which no item can be used,
-// outputs that are no class scores and a number of classes other than the set's
-// (*data.ClassCountError) give an *UnusableError.
-func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options) (*Result, error) {
+// Run runs every item of the set through the model, in order, and hands what it says to
+// the judge. Items are read and prepared while the batch before is computed. A set of
+// which no item can be used, and outputs that the judge cannot use, give an
+// *UnusableError.
+func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, judge task.Judge, o Options) (*Result, error) {
 	if o.Batch == 0 {
 		o.Batch = DefaultBatch
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &Result{Classes: slices.Repeat([]int{NoClass}, set.Len())}
-	first, fifth := 0, 0
+	r := &Result{}
 	var damage error // of the first item that was left out
 	for b := range prefetch(ctx, f, set, o) {
 		if b.err != nil {
@@ -111,19 +85,8 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options)
 			}
 			o.OnSkip(set.Name(s.item), s.err)
 		}
-		verdicts, err := r.add(ctx, m, f.Input(), set, b, o)
-		if err != nil {
+		if err := r.add(ctx, m, f.Input(), b, judge, o); err != nil {
 			return nil, fmt.Errorf("%s to %s: %w", set.Name(b.items[0]), set.Name(b.items[len(b.items)-1]), err)
-		}
-		r.N += len(verdicts)
-		for k, v := range verdicts {
-			r.Classes[b.items[k]] = v.class
-			if v.before < 1 {
-				first++
-			}
-			if v.before < top5 {
-				fifth++
-			}
 		}
 		if o.Step != nil {
 			o.Step(len(b.items) + len(b.skipped))
@@ -135,86 +98,32 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, o Options)
 	if r.N == 0 {
 		return nil, &UnusableError{fmt.Errorf("none of the %d items can be used: %w", set.Len(), damage)}
 	}
-	r.Top1, r.Top5 = float64(first)/float64(r.N), float64(fifth)/float64(r.N)
-	if !set.Labelled() {
-		r.Top1, r.Top5 = math.NaN(), math.NaN()
-	}
 	return r, nil
 }
 
-// add runs a batch and returns what the model makes of each image.
-func (r *Result) add(ctx context.Context, m Model, input string, set *data.Set, b batch, o Options) ([]verdict, error) {
+// add runs a batch and hands its outputs to the judge.
+func (r *Result) add(ctx context.Context, m Model, input string, b batch, judge task.Judge, o Options) error {
 	if b.x == nil {
-		return nil, nil
+		return nil
 	}
 	feed := ort.Feed{input: b.x}
 	maps.Copy(feed, o.Extra)
 	outputs, bytes, err := m(ctx, feed)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n := len(b.items)
 	if bytes != nil && len(bytes) < n {
-		return nil, fmt.Errorf("%s: %d sizes for a batch of %d images", payloadBytes, len(bytes), n)
+		return fmt.Errorf("%s: %d sizes for a batch of %d images", payloadBytes, len(bytes), n)
 	}
 	if bytes != nil {
 		r.Bytes = append(r.Bytes, bytes[:n]...)
 	}
-	first := ""
-	if len(o.Scores) > 0 {
-		first = o.Scores[0]
+	if err := judge.Add(outputs, b.items); err != nil {
+		return &UnusableError{err}
 	}
-	labels := make([]int, n)
-	for k, i := range b.items {
-		labels[k] = set.Label(i)
-	}
-	judged, err := o.pick(outputs, first)
-	if err != nil {
-		return nil, err
-	}
-	verdicts, width, err := judge(judged, labels, set.Classes())
-	if err != nil {
-		return nil, &UnusableError{err}
-	}
-	if r.Width = width; width > 0 {
-		if err := set.CheckClasses(width); err != nil {
-			return nil, &UnusableError{err}
-		}
-	}
-	return verdicts, r.addOthers(outputs, b.items, set.Len(), o)
-}
-
-// addOthers notes what the other outputs of Options.Scores say of some items of a set.
-func (r *Result) addOthers(outputs ort.Results, items []int, size int, o Options) error {
-	for i := 1; i < len(o.Scores); i++ {
-		judged, err := o.pick(outputs, o.Scores[i])
-		if err != nil {
-			return err
-		}
-		verdicts, width, err := judge(judged, slices.Repeat([]int{-1}, len(items)), nil)
-		if err != nil {
-			return &UnusableError{err}
-		}
-		if len(r.Others) < i {
-			r.Others = append(r.Others, Output{Name: o.Scores[i], Classes: slices.Repeat([]int{NoClass}, size), Width: width})
-		}
-		for k, v := range verdicts {
-			r.Others[i-1].Classes[items[k]] = v.class
-		}
-	}
+	r.N, r.Items = r.N+n, append(r.Items, b.items...)
 	return nil
-}
-
-// pick returns the output of a name, or for "" all that may be scores.
-func (o *Options) pick(outputs ort.Results, name string) (ort.Results, error) {
-	if name == "" {
-		return slices.DeleteFunc(slices.Clone(outputs), func(r ort.Result) bool { return slices.Contains(o.Except, r.Name) }), nil
-	}
-	scores, ok := outputs.Find(name)
-	if !ok {
-		return nil, &UnusableError{fmt.Errorf("there is no output %q to judge by", name)}
-	}
-	return ort.Results{{Name: name, Value: scores}}, nil
 }
 
 // batch is some consecutive items, prepared.

@@ -19,22 +19,3 @@ func Summarise(bytes []int) *Summary {
 	}
 	return &Summary{Mean: float64(sum) / float64(len(bytes)), P95: stats.NearestRank(0.95, bytes)}
 }
-
-// Agreement returns the share of images that two results give the same class,
-// 0..1, of those that both judged. Both must be of the same set.
-func Agreement(a, b []int) float64 {
-	if len(a) != len(b) {
-		panic("BUG: results of different sets compared")
-	}
-	same, both := 0, 0
-	for i := range a {
-		if a[i] == NoClass || b[i] == NoClass {
-			continue
-		}
-		both++
-		if a[i] == b[i] {
-			same++
-		}
-	}
-	return float64(same) / float64(both)
-}

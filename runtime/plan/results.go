@@ -28,9 +28,10 @@ type Results struct {
 	Candidates   []Candidate    `json:"candidates"`
 }
 
-// Accuracy holds rates from 0 to 1, nil where there is none.
+// Accuracy holds rates from 0 to 1, the first measure of the task among them; nil where
+// there is none.
 type Accuracy struct {
-	Top1      *float64 `json:"top1"`
+	Primary   *float64 `json:"top1"`
 	Agreement *float64 `json:"agreement"` // with the model without a bottleneck
 }
 
@@ -44,8 +45,8 @@ type Candidate struct {
 	Seed   uint64 `json:"seed"`
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
-	// Top1 and Agreement are rates from 0 to 1, nil where there is none.
-	Top1      *float64 `json:"top1"`
+	// Primary, the task's first measure, and Agreement are rates from 0 to 1, nil where there is none.
+	Primary   *float64 `json:"top1"`
 	Agreement *float64 `json:"agreement"`
 	// Loss is the accuracy lost against the baseline, in percentage points;
 	// below 0 where accuracy was gained.
@@ -96,7 +97,7 @@ func (r *Results) Validate() error {
 	if r.Kind != KindSearch {
 		bad.add("kind %q: expected %q", r.Kind, KindSearch)
 	}
-	bad.rates("baseline", r.Baseline.Top1, r.Baseline.Agreement)
+	bad.rates("baseline", r.Baseline.Primary, r.Baseline.Agreement)
 	for i, c := range r.Candidates {
 		at := fmt.Sprintf("candidates[%d] (%s)", i, c)
 		if c.Cut == "" {
@@ -116,14 +117,14 @@ func (r *Results) Validate() error {
 			if want := r.loss(c); want != nil && math.Abs(c.Loss-*want) > 0.01 {
 				bad.add("%s.loss is %v: the baseline and its accuracy make it %.2f percentage points", at, c.Loss, *want)
 			}
-			if c.Top1 == nil && c.Agreement == nil {
+			if c.Primary == nil && c.Agreement == nil {
 				bad.add("%s: neither top1 nor agreement", at)
 			}
 		case StatusScreened, StatusSkipped, StatusFailed:
 		default:
 			bad.add("%s.status is %q: expected %s, %s, %s or %s", at, c.Status, StatusTrained, StatusScreened, StatusSkipped, StatusFailed)
 		}
-		bad.rates(at, c.Top1, c.Agreement)
+		bad.rates(at, c.Primary, c.Agreement)
 		bad.number(at+".payload_bytes", c.PayloadBytes)
 		bad.number(at+".seconds", c.Seconds)
 	}
@@ -133,7 +134,7 @@ func (r *Results) Validate() error {
 // loss returns what a candidate loses of the baseline in percentage points, nil where
 // one of the two is not known.
 func (r *Results) loss(c Candidate) *float64 {
-	base, found := r.Baseline.Top1, c.Top1
+	base, found := r.Baseline.Primary, c.Primary
 	if base == nil {
 		base, found = r.Baseline.Agreement, c.Agreement
 	}

@@ -15,11 +15,11 @@ import (
 // loses too much, rb2 in one, and a candidate that was not trained.
 func found() *Results {
 	return &Results{
-		Format: FileFormat, Kind: KindSearch, Model: "net.onnx", SourceSHA256: "01", Baseline: Accuracy{Top1: new(0.9)},
+		Format: FileFormat, Kind: KindSearch, Model: "net.onnx", SourceSHA256: "01", Baseline: Accuracy{Primary: new(0.9)},
 		Candidates: []Candidate{
-			{Cut: "rb1", C: 1, S: 2, Status: StatusTrained, Top1: new(0.8), Loss: 10, PayloadBytes: 500},
-			{Cut: "rb1", C: 2, S: 2, Status: StatusTrained, Top1: new(0.89), Loss: 1, PayloadBytes: 1250},
-			{Cut: "rb1", C: 4, S: 2, Status: StatusTrained, Top1: new(0.9), Loss: 0, PayloadBytes: 2500},
+			{Cut: "rb1", C: 1, S: 2, Status: StatusTrained, Primary: new(0.8), Loss: 10, PayloadBytes: 500},
+			{Cut: "rb1", C: 2, S: 2, Status: StatusTrained, Primary: new(0.89), Loss: 1, PayloadBytes: 1250},
+			{Cut: "rb1", C: 4, S: 2, Status: StatusTrained, Primary: new(0.9), Loss: 0, PayloadBytes: 2500},
 			{Cut: "rb2", C: 2, S: 2, Status: StatusTrained, Agreement: new(0.85), Loss: 5, PayloadBytes: 250},
 			{Cut: "rb3", C: 2, S: 2, Status: StatusSkipped, Reason: "a smaller one of the same place is good"},
 		},
@@ -94,7 +94,7 @@ func TestSelectRefuses(t *testing.T) {
 		"negative power":                   {func(r *Request) { r.Mobile.Power.ComputeMW = -2 }, []string{"power.compute_mw is -2"}},
 		"NaN of an energy":                 {func(r *Request) { r.Mobile.Cuts[0].EnergyMJ = new(math.NaN()) }, []string{"energy_mj is NaN"}},
 		"entry twice":                      {func(r *Request) { r.Mobile.Cuts = append(r.Mobile.Cuts, r.Mobile.Cuts[0]) }, []string{"cuts[4]", "two of these"}},
-		"rate above 1":                     {func(r *Request) { r.Results.Candidates[1].Top1 = new(89.0) }, []string{"candidates[1] (rb1 c=2 s=2).top1 is 89"}},
+		"rate above 1":                     {func(r *Request) { r.Results.Candidates[1].Primary = new(89.0) }, []string{"candidates[1] (rb1 c=2 s=2).top1 is 89"}},
 		"a loss that is another":           {func(r *Request) { r.Results.Candidates[1].Loss -= 1 }, []string{"candidates[1] (rb1 c=2 s=2).loss is", "make it"}},
 		"NaN of a loss":                    {func(r *Request) { r.Results.Candidates[1].Loss = math.NaN() }, []string{"loss is NaN"}},
 		"unknown status":                   {func(r *Request) { r.Results.Candidates[1].Status = "good" }, []string{`status is "good"`, "trained"}},

@@ -35,7 +35,7 @@ func (b *builder) trainedCandidates() ([]trained, string) {
 		name string
 		of   func(*plan.Candidate) *float64
 	}{
-		{"top-1", func(c *plan.Candidate) *float64 { return c.Top1 }},
+		{"top-1", func(c *plan.Candidate) *float64 { return c.Primary }},
 		{"agreement with the model", func(c *plan.Candidate) *float64 { return c.Agreement }},
 	} {
 		var all []trained
@@ -95,11 +95,11 @@ func (b *builder) candidates(s *Section) {
 		case !c.front:
 			others.Points = append(others.Points, at)
 		}
-		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), maybe(c.Top1, percent), maybe(c.Agreement, percent),
+		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), maybe(c.Primary, percent), maybe(c.Agreement, percent),
 			points(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))})
 	}
 	series := []chart.Series{others, front, best}
-	if top1 := b.Results.Value.Baseline.Top1; top1 != nil && kind == "top-1" {
+	if top1 := b.Results.Value.Baseline.Primary; top1 != nil && kind == "top-1" {
 		series = append(series, chart.Series{Name: "no bottleneck", Dashed: true, Points: []chart.Point{
 			{X: all[0].PayloadBytes, Y: 100 * *top1}, {X: all[len(all)-1].PayloadBytes, Y: 100 * *top1}}})
 	}
@@ -113,11 +113,11 @@ func (b *builder) candidates(s *Section) {
 func (b *builder) reference() (float64, Ref, bool) {
 	for i, e := range b.Evals {
 		if e.Value.whole() {
-			return *e.Value.Top1, Ref{b.evals + i, "top1"}, true
+			return *e.Value.Primary, Ref{b.evals + i, "top1"}, true
 		}
 	}
-	if b.Results != nil && b.Results.Value.Baseline.Top1 != nil {
-		return *b.Results.Value.Baseline.Top1, Ref{b.results, "baseline.top1"}, true
+	if b.Results != nil && b.Results.Value.Baseline.Primary != nil {
+		return *b.Results.Value.Baseline.Primary, Ref{b.results, "baseline.top1"}, true
 	}
 	return 0, Ref{}, false
 }

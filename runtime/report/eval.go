@@ -13,13 +13,13 @@ import (
 type Eval struct {
 	Name         string   `json:"-"` // in legends
 	N            int      `json:"n"` // images
-	Top1         *float64 `json:"top1"`
+	Primary      *float64 `json:"top1"`
 	PayloadBytes *struct {
 		Mean float64 `json:"mean"`
 	} `json:"payload_bytes"` // null where nothing crosses
 	Sweep []struct {
 		Quality      int      `json:"quality"`
-		Top1         *float64 `json:"top1"`
+		Primary      *float64 `json:"top1"`
 		PayloadBytes float64  `json:"payload_bytes"`
 	} `json:"sweep"`
 }
@@ -46,12 +46,12 @@ func ParseEval(file, name string, data []byte) (*Eval, error) {
 		bad = append(bad, fmt.Errorf("%s: n is %d: expected what bnc eval --json prints", file, e.N))
 	}
 	if e.whole() {
-		check("", e.Top1, 1)
+		check("", e.Primary, 1)
 	} else {
-		check("", e.Top1, e.PayloadBytes.Mean)
+		check("", e.Primary, e.PayloadBytes.Mean)
 	}
 	for i, p := range e.Sweep {
-		check(fmt.Sprintf("sweep[%d].", i), p.Top1, p.PayloadBytes)
+		check(fmt.Sprintf("sweep[%d].", i), p.Primary, p.PayloadBytes)
 	}
 	return e, errors.Join(bad...)
 }
@@ -71,9 +71,9 @@ type measurement struct {
 func (e *Eval) measurements() []measurement {
 	var all []measurement
 	for i, p := range e.Sweep {
-		all = append(all, measurement{p.Quality, *p.Top1, p.PayloadBytes, fmt.Sprintf("sweep[%d]", i)})
+		all = append(all, measurement{p.Quality, *p.Primary, p.PayloadBytes, fmt.Sprintf("sweep[%d]", i)})
 	}
-	own := measurement{0, *e.Top1, e.PayloadBytes.Mean, "top1, payload_bytes.mean"}
+	own := measurement{0, *e.Primary, e.PayloadBytes.Mean, "top1, payload_bytes.mean"}
 	if !slices.ContainsFunc(all, func(m measurement) bool { return m.top1 == own.top1 && m.bytes == own.bytes }) {
 		all = append(all, own)
 	}

@@ -119,12 +119,12 @@ func TestCandidates(t *testing.T) {
 		i := row.index(t, 3, "candidates")
 		c := candidates[i]
 		seen[i] = true
-		for column, want := range map[string]float64{"payload, bytes": c.PayloadBytes, "top-1, %": 100 * *c.Top1, "loss, points": c.Loss,
+		for column, want := range map[string]float64{"payload, bytes": c.PayloadBytes, "top-1, %": 100 * *c.Primary, "loss, points": c.Loss,
 			"c": float64(c.C), "s": float64(c.S), "seed": float64(c.Seed), "training, s": c.Seconds} {
 			row.is(t, column, want)
 		}
 		front := !slices.ContainsFunc(candidates, func(o plan.Candidate) bool {
-			return o.Status == plan.StatusTrained && o.PayloadBytes <= c.PayloadBytes && *o.Top1 >= *c.Top1 && (o.PayloadBytes < c.PayloadBytes || *o.Top1 > *c.Top1)
+			return o.Status == plan.StatusTrained && o.PayloadBytes <= c.PayloadBytes && *o.Primary >= *c.Primary && (o.PayloadBytes < c.PayloadBytes || *o.Primary > *c.Primary)
 		})
 		if c.Status != plan.StatusTrained || (row.text["on the front"] == "yes") != front {
 			t.Errorf("candidate %d (%s, %s): on the front %q, expected %v", i, c, c.Status, row.text["on the front"], front)
@@ -178,8 +178,8 @@ func TestBitsAndSizes(t *testing.T) {
 		point := in.Evals[i/3].Value.Sweep[row.index(t, 5+i/3, "sweep")]
 		row.is(t, "quality", float64(point.Quality))
 		row.is(t, "bits an image", 8*point.PayloadBytes)
-		row.is(t, "top-1, %", 100**point.Top1)
-		row.is(t, "loss, points", 100*(0.9307-*point.Top1))
+		row.is(t, "top-1, %", 100**point.Primary)
+		row.is(t, "loss, points", 100*(0.9307-*point.Primary))
 	}
 	want := map[string]float64{"rb1": 80000, "rb2": 40000, "rb3": 80000. / 3, "rb4": 20000} // two of the model, two of plain splits
 	for i, row := range records(t, r, "sizes") {
@@ -194,7 +194,7 @@ func TestBitsAndSizes(t *testing.T) {
 	// An evaluation of the whole model is the reference, before the results' baseline.
 	in.Evals = append(in.Evals, from("whole.json", parsed(t, "whole", map[string]any{"n": 5, "top1": 0.95})))
 	for i, row := range records(t, made(t, in), "bits") {
-		row.is(t, "loss, points", 100*(0.95-*in.Evals[i/3].Value.Sweep[i%3].Top1))
+		row.is(t, "loss, points", 100*(0.95-*in.Evals[i/3].Value.Sweep[i%3].Primary))
 	}
 }
 

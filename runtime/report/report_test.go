@@ -43,18 +43,18 @@ func profile(device string, speed, power float64) *plan.Profile {
 // results has for every cut two candidates that were trained, one that was screened
 // and one that was skipped.
 func results() *plan.Results {
-	r := &plan.Results{Format: plan.FileFormat, Kind: plan.KindSearch, Model: "net", SourceSHA256: source, Baseline: plan.Accuracy{Top1: ptr(0.9307)},
+	r := &plan.Results{Format: plan.FileFormat, Kind: plan.KindSearch, Model: "net", SourceSHA256: source, Baseline: plan.Accuracy{Primary: ptr(0.9307)},
 		Settings: map[string]any{"epochs": 3.0, hostile: "x"}}
 	for k := 1; k <= 4; k++ {
 		for i, loss := range []float64{2.7, 0.31 + 0.2*float64(k), 0, 0} {
 			c := plan.Candidate{Index: len(r.Candidates), Cut: fmt.Sprintf("rb%d", k), Tensor: fmt.Sprintf("t%d", k), C: i + 1, S: 2, Seed: uint64(100 + i)}
 			switch i {
 			case 2:
-				c.Status, c.Top1, c.PayloadBytes, c.Reason = plan.StatusScreened, ptr(0.5), 99.5, "a larger one keeps the limit"
+				c.Status, c.Primary, c.PayloadBytes, c.Reason = plan.StatusScreened, ptr(0.5), 99.5, "a larger one keeps the limit"
 			case 3:
 				c.Status, c.Reason = plan.StatusSkipped, hostile
 			default:
-				c.Status, c.Top1, c.Loss, c.Seconds, c.Bundle = plan.StatusTrained, ptr(0.9307-loss/100), loss, 12.3456+float64(k), "out/"+hostile
+				c.Status, c.Primary, c.Loss, c.Seconds, c.Bundle = plan.StatusTrained, ptr(0.9307-loss/100), loss, 12.3456+float64(k), "out/"+hostile
 				c.PayloadBytes = 41.0625*float64(i+1) + 7/float64(k)
 			}
 			r.Candidates = append(r.Candidates, c)
@@ -149,7 +149,7 @@ func TestErrors(t *testing.T) {
 		"no profile":       {func(in *report.Input) { in.Profiles = nil }, "no profile"},
 		"another model":    {func(in *report.Input) { in.Model.SHA256 = "77" }, "net.onnx"},
 		"another search":   {func(in *report.Input) { in.Results.Value.SourceSHA256 = "77" }, "the results are of"},
-		"no reference":     {func(in *report.Input) { in.Results.Value.Baseline.Top1 = nil }, "the model as it is"},
+		"no reference":     {func(in *report.Input) { in.Results.Value.Baseline.Primary = nil }, "the model as it is"},
 		"no network":       {func(in *report.Input) { in.Networks = nil }, "no network"},
 		"missing entry":    {func(in *report.Input) { in.Cloud.Value.Cuts = in.Cloud.Value.Cuts[2:] }, "rb1"},
 		"negative payload": {func(in *report.Input) { in.Results.Value.Candidates[0].PayloadBytes = -1 }, "payload_bytes"},

@@ -131,7 +131,7 @@ func (b *builder) unsplit() Cell {
 	if b.Results == nil {
 		return text("")
 	}
-	return maybe(b.Results.Value.Baseline.Top1, percent)
+	return maybe(b.Results.Value.Baseline.Primary, percent)
 }
 
 // baselines returns those of a network, gains in latency against the choice for

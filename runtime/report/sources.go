@@ -24,7 +24,7 @@ func (b *builder) skipped() Section {
 		if c.Status == plan.StatusTrained {
 			continue
 		}
-		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Status), text(c.Reason), maybe(c.Top1, percent), positive(c.PayloadBytes, byteCount),
+		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Status), text(c.Reason), maybe(c.Primary, percent), positive(c.PayloadBytes, byteCount),
 			refs(b.candidate(c))})
 	}
 	if len(t.Rows) > 0 {

@@ -47,7 +47,7 @@ func (t *trainer) did(what string, c plan.Candidate) error {
 
 func (t *trainer) outcome(c plan.Candidate, lost float64) Outcome {
 	top1 := base - lost/100
-	return Outcome{Top1: &top1, PayloadBytes: 10 + 100*float64(c.C)/float64(c.S*c.S)}
+	return Outcome{Primary: &top1, PayloadBytes: 10 + 100*float64(c.C)/float64(c.S*c.S)}
 }
 
 func depth(c plan.Candidate) (d int) {
@@ -111,7 +111,7 @@ func testPlan(exhaustive bool) *Plan {
 	top1 := base
 	return &Plan{
 		Format: PlanFormat, Kind: KindPlan, Model: "net.onnx", Settings: json.RawMessage(`{"epochs": 3}`), SourceSHA256: "ab", DataSHA256: "cd", MaxLoss: 2, Margin: 8,
-		Exhaustive: exhaustive, Baseline: plan.Accuracy{Top1: &top1}, Candidates: Candidates(places, sizes, 7),
+		Exhaustive: exhaustive, Baseline: plan.Accuracy{Primary: &top1}, Candidates: Candidates(places, sizes, 7),
 	}
 }
 

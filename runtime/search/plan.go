@@ -95,8 +95,8 @@ func (p *Plan) Goal() float64 { return p.baseline() - p.MaxLoss/100 - 1e-11 } //
 
 func (p *Plan) baseline() float64 {
 	switch b := p.Baseline; {
-	case b.Top1 != nil:
-		return *b.Top1
+	case b.Primary != nil:
+		return *b.Primary
 	case b.Agreement != nil:
 		return *b.Agreement
 	}

@@ -142,8 +142,8 @@ const screening = "screening"
 // judge puts an outcome into a candidate.
 func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 	c.Seconds += seconds
-	c.Top1, c.Agreement, c.PayloadBytes, c.Bundle = o.Top1, o.Agreement, o.PayloadBytes, o.Bundle
-	if a := p.accuracy(o.Top1, o.Agreement); a != nil {
+	c.Primary, c.Agreement, c.PayloadBytes, c.Bundle = o.Primary, o.Agreement, o.PayloadBytes, o.Bundle
+	if a := p.accuracy(o.Primary, o.Agreement); a != nil {
 		c.Loss = math.Round(100*(p.baseline()-*a)*1e9) / 1e9 // so that a limit of 2 is not missed by 2e-15
 	}
 	settings := map[string]any{}
@@ -154,7 +154,7 @@ func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 		settings[name] = v
 	}
 	if t.action == actScreen {
-		settings[screening] = map[string]any{"top1": c.Top1, "agreement": c.Agreement, "loss": c.Loss, "payload_bytes": c.PayloadBytes, "seconds": seconds}
+		settings[screening] = map[string]any{"top1": c.Primary, "agreement": c.Agreement, "loss": c.Loss, "payload_bytes": c.PayloadBytes, "seconds": seconds}
 	}
 	if t.warm != nil {
 		settings["warm_from"] = t.warm.String()
@@ -169,7 +169,7 @@ func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 
 // accuracy is the one that the baseline is compared with.
 func (p *Plan) accuracy(top1, agreement *float64) *float64 {
-	if p.Baseline.Top1 != nil {
+	if p.Baseline.Primary != nil {
 		return top1
 	}
 	return agreement
@@ -178,7 +178,7 @@ func (p *Plan) accuracy(top1, agreement *float64) *float64 {
 // Accuracies are those that the baseline is compared with, as far as they are known.
 func (p *Plan) Accuracies(all []plan.Accuracy) (list []float64) {
 	for _, a := range all {
-		if v := cmp.Or(p.accuracy(a.Top1, a.Agreement), a.Agreement); v != nil {
+		if v := cmp.Or(p.accuracy(a.Primary, a.Agreement), a.Agreement); v != nil {
 			list = append(list, *v)
 		}
 	}

@@ -132,10 +132,10 @@ func TestNoSurvivor(t *testing.T) {
 // the difference.
 func TestLimitIsKept(t *testing.T) {
 	for base := 50; base <= 100; base++ {
-		p := &Plan{MaxLoss: 2, Baseline: plan.Accuracy{Top1: new(float64(base) / 100)}}
+		p := &Plan{MaxLoss: 2, Baseline: plan.Accuracy{Primary: new(float64(base) / 100)}}
 		top1 := float64(base-2) / 100
 		var c plan.Candidate
-		p.judge(&c, Outcome{Top1: &top1}, task{}, 0)
+		p.judge(&c, Outcome{Primary: &top1}, task{}, 0)
 		if c.Loss > p.MaxLoss || top1 < p.Goal() {
 			t.Errorf("%d%%: loses %v, reached %v of %v", base, c.Loss, top1, p.Goal())
 		}

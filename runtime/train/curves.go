@@ -20,15 +20,18 @@ type curveSeries struct {
 	judged bool // known of the start too
 }
 
-var curves = []curve{
-	{"Loss", "mean of the epoch", []curveSeries{{name: "training", of: func(e Epoch) *float64 { return &e.Loss }}}},
-	{"Accuracy", "images, %", []curveSeries{
-		{name: "training, top-1", of: func(e Epoch) *float64 { return inPercent(&e.TrainTop1) }},
-		{name: "top-1", of: func(e Epoch) *float64 { return inPercent(e.Top1) }, judged: true},
-		{name: "agreement with the teacher", of: func(e Epoch) *float64 { return inPercent(e.Agreement) }, judged: true},
-	}},
-	{"Payload", "bytes an image", []curveSeries{{name: "mean payload", of: func(e Epoch) *float64 { return e.PayloadBytes }, judged: true}}},
-	{"Learning rate", "at the end of the epoch", []curveSeries{{name: "learning rate", of: func(e Epoch) *float64 { return &e.Rate }}}},
+// curvesOf are the charts of a training that a measure judges.
+func curvesOf(primary string) []curve {
+	return []curve{
+		{"Loss", "mean of the epoch", []curveSeries{{name: "training", of: func(e Epoch) *float64 { return &e.Loss }}}},
+		{"Accuracy", "images, %", []curveSeries{
+			{name: "training, " + primary, of: func(e Epoch) *float64 { return inPercent(&e.TrainPrimary) }},
+			{name: primary, of: func(e Epoch) *float64 { return inPercent(e.Primary) }, judged: true},
+			{name: "agreement with the teacher", of: func(e Epoch) *float64 { return inPercent(e.Agreement) }, judged: true},
+		}},
+		{"Payload", "bytes an image", []curveSeries{{name: "mean payload", of: func(e Epoch) *float64 { return e.PayloadBytes }, judged: true}}},
+		{"Learning rate", "at the end of the epoch", []curveSeries{{name: "learning rate", of: func(e Epoch) *float64 { return &e.Rate }}}},
+	}
 }
 
 func inPercent(v *float64) *float64 {
@@ -40,16 +43,16 @@ func inPercent(v *float64) *float64 {
 }
 
 // WriteCurves writes the page of a training: a chart of each quantity over the epochs,
-// and the numbers. Name is what was trained.
-func WriteCurves(path, name string, h *History) error {
+// and the numbers. Name is what was trained, and primary is what judges it, in words.
+func WriteCurves(path, name, primary string, h *History) error {
 	var charts []chart.Chart
-	for _, c := range curves {
+	for _, c := range curvesOf(primary) {
 		drawn := chart.Chart{Title: c.title, X: "epoch", Y: c.y}
 		for _, s := range c.series {
 			line := chart.Series{Name: s.name}
 			epochs := h.Epochs
 			if s.judged && h.Start != nil {
-				epochs = append([]Epoch{{Top1: h.Start.Top1, Agreement: h.Start.Agreement, PayloadBytes: h.Start.PayloadBytes}}, epochs...)
+				epochs = append([]Epoch{{Primary: h.Start.Primary, Agreement: h.Start.Agreement, PayloadBytes: h.Start.PayloadBytes}}, epochs...)
 			}
 			for _, e := range epochs {
 				if v := s.of(e); v != nil {
@@ -64,14 +67,14 @@ func WriteCurves(path, name string, h *History) error {
 			charts = append(charts, drawn)
 		}
 	}
-	table := chart.Table{Title: "Epochs", Header: []string{"epoch", "loss", "training top-1", "top-1", "agreement", "payload bytes", "learning rate", "seconds"}}
+	table := chart.Table{Title: "Epochs", Header: []string{"epoch", "loss", "training " + primary, primary, "agreement", "payload bytes", "learning rate", "seconds"}}
 	for _, e := range h.Epochs {
 		payload := "-"
 		if e.PayloadBytes != nil {
 			payload = fmt.Sprintf("%.1f", *e.PayloadBytes)
 		}
 		table.Rows = append(table.Rows, []string{
-			fmt.Sprint(e.Epoch), fmt.Sprintf("%.4f", e.Loss), percent(&e.TrainTop1), percent(e.Top1), percent(e.Agreement), payload,
+			fmt.Sprint(e.Epoch), fmt.Sprintf("%.4f", e.Loss), percent(&e.TrainPrimary), percent(e.Primary), percent(e.Agreement), payload,
 			fmt.Sprintf("%.3g", e.Rate), fmt.Sprintf("%.0f", e.Seconds),
 		})
 	}

@@ -11,46 +11,32 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // Epoch is what an epoch gave.
 type Epoch struct {
-	Epoch        int      `json:"epoch"` // counted from 1
-	Loss         float64  `json:"loss"`  // mean over its steps
-	TrainTop1    float64  `json:"train_top1"`
-	Top1         *float64 `json:"top1"`          // of the validation, nil without labels
-	Agreement    *float64 `json:"agreement"`     // with the teacher, nil without one
-	PayloadBytes *float64 `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
-	Outputs      []Output `json:"outputs,omitempty"`
-	Rate         float64  `json:"lr"` // of its last step
-	Seconds      float64  `json:"seconds"`
+	Epoch        int          `json:"epoch"`         // counted from 1
+	Loss         float64      `json:"loss"`          // mean over its steps
+	TrainPrimary float64      `json:"train_top1"`    // share of the images that the output says the right thing of
+	Primary      *float64     `json:"top1"`          // the task's first measure of the validation, nil without labels
+	Agreement    *float64     `json:"agreement"`     // with the teacher, nil without one
+	PayloadBytes *float64     `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
+	Outputs      []task.Value `json:"outputs,omitempty"`
+	Rate         float64      `json:"lr"` // of its last step
+	Seconds      float64      `json:"seconds"`
 }
 
 // Validation is what the model made of the images that it is judged by.
 type Validation struct {
-	Top1         *float64 `json:"top1"`
+	Primary      *float64 `json:"top1"` // the task's first measure, nil without labels
 	Agreement    *float64 `json:"agreement"`
 	PayloadBytes *float64 `json:"payload_bytes"`
 	// Outputs tells what each output is judged by, where there are several; what comes
 	// first counts of each. Agreement is their mean.
-	Outputs []Output `json:"outputs,omitempty"`
-	Dead    bool     `json:"-"` // all images gave the same tile
-}
-
-// Output is how good an output is.
-type Output struct {
-	Name    string  `json:"name"`
-	Measure string  `json:"measure"` // top1, agreement
-	Value   float64 `json:"value"`   // 0..1
-}
-
-// MeasureText is the measure in words.
-func (o Output) MeasureText() string {
-	if o.Measure == "top1" {
-		return "top-1"
-	}
-	return o.Measure
+	Outputs []task.Value `json:"outputs,omitempty"`
+	Dead    bool         `json:"-"` // all images gave the same tile
 }
 
 // score is what the best epoch has the most of.
@@ -58,14 +44,14 @@ func (v Validation) score() *float64 {
 	if len(v.Outputs) > 0 {
 		sum, n, last := 0.0, 0, ""
 		for _, o := range v.Outputs {
-			if o.Name != last {
-				sum, n, last = sum+o.Value, n+1, o.Name
+			if o.Output != last {
+				sum, n, last = sum+o.Value, n+1, o.Output
 			}
 		}
 		return new(sum / float64(n))
 	}
-	if v.Top1 != nil {
-		return v.Top1
+	if v.Primary != nil {
+		return v.Primary
 	}
 	return v.Agreement
 }
@@ -105,7 +91,7 @@ type Options struct {
 type Status struct {
 	Epoch, Epochs int     // counted from 1
 	Step, Steps   int     // of the epoch
-	Loss, Top1    float64 // running means of the epoch
+	Loss, Primary float64 // running means of the epoch
 	ImagesPerSec  float64
 	Left          time.Duration
 }
@@ -140,7 +126,7 @@ func (h *History) Result() Validation {
 	switch {
 	case h.Kept > 0:
 		e := h.Epochs[h.Kept-1]
-		return Validation{Top1: e.Top1, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}
+		return Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}
 	case h.Start != nil:
 		return *h.Start
 	}
@@ -347,7 +333,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		return &DivergedError{r.p.Epoch + 1, r.p.Step, *r.bad, rate, r.p.Slower}
 	}
 	done := float64(max(r.p.Good, 1))
-	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
+	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainPrimary: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
 	if r.o.Validate != nil || epoch.Epoch == r.o.Epochs {
 		if err := r.measure(ctx); err != nil {
 			return err
@@ -361,7 +347,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		if err != nil {
 			return err
 		}
-		epoch.Top1, epoch.Agreement, epoch.PayloadBytes, epoch.Outputs = v.Top1, v.Agreement, v.PayloadBytes, v.Outputs
+		epoch.Primary, epoch.Agreement, epoch.PayloadBytes, epoch.Outputs = v.Primary, v.Agreement, v.PayloadBytes, v.Outputs
 		if v.Dead {
 			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without --no-calib), with --warmup, or with a smaller --lr", epoch.Epoch)
 		}
@@ -499,7 +485,7 @@ func (r *run) tell(steps int) {
 	left := (r.o.Epochs-r.p.Epoch)*steps - r.p.Step
 	r.o.Step(Status{
 		Epoch: r.p.Epoch + 1, Epochs: r.o.Epochs, Step: r.p.Step, Steps: steps,
-		Loss: r.p.LossSum / n, Top1: float64(r.p.Hits) / n / float64(r.Batch()), ImagesPerSec: speed,
+		Loss: r.p.LossSum / n, Primary: float64(r.p.Hits) / n / float64(r.Batch()), ImagesPerSec: speed,
 		Left: time.Duration(float64(left*r.Batch()) / speed * float64(time.Second)),
 	})
 }

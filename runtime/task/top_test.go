@@ -1,4 +1,4 @@
-package bundle_test
+package task_test
 
 import (
 	"fmt"
@@ -9,11 +9,12 @@ import (
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // show writes rankings as class=label:score with two digits.
-func show(rows [][]bundle.Class) string {
+func show(rows [][]task.Class) string {
 	var lines []string
 	for _, row := range rows {
 		var words []string
@@ -72,7 +73,7 @@ func TestTop(t *testing.T) {
 			for i, v := range test.outputs {
 				outputs = append(outputs, ort.Result{Name: fmt.Sprint("out", i), Value: v})
 			}
-			rows, err := bundle.Top(outputs, names, test.k)
+			rows, err := task.Top(outputs, names, test.k)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,11 +86,11 @@ func TestTop(t *testing.T) {
 		"image": {{Name: "picture", Value: f32([]int64{1, 1, 2, 2}, 0, 0, 0, 0)}},
 		"NaN":   {{Name: "logits", Value: f32([]int64{1, 2}, 0, float32(math.NaN()))}},
 	} {
-		if rows, err := bundle.Top(outputs, nil, 1); err == nil || !strings.Contains(err.Error(), outputs[0].Name) {
+		if rows, err := task.Top(outputs, nil, 1); err == nil || !strings.Contains(err.Error(), outputs[0].Name) {
 			t.Errorf("%s: %v, %v", name, rows, err)
 		}
 	}
-	if _, err := bundle.Top(nil, nil, 0); err == nil {
+	if _, err := task.Top(nil, nil, 0); err == nil {
 		t.Error("the best 0 classes were given")
 	}
 }
@@ -106,7 +107,7 @@ func TestTopOfModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := bundle.Top(result.Outputs, nil, 2)
+		rows, err := task.Top(result.Outputs, nil, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

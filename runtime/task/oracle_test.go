@@ -1,4 +1,4 @@
-package eval_test
+package task_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -113,6 +114,13 @@ func openModel(t *testing.T, path string) (*ort.Session, *feed.Feeder) {
 	return s, f
 }
 
+// evaluated runs a set through a model.
+func evaluated(ctx context.Context, m eval.Model, f *feed.Feeder, set *data.Set, o eval.Options) (*eval.Result, task.Judge, error) {
+	judge := task.Of(task.Classify).Judge(set, task.Outputs{})
+	r, err := eval.Run(ctx, m, f, set, judge, o)
+	return r, judge, err
+}
+
 // TestRatesAgainstNumpy compares classes, top-1 and top-5 with what numpy finds
 // in ONNX Runtime's outputs: for scores of several types and shapes, 8-bit ones
 // with many ties, and batches that do not divide the set.
@@ -125,7 +133,7 @@ func TestRatesAgainstNumpy(t *testing.T) {
 			seen := 0
 			o := eval.BatchOf(session.Inputs()[0], batch)
 			o.Step = func(n int) { seen += n }
-			r, err := eval.Run(t.Context(), eval.Session(session), feeder, set, o)
+			r, judge, err := evaluated(t.Context(), eval.Session(session), feeder, set, o)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -133,9 +141,9 @@ func TestRatesAgainstNumpy(t *testing.T) {
 				t.Errorf("%s: %d images, %d in steps, bytes %v", name, r.N, seen, r.Bytes)
 			}
 			// Rates are quotients of the same integers: equal.
-			if !slices.Equal(r.Classes, w.Classes) || r.Top1 != *w.Top1 || w.Top5 != nil && r.Top5 != *w.Top5 {
-				t.Errorf("%s, batch %d: top-1 %v, top-5 %v, expected %v, %v\nclasses  %v\nexpected %v",
-					name, batch, r.Top1, r.Top5, *w.Top1, w.Top5, r.Classes, w.Classes)
+			got, classes := judge.Values(), task.Classes(judge)
+			if !slices.Equal(classes, w.Classes) || got[0].Value != *w.Top1 || w.Top5 != nil && got[1].Value != *w.Top5 {
+				t.Errorf("%s, batch %d: %+v, expected %v, %v\nclasses  %v\nexpected %v", name, batch, got, *w.Top1, w.Top5, classes, w.Classes)
 			}
 		}
 	}
@@ -144,19 +152,19 @@ func TestRatesAgainstNumpy(t *testing.T) {
 	}
 }
 
-// TestUnlabelled gives NaN instead of rates.
+// TestUnlabelled gives no rates.
 func TestUnlabelled(t *testing.T) {
 	dir, _ := made(t)
 	if err := os.Remove(filepath.Join(dir, "data", "t10k-labels-idx1-ubyte")); err != nil {
 		t.Fatal(err)
 	}
 	session, feeder := openModel(t, filepath.Join(dir, "scores.onnx"))
-	r, err := eval.Run(t.Context(), eval.Session(session), feeder, openSet(t, filepath.Join(dir, "data")), eval.Options{})
+	r, judge, err := evaluated(t.Context(), eval.Session(session), feeder, openSet(t, filepath.Join(dir, "data")), eval.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !math.IsNaN(r.Top1) || !math.IsNaN(r.Top5) || len(r.Classes) != 61 {
-		t.Errorf("top-1 %v, top-5 %v, %d classes", r.Top1, r.Top5, len(r.Classes))
+	if got := judge.Values(); got != nil || r.N != 61 {
+		t.Errorf("%+v of %d images", got, r.N)
 	}
 }
 
@@ -173,7 +181,7 @@ func TestRefusals(t *testing.T) {
 	}
 	wide, err := data.Open(filepath.Join(dir, "data"), data.Val)
 	if err == nil {
-		_, err = eval.Run(t.Context(), eval.Session(session), feeder, wide, eval.Options{})
+		_, _, err = evaluated(t.Context(), eval.Session(session), feeder, wide, eval.Options{})
 	}
 	var count *data.ClassCountError
 	if !errors.As(err, &unusable) || !errors.As(err, &count) || count.Classes != 13 || count.Outputs != 12 {
@@ -186,7 +194,7 @@ func TestRefusals(t *testing.T) {
 		}
 		return item, nil
 	})
-	_, err = eval.Run(t.Context(), eval.Session(session), feeder, broken, eval.Options{Batch: 8})
+	_, _, err = evaluated(t.Context(), eval.Session(session), feeder, broken, eval.Options{Batch: 8})
 	if !errors.As(err, &unusable) || !strings.Contains(err.Error(), set.Name(40)) {
 		t.Errorf("an item that cannot be read: %v", err)
 	}
@@ -196,18 +204,18 @@ func TestRefusals(t *testing.T) {
 		tensor.Slice[float32](y)[3] = float32(math.NaN())
 		return ort.Results{{Name: "y", Value: ort.Value{Tensor: y}}}, nil, nil
 	}
-	_, err = eval.Run(t.Context(), nan, feeder, set, eval.Options{Batch: 1})
+	_, _, err = evaluated(t.Context(), nan, feeder, set, eval.Options{Batch: 1})
 	if !errors.As(err, &unusable) || !strings.Contains(err.Error(), "NaN") {
 		t.Errorf("NaN: %v", err)
 	}
-	_, err = eval.Run(t.Context(), nan, feeder, set, eval.Options{Batch: 2})
+	_, _, err = evaluated(t.Context(), nan, feeder, set, eval.Options{Batch: 2})
 	if !errors.As(err, &unusable) || !strings.Contains(err.Error(), "batch of 2") {
 		t.Errorf("one row for two images: %v", err)
 	}
 
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err = eval.Run(stopped, eval.Session(session), feeder, set, eval.Options{}); !errors.Is(err, context.Canceled) {
+	if _, _, err = evaluated(stopped, eval.Session(session), feeder, set, eval.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
 	}
 }
@@ -242,11 +250,11 @@ open(sys.argv[3], "wb").write(w.raw_data)
 		t.Fatal(err)
 	}
 	set := openSet(t, filepath.Join(dir, "data"))
-	r, err := eval.Run(t.Context(), eval.Session(session), feeder, set, eval.Options{Extra: ort.Feed{"w": w}})
+	_, judge, err := evaluated(t.Context(), eval.Session(session), feeder, set, eval.Options{Extra: ort.Feed{"w": w}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Top1 != *want["scores"].Top1 || !slices.Equal(r.Classes, want["scores"].Classes) {
-		t.Errorf("top-1 %v, expected %v", r.Top1, *want["scores"].Top1)
+	if got := judge.Values(); got[0].Value != *want["scores"].Top1 || !slices.Equal(task.Classes(judge), want["scores"].Classes) {
+		t.Errorf("%+v, expected %v", got, *want["scores"].Top1)
 	}
 }

@@ -1,4 +1,4 @@
-package eval
+package task
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -21,14 +20,14 @@ const outside = 1 << 30
 
 // judge ranks the first n images of a batch's outputs against their labels. The
 // width is the number of classes, 0 where the outputs do not tell. The scores
-// are those that bundle.Top takes; plain matrices of them need no sorting.
+// are those that Top takes; plain matrices of them need no sorting.
 func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdict, width int, err error) {
-	_, _, sorted := bundle.TopK(outputs)
+	_, _, sorted := TopK(outputs)
 	for _, out := range outputs {
 		if sorted {
 			break
 		}
-		n, k, ok := bundle.Matrix(out.Tensor)
+		n, k, ok := Matrix(out.Tensor)
 		if !ok {
 			continue
 		}
@@ -45,7 +44,7 @@ func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdic
 		}
 		return verdicts, k, nil
 	}
-	rows, err := bundle.Top(outputs, names, top5)
+	rows, err := Top(outputs, names, best)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -53,7 +52,7 @@ func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdic
 		return nil, 0, fmt.Errorf("the outputs rank %d images of a batch of %d", len(rows), len(labels))
 	}
 	for i, label := range labels {
-		v := verdict{rows[i][0].Class, slices.IndexFunc(rows[i], func(c bundle.Class) bool { return c.Class == label })}
+		v := verdict{rows[i][0].Class, slices.IndexFunc(rows[i], func(c Class) bool { return c.Class == label })}
 		if v.before < 0 {
 			v.before = outside
 		}
@@ -61,9 +60,6 @@ func judge(outputs ort.Results, labels []int, names []string) (verdicts []verdic
 	}
 	return verdicts, 0, nil
 }
-
-// top5 is how many classes count for Top5.
-const top5 = 5
 
 // rankers read the element types that scores have.
 var rankers = map[tensor.DType]func(t *tensor.Tensor, k int, labels []int) ([]verdict, error){
@@ -75,7 +71,7 @@ var rankers = map[tensor.DType]func(t *tensor.Tensor, k int, labels []int) ([]ve
 }
 
 func rankSlice[T float32 | float64 | uint8 | int8](t *tensor.Tensor, k int, labels []int) ([]verdict, error) {
-	return rank(tensor.Slice[T](t), k, labels)
+	return place(tensor.Slice[T](t), k, labels)
 }
 
 func rankFloats(t *tensor.Tensor, k int, labels []int) ([]verdict, error) {
@@ -83,11 +79,11 @@ func rankFloats(t *tensor.Tensor, k int, labels []int) ([]verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rank(values, k, labels)
+	return place(values, k, labels)
 }
 
-// rank judges rows of k scores.
-func rank[T cmp.Ordered](values []T, k int, labels []int) ([]verdict, error) {
+// place judges rows of k scores.
+func place[T cmp.Ordered](values []T, k int, labels []int) ([]verdict, error) {
 	verdicts := make([]verdict, len(labels))
 	for i, label := range labels {
 		row := values[i*k : (i+1)*k]

@@ -1,4 +1,4 @@
-package bundle
+package task
 
 import (
 	"cmp"
