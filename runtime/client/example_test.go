@@ -8,8 +8,8 @@ import (
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/serve"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // An app with the mobile halves of two bundles and a server with their cloud
