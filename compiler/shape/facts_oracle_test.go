@@ -8,13 +8,18 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 )
 
-// behaviour is what ONNX Runtime does with random numbers, [2,3,4,5], through an
-// operator alone, and with their magnitudes.
+// behaviour is what ONNX Runtime does with random numbers, two images [3,4,5], through
+// an operator alone, and with their magnitudes.
 type behaviour struct {
-	Elementwise     bool    // the same elements in another order give the same results in that order
 	Repeats         bool    // a second run gives the same
 	Least           float64 // of the results
 	LeastOfPositive float64 `json:"least_of_positive"`
+	// Elementwise: the same elements in another order give the same results in that
+	// order. It is nil where the output has another shape.
+	Elementwise *bool
+	// Apart: the images one by one give the same. It is nil where the output has no batch
+	// in front.
+	Apart *bool
 }
 
 // looksElementwise are operators that are not, and look so on the tensors of this test.
@@ -36,7 +41,10 @@ func TestFactsAgreeWithRuns(t *testing.T) {
 		Versions []int64  `json:"versions"`
 		Roles    []string `json:"roles"`
 	}
-	names := map[shape.Role]string{shape.Data: "Data", shape.Operand: "Operand", shape.Setting: "Setting", shape.Weight: "Weight"}
+	names := map[shape.Role]string{
+		shape.Data: "Data", shape.Operand: "Operand", shape.Setting: "Setting", shape.Weight: "Weight", shape.Kernel: "Kernel",
+		shape.Statistic: "Statistic", shape.Number: "Number",
+	}
 	var questions []question
 	var rows []*shape.Op
 	for _, op := range shape.Ops() {
@@ -58,22 +66,30 @@ func TestFactsAgreeWithRuns(t *testing.T) {
 	}
 	var found []*behaviour
 	python(t, oraclePython(t), []string{"testdata/facts.py", "run"}, questions, &found)
-	ran := 0
+	ran, apart := 0, 0
 	for i, b := range found {
 		op := rows[i]
 		if b == nil {
-			if op.Class == shape.Elementwise && op.Name != "StringConcat" && op.Name != "RegexFullMatch" && op.Name != "Mod" || op.Class == shape.Activation {
+			if op.Class == shape.Elementwise && !slices.Contains([]string{"StringConcat", "RegexFullMatch", "Mod"}, op.Name) || op.Class == shape.Activation {
 				t.Errorf("%s does not run", op.Name)
 			}
 			continue
 		}
 		ran++
 		is := op.Elementwise() || looksElementwise[op.Name] != ""
-		if is != b.Elementwise {
-			t.Errorf("%s: its row says that it is element-wise: %v, it is: %v", op.Name, is, b.Elementwise)
+		if b.Elementwise != nil && is != *b.Elementwise {
+			t.Errorf("%s: its row says that it is element-wise: %v, it is: %v", op.Name, is, *b.Elementwise)
 		}
-		if op.Elementwise() && looksElementwise[op.Name] != "" {
-			t.Errorf("%s: its row says that it is element-wise, and this test that it looks so", op.Name)
+		if op.Elementwise() && (looksElementwise[op.Name] != "" || b.Elementwise == nil) {
+			t.Errorf("%s: its row says that it is element-wise, and this test that it looks so or gives another shape", op.Name)
+		}
+		switch op.Batch {
+		case shape.BatchAligned, shape.BatchFirst, shape.BatchLeading, shape.BatchInOrder:
+			if b.Apart == nil {
+				t.Logf("%s: no batch in its output", op.Name)
+			} else if apart++; !*b.Apart {
+				t.Errorf("%s treats images one by one, its row says; together they give something else", op.Name)
+			}
 		}
 		if chance := op.Depends == shape.OnChance; chance == b.Repeats {
 			t.Errorf("%s: its row says that it draws random numbers: %v, a second run gives the same: %v", op.Name, chance, b.Repeats)
@@ -85,8 +101,8 @@ func TestFactsAgreeWithRuns(t *testing.T) {
 			t.Errorf("%s gives no negative numbers of others, its row says; it gave %v", op.Name, b.LeastOfPositive)
 		}
 	}
-	if ran < 80 { // nothing that ran would agree with everything
-		t.Errorf("expected 80 operators or more that run, found %d", ran)
+	if ran < 100 || apart < 90 { // nothing that ran would agree with everything
+		t.Errorf("expected 100 operators or more that run, and 90 with a batch, found %d and %d", ran, apart)
 	}
 }
 

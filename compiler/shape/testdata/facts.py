@@ -6,8 +6,8 @@
                         what it does to numbers
 
 A request is {"op", "versions", "roles"}: the first version that runs counts. Inputs of Data, Operands and Settings
-are [2,3,4,5], other ones one number. An operator that does not run on such inputs, or gives no tensor of that shape,
-is left out.
+are [2,3,4,5], two images; kernels are [3,3,2,2], weights [1] or [3], other ones one number. An operator that does not
+run on such inputs is left out, and so is what its outputs are too few or too many for.
 """
 
 import itertools
@@ -47,19 +47,25 @@ DRAWS = {
     TensorProto.UINT8: lambda rng, dims: np.uint8(rng.integers(0, 9, dims)),
 }
 
-# What has no default.
+# What has no default, or one that takes the batch for something else. Older versions have as attributes what newer
+# ones have as inputs.
 ATTRIBUTES = {
     "BitShift": {"direction": "LEFT"}, "ParametricSoftplus": {"alpha": 1.0, "beta": 1.0}, "ScaledTanh": {"alpha": 1.0, "beta": 1.0},
+    "GroupNormalization": {"num_groups": 1}, "LRN": {"size": 3}, "Transpose": {"perm": [0, 2, 3, 1]},
+    "Upsample": {"scales": [1.0, 1.0, 2.0, 2.0]},
 }
+for op in ["AveragePool", "LpPool", "MaxPool"]:
+    ATTRIBUTES[op] = {"kernel_shape": [2, 2]}
+for op in ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare"]:
+    ATTRIBUTES["Reduce" + op] = {"axes": [1, 2]}
 
 
-def session(request, version, kind):
+def session(request, version, kind, weight):
     inputs, names = [], []
     for i, role in enumerate(request["roles"]):
-        setting = role == "Setting"
-        spread = role in ("Data", "Operand") or setting
+        dims = {"Kernel": [3, 3, 2, 2], "Weight": weight, "Statistic": weight, "Number": []}.get(role, ["N", *DIMS[1:]])
         names.append(f"x{i}")
-        inputs.append(helper.make_tensor_value_info(f"x{i}", TensorProto.BOOL if setting else kind, DIMS if spread else [1] if role == "Weight" else []))
+        inputs.append(helper.make_tensor_value_info(f"x{i}", TensorProto.BOOL if role == "Setting" else kind, dims))
     node = helper.make_node(request["op"], names, ["y"], **ATTRIBUTES.get(request["op"], {}))
     graph = helper.make_graph([node], "g", inputs, [onnx.ValueInfoProto(name="y")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=10)
@@ -69,33 +75,47 @@ def session(request, version, kind):
 
 
 def look(request):
-    for version, (kind, draw) in itertools.product(request["versions"], DRAWS.items()):
+    for version, (kind, draw), weight in itertools.product(request["versions"], DRAWS.items(), ([1], [3])):
         try:
-            return examine(session(request, version, kind), draw)
+            return examine(session(request, version, kind, weight), draw)
         except Exception:  # no kernel of that type, or other inputs wanted: the test counts what ran
             continue
     return None
 
 
+def same(a, b):
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+
+
 def examine(s, draw):
     rng = np.random.default_rng(1)
-    wide = {i.name for i in s.get_inputs() if i.shape == DIMS}
-    feeds = {i.name: np.asarray(draw(rng, i.shape) if i.type != "tensor(bool)" else rng.random(i.shape) < 0.5) for i in s.get_inputs()}
-    y = s.run(None, feeds)[0]
-    if list(y.shape) != DIMS:
+    shapes = {i.name: [DIMS[0] if d == "N" else d for d in i.shape] for i in s.get_inputs()}
+    whole = {n for n, dims in shapes.items() if dims == DIMS}
+    feeds = {i.name: np.asarray(rng.random(shapes[i.name]) < 0.5 if i.type == "tensor(bool)" else draw(rng, shapes[i.name]))
+             for i in s.get_inputs()}
+
+    def run(f):
+        return s.run(None, {n: np.asarray(f(x)) if n in whole else x for n, x in feeds.items()})[0]
+
+    y = run(lambda x: x)
+    if isinstance(y, list) or y.dtype.kind not in "fiub":
         return None
-    order = rng.permutation(SIZE)
-    moved = {n: x.reshape(-1)[order].reshape(DIMS) if n in wide else x for n, x in feeds.items()}
-    z = s.run(None, moved)[0]
-    again = s.run(None, feeds)[0]
-    positive = {n: np.asarray(np.abs(x)) if x.dtype.kind in "fi" else x for n, x in feeds.items()}
-    p = s.run(None, positive)[0]
-    return {
-        "elementwise": bool(np.array_equal(y.reshape(-1)[order].reshape(DIMS), z, equal_nan=y.dtype.kind == "f")),
-        "repeats": bool(np.array_equal(y, again, equal_nan=y.dtype.kind == "f")),
+    positive = s.run(None, {n: np.asarray(np.abs(x) if x.dtype.kind in "fi" else x) for n, x in feeds.items()})[0]
+    result = {
+        "repeats": same(y, run(lambda x: x)),
         "least": float(np.nanmin(y.astype(np.float64))),
-        "least_of_positive": float(np.nanmin(p.astype(np.float64))),
+        "least_of_positive": float(np.nanmin(positive.astype(np.float64))),
     }
+    if list(y.shape) == DIMS:
+        order = rng.permutation(SIZE)
+        result["elementwise"] = same(y.reshape(-1)[order].reshape(DIMS), run(lambda x: x.reshape(-1)[order].reshape(DIMS)))
+    if y.ndim > 0 and y.shape[0] == DIMS[0]:
+        parts = [run(lambda x: x[:1]), run(lambda x: x[1:])]
+        if parts[0].ndim == y.ndim:  # Squeeze takes an axis of one image for one to go
+            both = np.concatenate(parts)
+            # Sums are added up in an order that depends on the batch: some roundings of float32 more or less.
+            result["apart"] = both.shape == y.shape and bool(np.allclose(y, both, rtol=1e-5, atol=1e-6, equal_nan=y.dtype.kind == "f"))
+    return result
 
 
 if __name__ == "__main__":
