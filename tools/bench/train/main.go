@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command train times whole training steps of a network of bnc models, forward,
 // backward and update, on random images. It prints milliseconds of each step's
 // minimum and median, and the peak memory in MB: what torch.py prints too.
