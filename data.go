@@ -18,18 +18,6 @@ func openData(option, path string, part data.Part, p progress) (*data.Set, error
 	return set, nil
 }
 
-// limited returns n items spread over the set, all for 0.
-func limited(set *data.Set, n int) *data.Set {
-	if n == 0 || n >= set.Len() {
-		return set
-	}
-	items := make([]int, n)
-	for i := range items {
-		items[i] = i * set.Len() / n
-	}
-	return set.Select(items)
-}
-
 // leftOut tells of inputs that cannot be used, each once, and counts them: one damaged
 // image ends nothing.
 type leftOut struct {

@@ -180,7 +180,7 @@ func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
 	if set, err = named(set, labels, "data"); err != nil {
 		return nil, err
 	}
-	return limited(set, o.Limit), nil
+	return set.Spread(o.Limit), nil
 }
 
 // ownQuality returns the quality that a subject has where no option says another, 0 for

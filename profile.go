@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -198,7 +199,7 @@ func (p *profiler) units(ctx context.Context, path string, cuts []*cut.Cut, dir 
 		names[i] = c.Value.Name()
 	}
 	file := filepath.Join(dir, "activations.onnx")
-	if err := saveUpTo(ctx, path, file, names); err != nil {
+	if err := output.UpTo(ctx, path, names, file); err != nil {
 		return nil, err
 	}
 	activations, err := p.Outputs(ctx, file, names, feeds)
@@ -217,20 +218,6 @@ func (p *profiler) units(ctx context.Context, path string, cuts []*cut.Cut, dir 
 		bar.step(1)
 	}
 	return all, nil
-}
-
-// saveUpTo writes the model at path with these tensors for its outputs.
-func saveUpTo(ctx context.Context, path, file string, tensors []string) error {
-	m, err := onnx.Load(path)
-	if err != nil {
-		return err
-	}
-	var values []*ir.Value
-	for _, name := range tensors {
-		values = append(values, m.Graph.Value(name))
-	}
-	m.Graph.SetOutputs(values...)
-	return onnx.Save(ctx, file, m, onnx.SaveOptions{})
 }
 
 // unit measures a bottleneck in graphs of its own.

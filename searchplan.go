@@ -234,18 +234,3 @@ func wholePrimary(ctx context.Context, path, scores string, sets *trainingSets, 
 	}
 	return &judge.Values()[0].Value, nil
 }
-
-// checkSearch makes sure that model and images are those of the plan.
-func checkSearch(p *search.Plan, settings searchSettings, sets *trainingSets) error {
-	hash, err := onnx.Hash(settings.Model)
-	if err != nil {
-		return err
-	}
-	if hash != p.SourceSHA256 {
-		return unusable("%s: its SHA-256 is %.12s, the plan is for %.12s: give the model that was planned with, or plan anew", settings.Model, hash, p.SourceSHA256)
-	}
-	if id := itemsID(sets.train, sets.val); id != p.DataSHA256 {
-		return unusable("option data: names and labels of the images are others than those that were planned with: plan anew, into another folder")
-	}
-	return nil
-}

@@ -32,15 +32,8 @@ type searchTrainer struct {
 	plan     *search.Plan
 	settings searchSettings
 	threads  int
-	sets     *trainingSets // as the model itself takes them
-	cached   *cachedPlace  // that is screened, nil for none
-}
-
-// cachedPlace is what the cut tensor of a place holds for the images of a screening.
-type cachedPlace struct {
-	cut   string
-	sets  *trainingSets
-	files activations.Cache
+	sets     *trainingSets      // as the model itself takes them
+	cached   *activations.Place // that is screened, nil for none
 }
 
 // newSearchTrainer opens a plan's model and images.
@@ -53,7 +46,11 @@ func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to 
 	if t.sets, err = openSearchSets(ctx, t.settings.Model, t.training(p.Candidates[0]), to); err != nil {
 		return nil, err
 	}
-	return t, checkSearch(p, t.settings, t.sets)
+	hash, err := onnx.Hash(t.settings.Model)
+	if err != nil {
+		return nil, err
+	}
+	return t, p.Belongs(t.settings.Model, hash, itemsID(t.sets.train, t.sets.val))
 }
 
 // training are the options of a candidate's training, which tells nothing.
@@ -109,11 +106,11 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
-	out := search.Outcome{Primary: result.Primary, Agreement: result.Agreement, Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs), "threads": t.threads}}
-	if result.PayloadBytes != nil {
-		out.PayloadBytes = *result.PayloadBytes
+	out := search.Outcome{
+		Accuracy: plan.Accuracy{Primary: result.Primary, Agreement: result.Agreement}, PayloadBytes: orElse(result.PayloadBytes, 0),
+		Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs), "threads": t.threads},
 	}
-	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), plan.Accuracy{Primary: result.Primary, Agreement: result.Agreement}, o.epochs())
+	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs())
 	return out, nil
 }
 
@@ -211,21 +208,20 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 	if err := b.keepBehindCut(ctx); err != nil {
 		return search.Outcome{}, own(err)
 	}
-	step, err := b.compile(ctx, t.cached.sets)
+	sets := &trainingSets{train: t.cached.Train, val: t.cached.Val, choose: feed.Always(nil)}
+	step, err := b.compile(ctx, sets)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
 	defer step.close()
-	history, err := step.run(ctx, train.Folder(folder), b, t.cached.sets)
+	history, err := step.run(ctx, train.Folder(folder), b, sets)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
 	kept := history.Result()
-	out := search.Outcome{Primary: kept.Primary, Agreement: kept.Agreement, Settings: map[string]any{"threads": t.threads}}
-	if kept.PayloadBytes != nil {
-		out.PayloadBytes = *kept.PayloadBytes
-	}
-	return out, nil
+	return search.Outcome{
+		Accuracy: plan.Accuracy{Primary: kept.Primary, Agreement: kept.Agreement}, PayloadBytes: orElse(kept.PayloadBytes, 0), Settings: map[string]any{"threads": t.threads},
+	}, nil
 }
 
 // screening are the options of a candidate's screening: those of its training that say
@@ -259,62 +255,28 @@ const screenedBy = 2000
 
 // cache computes the activations at a candidate's place unless they are there.
 func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
-	if t.cached != nil && t.cached.cut == c.Cut {
+	if t.cached != nil && t.cached.Cut == c.Cut {
 		return nil
 	}
 	t.free()
-	dir := t.dir.Cache(c.Cut)
-	if err := os.RemoveAll(dir); err != nil { // of a process that was killed
-		return err
-	}
-	o := t.training(c)
 	src := calibrationSource{
-		analyse: func() (*cut.Analysis, error) { return analyse(ctx, t.settings.Model, o.Input) },
-		path:    t.settings.Model, after: c.Tensor, set: t.sets.train, choose: t.sets.choose, option: "data", session: ort.Options{Threads: o.Threads},
+		analyse: func() (*cut.Analysis, error) { return analyse(ctx, t.settings.Model, t.settings.Train.Input) },
+		path:    t.settings.Model, after: c.Tensor, session: ort.Options{Threads: t.threads},
 	}
 	session, err := src.openPrefix(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	w := activations.Network{Session: session}
-	if w.Feeder, err = feed.New(session.Inputs(), t.sets.choose); err != nil {
+	feeder, err := feed.New(session.Inputs(), t.sets.choose)
+	if err != nil {
 		return unusable("%w", err)
 	}
-	val := limited(t.sets.val, screenedBy)
-	one, err := w.Rows(ctx, val, 0, 1)
-	if err != nil {
-		return noActivations(err)
-	}
-	bytes := int64(len(one.Data))
-	room := int(t.settings.CacheBytes/bytes) - val.Len()
-	if room < 1 {
-		return unusable("option cache_bytes: the activations at %s take %d bytes an image: expected room for the %d images to judge by and at least one more, %d bytes", c.Cut, bytes, val.Len(), bytes*int64(val.Len()+1))
-	}
-	images, err := readable(limited(t.sets.train, min(room, t.settings.ScreenImages, t.sets.train.Len())), t.progress)
-	if err != nil {
-		return err
-	}
-	t.cached = &cachedPlace{cut: c.Cut, sets: &trainingSets{choose: feed.Always(nil)}, files: activations.Cache{Dir: dir}}
-	bar := t.phase("activations at "+c.Cut, images.Len()+val.Len())
-	for _, part := range []struct {
-		name string
-		from *data.Set
-		to   **data.Set
-	}{{"train", images, &t.cached.sets.train}, {"val", val, &t.cached.sets.val}} {
-		if *part.to, err = t.cached.files.Add(ctx, w, part.name, part.from, bar.step); err != nil {
-			t.free()
-			return noActivations(err)
-		}
-	}
-	return nil
-}
-
-// noActivations tells errors of images from others.
-func noActivations(err error) error {
-	if unfit := (*activations.UnusableError)(nil); errors.As(err, &unfit) {
-		return unusable("option data: %w", err)
-	}
+	t.cached, err = activations.Compute(ctx, activations.Network{Session: session, Feeder: feeder}, activations.Options{
+		Cut: c.Cut, Train: t.sets.train, Val: t.sets.val, Judges: screenedBy, Learners: t.settings.ScreenImages, Bytes: t.settings.CacheBytes, Dir: t.dir.Cache(c.Cut),
+		Readable: func(set *data.Set) (*data.Set, error) { return readable(set, t.progress) },
+		Begin:    func(images int) func(int) { return t.phase("activations at "+c.Cut, images).step },
+	})
 	return err
 }
 
@@ -327,7 +289,7 @@ func (t *searchTrainer) Screened(cut string) error {
 // free gives the activations back.
 func (t *searchTrainer) free() {
 	if t.cached != nil {
-		t.cached.files.Close()
+		t.cached.Close()
 		t.cached = nil
 	}
 }

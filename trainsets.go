@@ -56,9 +56,9 @@ func (t *training) openSets() (*trainingSets, error) {
 	if sets.val, err = sameClasses(sets.val, sets.train); err != nil {
 		return nil, err
 	}
-	sets.train = limited(sets.train, o.Limit)
+	sets.train = sets.train.Spread(o.Limit)
 	if sets.val != nil {
-		sets.val = limited(sets.val, o.ValLimit)
+		sets.val = sets.val.Spread(o.ValLimit)
 	}
 	sets.tell(p)
 	if !sets.train.Labelled() && !o.Distill {

@@ -194,6 +194,19 @@ func (s *Set) Select(items []int) *Set {
 	return &chosen
 }
 
+// Spread returns n items spread over the set, in its order; all where it has no more, and
+// for 0.
+func (s *Set) Spread(n int) *Set {
+	if n == 0 || n >= s.Len() {
+		return s
+	}
+	items := make([]int, n)
+	for i := range items {
+		items[i] = i * s.Len() / n
+	}
+	return s.Select(items)
+}
+
 // Divide splits the set at random, the same way for the same seed: val gets
 // the fraction, rounded, but at least one item, and train the rest.
 func (s *Set) Divide(fraction float64, seed uint64) (train, val *Set, err error) {

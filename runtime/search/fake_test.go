@@ -47,7 +47,7 @@ func (t *trainer) did(what string, c plan.Candidate) error {
 
 func (t *trainer) outcome(c plan.Candidate, lost float64) Outcome {
 	top1 := base - lost/100
-	return Outcome{Primary: &top1, PayloadBytes: 10 + 100*float64(c.C)/float64(c.S*c.S)}
+	return Outcome{Accuracy: plan.Accuracy{Primary: &top1}, PayloadBytes: 10 + 100*float64(c.C)/float64(c.S*c.S)}
 }
 
 func depth(c plan.Candidate) (d int) {

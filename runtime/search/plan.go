@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/plan"
 )
 
@@ -117,6 +118,17 @@ func (p *Plan) Validate() error {
 		if c.Index != i || c.Cut == "" || c.C < 0 || c.S < 1 {
 			return fmt.Errorf("candidates[%d]: index %d, cut %q, c %d, s %d: expected its index, a cut, c from 0 and s from 1 on", i, c.Index, c.Cut, c.C, c.S)
 		}
+	}
+	return nil
+}
+
+// Belongs tells whether a model, by the SHA-256 of its file, and images are the plan's.
+func (p *Plan) Belongs(model, source, data string) error {
+	if source != p.SourceSHA256 {
+		return fault.Unusable("%s: its SHA-256 is %.12s, the plan is for %.12s: give the model that was planned with, or plan anew", model, source, p.SourceSHA256)
+	}
+	if data != p.DataSHA256 {
+		return fault.Unusable("option data: names and labels of the images are others than those that were planned with: plan anew, into another folder")
 	}
 	return nil
 }

@@ -25,10 +25,9 @@ import (
 
 // Outcome is what became of a candidate.
 type Outcome struct {
-	// Primary, the task's first measure, and Agreement are rates from 0 to 1, nil where there is none.
-	Primary, Agreement *float64
-	PayloadBytes       float64 // mean over the images
-	Bundle             string  // relative to the search's folder, "" for none
+	plan.Accuracy
+	PayloadBytes float64 // mean over the images
+	Bundle       string  // relative to the search's folder, "" for none
 	// Hopeless says why a training ended before its end, "" where it did not.
 	Hopeless string
 	Settings map[string]any // what is worth knowing of how it came about

@@ -135,7 +135,7 @@ func TestLimitIsKept(t *testing.T) {
 		p := &Plan{MaxLoss: 2, Baseline: plan.Accuracy{Primary: new(float64(base) / 100)}}
 		top1 := float64(base-2) / 100
 		var c plan.Candidate
-		p.judge(&c, Outcome{Primary: &top1}, task{}, 0)
+		p.judge(&c, Outcome{Accuracy: plan.Accuracy{Primary: &top1}}, task{}, 0)
 		if c.Loss > p.MaxLoss || top1 < p.Goal() {
 			t.Errorf("%d%%: loses %v, reached %v of %v", base, c.Loss, top1, p.Goal())
 		}
