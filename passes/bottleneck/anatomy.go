@@ -95,6 +95,7 @@ func Received(m *ir.Model) ([]*ir.Value, error) {
 // units read what the quantiser read. Byte counts go with them.
 var Uncoded = passes.Pass{
 	Name:      "uncoded",
+	Ensures:   []*passes.Property{opt.NoDeadCode},
 	Interface: true,
 	Run: func(m *ir.Model) (int, error) {
 		j, err := Anatomy(m)
@@ -104,13 +105,7 @@ var Uncoded = passes.Pass{
 		if err := j.Decoded.Replace(j.Reduced); err != nil {
 			return 0, err
 		}
-		var outputs []*ir.Value
-		for _, p := range m.Graph.Outputs() {
-			if p.Value.Producer() != j.Codec {
-				outputs = append(outputs, p.Value)
-			}
-		}
-		m.Graph.SetOutputs(outputs...)
+		dropByteCounts(m, j.Codec)
 		return opt.DeadCode.Run(m)
 	},
 }

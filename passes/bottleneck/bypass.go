@@ -43,9 +43,26 @@ func Bypass(m *ir.Model) error {
 	if err != nil {
 		return err
 	}
-	if err := restored.Replace(cut); err != nil {
+	connect := passes.Pass{
+		Name:      "bypass",
+		Interface: true,
+		Breaks:    []*passes.Property{opt.NoDeadCode},
+		Run: func(m *ir.Model) (int, error) {
+			dropByteCounts(m, codec)
+			return 1, restored.Replace(cut)
+		},
+	}
+	if _, err := passes.Run(m, []passes.Pass{connect, opt.DeadCode, opt.DropUnusedDomains}, nil); err != nil {
 		return err
 	}
+	m.DelMeta(func(key string) bool {
+		return strings.HasPrefix(key, metaPrefix) && key != metaPrefix+"preprocess" && key != metaPrefix+"labels"
+	})
+	return nil
+}
+
+// dropByteCounts takes what codec counts off the outputs of the model.
+func dropByteCounts(m *ir.Model, codec *ir.Node) {
 	var outputs []*ir.Value
 	for _, p := range m.Graph.Outputs() {
 		if p.Value.Producer() != codec {
@@ -53,16 +70,6 @@ func Bypass(m *ir.Model) error {
 		}
 	}
 	m.Graph.SetOutputs(outputs...)
-	if _, err := opt.DeadCode.Run(m); err != nil {
-		return err
-	}
-	if _, err := opt.DropUnusedDomains.Run(m); err != nil {
-		return err
-	}
-	m.DelMeta(func(key string) bool {
-		return strings.HasPrefix(key, metaPrefix) && key != metaPrefix+"preprocess" && key != metaPrefix+"labels"
-	})
-	return nil
 }
 
 func findCodec(m *ir.Model) (*ir.Node, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
 )
 
 // Computed returns a model of what m computes of constants alone, as far as that is
@@ -45,13 +46,12 @@ func Computed(m *ir.Model) (*ir.Model, error) {
 		outputs = append(outputs, v)
 	}
 	part.Graph.SetOutputs(outputs...)
-	if _, err := DeadCode.Run(part); err != nil {
+	if _, err := passes.Run(part, []passes.Pass{DeadCode, DropUnusedDomains}, nil); err != nil {
 		return nil, err
 	}
 	part.Graph.RemoveValues(part.Graph.Feeds()...)
 	part.Graph.AddInput(part.Graph.Temp("bnc.nothing", ir.TensorType(ir.Float32, ir.Fixed(1))), nil)
-	_, err = DropUnusedDomains.Run(part)
-	return part, err
+	return part, nil
 }
 
 // constantNode reports whether n computes the same in every run: of constants, and of what
