@@ -18,15 +18,15 @@ type feature struct {
 	c, h, w int
 }
 
-// window is a square that slides over a feature map, with the same stride and
+// kernel is a square that slides over a feature map, with the same stride and
 // padding in both directions.
-type window struct{ size, stride, pad int }
+type kernel struct{ size, stride, pad int }
 
 // over returns the height or width of the result on a map of the given one,
 // rounded down as ONNX and PyTorch do without ceil_mode.
-func (k window) over(size int) int { return (size+2*k.pad-k.size)/k.stride + 1 }
+func (k kernel) over(size int) int { return (size+2*k.pad-k.size)/k.stride + 1 }
 
-func (k window) attrs() []*ir.Attr {
+func (k kernel) attrs() []*ir.Attr {
 	size, stride, pad := int64(k.size), int64(k.stride), int64(k.pad)
 	return []*ir.Attr{
 		ir.IntsAttr("kernel_shape", size, size),
@@ -37,8 +37,8 @@ func (k window) attrs() []*ir.Attr {
 
 // The windows of the networks' convolutions, padded so that stride 1 keeps the
 // size.
-func conv1x1(stride int) window { return window{1, stride, 0} }
-func conv3x3(stride int) window { return window{3, stride, 1} }
+func conv1x1(stride int) kernel { return kernel{1, stride, 0} }
+func conv3x3(stride int) kernel { return kernel{3, stride, 1} }
 
 func (n *net) input(chw [3]int) feature {
 	dims := append([]ir.Dim{ir.Sym("batch")}, ir.Fixed(int64(chw[0]), int64(chw[1]), int64(chw[2]))...)
@@ -53,21 +53,21 @@ func (n *net) node(path, op string, inputs []*ir.Value, attrs ...*ir.Attr) *ir.V
 }
 
 // conv is a convolution with c output channels and without bias (Conv-11).
-func (n *net) conv(path string, x feature, c int, k window) feature {
+func (n *net) conv(path string, x feature, c int, k kernel) feature {
 	return n.convolve(path, x, c, k, 1, false)
 }
 
 // convBias is conv with a bias that starts at zero.
-func (n *net) convBias(path string, x feature, c int, k window) feature {
+func (n *net) convBias(path string, x feature, c int, k kernel) feature {
 	return n.convolve(path, x, c, k, 1, true)
 }
 
 // depthwise is a convolution of each channel by itself.
-func (n *net) depthwise(path string, x feature, k window) feature {
+func (n *net) depthwise(path string, x feature, k kernel) feature {
 	return n.convolve(path, x, x.c, k, x.c, false)
 }
 
-func (n *net) convolve(path string, x feature, c int, k window, groups int, bias bool) feature {
+func (n *net) convolve(path string, x feature, c int, k kernel, groups int, bias bool) feature {
 	// What one input feeds is in its own group. torchvision counts all groups,
 	// which leaves MobileNetV2 logits of 10^-9 until it has been trained.
 	fanOut := c / groups * k.size * k.size
@@ -119,7 +119,7 @@ func (n *net) add(path string, x, y feature) feature {
 	return x
 }
 
-func (n *net) maxPool(path string, x feature, k window) feature {
+func (n *net) maxPool(path string, x feature, k kernel) feature {
 	return feature{n.node(path, "MaxPool", []*ir.Value{x.value}, k.attrs()...), x.c, k.over(x.h), k.over(x.w)}
 }
 

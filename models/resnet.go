@@ -37,9 +37,9 @@ func residual(stem func(*net, feature, int) feature, block residualBlock, widths
 
 // imagenetStem takes a photograph to a quarter of its height and width.
 func imagenetStem(n *net, x feature, width int) feature {
-	x = n.conv("conv1", x, width, window{7, 2, 3})
+	x = n.conv("conv1", x, width, kernel{7, 2, 3})
 	x = n.relu("relu", n.batchNorm("bn1", x, 1))
-	return n.maxPool("maxpool", x, window{3, 2, 1})
+	return n.maxPool("maxpool", x, kernel{3, 2, 1})
 }
 
 // smallStem keeps the size of a small image.

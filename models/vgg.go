@@ -29,7 +29,7 @@ func vgg(stages [][]int, hidden int) builder {
 				x = n.convBias(next(), x, c, conv3x3(1))
 				x = n.relu(next(), x)
 			}
-			x = n.maxPool(next(), x, window{2, 2, 0})
+			x = n.maxPool(next(), x, kernel{2, 2, 0})
 		}
 		v, in := n.flatten(n.adaptivePool("avgpool", x, vggPool))
 

@@ -52,11 +52,11 @@ func Run(m *ir.Model, recipe []Pass, dump Dumper) ([]Report, error) {
 // requirement is refused before its first pass. After each pass the model is
 // verified: its edges and names, its operators, types and interface, and the
 // properties that hold by what the passes so far declare. A pass that leaves less
-// than that is an error that begins with BUG and says which one.
+// than that is a [BugError].
 func RunContext(ctx context.Context, m *ir.Model, recipe []Pass, dump Dumper) ([]Report, error) {
 	held := holding(m, recipe)
 	if err := CheckOrder(recipe, held...); err != nil {
-		return nil, fmt.Errorf("BUG: %w", err)
+		return nil, &BugError{err}
 	}
 	v, err := newVerifier(m, held)
 	if err != nil {
@@ -73,7 +73,7 @@ func RunContext(ctx context.Context, m *ir.Model, recipe []Pass, dump Dumper) ([
 			return reports, fmt.Errorf("pass %s: %w", p.Name, err)
 		}
 		if err := v.after(p, changed); err != nil {
-			return reports, fmt.Errorf("BUG: pass %s left a broken model: %w", p.Name, err)
+			return reports, &BugError{fmt.Errorf("pass %s left a broken model: %w", p.Name, err)}
 		}
 		reports = append(reports, Report{p.Name, changed, float64(time.Since(start).Microseconds()) / 1000})
 		if dump != nil {

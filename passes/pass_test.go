@@ -87,7 +87,8 @@ func TestRunFindsWhatPassesBreak(t *testing.T) {
 			m := passtest.Parse(t, passtest.Header+graph)
 			pass := passes.Pass{Name: "careless", Run: func(m *ir.Model) (int, error) { c.edit(m.Graph); return 1, nil }}
 			_, err := passes.Run(m, []passes.Pass{pass}, nil)
-			if err == nil || !strings.HasPrefix(err.Error(), "BUG: pass careless") || !strings.Contains(err.Error(), c.want) {
+			var bug *passes.BugError
+			if !errors.As(err, &bug) || !strings.HasPrefix(err.Error(), "BUG: pass careless") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("the pass manager said %v, expected %q", err, c.want)
 			}
 		})

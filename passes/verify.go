@@ -11,13 +11,17 @@ import (
 
 // Verify checks a model as [RunContext] does behind a pass: edges and names, in bodies
 // and functions too, the operators with their inputs and outputs, and that types fit.
-func Verify(m *ir.Model) error {
+// What names the model in the [BugError].
+func Verify(m *ir.Model, what string) error {
 	v := &verifier{m: m}
-	if err := v.model(); err != nil {
-		return err
+	err := v.model()
+	if err == nil {
+		_, err = shape.Infer(m, shape.Options{Computed: true})
 	}
-	_, err := shape.Infer(m, shape.Options{Computed: true})
-	return err
+	if err != nil {
+		return &BugError{fmt.Errorf("%s: %w", what, err)}
+	}
+	return nil
 }
 
 // verifier compares a model with what it was before a pass.

@@ -91,7 +91,7 @@ func (a *Analysis) Bytes(c *Cut) *int64 {
 	return &b
 }
 
-// ModelParameters returns the number of parameters of a model's graph; see [Parameters].
+// ModelParameters returns the number of parameters of a model's graph; see [ParameterCount].
 func ModelParameters(m *ir.Model) int64 {
 	sum := int64(0)
 	for _, v := range m.Graph.Inits() {

@@ -97,8 +97,8 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	if err := b.target(ctx, options, heads, p); err != nil {
 		return nil, err
 	}
-	if err := passes.Verify(b.m); err != nil {
-		return nil, fmt.Errorf("BUG: the network with its teacher: %w", err)
+	if err := passes.Verify(b.m, "the network with its teacher"); err != nil {
+		return nil, err
 	}
 	recipe := []passes.Pass{opt.CommonSubexpressions, opt.FoldFrozenBatchNorm(options.Train), opt.DeadCode}
 	if b.Naive {
@@ -122,12 +122,12 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 			return nil, err
 		}
 	}
-	for what, m := range map[string]*ir.Model{"step": compiled.Step, "evaluated network": compiled.Eval, "measuring network": compiled.Statistics} {
+	for what, m := range map[string]*ir.Model{"the step": compiled.Step, "the evaluated network": compiled.Eval, "the measuring network": compiled.Statistics} {
 		if m == nil {
 			continue
 		}
-		if err := passes.Verify(m); err != nil {
-			return nil, fmt.Errorf("BUG: the %s: %w", what, err)
+		if err := passes.Verify(m, what); err != nil {
+			return nil, err
 		}
 	}
 	compiled.Rate, compiled.Judged, compiled.Teacher = p.Rate, p.Judged, p.Teacher

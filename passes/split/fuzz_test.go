@@ -1,6 +1,7 @@
 package split_test
 
 import (
+	"errors"
 	"runtime"
 	"testing"
 
@@ -8,6 +9,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
 	"github.com/bottlenet/bnc/passes/split"
 )
 
@@ -91,19 +95,39 @@ func throughCompiler(t *testing.T, b []byte) {
 		return
 	}
 	for _, i := range []int{0, len(a.Cuts) - 1} {
-		a := analyse()
-		bundle, _, err := split.Split(t.Context(), a, &a.Cuts[i], split.Settings{Plain: true}, nil)
-		if err != nil {
-			continue
-		}
-		for part, m := range bundle.Parts() {
-			out, err := onnx.Marshal(m)
-			if err != nil {
-				continue // constants that cannot be read
+		for _, s := range fuzzSettings {
+			a := analyse()
+			c := &a.Cuts[i]
+			if !s.Plain {
+				var err error
+				if s.Geometry, err = bottleneck.CutGeometry(c, 1, 0); err != nil || !shape.Product(c.Type.Dims[1:]).AtMost(shape.Const(1<<12)) {
+					continue
+				}
 			}
-			if _, err := onnx.Parse(out); err != nil {
-				t.Errorf("cut %d: the %s part does not load again: %v", i, part, err)
+			bundle, _, err := split.Split(t.Context(), a, c, s, nil)
+			var bug *passes.BugError
+			if errors.As(err, &bug) {
+				t.Errorf("cut %d, %+v: %v", i, s, err)
+			}
+			if err != nil {
+				continue
+			}
+			for part, m := range bundle.Parts() {
+				out, err := onnx.Marshal(m)
+				if err != nil {
+					continue // constants that cannot be read
+				}
+				if _, err := onnx.Parse(out); err != nil {
+					t.Errorf("cut %d, %+v: the %s part does not load again: %v", i, s, part, err)
+				}
 			}
 		}
 	}
+}
+
+// fuzzSettings are what models are split with, where their cuts take it.
+var fuzzSettings = []split.Settings{
+	{Plain: true},
+	{Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20, CodecAt: bottleneck.CodecInGraph},
+	{Quantiser: bottleneck.Quantiser{Bits: 8, Hi: 1}, Quality: 20, CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2},
 }

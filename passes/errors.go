@@ -14,3 +14,11 @@ func (e *UnsuitableError) Error() string { return e.Node + ": " + e.Reason }
 func Unsuitable(node, format string, args ...any) error {
 	return &UnsuitableError{node, fmt.Sprintf(format, args...)}
 }
+
+// BugError says which pass or recipe does not do what it declares. No model is at fault.
+type BugError struct{ err error }
+
+func (e *BugError) Error() string { return "BUG: " + e.err.Error() }
+
+// Unwrap returns what was found.
+func (e *BugError) Unwrap() error { return e.err }
