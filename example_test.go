@@ -81,7 +81,9 @@ func ExampleServe() {
 	ctx, end := context.WithCancel(context.Background())
 	err := bnc.Serve(ctx, []string{"b"}, bnc.ServeOptions{HTTP: "127.0.0.1:0", GRPC: bnc.NoAddress, Ready: func(s bnc.Serving) error {
 		defer end()
-		result, err := bnc.Run(ctx, "b", []string{"set/val/0/0.png"}, bnc.RunOptions{RemoteOptions: bnc.RemoteOptions{Cloud: "http://" + s.HTTP}})
+		var o bnc.RunOptions
+		o.Cloud = "http://" + s.HTTP
+		result, err := bnc.Run(ctx, "b", []string{"set/val/0/0.png"}, o)
 		if err == nil {
 			fmt.Println("model", s.Models[0], "answers with", len(result.Results[0].Top), "classes")
 		}

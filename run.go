@@ -5,22 +5,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
-	"time"
 
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/plan"
 )
 
 // RemoteOptions say which server is called, and as whom.
 type RemoteOptions = client.RemoteOptions
 
-// RunOptions say how Run classifies. Those from RemoteOptions on need its Cloud.
+// ServerOptions say with which server Run classifies, and how.
+type ServerOptions = classify.ServerOptions
+
+// RunOptions say how Run classifies.
 type RunOptions struct {
 	Top           int    `json:"top,omitempty"`       // classes of a result, best first; 0 for 5
 	Providers     string `json:"ep,omitempty"`        // execution providers in order of preference, of cpu, cuda, tensorrt; "" for cpu
@@ -32,13 +31,7 @@ type RunOptions struct {
 	Scores string `json:"scores,omitempty"`
 	ImageOptions
 
-	RemoteOptions
-	Link     string        `json:"link,omitempty"`     // emulated: 3g, 4g, wifi or RATE, each with [,DELAY] one way
-	Deadline time.Duration `json:"deadline,omitempty"` // how long an image may take with the server; 0 for client.DefaultDeadline
-	Fallback *bool         `json:"fallback,omitempty"` // finish here what the server does not answer in time; nil for true
-	Model    string        `json:"model,omitempty"`    // the whole model, to fall back to instead of a bundle's own cloud half
-	Cut      string        `json:"cut,omitempty"`      // use only this of a folder of bundles: a cut or a bundle's name
-	InFlight int           `json:"inflight,omitempty"` // images that are under way at a time; 0 for 1
+	ServerOptions // to run with a server instead of here alone
 
 	// Each gets the results in the inputs' order, each as soon as it is there; they are
 	// not kept then. An error of it ends Run.
@@ -53,46 +46,22 @@ type RunResult struct {
 	Results []*classify.Result `json:"results"`
 }
 
-// check finds options that cannot be.
-func (o RunOptions) check() error {
-	if o.Top < 0 {
-		return usage("top", "%d: expected 1 or more", o.Top)
-	}
-	if o.Cloud == "" {
-		for _, with := range []struct {
-			option string
-			given  bool
-		}{
-			{"token", o.Token != ""}, {"ca", o.CA != ""}, {"cert", o.Cert != ""}, {"key", o.Key != ""}, {"link", o.Link != ""}, {"deadline", o.Deadline != 0},
-			{"fallback", o.Fallback != nil}, {"model", o.Model != ""}, {"cut", o.Cut != ""}, {"inflight", o.InFlight != 0},
-		} {
-			if with.given {
-				return usage(with.option, "needs option cloud URL")
-			}
-		}
-	}
-	if o.Deadline < 0 {
-		return usage("deadline", "%v: expected more than 0", o.Deadline)
-	}
-	if o.InFlight < 0 {
-		return usage("inflight", "%d: expected 1 or more", o.InFlight)
-	}
-	return o.RemoteOptions.Check()
-}
-
 // Run classifies inputs, images or .npy tensors or folders of them, with the bundle or
 // model at path: here, or with o.Cloud the mobile half here and the rest on a server,
 // through the best bundle of a folder of them. Inputs that cannot be used are told, left
 // out and counted by a DataError, which comes beside the result of the others.
 func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunResult, error) {
-	if err := o.check(); err != nil {
+	if o.Top < 0 {
+		return nil, usage("top", "%d: expected 1 or more", o.Top)
+	}
+	if err := o.ServerOptions.Check(); err != nil {
 		return nil, err
 	}
 	p := progress{o.Reporter}
 	session := ort.Options{Threads: o.Threads, TensorRT: ort.TensorRTOptions{FP16: o.TensorRTFP16, CacheDir: o.TensorRTCache}}
 	var err error
-	if session.Providers, err = providersOf(o.Providers); err != nil {
-		return nil, err
+	if session.Providers, err = ort.ParseProviders(o.Providers); err != nil {
+		return nil, usage("", "%w", err)
 	}
 	files, err := inputFiles(inputs, p)
 	if err != nil {
@@ -102,7 +71,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if err != nil {
 		return nil, err
 	}
-	c, first, err := o.open(ctx, path, session)
+	c, first, err := o.ServerOptions.Open(ctx, path, session, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -136,66 +105,6 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 		return nil
 	})
 	return result, errors.Join(err, skipped.err(len(files)))
-}
-
-// providersOf reads option ep.
-func providersOf(list string) ([]ort.Provider, error) {
-	providers, err := ort.ParseProviders(list)
-	if err != nil {
-		return nil, usage("", "%w", err)
-	}
-	return providers, nil
-}
-
-// open loads the bundle or model at path, or makes a client of the server for those that
-// are there. First is the first of them.
-func (o RunOptions) open(ctx context.Context, path string, session ort.Options) (c *classify.Classifier, first string, err error) {
-	if o.Cloud == "" {
-		c, err = classify.Open(path, session)
-		return c, path, err
-	}
-	with := client.Options{Session: session, Deadline: o.Deadline, Fallback: o.Fallback == nil || *o.Fallback, Model: o.Model, Log: o.Log}
-	if with.Bundles, err = bundle.Find(path); err != nil {
-		return nil, "", err
-	}
-	first = path
-	switch {
-	case len(with.Bundles) > 0:
-		if with.Bundles, err = pinned(with.Bundles, o.Cut); err != nil {
-			return nil, "", err
-		}
-		first = with.Bundles[0]
-	case o.Model != "":
-		return nil, "", usage("model", "%s: %s is a whole model already", o.Model, path)
-	case o.Cut != "":
-		return nil, "", usage("cut", "%s: %s is a whole model, expected bundles", o.Cut, path)
-	default:
-		with.Model = path
-	}
-	var over *plan.Network
-	if o.Link != "" {
-		if over, err = client.Link(o.Link); err != nil {
-			return nil, "", err
-		}
-	}
-	remote, err := o.Dial(over)
-	if err != nil {
-		return nil, "", err
-	}
-	c, err = classify.OpenClient(ctx, remote, with, cmp.Or(o.InFlight, 1))
-	return c, first, err
-}
-
-// pinned returns the one bundle that option cut means, all where it means none.
-func pinned(dirs []string, cut string) ([]string, error) {
-	if cut == "" {
-		return dirs, nil
-	}
-	found, known, err := bundle.Of(dirs, cut)
-	if err == nil && len(found) != 1 {
-		err = usage("cut", "%s: %d bundles are of it, expected one of %s", cut, len(found), strings.Join(known, ", "))
-	}
-	return found, err
 }
 
 // shown chooses the output of the bundle or model at path whose classes are told, as Eval

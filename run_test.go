@@ -19,7 +19,10 @@ import (
 // anything is opened.
 func TestRemoteUsage(t *testing.T) {
 	cloud := RemoteOptions{Cloud: "http://127.0.0.1:1"}
-	run := func(o RunOptions) error { _, err := Run(t.Context(), "none", []string{"none"}, o); return err }
+	run := func(o ServerOptions) error {
+		_, err := Run(t.Context(), "none", []string{"none"}, RunOptions{ServerOptions: o})
+		return err
+	}
 	measure := func(o bench.Options) error {
 		_, err := Bench(t.Context(), []string{"none"}, BenchOptions{Options: o})
 		return err
@@ -27,13 +30,12 @@ func TestRemoteUsage(t *testing.T) {
 	export := func(o TritonOptions) error { _, err := ExportTriton(t.Context(), []string{"none"}, o); return err }
 	job := func(o search.JobOptions) error { _, err := ExportJob(search.Kubernetes, "none", o); return err }
 	for option, err := range map[string]error{
-		"top":       run(RunOptions{Top: -1}),
-		"link":      run(RunOptions{Link: "3g"}),
-		"deadline":  run(RunOptions{Deadline: time.Second}),
-		"fallback":  run(RunOptions{Fallback: new(false)}),
-		"token":     run(RunOptions{RemoteOptions: RemoteOptions{Credentials: oip.Credentials{Token: "t"}}}),
-		"inflight":  run(RunOptions{RemoteOptions: cloud, InFlight: -1}),
-		"cert":      run(RunOptions{RemoteOptions: RemoteOptions{Cloud: cloud.Cloud, Credentials: oip.Credentials{Key: "k"}}}),
+		"link":      run(ServerOptions{Link: "3g"}),
+		"deadline":  run(ServerOptions{Deadline: time.Second}),
+		"fallback":  run(ServerOptions{Fallback: new(false)}),
+		"token":     run(ServerOptions{RemoteOptions: RemoteOptions{Credentials: oip.Credentials{Token: "t"}}}),
+		"inflight":  run(ServerOptions{RemoteOptions: cloud, InFlight: -1}),
+		"cert":      run(ServerOptions{RemoteOptions: RemoteOptions{Cloud: cloud.Cloud, Credentials: oip.Credentials{Key: "k"}}}),
 		"input":     measure(bench.Options{}),
 		"n":         measure(bench.Options{Input: "i", N: -1}),
 		"max_batch": Serve(t.Context(), []string{"none"}, ServeOptions{MaxBatch: -1}),
@@ -71,7 +73,10 @@ func TestKinds(t *testing.T) {
 // unique and those of flags.
 func TestOptionsAreJSON(t *testing.T) {
 	for _, o := range []any{
-		&RunOptions{Top: 3, Deadline: time.Second, Fallback: new(false), RemoteOptions: RemoteOptions{Cloud: "http://h:1", Credentials: oip.Credentials{CA: "ca"}}, ImageOptions: ImageOptions{Labels: "l"}},
+		&RunOptions{
+			Top: 3, ImageOptions: ImageOptions{Labels: "l"},
+			ServerOptions: ServerOptions{Deadline: time.Second, Fallback: new(false), RemoteOptions: RemoteOptions{Cloud: "http://h:1", Credentials: oip.Credentials{CA: "ca"}}},
+		},
 		&BenchOptions{Options: bench.Options{Input: "i", Links: []string{"3g"}, RemoteOptions: RemoteOptions{Cloud: "grpc://h:1"}}},
 		&ServeOptions{HTTP: NoAddress, MaxDelay: new(time.Duration), Memory: 1 << 20},
 		&TritonOptions{Repository: "r", MaxDelay: new(time.Second)},

@@ -55,9 +55,9 @@ func Open(path string, o ort.Options) (*Classifier, error) {
 	return c, nil
 }
 
-// OpenClient makes a client of a server, whose connections end with it, also where there is
+// openClient makes a client of a server, whose connections end with it, also where there is
 // an error. So many inputs are under way at a time.
-func OpenClient(ctx context.Context, remote *oip.Remote, o client.Options, atOnce int) (*Classifier, error) {
+func openClient(ctx context.Context, remote *oip.Remote, o client.Options, atOnce int) (*Classifier, error) {
 	o.Remote = remote
 	c, err := client.Open(ctx, o)
 	if err != nil {
