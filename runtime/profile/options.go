@@ -33,11 +33,10 @@ type Options struct {
 }
 
 // New prepares to measure with images of the files of these names, a drawn one where there
-// are none, and measures the idle power. LeftOut is told of images that cannot be read.
-// Options that cannot be are a fault.UsageError.
-func New(ctx context.Context, o Options, images []string, leftOut func(name string, err error)) (*Profiler, error) {
+// are none, and measures the idle power. Options that cannot be are a fault.UsageError.
+func New(ctx context.Context, o Options, images []string, host Host) (*Profiler, error) {
 	o.Runs, o.Providers = cmp.Or(o.Runs, 200), cmp.Or(o.Providers, string(ort.CPU))
-	p := &Profiler{out: o.Out, Sampling: Sampling{Runs: o.Runs, Precision: *cmp.Or(o.Confidence, new(2.0))}}
+	p := &Profiler{host: host, out: o.Out, Sampling: Sampling{Runs: o.Runs, Precision: *cmp.Or(o.Confidence, new(2.0))}}
 	switch {
 	case o.Runs < FewestRuns:
 		return nil, fault.Usage("runs", "%d: expected %d or more", o.Runs, FewestRuns)
@@ -59,7 +58,7 @@ func New(ctx context.Context, o Options, images []string, leftOut func(name stri
 			return nil, fault.Usage("power", ": %w", err)
 		}
 	}
-	p.Profile = plan.Profile{
+	p.profile = plan.Profile{
 		Format: plan.FileFormat, Kind: plan.KindProfile, Name: "measured", Device: cmp.Or(o.Device, processor()), Threads: o.Threads, Provider: o.Providers,
 		Cuts: []plan.CutProfile{},
 		Notes: []string{
@@ -68,31 +67,31 @@ func New(ctx context.Context, o Options, images []string, leftOut func(name stri
 		},
 	}
 	if o.Out != "" {
-		p.Profile.Name = strings.TrimSuffix(filepath.Base(o.Out), ".json")
+		p.profile.Name = strings.TrimSuffix(filepath.Base(o.Out), ".json")
 	}
-	if err := p.read(images, leftOut); err != nil {
+	if err := p.read(images); err != nil {
 		return nil, err
 	}
 	if p.meter != nil {
-		p.Note("power: %s", p.meter.Detail())
+		p.note("power: %s", p.meter.Detail())
 	}
-	p.Profile.Power, err = p.idle(ctx)
+	p.profile.Power, err = p.idle(ctx)
 	return p, err
 }
 
-// Note notes how numbers came about.
-func (p *Profiler) Note(format string, args ...any) {
-	p.Profile.Notes = append(p.Profile.Notes, fmt.Sprintf(format, args...))
+// note notes how numbers came about.
+func (p *Profiler) note(format string, args ...any) {
+	p.profile.Notes = append(p.profile.Notes, fmt.Sprintf(format, args...))
 }
 
 // mostImages is how many images take turns: their activations are held in memory.
 const mostImages = 4
 
 // read reads the images to run.
-func (p *Profiler) read(images []string, leftOut func(name string, err error)) error {
+func (p *Profiler) read(images []string) error {
 	if len(images) == 0 {
 		p.items = []data.Item{{Image: Drawing()}}
-		p.Note("No --input: times and payloads are those of a drawn image.")
+		p.note("No --input: times and payloads are those of a drawn image.")
 		return nil
 	}
 	var first error
@@ -100,7 +99,7 @@ func (p *Profiler) read(images []string, leftOut func(name string, err error)) e
 		item, err := data.ReadItem(name)
 		if err != nil {
 			first = cmp.Or(first, err)
-			leftOut(name, err)
+			p.host.Notice("left out: %v", err)
 			continue
 		}
 		if p.items = append(p.items, item); len(p.items) == mostImages {
@@ -154,7 +153,7 @@ func (p *Profiler) idle(ctx context.Context) (plan.Power, error) {
 // SameSource takes down of which model the profile is, by the SHA-256 of its file, and
 // refuses to mix models.
 func (p *Profiler) SameSource(path, sha256 string) error {
-	r := &p.Profile
+	r := &p.profile
 	if r.SourceSHA256 != "" && r.SourceSHA256 != sha256 {
 		return fault.Unusable("%s is of another model (sha256 %.12s) than what was measured before (%.12s): one profile is of one model", path, sha256, r.SourceSHA256)
 	}
@@ -165,9 +164,9 @@ func (p *Profiler) SameSource(path, sha256 string) error {
 	return nil
 }
 
-// PutPair adds what Pair measured of the bundle at path.
-func (p *Profiler) PutPair(path string, entry plan.CutProfile) error {
-	r := &p.Profile
+// putPair adds what pair measured of the bundle at path.
+func (p *Profiler) putPair(path string, entry plan.CutProfile) error {
+	r := &p.profile
 	if r.Power.Source != plan.PowerNone && r.Power.ComputeMW == 0 && entry.EnergyMJ != nil {
 		r.Power.ComputeMW = *entry.EnergyMJ / entry.Mobile.MeanMS * 1e3
 	}
@@ -176,15 +175,6 @@ func (p *Profiler) PutPair(path string, entry plan.CutProfile) error {
 	}
 	r.Put(entry)
 	return nil
-}
-
-// Check sets a pair beside the entry of nodes that it is of.
-func (p *Profiler) Check(pair plan.CutProfile) {
-	for _, e := range p.Profile.Cuts {
-		if e.String() == pair.String() && e.Method == plan.MethodNodes {
-			p.checked = append(p.checked, Checked{Nodes: e, Pair: pair})
-		}
-	}
 }
 
 // Result is a profile and, where pairs were run to check it, how far its entries are from
@@ -198,12 +188,12 @@ type Result struct {
 func (p *Profiler) Finish() (*Result, error) {
 	if len(p.checked) > 0 {
 		off, share := deviation(p.checked)
-		p.Note("Checked against %d pairs that were run: median error %.1f%%, of the mobile part's share %.1f points.", len(p.checked), 100*off, 100*share)
+		p.note("Checked against %d pairs that were run: median error %.1f%%, of the mobile part's share %.1f points.", len(p.checked), 100*off, 100*share)
 	}
-	if err := p.Profile.Validate(); err != nil {
+	if err := p.profile.Validate(); err != nil {
 		return nil, fmt.Errorf("BUG: the profile is not valid: %w", err)
 	}
-	r := &Result{p.Profile, p.checked}
+	r := &Result{p.profile, p.checked}
 	if p.out == "" {
 		return r, nil
 	}

@@ -90,8 +90,8 @@ func TestDivide(t *testing.T) {
 		blocked        bool
 	}{{6, 24, true}, {20, 10, false}} {
 		p := parts[k]
-		if math.Abs(p.Before.MedianMS-want.before) > 1e-9 || math.Abs(p.Behind.MedianMS-want.behind) > 1e-9 || p.Blocked != want.blocked || p.Before.Runs != 2 {
-			t.Errorf("cut %d: %v and %v ms, blocked %v; want %+v", k, p.Before.MedianMS, p.Behind.MedianMS, p.Blocked, want)
+		if math.Abs(p.before.MedianMS-want.before) > 1e-9 || math.Abs(p.behind.MedianMS-want.behind) > 1e-9 || p.blocked != want.blocked || p.before.Runs != 2 {
+			t.Errorf("cut %d: %v and %v ms, blocked %v; want %+v", k, p.before.MedianMS, p.behind.MedianMS, p.blocked, want)
 		}
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
@@ -20,11 +19,10 @@ import (
 // Profiler measures. Closing it frees the whole model that it has measured.
 type Profiler struct {
 	Sampling
-	Session ort.Options // of every session
-	// Profile is what is known so far.
-	Profile plan.Profile
-	// Call is what a run takes besides its nodes, in ms, as Overheads found it.
-	Call float64
+	Session ort.Options  // of every session
+	profile plan.Profile // what is known so far
+	host    Host
+	call    float64 // what a run takes besides its nodes, ms
 	// perNode is what profiling adds to a node's time, microseconds that are much of a
 	// small one; below 0, what passes between two nodes is more than that. ms.
 	perNode float64
@@ -53,10 +51,10 @@ func (p *Profiler) Close() error {
 	return err
 }
 
-// Whole measures the whole model at path over the images, as ports says that it takes
-// them and choose prepares them, and the energy of a run; it returns the images. What is
-// measured from then on is so in turns with this model, in place of one before.
-func (p *Profiler) Whole(ctx context.Context, path string, ports func([]model.Port) []model.Port, choose func(*imagein.Preprocess) feed.Chooser) (feeds []ort.Feed, err error) {
+// whole measures the whole model at path over the images, which it returns, and the energy
+// of a run. What is measured from then on is so in turns with this model, in place of one
+// before.
+func (p *Profiler) whole(ctx context.Context, path string) (feeds []ort.Feed, err error) {
 	if err := p.Close(); err != nil { // of another model, which SameSource tells
 		return nil, err
 	}
@@ -69,7 +67,7 @@ func (p *Profiler) Whole(ctx context.Context, path string, ports func([]model.Po
 	if err != nil {
 		return fail(fault.Unusable("%w", err))
 	}
-	feeder, err := feed.New(ports(session.Inputs()), choose(meta.Preprocess))
+	feeder, err := feed.New(p.host.Ports(session.Inputs()), p.host.Choose(meta.Preprocess))
 	if err != nil {
 		return fail(fault.Unusable("%w", err))
 	}
@@ -81,7 +79,7 @@ func (p *Profiler) Whole(ctx context.Context, path string, ports func([]model.Po
 		_, err := session.Run(ctx, feeds[i%len(feeds)])
 		return time.Since(start), err
 	}
-	r := &p.Profile
+	r := &p.profile
 	r.WholeEnergyMJ, err = p.energy(func() (int, error) {
 		times, err := p.repeat(ctx, run)
 		if err == nil {
@@ -125,15 +123,14 @@ func (p *Profiler) timed(ctx context.Context, things ...Run) ([]*plan.Timing, er
 	return all, nil
 }
 
-// Pair measures the halves of the bundle in dir one after the other, as if each had a
-// machine of its own. What the mobile side weighs is left open. Source is the hash of the
-// model that was split.
-func (p *Profiler) Pair(ctx context.Context, dir string, choose func(*imagein.Preprocess) feed.Chooser) (entry plan.CutProfile, source string, err error) {
+// pair measures the halves of the bundle in dir one after the other, as if each had a
+// machine of its own. Source is the hash of the model that was split.
+func (p *Profiler) pair(ctx context.Context, dir string) (entry plan.CutProfile, source string, err error) {
 	b, err := bundle.Open(dir)
 	if err != nil {
 		return entry, "", err
 	}
-	feeder, err := feed.New(b.Mobile.Inputs, choose(b.Meta.Preprocess))
+	feeder, err := feed.New(b.Mobile.Inputs, p.host.Choose(b.Meta.Preprocess))
 	if err != nil {
 		return entry, "", fault.Unusable("%s: %w", dir, err)
 	}
@@ -141,11 +138,15 @@ func (p *Profiler) Pair(ctx context.Context, dir string, choose func(*imagein.Pr
 	if err != nil {
 		return entry, "", fmt.Errorf("%s: %w", dir, err)
 	}
-	entry, err = p.pair(ctx, b, feeds)
+	if entry, err = p.halves(ctx, b, feeds); err != nil {
+		return entry, "", err
+	}
+	entry.MobileParams, entry.MobileBytes, err = p.host.Weigh(filepath.Join(dir, bundle.MobileFile))
 	return entry, b.Meta.SourceSHA256, err
 }
 
-func (p *Profiler) pair(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed) (entry plan.CutProfile, err error) {
+// halves measures a bundle's halves, but for what the mobile side weighs.
+func (p *Profiler) halves(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed) (entry plan.CutProfile, err error) {
 	entry = plan.CutProfile{Cut: b.Meta.Cut, Tensor: b.Meta.Tensor, Method: plan.MethodPair}
 	if !b.Meta.Plain() {
 		entry.C, entry.S = b.Meta.Channels, b.Meta.Stride

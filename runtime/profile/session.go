@@ -95,7 +95,7 @@ func (p *Profiler) inspectRuns(ctx context.Context, open opener, prefix string, 
 	}
 	t.perNode, t.scale = p.perNode, 1
 	if all := t.all(); all > 0 {
-		t.scale = max(0, t.run.MedianMS-p.Call) / all
+		t.scale = max(0, t.run.MedianMS-p.call) / all
 	}
 	return t, nil
 }
@@ -112,12 +112,11 @@ func (p *Profiler) inspect(ctx context.Context, g Graph, inputs []*tensor.Tensor
 // chainLength is how many nodes the graph has that tells perNode.
 const chainLength = 64
 
-// Overheads measures what a run takes besides its nodes, by a graph of one node that does
-// nearly nothing, and what profiling adds to a node, by one of many. Chain makes the graph
-// of so many nodes on float32 [1]; dir is for files.
-func (p *Profiler) Overheads(ctx context.Context, dir string, chain func(nodes int) (Graph, error)) error {
+// overheads measures what a run takes besides its nodes, by a graph of one node that does
+// nearly nothing, and what profiling adds to a node, by one of many. Dir is for files.
+func (p *Profiler) overheads(ctx context.Context, dir string) error {
 	measure := func(nodes int) (times, error) {
-		graph, err := chain(nodes)
+		graph, err := p.host.Chain(nodes)
 		if err != nil {
 			return times{}, err
 		}
@@ -127,42 +126,42 @@ func (p *Profiler) Overheads(ctx context.Context, dir string, chain func(nodes i
 	if err != nil {
 		return err
 	}
-	p.Call = one.run.MedianMS
+	p.call = one.run.MedianMS
 	many, err := measure(chainLength)
 	if err != nil {
 		return err
 	}
 	many.scale = 1
-	p.perNode = (many.all() - (many.run.MedianMS - p.Call)) / chainLength
+	p.perNode = (many.all() - (many.run.MedianMS - p.call)) / chainLength
 	return nil
 }
 
-// Nodes profiles one session of the whole model, which is in a file, and adds its nodes up
-// before and behind each of so many cuts, so that the two are what Whole measured. Before
+// nodes profiles one session of the whole model, which is in a file, and adds its nodes up
+// before and behind each of so many cuts, so that the two are what whole measured. Before
 // says for the names of nodes and of their outputs on which side of each cut they are.
-func (p *Profiler) Nodes(ctx context.Context, file string, feeds []ort.Feed, before map[string][]bool, cuts int) ([]Part, error) {
+func (p *Profiler) nodes(ctx context.Context, file string, feeds []ort.Feed, before map[string][]bool, cuts int) ([]part, error) {
 	open := func(o ort.Options) (*ort.Session, error) { return ort.Open(file, o) }
 	t, err := p.inspectRuns(ctx, open, strings.TrimSuffix(file, ".onnx"), feeds)
 	if err != nil {
 		return nil, err
 	}
-	t.scale *= p.Profile.Whole.MedianMS / t.run.MedianMS
+	t.scale *= p.profile.Whole.MedianMS / t.run.MedianMS
 	return t.divide(before, cuts), nil
 }
 
-// Part is what a model's nodes take before and behind a cut.
-type Part struct {
-	Before, Behind *plan.Timing
-	// Blocked: the node before the cut leaves its result in ONNX Runtime's own layout, in
+// part is what a model's nodes take before and behind a cut.
+type part struct {
+	before, behind *plan.Timing
+	// blocked: the node before the cut leaves its result in ONNX Runtime's own layout, in
 	// which the bottleneck's convolutions take it.
-	Blocked bool
+	blocked bool
 }
 
 // divide adds up the nodes before and behind every cut, run by run. A node whose name is
 // not in before, such as one that only changes the layout, is on the side of the node that
 // ran before it.
-func (t times) divide(before map[string][]bool, cuts int) []Part {
-	parts := make([]Part, cuts)
+func (t times) divide(before map[string][]bool, cuts int) []part {
+	parts := make([]part, cuts)
 	for k := range parts {
 		var mobileMS, cloudMS []float64
 		for _, run := range t.runs {
@@ -173,13 +172,13 @@ func (t times) divide(before map[string][]bool, cuts int) []Part {
 					side = sides[k]
 				}
 				if mobile[i] = side; side {
-					parts[k].Blocked = strings.HasSuffix(n.Name, blockedSuffix) || n.Op == reorderInput
+					parts[k].blocked = strings.HasSuffix(n.Name, blockedSuffix) || n.Op == reorderInput
 				}
 			}
 			mobileMS = append(mobileMS, t.sum(run, func(i int) bool { return mobile[i] }))
 			cloudMS = append(cloudMS, t.sum(run, func(i int) bool { return !mobile[i] }))
 		}
-		parts[k].Before, parts[k].Behind = timingOf(mobileMS), timingOf(cloudMS)
+		parts[k].before, parts[k].behind = timingOf(mobileMS), timingOf(cloudMS)
 	}
 	return parts
 }
@@ -215,9 +214,9 @@ func (t times) reordering(outer func(nodes int) int) float64 {
 	return stats.Median(all)
 }
 
-// Outputs returns the outputs of these names of the graph in a file, name by name, for
+// outputs returns the outputs of these names of the graph in a file, name by name, for
 // every feed.
-func (p *Profiler) Outputs(ctx context.Context, file string, names []string, feeds []ort.Feed) (_ [][]*tensor.Tensor, err error) {
+func (p *Profiler) outputs(ctx context.Context, file string, names []string, feeds []ort.Feed) (_ [][]*tensor.Tensor, err error) {
 	session, err := ort.Open(file, p.Session)
 	if err != nil {
 		return nil, err

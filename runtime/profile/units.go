@@ -9,65 +9,57 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// Graph is an ONNX graph in memory with one input.
-type Graph struct {
-	Bytes []byte
-	Input string
-}
-
-// Units is what a bottleneck's two sides take on their own.
-type Units struct {
-	C, S            int
-	Params          int64        // of the mobile side
-	Reduce, Restore *plan.Timing // runs of a session, codec included
-	Payload         float64      // mean bytes
+// units is what a bottleneck's two sides take on their own.
+type units struct {
+	Unit
+	reduce, restore *plan.Timing // runs of a session, codec included
+	payload         float64      // mean bytes
 	// Of these runs, what went into bringing the cut tensor into ONNX Runtime's own layout
 	// and back, ms.
 	reorderIn, reorderOut float64
 }
 
-// Units measures a bottleneck's two sides as graphs of their own, on real activations.
-// C, S and Params are left open.
-func (p *Profiler) Units(ctx context.Context, mobile, cloud Graph, activations []*tensor.Tensor, prefix string) (u Units, err error) {
-	reduce, err := p.inspect(ctx, mobile, activations, prefix+"-mobile")
+// units measures a bottleneck's two sides, on real activations.
+func (p *Profiler) units(ctx context.Context, unit Unit, activations []*tensor.Tensor, prefix string) (u units, err error) {
+	u.Unit = unit
+	reduce, err := p.inspect(ctx, unit.Mobile, activations, prefix+"-mobile")
 	if err != nil {
 		return u, err
 	}
 	for _, t := range reduce.outputs {
-		u.Payload += float64(len(t.Data)) / float64(len(reduce.outputs))
+		u.payload += float64(len(t.Data)) / float64(len(reduce.outputs))
 	}
-	restore, err := p.inspect(ctx, cloud, reduce.outputs, prefix+"-cloud")
+	restore, err := p.inspect(ctx, unit.Cloud, reduce.outputs, prefix+"-cloud")
 	if err != nil {
 		return u, err
 	}
-	u.Reduce, u.Restore = reduce.run, restore.run
+	u.reduce, u.restore = reduce.run, restore.run
 	u.reorderIn = reduce.reordering(func(nodes int) int { return 0 })
 	u.reorderOut = restore.reordering(func(nodes int) int { return nodes - 1 })
 	return u, nil
 }
 
-// Entries puts nodes and units together, for a cut of a name and tensor, of so many bytes
-// (nil for unknown), behind so many parameters: the bottleneck's division and the plain
+// entries puts nodes and units at a cut together: the bottleneck's division and the plain
 // one, in which the tensor leaves ONNX Runtime's own layout. Call is the Profiler's.
-func (n Part) Entries(cut, tensor string, bytes *int64, params int64, u Units, call float64) []plan.CutProfile {
-	reduce, restore := u.Reduce, u.Restore
-	if n.Blocked { // in the pair nothing is reordered between the model and the units
+func (n part) entries(c Cut, u units, call float64) []plan.CutProfile {
+	reduce, restore := u.reduce, u.restore
+	if n.blocked { // in the pair nothing is reordered between the model and the units
 		reduce, restore = shift(reduce, -u.reorderIn), shift(restore, -u.reorderOut)
 	}
 	all := []plan.CutProfile{{
-		Cut: cut, Tensor: tensor, C: u.C, S: u.S, PayloadBytes: u.Payload, Method: plan.MethodNodes,
-		Mobile: plus(n.Before, reduce), Cloud: plus(restore, n.Behind), MobileParams: params + u.Params, MobileBytes: 4 * (params + u.Params),
+		Cut: c.Name, Tensor: c.Tensor, C: u.C, S: u.S, PayloadBytes: u.payload, Method: plan.MethodNodes,
+		Mobile: plus(n.before, reduce), Cloud: plus(restore, n.behind), MobileParams: c.Params + u.Params, MobileBytes: 4 * (c.Params + u.Params),
 	}}
-	if bytes == nil {
+	if c.Bytes == nil {
 		return all
 	}
 	early, late := call, call
-	if n.Blocked {
+	if n.blocked {
 		early, late = early+u.reorderIn, late+u.reorderOut
 	}
 	return append(all, plan.CutProfile{
-		Cut: cut, Tensor: tensor, PayloadBytes: float64(*bytes), Method: plan.MethodNodes,
-		Mobile: shift(n.Before, early), Cloud: shift(n.Behind, late), MobileParams: params, MobileBytes: 4 * params,
+		Cut: c.Name, Tensor: c.Tensor, PayloadBytes: float64(*c.Bytes), Method: plan.MethodNodes,
+		Mobile: shift(n.before, early), Cloud: shift(n.behind, late), MobileParams: c.Params, MobileBytes: 4 * c.Params,
 	})
 }
 
