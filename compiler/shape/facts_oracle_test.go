@@ -14,6 +14,7 @@ type behaviour struct {
 	Repeats         bool    // a second run gives the same
 	Least           float64 // of the results
 	LeastOfPositive float64 `json:"least_of_positive"`
+	LargestOf200    float64 `json:"largest_of_200"` // of the results of numbers from -200 to 200
 	// Elementwise: the same elements in another order give the same results in that
 	// order. It is nil where the output has another shape.
 	Elementwise *bool
@@ -93,6 +94,9 @@ func TestFactsAgreeWithRuns(t *testing.T) {
 		}
 		if chance := op.Depends == shape.OnChance; chance == b.Repeats {
 			t.Errorf("%s: its row says that it draws random numbers: %v, a second run gives the same: %v", op.Name, chance, b.Repeats)
+		}
+		if op.Magnitude != shape.Widens && b.LargestOf200 > 65504 {
+			t.Errorf("%s makes %v of 200 and less, which float16 has not; its row does not say so", op.Name, b.LargestOf200)
 		}
 		if op.Sign == shape.NonNegative && b.Least < 0 {
 			t.Errorf("%s never gives negative numbers, its row says; it gave %v", op.Name, b.Least)

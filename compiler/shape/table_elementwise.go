@@ -17,7 +17,7 @@ var functionOps = group(Op{
 	{Name: "Atanh", Since: since(9, 22), Sign: SignOfInputs},
 	{Name: "Ceil", Since: since(1, 6, 13), infer: elementwise(roundUp, ir.Undefined), Sign: SignOfInputs},
 	{Name: "Cos", Since: since(7, 22), Sign: AnySign},
-	{Name: "Cosh", Since: since(9, 22), Sign: NonNegative},
+	{Name: "Cosh", Since: since(9, 22), Sign: NonNegative, Magnitude: Widens},
 	{Name: "Exp", Since: since(1, 6, 13), Sign: NonNegative, Half: Always, Magnitude: Widens},
 	{Name: "Floor", Since: since(1, 6, 13), infer: elementwise(roundDn, ir.Undefined), Sign: SignOfInputs},
 	{Name: "Log", Since: since(1, 6, 13), Sign: AnySign, Half: Always, Magnitude: Settles},
@@ -30,9 +30,9 @@ var functionOps = group(Op{
 	{Name: "Shrink", Since: since(9), Sign: AnySign},
 	{Name: "Sign", Since: since(9, 13), Sign: SignOfInputs},
 	{Name: "Sin", Since: since(7, 22), Sign: AnySign},
-	{Name: "Sinh", Since: since(9, 22), Sign: SignOfInputs},
+	{Name: "Sinh", Since: since(9, 22), Sign: SignOfInputs, Magnitude: Widens},
 	{Name: "Sqrt", Since: since(1, 6, 13), infer: elementwise(root, ir.Undefined), Sign: NonNegative, Half: Always, Magnitude: Carries},
-	{Name: "Tan", Since: since(7, 22), Sign: AnySign},
+	{Name: "Tan", Since: since(7, 22), Sign: AnySign, Magnitude: Widens},
 })
 
 // activationOps are the functions that networks put behind convolutions and sums.

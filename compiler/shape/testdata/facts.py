@@ -101,7 +101,9 @@ def examine(s, draw):
     if isinstance(y, list) or y.dtype.kind not in "fiub":
         return None
     positive = s.run(None, {n: np.asarray(np.abs(x) if x.dtype.kind in "fi" else x) for n, x in feeds.items()})[0]
+    large = run(lambda x: x * 200 / np.abs(x).max() if x.dtype.kind == "f" else x)
     result = {
+        "largest_of_200": float(min(np.nanmax(np.abs(large.astype(np.float64))), 1e300)),  # JSON has no infinity
         "repeats": same(y, run(lambda x: x)),
         "least": float(np.nanmin(y.astype(np.float64))),
         "least_of_positive": float(np.nanmin(positive.astype(np.float64))),
