@@ -118,7 +118,7 @@ func cloudOf(t *testing.T, dir string) func(crossing ort.Feed) []float64 {
 func records(t *testing.T, dir string, n int) [][]byte {
 	t.Helper()
 	meta := pairMeta(t, dir)
-	part := meta.Crossing[0].Part
+	part := meta.Crossing()[0].Part
 	coder, err := ops.Record{part}.Coder()
 	if err != nil {
 		t.Fatal(err)

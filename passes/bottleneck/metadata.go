@@ -29,11 +29,11 @@ type Meta struct {
 	Range        string    `json:"range,omitempty"` // static, dynamic
 	Lo           *float32  `json:"lo,omitempty"`
 	Hi           *float32  `json:"hi,omitempty"`
-	Codec        string    `json:"codec"` // jpeg, none
+	Codec        Codec     `json:"codec"`
 	CodecAt      string    `json:"codec_at,omitempty"`
-	Quality      int       `json:"quality,omitempty"`
-	Tile         *[2]int64 `json:"tile,omitempty"` // height, width
-	Grid         *[2]int64 `json:"grid,omitempty"` // rows, columns
+	Quality      int       `json:"quality,omitempty"` // the codec's parameter of that name
+	Tile         *[2]int64 `json:"tile,omitempty"`    // height, width
+	Grid         *[2]int64 `json:"grid,omitempty"`    // rows, columns
 	SourceSHA256 string    `json:"source_sha256"`
 	Pair         string    `json:"pair"`
 	Preprocess   any       `json:"preprocess,omitempty"`
@@ -45,6 +45,28 @@ type Meta struct {
 	// What the halves were lowered to, so that training writes the same again.
 	FP16   bool   `json:"fp16,omitempty"`
 	Target string `json:"target,omitempty"`
+}
+
+// Codec is metadata bnc.codec: a name and parameters, or the name alone where there are
+// none but a quality, which is bnc.quality.
+type Codec struct {
+	Name string `json:"name"`
+	// Parameters are by name what the attributes of the codec's operators are: an
+	// integer, or a []byte, which is written in base64.
+	Parameters map[string]any `json:"parameters"`
+}
+
+// NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.
+const NoCodec = "none"
+
+// MarshalJSON writes the name alone where bnc.quality says the rest.
+func (c Codec) MarshalJSON() ([]byte, error) {
+	_, quality := c.Parameters["quality"]
+	if n := len(c.Parameters); n == 0 || n == 1 && quality {
+		return json.Marshal(c.Name)
+	}
+	type fields Codec
+	return json.Marshal(fields(c))
 }
 
 // ModelMeta is what a whole model that was trained says about itself.

@@ -36,13 +36,14 @@ type Settings struct {
 // and what is known of images and classes are the caller's to add.
 func (s Settings) Meta() bottleneck.Meta {
 	if s.Plain {
-		return bottleneck.Meta{Format: bottleneck.MetaFormat, Codec: "none"}
+		return bottleneck.Meta{Format: bottleneck.MetaFormat, Codec: bottleneck.Codec{Name: bottleneck.NoCodec}}
 	}
 	g, q := s.Geometry, s.Quantiser
 	rows, cols := g.Grid()
 	meta := bottleneck.Meta{
 		Format: bottleneck.MetaFormat, C: g.Reduced, S: g.Stride, Bits: q.Bits, Range: "dynamic",
-		Codec: "jpeg", CodecAt: s.CodecAt, Quality: s.Quality,
+		Codec:   bottleneck.Codec{Name: "jpeg", Parameters: map[string]any{"quality": s.Quality}},
+		CodecAt: s.CodecAt, Quality: s.Quality,
 		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols}, FP16: s.FP16,
 	}
 	if !q.Dynamic {

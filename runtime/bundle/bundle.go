@@ -161,14 +161,12 @@ func (b *Bundle) Crosses() []string {
 	if !b.Meta.Plain() {
 		return []string{PayloadName}
 	}
-	var names []string
-	for _, c := range b.Meta.Crossing {
-		names = append(names, c.Tensor)
+	if b.Meta.Tensors != nil {
+		return b.Meta.Tensors
 	}
-	if names == nil { // the file does not tell
-		for _, port := range b.Cloud.Inputs {
-			names = append(names, port.Name)
-		}
+	var names []string
+	for _, port := range b.Cloud.Inputs {
+		names = append(names, port.Name)
 	}
 	return names
 }
@@ -192,7 +190,7 @@ func (b *Bundle) enters() []string {
 // tiles returns the names of all tiles and ranges.
 func (b *Bundle) tiles() []string {
 	var names []string
-	for i, c := range b.Meta.Crossing {
+	for i, c := range b.Meta.Crossing() {
 		tile, limits := tileNames(i)
 		if names = append(names, tile); c.Part.Dynamic {
 			names = append(names, limits)

@@ -25,7 +25,7 @@ type Codec struct {
 }
 
 // QualityParameter is the parameter, in codecs that have it, that trades bytes for
-// accuracy: what bnc eval --quality changes, and metadata bnc.quality repeats.
+// accuracy: what bnc eval --quality changes, and metadata bnc.quality says.
 const QualityParameter = "quality"
 
 // CodecNone is metadata bnc.codec of a plain pair: the cut tensors themselves cross.
@@ -70,9 +70,9 @@ func lookup(name string) (Codec, error) {
 }
 
 // readCodec reads metadata bnc.codec, {"name", "parameters"}: numbers are integers,
-// byte strings are in base64. A plain pair has "none" alone, and files of before have
-// "jpeg" alone, with its parameter in bnc.quality; files of today repeat it there.
-// Quality is bnc.quality, 0 where the file has none.
+// byte strings are in base64. A codec whose one parameter is bnc.quality is named alone,
+// as "jpeg" has been from the first, and a plain pair says "none". Quality is bnc.quality,
+// 0 where the file has none.
 func readCodec(text json.RawMessage, quality int) (name string, parameters ops.Parameters, err error) {
 	var written struct {
 		Name       string                     `json:"name"`

@@ -32,14 +32,14 @@ func TestCodecOfAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Crossing) != 1 || m.Codec != "raw" || m.Quality != 0 || m.Plain() || m.Tensor != "features" {
+	if len(m.Crossing()) != 1 || m.Codec != "raw" || m.Quality != 0 || m.Plain() || m.Tensor != "features" {
 		t.Fatalf("%+v", m)
 	}
-	one := m.Crossing[0]
+	one := m.Crossing()[0]
 	if key, _ := one.Part.Parameters["key"].([]byte); !bytes.Equal(key, rawcodec.Key) || one.Tensor != "features" || one.Part.Height != 8 || one.Part.Dynamic {
 		t.Errorf("%+v", one)
 	}
-	// JPEG as it was written before, and as every codec is written.
+	// JPEG as it is written, and as codecs of more parameters are.
 	for _, props := range []map[string]string{
 		metadata("codec", `"jpeg"`, "quality", "20"),
 		metadata("codec", `{"name":"jpeg","parameters":{"quality":20}}`),
@@ -48,7 +48,7 @@ func TestCodecOfAFile(t *testing.T) {
 		m, err := bundle.ParseMeta(props)
 		if err != nil {
 			t.Errorf("%s: %v", props["bnc.codec"], err)
-		} else if quality := m.Crossing[0].Part.Parameters["quality"]; m.Codec != "jpeg" || m.Quality != 20 || quality != int64(20) {
+		} else if quality := m.Crossing()[0].Part.Parameters["quality"]; m.Codec != "jpeg" || m.Quality != 20 || quality != int64(20) {
 			t.Errorf("%s: %+v", props["bnc.codec"], m)
 		}
 	}
@@ -157,7 +157,7 @@ func TestTwoTensorsCross(t *testing.T) {
 	rttest.Library(t)
 	whole, pair := openRunner(t, "two/whole.onnx"), openRunner(t, "two")
 	m := pair.Meta()
-	if m.Tensor != "features+colours" || len(m.Crossing) != 2 || m.Crossing[1].Tensor != "colours" || !m.Plain() {
+	if m.Tensor != "features+colours" || !slices.Equal(m.Tensors, []string{"features", "colours"}) || !m.Plain() {
 		t.Errorf("%+v", m)
 	}
 	for _, n := range []int{2, 1, 2, 2} { // the buffers for the cut are used again

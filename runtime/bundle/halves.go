@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -17,8 +16,8 @@ import (
 type Mobile struct {
 	meta    Meta
 	session *ort.Session
-	leaving []string   // the graph's outputs that make up what crosses
-	coder   *ops.Coder // nil where the graph has the codec, or the pair none
+	leaving []string  // the graph's outputs that make up what crosses
+	host    *payloads // nil where the graph has the codec, or the pair none
 }
 
 // OpenMobile loads the mobile half.
@@ -26,7 +25,7 @@ func (b *Bundle) OpenMobile(opts ort.Options) (*Mobile, error) {
 	m := &Mobile{meta: b.Meta, leaving: b.leaves()}
 	var err error
 	if !b.Meta.Plain() && b.Meta.CodecAt != AtGraph {
-		if m.coder, err = b.Meta.coder(); err != nil {
+		if m.host, err = b.Meta.payloads(); err != nil {
 			return nil, err
 		}
 	}
@@ -64,8 +63,8 @@ func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing ort
 
 // cross makes what crosses of what leaves the graph.
 func (m *Mobile) cross(results ort.Results) (ort.Feed, error) {
-	if m.coder != nil {
-		payload, err := encode(m.coder, m.meta.Crossing, results)
+	if m.host != nil {
+		payload, err := m.host.encode(results)
 		return ort.Feed{PayloadName: payload}, err
 	}
 	crossing := ort.Feed{}
@@ -84,7 +83,7 @@ func (m *Mobile) cross(results ort.Results) (ort.Feed, error) {
 type Cloud struct {
 	meta    Meta
 	session *ort.Session
-	coder   *ops.Coder // nil where the graph has the codec, or the pair none
+	host    *payloads // nil where the graph has the codec, or the pair none
 }
 
 // OpenCloud loads the cloud half.
@@ -92,7 +91,7 @@ func (b *Bundle) OpenCloud(opts ort.Options) (*Cloud, error) {
 	c := &Cloud{meta: b.Meta}
 	var err error
 	if !b.Meta.Plain() && b.Meta.CodecAt == AtHost {
-		if c.coder, err = b.Meta.coder(); err != nil {
+		if c.host, err = b.Meta.payloads(); err != nil {
 			return nil, err
 		}
 	}
@@ -115,9 +114,9 @@ func (c *Cloud) Close() error { return c.session.Close() }
 // A damaged payload gives an *ort.InputError.
 func (c *Cloud) Run(ctx context.Context, crossing ort.Feed) (ort.Results, error) {
 	feed := crossing
-	if c.coder != nil {
+	if c.host != nil {
 		var err error
-		if feed, err = decode(c.coder, c.meta.Crossing, crossing[PayloadName]); err != nil {
+		if feed, err = c.host.decode(crossing[PayloadName]); err != nil {
 			return nil, c.damaged(err)
 		}
 	}
@@ -158,7 +157,7 @@ func (c *Cloud) room(crossing ort.Feed) ort.Feed {
 // decodes tells whether an operator takes the payload, where the codec is in the cloud
 // graph.
 func (c *Cloud) decodes(op string) bool {
-	return slices.ContainsFunc(c.meta.Crossing, func(x Crossing) bool { return x.Part.Codec.Operators().Decode == op })
+	return slices.ContainsFunc(c.meta.Crossing(), func(x Crossing) bool { return x.Part.Codec.Operators().Decode == op })
 }
 
 // damaged is the error for a payload that no mobile half of this pair made.

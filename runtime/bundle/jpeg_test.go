@@ -77,7 +77,7 @@ print(len(b.getvalue()))
 				ranges = []float32{0, 1}
 			}
 			meta := jpegMeta(t, c.height, c.width, c.quality, dynamic)
-			coder, err := ops.Record{meta.Crossing[0].Part}.Coder()
+			coder, err := ops.Record{meta.Crossing()[0].Part}.Coder()
 			if err != nil {
 				t.Fatal(err)
 			}

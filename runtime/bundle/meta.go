@@ -41,14 +41,17 @@ const keyPrefix = "bnc."
 // keys bnc.*, values JSON. A model that bnc only trained has Preprocess and
 // Labels at most, and an empty Part.
 type Meta struct {
-	Format  int
-	Part    string // PartMobile, PartCloud, PartJoined; "" for a whole model
-	Cut     string // the cut's id, as cut3
-	Tensor  string // the cut tensor's name; of several, joined with +
+	Format int
+	Part   string // PartMobile, PartCloud, PartJoined; "" for a whole model
+	Cut    string // the cut's id, as cut3
+	Tensor string // the cut tensor's name; of several, joined with +
+	// Tensors are the names of the tensors that cross, one for a cut; nil where the file
+	// does not tell.
+	Tensors []string
 	Codec   string // its name, or CodecNone
 	CodecAt string
-	// Crossing are the tensors that cross, one for a cut. It is nil for a whole model.
-	Crossing []Crossing
+	// Parameters are the codec's.
+	Parameters ops.Parameters
 	// Outputs names the original model's outputs in order.
 	Outputs      []string
 	Channels     int // c; 0 where the channels are not reduced
@@ -69,10 +72,22 @@ type Meta struct {
 	Target       string // what the mobile half was lowered for, "" for any runtime
 }
 
-// Crossing is a tensor that crosses.
+// Crossing is a tensor that crosses through a bottleneck.
 type Crossing struct {
-	Tensor string   // the cut tensor's name, "" where the file does not tell
-	Part   ops.Part // how its tile travels; zero for a plain pair, where it is the tensor itself that crosses
+	Tensor string   // its name, "" where the file does not tell
+	Part   ops.Part // how its tile travels
+}
+
+// Crossing returns what crosses through the bottleneck, tensor by tensor: nothing for a
+// whole model and a plain pair. The keys c, s, bits, range, lo, hi, codec, quality, tile
+// and grid describe a bottleneck of one tensor.
+func (m Meta) Crossing() []Crossing {
+	codec, err := lookup(m.Codec)
+	if err != nil {
+		return nil
+	}
+	part := ops.Part{Codec: codec.Codec, Parameters: m.Parameters, Height: m.Tile[0], Width: m.Tile[1], Dynamic: m.Dynamic()}
+	return []Crossing{{m.Tensor, part}}
 }
 
 // ParseMeta reads a model's metadata_props and checks that what the part
@@ -80,10 +95,9 @@ type Crossing struct {
 func ParseMeta(props map[string]string) (Meta, error) {
 	var m Meta
 	var codec json.RawMessage
-	var names tensors
 	m.Backbone = true
 	fields := map[string]any{
-		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": &names,
+		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": (*tensors)(&m.Tensors),
 		"codec": &codec, "codec_at": &m.CodecAt, "outputs": &m.Outputs,
 		"c": (*channels)(&m.Channels), "s": &m.Stride, "bits": &m.Bits,
 		"range": &m.Range, "lo": &m.Lo, "hi": &m.Hi, "quality": &m.Quality,
@@ -103,22 +117,21 @@ func ParseMeta(props map[string]string) (Meta, error) {
 	for i, label := range m.Labels { // as data.ReadNames and the classes of data are
 		m.Labels[i] = norm.NFC.String(label)
 	}
-	m.Tensor = strings.Join(names, "+")
+	m.Tensor = strings.Join(m.Tensors, "+")
 	if m.Part == "" {
 		return m, nil
 	}
 	if m.Format != Format {
 		return m, fmt.Errorf("metadata bnc.format is %d, this bnc reads %d: split the model again with this version", m.Format, Format)
 	}
-	var parameters ops.Parameters
 	var err error
-	if m.Codec, parameters, err = readCodec(codec, m.Quality); err != nil {
+	if m.Codec, m.Parameters, err = readCodec(codec, m.Quality); err != nil {
 		return m, err
 	}
-	if err := m.validate(); err != nil {
-		return m, err
+	if quality, ok := m.Parameters[QualityParameter].(int64); ok {
+		m.Quality = int(quality)
 	}
-	return m, m.cross(names, parameters)
+	return m, m.validate()
 }
 
 // tensors reads bnc.tensor: a name, or a list of them where several tensors cross.
@@ -137,33 +150,6 @@ func (t *tensors) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(t))
 }
 
-// cross fills in Crossing. The keys c, s, bits, range, lo, hi, codec, quality, tile and
-// grid describe a bottleneck of one tensor; a plain pair needs none of them.
-func (m *Meta) cross(names tensors, parameters ops.Parameters) error {
-	if m.Plain() {
-		for _, name := range names {
-			m.Crossing = append(m.Crossing, Crossing{Tensor: name})
-		}
-		return nil
-	}
-	if len(names) > 1 {
-		return fmt.Errorf("metadata bnc.tensor names %d tensors: this bnc runs bottlenecks of one tensor, and plain pairs of any number", len(names))
-	}
-	codec, err := lookup(m.Codec)
-	if err != nil {
-		return err
-	}
-	one := Crossing{Tensor: m.Tensor, Part: ops.Part{Codec: codec.Codec, Parameters: parameters, Height: m.Tile[0], Width: m.Tile[1], Dynamic: m.Dynamic()}}
-	if quality, ok := parameters[QualityParameter].(int64); ok {
-		m.Quality = int(quality)
-	}
-	m.Crossing = []Crossing{one}
-	if _, err := m.coder(); err != nil {
-		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.Tile, m.Codec, m.Quality, err)
-	}
-	return nil
-}
-
 // channels reads bnc.c: a number, or "full" where nothing is reduced.
 type channels int
 
@@ -176,7 +162,7 @@ func (c *channels) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*int)(c))
 }
 
-// validate checks the words of a bundle's part.
+// validate checks the metadata of a bundle's part.
 func (m Meta) validate() error {
 	for _, x := range []struct {
 		key, value string
@@ -196,6 +182,15 @@ func (m Meta) validate() error {
 	if m.Pair == "" {
 		return errors.New("metadata bnc.pair is missing: the file does not tell which half it belongs to; split the model again")
 	}
+	if m.Plain() {
+		return nil
+	}
+	if len(m.Tensors) > 1 {
+		return fmt.Errorf("metadata bnc.tensor names %d tensors: this bnc runs bottlenecks of one tensor, and plain pairs of any number", len(m.Tensors))
+	}
+	if _, err := m.payloads(); err != nil {
+		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.Tile, m.Codec, m.Quality, err)
+	}
 	return nil
 }
 
@@ -210,18 +205,6 @@ func oneOf(key, value string, known []string) error {
 
 // Dynamic tells whether each record carries its own range.
 func (m Meta) Dynamic() bool { return m.Range == RangeDynamic }
-
-// coder returns what codes the pair's payloads.
-func (m Meta) coder() (*ops.Coder, error) {
-	if m.Plain() || m.Crossing == nil {
-		return nil, errors.New("no payload crosses: it is a plain pair, or a whole model")
-	}
-	record := make(ops.Record, len(m.Crossing))
-	for i, c := range m.Crossing {
-		record[i] = c.Part
-	}
-	return record.Coder()
-}
 
 // Plain tells whether the cut tensors themselves cross.
 func (m Meta) Plain() bool { return m.Codec == CodecNone }

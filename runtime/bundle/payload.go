@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/bottlenet/bnc/ops"
@@ -10,12 +11,32 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
+// payloads makes and reads the payloads of a pair.
+type payloads struct {
+	crossing []Crossing
+	coder    *ops.Coder
+}
+
+func (m Meta) payloads() (*payloads, error) {
+	p := &payloads{crossing: m.Crossing()}
+	var record ops.Record
+	for _, c := range p.crossing {
+		record = append(record, c.Part)
+	}
+	if record == nil {
+		return nil, errors.New("no payload crosses: it is a plain pair, or a whole model")
+	}
+	var err error
+	p.coder, err = record.Coder()
+	return p, err
+}
+
 // encode makes the payload, uint8 [L], of what a mobile graph without the codec
 // computes: for each crossing tensor its tiles uint8 [N 1 H W] and, where the range
 // is dynamic, the range float32 [N 2].
-func encode(coder *ops.Coder, crossing []Crossing, results ort.Results) (*tensor.Tensor, error) {
-	tiles, ranges := make([][]byte, len(crossing)), make([][]float32, len(crossing))
-	for i, c := range crossing {
+func (p *payloads) encode(results ort.Results) (*tensor.Tensor, error) {
+	tiles, ranges := make([][]byte, len(p.crossing)), make([][]float32, len(p.crossing))
+	for i, c := range p.crossing {
 		tile, limits := tileNames(i)
 		t, err := results.Tensor(tile)
 		if err != nil {
@@ -36,7 +57,7 @@ func encode(coder *ops.Coder, crossing []Crossing, results ort.Results) (*tensor
 		}
 		ranges[i] = tensor.Slice[float32](t)
 	}
-	payload, _, err := coder.Encode(tiles, ranges)
+	payload, _, err := p.coder.Encode(tiles, ranges)
 	if err != nil {
 		return nil, err
 	}
@@ -47,23 +68,23 @@ func encode(coder *ops.Coder, crossing []Crossing, results ort.Results) (*tensor
 // codec_at host pair takes: for each crossing tensor, as tile and range for the
 // first, uint8 [N 1 H W] and, where the range is dynamic, float32 [N 2].
 func Tiles(m Meta, payload *tensor.Tensor) (ort.Feed, error) {
-	coder, err := m.coder()
+	p, err := m.payloads()
 	if err != nil {
 		return nil, err
 	}
-	return decode(coder, m.Crossing, payload)
+	return p.decode(payload)
 }
 
-func decode(coder *ops.Coder, crossing []Crossing, payload *tensor.Tensor) (ort.Feed, error) {
+func (p *payloads) decode(payload *tensor.Tensor) (ort.Feed, error) {
 	if payload == nil || payload.DType != tensor.Uint8 {
 		return nil, fmt.Errorf("payload: expected uint8, found %v", payload)
 	}
-	pixels, ranges, err := coder.Decode(payload.Data)
+	pixels, ranges, err := p.coder.Decode(payload.Data)
 	if err != nil {
 		return nil, err
 	}
 	feed := ort.Feed{}
-	for i, c := range crossing {
+	for i, c := range p.crossing {
 		tile, limits := tileNames(i)
 		height, width := int64(c.Part.Height), int64(c.Part.Width)
 		n := int64(len(pixels[i])) / (height * width)
@@ -78,18 +99,18 @@ func decode(coder *ops.Coder, crossing []Crossing, payload *tensor.Tensor) (ort.
 // GreyPayload is a payload of one image whose tiles are mid-grey: what a server can be
 // warmed up with.
 func (m Meta) GreyPayload() ([]byte, error) {
-	coder, err := m.coder()
+	p, err := m.payloads()
 	if err != nil {
 		return nil, err
 	}
-	tiles, ranges := make([][]byte, len(m.Crossing)), make([][]float32, len(m.Crossing))
-	for i, c := range m.Crossing {
+	tiles, ranges := make([][]byte, len(p.crossing)), make([][]float32, len(p.crossing))
+	for i, c := range p.crossing {
 		tiles[i] = bytes.Repeat([]byte{128}, c.Part.Height*c.Part.Width)
 		if c.Part.Dynamic {
 			ranges[i] = []float32{0, 1}
 		}
 	}
-	payload, _, err := coder.Encode(tiles, ranges)
+	payload, _, err := p.coder.Encode(tiles, ranges)
 	return payload, err
 }
 
@@ -98,7 +119,7 @@ func (m Meta) GreyPayload() ([]byte, error) {
 // is no such format, and where several tensors cross: a record does not tell from
 // outside how long its parts are.
 func (m Meta) FileBytes(records []int) []int {
-	if len(m.Crossing) != 1 || m.Plain() {
+	if len(m.Crossing()) != 1 {
 		return nil
 	}
 	codec, err := lookup(m.Codec)

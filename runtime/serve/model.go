@@ -227,7 +227,7 @@ func codecProperties(properties map[string]string, meta bundle.Meta) {
 		}
 		properties[key] = value
 	}
-	for _, c := range meta.Crossing {
+	for _, c := range meta.Crossing() {
 		add("tile", fmt.Sprintf("%dx%d", c.Part.Height, c.Part.Width))
 		for name, value := range c.Part.Parameters {
 			if number, ok := value.(int64); ok {

@@ -45,7 +45,8 @@ func (c Config) summary(repository string) Summary {
 }
 
 // Parameters returns a file's bnc metadata as custom parameters: bnc.pair becomes
-// bnc_pair, JSON strings become plain ones. Lists of classes and outputs stay in the file.
+// bnc_pair, JSON strings become plain ones, and a codec its name. Lists of classes and
+// outputs stay in the file.
 func Parameters(metadata map[string]string) map[string]string {
 	parameters := map[string]string{}
 	for key, value := range metadata {
@@ -54,8 +55,11 @@ func Parameters(metadata map[string]string) map[string]string {
 			continue
 		}
 		var text string
+		var codec struct{ Name string }
 		if json.Unmarshal([]byte(value), &text) == nil {
 			value = text
+		} else if key == "codec" && json.Unmarshal([]byte(value), &codec) == nil {
+			value = codec.Name
 		}
 		parameters["bnc_"+key] = value
 	}
