@@ -105,6 +105,7 @@ func TestFactsAgreeWithRuns(t *testing.T) {
 			t.Errorf("%s gives no negative numbers of others, its row says; it gave %v", op.Name, b.LeastOfPositive)
 		}
 	}
+	t.Logf("%d of %d operators ran, %d of them with a batch", ran, len(found), apart)
 	if ran < 100 || apart < 90 { // nothing that ran would agree with everything
 		t.Errorf("expected 100 operators or more that run, and 90 with a batch, found %d and %d", ran, apart)
 	}
