@@ -17,6 +17,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/tensor"
+	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // calibrationSource is what a bottleneck is calibrated on.
@@ -148,12 +149,12 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	if t.meta.Calibrated || t.calibrated {
 		return nil, usage("", "%s is calibrated or trained: calibrating it would lose that; split the model again", path)
 	}
-	set, err := openData("data", o.Data, data.Train, t.progress)
+	set, err := data.OpenOption("data", o.Data, data.Train, t.progress.notice)
 	if err != nil {
 		return nil, err
 	}
-	sets := &trainingSets{train: set.Unlabelled()}
-	if err := sets.prepare(inputPort(t.source.Graph.Feeds()[0]), t); err != nil {
+	sets := &train.Sets{Train: set.Unlabelled()}
+	if err := t.prepare(sets); err != nil {
 		return nil, err
 	}
 	if err := t.calibrate(ctx, sets); err != nil {

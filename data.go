@@ -5,19 +5,6 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// openData opens the data that an option names for a part, and tells what of it is
-// passed over.
-func openData(option, path string, part data.Part, p progress) (*data.Set, error) {
-	set, err := data.Open(path, part)
-	if err != nil {
-		return nil, unusable("option %s: %w", option, err)
-	}
-	for _, line := range set.PassedOver() {
-		p.notice("option %s: %s", option, line)
-	}
-	return set, nil
-}
-
 // leftOut tells of inputs that cannot be used, each once, and counts them: one damaged
 // image ends nothing.
 type leftOut struct {

@@ -166,7 +166,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 
 // open opens the images, their classes numbered as the subject's labels.
 func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
-	set, err := openData("data", o.Data, data.Val, p)
+	set, err := data.OpenOption("data", o.Data, data.Val, p.notice)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
 	if labels == nil {
 		labels = s.meta.Labels
 	}
-	if set, err = named(set, labels, "data"); err != nil {
+	if set, err = set.Named(labels, "data"); err != nil {
 		return nil, err
 	}
 	return set.Spread(o.Limit), nil

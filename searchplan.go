@@ -12,6 +12,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -147,10 +148,10 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	if err != nil {
 		return err
 	}
-	if t.Batch > sets.train.Len() {
-		return usage("batch", "%d: there are %d images to train on", t.Batch, sets.train.Len())
+	if t.Batch > sets.Train.Len() {
+		return usage("batch", "%d: there are %d images to train on", t.Batch, sets.Train.Len())
 	}
-	if sets.val == nil {
+	if sets.Val == nil {
 		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
 	}
 	if p.Baseline.Primary, err = wholePrimary(ctx, path, t.Scores, sets, ort.Options{Threads: o.Threads}, to); err != nil {
@@ -159,7 +160,7 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	if t.Distill {
 		p.Baseline.Agreement = new(1.0)
 	}
-	p.DataSHA256 = itemsID(sets.train, sets.val)
+	p.DataSHA256 = data.ID(sets.Train, sets.Val)
 	return nil
 }
 
@@ -192,7 +193,7 @@ func (s *searchSettings) plain() {
 }
 
 // openSearchSets opens the images of a search, prepared for the model itself.
-func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress) (*trainingSets, error) {
+func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress) (*train.Sets, error) {
 	subject, err := openSubject(path, ort.Options{})
 	if err != nil {
 		return nil, err
@@ -209,27 +210,27 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 }
 
 // wholePrimary is the task's first measure of the model itself, nil without labels.
-func wholePrimary(ctx context.Context, path, scores string, sets *trainingSets, session ort.Options, p progress) (*float64, error) {
-	if !sets.val.Labelled() {
+func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, session ort.Options, p progress) (*float64, error) {
+	if !sets.Val.Labelled() {
 		return nil, nil
 	}
 	subject, err := openSubject(path, session)
 	if err != nil {
 		return nil, err
 	}
-	feeder, err := feed.New(subject.inputs, sets.choose)
+	feeder, err := feed.New(subject.inputs, sets.Choose)
 	if err != nil {
 		return nil, unusable("%w", err)
 	}
 	options := subject.options(0)
-	heads, _, except, err := subject.heads(grad.Want{Output: scores, Classes: len(sets.val.Classes())})
+	heads, _, except, err := subject.heads(grad.Want{Output: scores, Classes: len(sets.Val.Classes())})
 	if err != nil {
 		return nil, err
 	}
-	bar := p.phase("evaluating the model", sets.val.Len())
-	judge := taskOf().Judge(sets.val, outputsOf(heads[:1], except))
+	bar := p.phase("evaluating the model", sets.Val.Len())
+	judge := taskOf().Judge(sets.Val, outputsOf(heads[:1], except))
 	options.Step = bar.step
-	if _, err := subject.run(ctx, 0, feeder, sets.val, judge, options); err != nil {
+	if _, err := subject.run(ctx, 0, feeder, sets.Val, judge, options); err != nil {
 		return nil, err
 	}
 	return &judge.Values()[0].Value, nil

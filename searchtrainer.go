@@ -32,7 +32,7 @@ type searchTrainer struct {
 	plan     *search.Plan
 	settings searchSettings
 	threads  int
-	sets     *trainingSets      // as the model itself takes them
+	sets     *train.Sets        // as the model itself takes them
 	cached   *activations.Place // that is screened, nil for none
 }
 
@@ -50,7 +50,7 @@ func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to 
 	if err != nil {
 		return nil, err
 	}
-	return t, p.Belongs(t.settings.Model, hash, itemsID(t.sets.train, t.sets.val))
+	return t, p.Belongs(t.settings.Model, hash, data.ID(t.sets.Train, t.sets.Val))
 }
 
 // training are the options of a candidate's training, which tells nothing.
@@ -208,13 +208,13 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Ou
 	if err := b.keepBehindCut(ctx); err != nil {
 		return search.Outcome{}, own(err)
 	}
-	sets := &trainingSets{train: t.cached.Train, val: t.cached.Val, choose: feed.Always(nil)}
-	step, err := b.compile(ctx, sets)
+	sets := &train.Sets{Train: t.cached.Train, Val: t.cached.Val, Choose: feed.Always(nil)}
+	job, err := b.compile(ctx, sets)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
-	defer step.close()
-	history, err := step.run(ctx, train.Folder(folder), b, sets)
+	defer job.Close()
+	history, err := b.learn(ctx, train.Folder(folder), job)
 	if err != nil {
 		return search.Outcome{}, own(err)
 	}
@@ -268,13 +268,13 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 		return err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), t.sets.choose)
+	feeder, err := feed.New(session.Inputs(), t.sets.Choose)
 	if err != nil {
 		return unusable("%w", err)
 	}
 	t.cached, err = activations.Compute(ctx, activations.Network{Session: session, Feeder: feeder}, activations.Options{
-		Cut: c.Cut, Train: t.sets.train, Val: t.sets.val, Judges: screenedBy, Learners: t.settings.ScreenImages, Bytes: t.settings.CacheBytes, Dir: t.dir.Cache(c.Cut),
-		Readable: func(set *data.Set) (*data.Set, error) { return readable(set, t.progress) },
+		Cut: c.Cut, Train: t.sets.Train, Val: t.sets.Val, Judges: screenedBy, Learners: t.settings.ScreenImages, Bytes: t.settings.CacheBytes, Dir: t.dir.Cache(c.Cut),
+		Readable: func(set *data.Set) (*data.Set, error) { return set.Readable(t.notice) },
 		Begin:    func(images int) func(int) { return t.phase("activations at "+c.Cut, images).step },
 	})
 	return err

@@ -289,7 +289,7 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 		return k, nil
 	}
 	p := progress{o.Reporter}
-	set, err := openData("calib", o.Calibrate, data.Train, p)
+	set, err := data.OpenOption("calib", o.Calibrate, data.Train, p.notice)
 	if err != nil {
 		return k, err
 	}

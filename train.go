@@ -2,7 +2,6 @@ package bnc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -293,7 +292,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range sets.train.EmptyClasses() {
+	for _, name := range sets.Train.EmptyClasses() {
 		t.notice("class %q has no images to train on", name)
 	}
 	done, err := t.before(path, dir)
@@ -319,21 +318,21 @@ func (t *training) before(path string, dir train.Folder) (*train.Written, error)
 }
 
 // run trains and writes what was learnt.
-func (t *training) run(ctx context.Context, path string, dir train.Folder, sets *trainingSets) (*train.Written, error) {
+func (t *training) run(ctx context.Context, path string, dir train.Folder, sets *train.Sets) (*train.Written, error) {
 	if err := t.calibrate(ctx, sets); err != nil {
 		return nil, err
 	}
-	step, err := t.compile(ctx, sets)
+	job, err := t.compile(ctx, sets)
 	if err != nil {
 		return nil, err
 	}
-	defer step.close()
-	history, err := step.run(ctx, dir, t, sets)
+	defer job.Close()
+	history, err := t.learn(ctx, dir, job)
 	if err != nil {
 		return nil, err
 	}
 	done := &train.Written{History: history}
-	err = t.write(ctx, path, step.Trainer.Params(), sets, func(pair string, requantised bool) error {
+	err = t.write(ctx, path, job.Trainer.Params(), sets, func(pair string, requantised bool) error {
 		done.Pair, done.Requantised = pair, requantised
 		if t.epochs() == 0 || !t.inPlace(path) {
 			return nil
@@ -348,15 +347,15 @@ func (t *training) run(ctx context.Context, path string, dir train.Folder, sets 
 
 // finish makes the result of a training that is written, and leaves its folder with the
 // curves.
-func (t *training) finish(ctx context.Context, path string, dir train.Folder, sets *trainingSets, done *train.Written) (*TrainResult, error) {
+func (t *training) finish(ctx context.Context, path string, dir train.Folder, sets *train.Sets, done *train.Written) (*TrainResult, error) {
 	h, to := done.History, t.destination(path)
 	kept := h.Result()
 	r := &TrainResult{
-		Epochs: h.Epochs, Start: h.Start, Images: sets.train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
+		Epochs: h.Epochs, Start: h.Start, Images: sets.Train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
 		Primary: kept.Primary, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
 		Destination: to, Folder: string(dir),
 	}
-	if done.Requantised && sets.val != nil { // the range is another than that of the last epoch
+	if done.Requantised && sets.Val != nil { // the range is another than that of the last epoch
 		v, err := t.judge(ctx, sets)
 		if err != nil {
 			return nil, err
@@ -381,12 +380,4 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 // trainingFolder returns the folder for log, curves and checkpoint.
 func trainingFolder(destination string) string {
 	return strings.TrimSuffix(destination, ".onnx") + ".train"
-}
-
-// interrupted says how to go on.
-func interrupted(dir train.Folder) error {
-	if held, _ := dir.HasCheckpoint(); !held {
-		return errors.New("interrupted before there was a checkpoint: the same command begins again")
-	}
-	return errors.New("interrupted; bnc train ... option resume goes on from the last checkpoint")
 }

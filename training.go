@@ -3,19 +3,15 @@ package bnc
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
@@ -27,6 +23,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
+	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // training is a bundle or a model that is to be trained.
@@ -44,11 +41,10 @@ type training struct {
 	calibrated bool
 	teacher    *ir.Model // of option distill, or of the outputs that labels are not of; nil for none
 	// taught is how the teacher's own file prepares images, nil for unknown.
-	taught   *imagein.Preprocess
-	labels   []string      // names of the classes, nil for unknown
-	heads    []grad.Judged // what is trained and judged, which compile chooses
-	teaching *ir.Model     // the teacher as it is run, nil where none is
-	said     task.Judge    // what the teacher says of the images to judge by
+	taught *imagein.Preprocess
+	labels []string      // names of the classes, nil for unknown
+	heads  []grad.Judged // what is trained and judged, which compile chooses
+	said   task.Judge    // what the teacher says of the images to judge by
 	// running is how graphs run: with every optimisation, which gives layers whose
 	// weights are constants, frozen ones and the teacher's, a blocked layout.
 	running ort.Options
@@ -165,80 +161,25 @@ func (t *training) openTeacher(ctx context.Context) (*ir.Model, error) {
 	return m, nil
 }
 
-// original returns the network without its bottleneck.
-func (t *training) original(from *ir.Model) (*cut.Analysis, error) {
-	m := from.Clone()
-	if err := bottleneck.Bypass(m); err != nil {
-		return nil, err
-	}
-	info, err := shape.Infer(m, shape.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return cut.Find(m, info), nil
-}
-
-// settings are those that the bundle was split with, for a cut of the original.
-func (t *training) settings(c *cut.Cut) (split.Settings, error) {
-	channels := int64(t.meta.Channels)
-	if t.source.Graph.Value("bnc.reduce.channel.weight") == nil {
-		channels = 0 // full
-	}
-	g, err := bottleneck.CutGeometry(c, channels, int64(t.meta.Stride))
-	if err != nil {
-		return split.Settings{}, unusable("%w", err)
-	}
-	anatomy, err := bottleneck.Anatomy(t.source)
-	if err != nil {
-		return split.Settings{}, err
-	}
-	g.Signed = anatomy.Signed()
-	if w := t.source.Graph.Value("bnc.restore.residual.conv1.weight"); w != nil && w.Init() != nil {
-		g.Width = w.Init().Dims()[0]
-	}
+// joined is what the metadata say of how the bundle was split.
+func (t *training) joined() split.Joined {
 	q := bottleneck.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
-	return split.Settings{
-		Geometry: g, Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, Target: t.meta.Target,
-	}, nil
-}
-
-// rebuild splits the network of from again, with other units or another range.
-func (t *training) rebuild(ctx context.Context, from *ir.Model, change func(*split.Settings) error) (*split.Bundle, *cut.Cut, split.Settings, error) {
-	fail := func(err error) (*split.Bundle, *cut.Cut, split.Settings, error) {
-		return nil, nil, split.Settings{}, err
+	return split.Joined{
+		Settings: split.Settings{Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, Target: t.meta.Target},
+		Tensor:   t.meta.Tensor, Channels: int64(t.meta.Channels), Stride: int64(t.meta.Stride),
 	}
-	a, err := t.original(from)
-	if err != nil {
-		return fail(err)
-	}
-	c, err := a.Resolve(t.meta.Tensor)
-	if err != nil {
-		return fail(err)
-	}
-	settings, err := t.settings(c)
-	if err != nil {
-		return fail(err)
-	}
-	if settings.Units, err = bottleneck.UnitsOf(from, settings.Geometry); err != nil {
-		return fail(err)
-	}
-	if err := change(&settings); err != nil {
-		return fail(err)
-	}
-	b, _, err := split.Split(ctx, a, c, settings, nil)
-	return b, c, settings, err
 }
 
 // calibrate replaces a bottleneck that was neither calibrated nor trained by one
 // that fits the training images.
-func (t *training) calibrate(ctx context.Context, sets *trainingSets) error {
+func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 	if !t.bottleneck || t.NoCalib || t.meta.Calibrated || t.calibrated {
 		return nil
 	}
-	b, _, _, err := t.rebuild(ctx, t.source, func(settings *split.Settings) error {
+	b, _, _, err := split.Rebuild(ctx, t.source, t.joined(), func(settings *split.Settings) error {
 		cal, err := calibrate(ctx, t.progress, calibrationSource{
-			analyse: func() (*cut.Analysis, error) { return t.original(t.source) },
-			path:    t.path, after: t.meta.Tensor, set: sets.train, choose: sets.choose, option: "data",
+			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
+			path:    t.path, after: t.meta.Tensor, set: sets.Train, choose: sets.Choose, option: "data",
 			session: t.running, // what cannot be used is told when it is trained on
 		}, settings.Geometry)
 		if err != nil {
@@ -254,35 +195,16 @@ func (t *training) calibrate(ctx context.Context, sets *trainingSets) error {
 	}
 	t.source, t.calibrated = b.Bottlenet, true
 	if t.Range != "dynamic" {
-		if err := t.readRange(); err != nil {
-			return err
-		}
+		t.meta.Range = bundle.RangeStatic
+		t.meta.Lo, t.meta.Hi, err = bottleneck.StaticRange(t.source)
 	}
-	return nil
-}
-
-// readRange takes the static range over into the metadata, from the graph.
-func (t *training) readRange() error {
-	lo, width := t.source.Graph.Value("bnc.quantiser.lo"), t.source.Graph.Value("bnc.quantiser.width")
-	if lo == nil || width == nil || lo.Const() == nil || width.Const() == nil {
-		return fmt.Errorf("BUG: a calibrated bottleneck without a static range")
-	}
-	l, err := lo.Const().Floats()
-	if err != nil {
-		return err
-	}
-	w, err := width.Const().Floats()
-	if err != nil {
-		return err
-	}
-	t.meta.Range, t.meta.Lo, t.meta.Hi = bundle.RangeStatic, float64(l[0]), float64(l[0]+w[0])
-	return nil
+	return err
 }
 
 // write puts the trained weights into the model or the bundle. Before, unless nil, is
 // called when nothing but the bundle's files is left to do, with its pair and whether
 // its quantiser was given another range.
-func (t *training) write(ctx context.Context, path string, weights map[string][]float32, sets *trainingSets, before func(pair string, requantised bool) error) error {
+func (t *training) write(ctx context.Context, path string, weights map[string][]float32, sets *train.Sets, before func(pair string, requantised bool) error) error {
 	trained := t.source.Clone()
 	if err := grad.SetWeights(trained, weights); err != nil {
 		return err
@@ -300,7 +222,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	}
 	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
 	requantised := !dynamic && (t.Naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
-	b, c, settings, err := t.rebuild(ctx, trained, func(settings *split.Settings) error {
+	b, c, settings, err := split.Rebuild(ctx, trained, t.joined(), func(settings *split.Settings) error {
 		settings.Quantiser.Dynamic = dynamic
 		if !requantised || dynamic {
 			return nil
@@ -315,7 +237,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
 	meta := t.newMeta(settings, sets)
 	meta.Backbone = t.meta.Backbone && !backbone
-	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+weightsID(weights), c, settings); err != nil {
+	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+grad.WeightsID(weights), c, settings); err != nil {
 		return err
 	}
 	dest, err := output.Create(t.destination(path))
@@ -333,7 +255,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 }
 
 // newMeta is the metadata of the trained bundle.
-func (t *training) newMeta(settings split.Settings, sets *trainingSets) bottleneck.Meta {
+func (t *training) newMeta(settings split.Settings, sets *train.Sets) bottleneck.Meta {
 	meta := settings.Meta()
 	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensor, t.meta.Outputs, t.meta.SourceSHA256
 	meta.Calibrated, meta.Labels = true, t.namesOf(sets)
@@ -343,39 +265,24 @@ func (t *training) newMeta(settings split.Settings, sets *trainingSets) bottlene
 
 // namesOf are the names of the classes: those that are known, or the folders' own where
 // they were learnt.
-func (t *training) namesOf(sets *trainingSets) []string {
-	if t.labels == nil && !t.Distill && sets.train.Labelled() && !data.Numbered(sets.train.Classes()) {
-		return sets.train.Classes()
+func (t *training) namesOf(sets *train.Sets) []string {
+	if t.labels == nil && !t.Distill && sets.Train.Labelled() && !data.Numbered(sets.Train.Classes()) {
+		return sets.Train.Classes()
 	}
 	return t.labels
 }
 
 // preprocess is how images become inputs: as in the training, or as it was known
 // before where tensors were trained on; nil for unknown.
-func (t *training) preprocess(sets *trainingSets) any {
-	if p := cmp.Or(sets.preprocess, t.meta.Preprocess); p != nil {
+func (t *training) preprocess(sets *train.Sets) any {
+	if p := cmp.Or(sets.Preprocess, t.meta.Preprocess); p != nil {
 		return p
 	}
 	return nil
 }
 
-// weightsID tells trained weights apart.
-func weightsID(weights map[string][]float32) string {
-	var names []string
-	for name := range weights {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	h := sha256.New()
-	for _, name := range names {
-		h.Write([]byte(name))
-		h.Write(ir.AppendFloat32s(nil, weights[name]))
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 // writeModel writes a whole model with what it has learnt about its images.
-func (t *training) writeModel(ctx context.Context, sets *trainingSets) error {
+func (t *training) writeModel(ctx context.Context, sets *train.Sets) error {
 	m := t.source
 	meta := bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}
 	if err := bottleneck.DescribeModel(m, meta); err != nil {

@@ -2,17 +2,16 @@ package bnc
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // shownTraining tells how a training goes on: an epoch is a phase.
 type shownTraining struct {
 	progress
-	epochOf int // whose phase goes on, 0 for none
+	primary string // the task's first measure, in words
+	epochOf int    // whose phase goes on, 0 for none
 	phase   *phase
 	last    time.Time
 }
@@ -30,32 +29,13 @@ func (s *shownTraining) step(at train.Status) {
 
 // start tells what the weights are worth that the training begins with.
 func (s *shownTraining) start(v train.Validation) {
-	if line := judgement(v); len(line) > 0 {
-		s.about(v, "start: %s", strings.Join(line, ", "))
+	if line := v.Text(s.primary); line != "" {
+		s.about(v, "start: %s", line)
 	}
 }
 
 // epoch tells what an epoch gave.
 func (s *shownTraining) epoch(e train.Epoch) {
 	s.epochOf = 0
-	line := append([]string{fmt.Sprintf("loss %.4f, training %s %.1f%%", e.Loss, taskOf().Measures()[0].Text, 100*e.TrainPrimary)},
-		judgement(train.Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs})...)
-	s.about(e, "epoch %d: %s (%.0f s)", e.Epoch, strings.Join(line, ", "), e.Seconds)
-}
-
-// judgement says what is known of v.
-func judgement(v train.Validation) (parts []string) {
-	if v.Primary != nil {
-		parts = append(parts, fmt.Sprintf("%s %.2f%%", taskOf().Measures()[0].Text, 100**v.Primary))
-	}
-	if v.Agreement != nil {
-		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
-	}
-	for _, o := range v.Outputs {
-		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", task.Text(o.Measure), o.Output, 100*o.Value))
-	}
-	if v.PayloadBytes != nil {
-		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
-	}
-	return parts
+	s.about(e, "%s", e.Text(s.primary))
 }

@@ -3,25 +3,16 @@ package bnc
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/compiler/shape"
-	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/passes/opt"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -31,21 +22,8 @@ import (
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
-// trainingStep is a compiled step with its sessions.
-type trainingStep struct {
-	*train.Sessions
-	feeder *feed.Feeder
-	id     string // of graph and first weights
-	batch  int
-	rate   float64
-	heads  []grad.Judged
-	taught task.Judge // the teacher's, of the images to judge by; nil for none
-}
-
-func (s *trainingStep) close() { s.Sessions.Close() }
-
-// compile makes the step graph and opens the sessions.
-func (t *training) compile(ctx context.Context, sets *trainingSets) (*trainingStep, error) {
+// compile makes the step graph and opens its sessions, the teacher's answers known.
+func (t *training) compile(ctx context.Context, sets *train.Sets) (*train.Job, error) {
 	p, err := grad.Build(ctx, t.source, t.teacher, t.build(sets))
 	if fault := (*grad.BuildError)(nil); errors.As(err, &fault) {
 		return nil, unusable("%s: %w", t.path, err)
@@ -53,16 +31,23 @@ func (t *training) compile(ctx context.Context, sets *trainingSets) (*trainingSt
 	if err != nil {
 		return nil, err
 	}
-	t.heads, t.teaching = p.Judged, p.Teacher
-	return t.open(ctx, p, sets)
+	t.heads = p.Judged
+	job, err := t.open(ctx, p, sets)
+	if err == nil && p.Teacher != nil && sets.Val != nil {
+		err = t.teach(ctx, &job.Judging, p.Teacher)
+	}
+	if err != nil && job != nil {
+		job.Close()
+	}
+	return job, err
 }
 
 // build are the options of the step.
-func (t *training) build(sets *trainingSets) grad.BuildOptions {
+func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	return grad.BuildOptions{
-		Loss: t.loss(), Output: t.Scores, Outputs: t.meta.Outputs, Classes: len(sets.train.Classes()), Distilled: t.Distill, OwnTeacher: t.Teacher == "",
+		Loss: t.loss(), Output: t.Scores, Outputs: t.meta.Outputs, Classes: len(sets.Train.Classes()), Distilled: t.Distill, OwnTeacher: t.Teacher == "",
 		Bottleneck: t.bottleneck, Original: t.meta.Backbone, Cut: t.meta.Tensor, Quality: t.meta.Quality, Naive: t.Naive,
-		Freeze: t.frozen(), Batch: t.Batch, Images: sets.train.Len(), Rate: t.LR, Decay: t.WeightDecay, Clip: t.ClipNorm,
+		Freeze: t.frozen(), Batch: t.Batch, Images: sets.Train.Len(), Rate: t.LR, Decay: t.WeightDecay, Clip: t.ClipNorm,
 		Opt:        grad.Optimizer{Kind: t.Optimizer, Momentum: orElse(t.Momentum, 0.9), Nesterov: t.Nesterov, DecayAll: t.DecayAll, EMA: t.EMA},
 		Statistics: t.Statistics, Layout: grad.Layout(cmp.Or(t.Layout, "auto")),
 		Compute: t.compute, Notice: t.notice,
@@ -71,8 +56,8 @@ func (t *training) build(sets *trainingSets) grad.BuildOptions {
 }
 
 // fit compares the labels with the output that they are of.
-func (t *training) fit(sets *trainingSets, first *grad.Scores) error {
-	if err := sets.fit(first.Output.Name(), int(first.Classes), t.Distill, t.progress); err != nil {
+func (t *training) fit(sets *train.Sets, first *grad.Scores) error {
+	if err := sets.Fit(first.Output.Name(), int(first.Classes), t.Distill, t.notice); err != nil {
 		return err
 	}
 	if t.Labels != "" && len(t.labels) != int(first.Classes) {
@@ -106,8 +91,7 @@ func (t *training) session(m *ir.Model, name string) (*ort.Session, error) {
 }
 
 // open makes the sessions of a program.
-func (t *training) open(ctx context.Context, p *grad.Program, sets *trainingSets) (*trainingStep, error) {
-	s := &trainingStep{heads: p.Judged, batch: int(p.Manifest.Batch), rate: p.Rate}
+func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) (*train.Job, error) {
 	var err error
 	graphs := &train.Graphs{Initial: p.Initial}
 	for _, part := range []struct {
@@ -126,128 +110,83 @@ func (t *training) open(ctx context.Context, p *grad.Program, sets *trainingSets
 			return nil, err
 		}
 	}
-	s.id = graphs.ID()
-	if s.Sessions, err = graphs.Open(t.running); err != nil {
+	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
+	if job.Judging.Feeder, err = feed.New([]model.Port{inputPort(p.Eval.Graph.Value(p.Manifest.Input))}, sets.Choose); err != nil {
+		return nil, unusable("%w", err)
+	}
+	if job.Sessions, err = graphs.Open(t.running); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory() // what compiling took
-	if s.feeder, err = feed.New([]model.Port{inputPort(p.Eval.Graph.Value(p.Manifest.Input))}, sets.choose); err != nil {
-		s.close()
-		return nil, unusable("%w", err)
-	}
-	return s, context.Cause(ctx)
+	return job, context.Cause(ctx)
 }
 
-// run trains.
-func (s *trainingStep) run(ctx context.Context, dir train.Folder, t *training, sets *trainingSets) (*train.History, error) {
-	augment, err := t.augment(sets.preprocess != nil, sets.whole)
+// judging is what weights are judged by, but for the images' feeder.
+func (t *training) judging(set *data.Set, batch int) train.Judging {
+	return train.Judging{Task: taskOf(), Outputs: outputsOf(t.heads, nil), First: t.heads[0].Taught, Set: set, Batch: batch, Said: t.said}
+}
+
+// teach notes what the teacher says of the images to judge by.
+func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Model) error {
+	session, err := t.session(teacher, "teacher")
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	var asked task.Outputs
+	for _, h := range t.heads {
+		if h.Taught {
+			asked.Judged = append(asked.Judged, task.Output{Name: h.Output, From: h.Teacher})
+		}
+	}
+	err = j.Teach(ctx, session, asked)
+	t.said = j.Said
+	return err
+}
+
+// learn trains.
+func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
+	augment, err := t.augment(job.Sets.Preprocess != nil, job.Sets.Whole)
 	if err != nil {
 		return nil, err
 	}
-	loader, err := feed.NewLoader(s.feeder, sets.train, feed.LoaderOptions{
-		Batch: s.batch, Seed: t.Seed, Shuffle: true, Augment: augment, Labels: s.Trainer.Labelled(),
-		OnSkip: func(name string, err error) { t.notice("left out: %v", err) },
+	shown := &shownTraining{progress: t.progress, primary: taskOf().Measures()[0].Text}
+	return job.Run(ctx, dir, train.Settings{
+		Epochs: t.epochs(), Seed: t.Seed, Schedule: cmp.Or(t.Schedule, train.Cosine), Warmup: orElse(t.Warmup, 0.5), Augment: augment,
+		Patience: t.Patience, KeepLast: t.KeepLast, Resume: t.Resume, Every: orElse(t.CheckpointEvery, time.Minute),
+		Notice: t.notice, Step: shown.step, Start: shown.start, Epoch: shown.epoch, Hopeless: t.hopeless,
 	})
-	if err != nil {
-		return nil, unusable("option data: %w", err)
-	}
-	if err := s.teach(ctx, t, sets); err != nil {
-		return nil, err
-	}
-	steps := loader.Batches()
-	settings, err := t.identity(s, augment, sets)
-	if err != nil {
-		return nil, err
-	}
-	shown := &shownTraining{progress: t.progress}
-	epochs := t.epochs()
-	options := train.Options{
-		Epochs:   epochs,
-		Schedule: train.Schedule{Kind: cmp.Or(t.Schedule, train.Cosine), Rate: s.rate, Warmup: int(math.Round(orElse(t.Warmup, 0.5) * float64(steps))), Total: epochs * steps},
-		Loader:   loader, Patience: t.Patience, KeepBest: !t.KeepLast,
-		Checkpoint: dir.Checkpoint(), Every: orElse(t.CheckpointEvery, time.Minute), Settings: settings, Resume: t.Resume,
-		Log: dir.Log(), Step: shown.step, Notice: t.notice, Start: shown.start, Epoch: shown.epoch,
-		Hopeless: t.hopeless,
-	}
-	if epochs == 0 { // log and checkpoint of another training stay
-		options.Log, options.Checkpoint = "", ""
-	}
-	if sets.val != nil {
-		options.Validate = func(ctx context.Context, weights ort.Feed) (train.Validation, error) {
-			return s.validate(ctx, sets, s.batch, weights)
-		}
-	}
-	if held, _ := dir.HasCheckpoint(); held && options.Checkpoint != "" && !t.Resume {
-		t.notice("the checkpoint of an interrupted training in %s is replaced: option resume would have gone on from it", dir)
-	}
-	if options.Log != "" {
-		if err := os.MkdirAll(string(dir), 0o777); err != nil {
-			return nil, err
-		}
-	}
-	history, err := train.Run(ctx, s.Trainer, options)
-	var unfit *train.DataError
-	switch {
-	case errors.Is(err, train.ErrOtherTraining):
-		return nil, usage("resume", ": %w: give the flags, data and bundle of the training that was interrupted, or start without option resume", err)
-	case errors.As(err, &unfit):
-		return nil, unusable("option data: %w", err)
-	case errors.Is(err, context.Canceled):
-		return nil, interrupted(dir)
-	}
-	return history, err
 }
 
-// identity is what a checkpoint must share with the training that goes on from
-// it: all that decides about the result.
-func (o *TrainOptions) identity(s *trainingStep, a feed.Augment, sets *trainingSets) (string, error) {
-	b, err := json.Marshal(struct {
-		Graph, Train, Val string
-		Seed              uint64
-		Epochs            int
-		Rate, Warmup      float64
-		Schedule          string
-		Augment           feed.Augment
-		Preprocess        any
-		KeepLast          bool
-		Patience          int
-	}{s.id, itemsID(sets.train), itemsID(sets.val), o.Seed, o.epochs(), s.rate, orElse(o.Warmup, 0.5), cmp.Or(o.Schedule, train.Cosine), a, sets.preprocess, o.KeepLast, o.Patience})
-	if err != nil {
-		return "", err
+// judge evaluates what was written, beside what training has learnt of the teacher.
+func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validation, error) {
+	if t.heads == nil { // of a training that had ended before
+		found, err := grad.Logits(grad.Want{Output: t.Scores, Classes: len(sets.Train.Classes()), Of: t.meta.Outputs}, t.source)
+		if err != nil {
+			return train.Validation{}, err
+		}
+		if err := t.fit(sets, found.Scores[0]); err != nil {
+			return train.Validation{}, err
+		}
+		t.heads = []grad.Judged{{Output: found.Scores[0].Output.Name(), Scores: found.Scores[0].Name()}}
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	session, err := t.session(t.source, t.path)
+	if err != nil {
+		return train.Validation{}, err
+	}
+	defer session.Close()
+	j := t.judging(sets.Val, eval.DefaultBatch)
+	if j.Feeder, err = feed.New(session.Inputs(), sets.Choose); err != nil {
+		return train.Validation{}, err
+	}
+	return j.Judge(ctx, session, nil)
 }
 
-// itemsID tells sets apart by their classes and the names and labels of their items,
-// wherever their folders are.
-func itemsID(sets ...*data.Set) string {
-	h := sha256.New()
-	for _, set := range sets {
-		if set == nil {
-			continue
-		}
-		fmt.Fprintln(h, set.Len(), set.Classes())
-		for i := range set.Len() {
-			fmt.Fprintln(h, filepath.Base(set.Name(i)), set.Label(i))
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// measureRange returns the range of what the trained quantiser reads on the
-// training images, but for its tails.
-func (t *training) measureRange(ctx context.Context, trained *ir.Model, sets *trainingSets) (lo, hi float32, err error) {
-	m := trained.Clone()
-	anatomy, err := bottleneck.Anatomy(m)
+// measureRange returns the range of what the trained quantiser reads on the training
+// images, but for its tails.
+func (t *training) measureRange(ctx context.Context, trained *ir.Model, sets *train.Sets) (lo, hi float32, err error) {
+	m, err := bottleneck.Reduction(ctx, trained)
 	if err != nil {
-		return 0, 0, err
-	}
-	m.Graph.SetOutputs(anatomy.Reduced)
-	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.DeadCode, opt.DropUnusedDomains}, nil); err != nil {
-		return 0, 0, err
-	}
-	if _, err := shape.Infer(m, shape.Options{}); err != nil {
 		return 0, 0, err
 	}
 	session, err := t.session(m, "reduction")
@@ -255,12 +194,12 @@ func (t *training) measureRange(ctx context.Context, trained *ir.Model, sets *tr
 		return 0, 0, err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), sets.choose)
+	feeder, err := feed.New(session.Inputs(), sets.Choose)
 	if err != nil {
 		return 0, 0, unusable("%w", err)
 	}
 	var r bottleneck.ValueRange
-	_, err = probe.Run(ctx, session, probe.Options{Set: sets.train, Feeder: feeder}, func(_ string, x *tensor.Tensor) error { // what is left out was told when it was trained on
+	_, err = probe.Run(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, func(_ string, x *tensor.Tensor) error { // what is left out was told when it was trained on
 		values, err := x.Float32s()
 		r.Add(values)
 		return err

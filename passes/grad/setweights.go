@@ -2,7 +2,10 @@ package grad
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -73,4 +76,14 @@ func ChangedWeights(m, trained *ir.Model, counts func(name string) bool) (map[st
 		}
 	}
 	return weights, nil
+}
+
+// WeightsID tells trained weights apart.
+func WeightsID(weights map[string][]float32) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		h.Write([]byte(name))
+		h.Write(ir.AppendFloat32s(nil, weights[name]))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

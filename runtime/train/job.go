@@ -1,0 +1,118 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"time"
+
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+)
+
+// Job is a compiled step with its images.
+type Job struct {
+	*Sessions
+	ID      string // of the step and what it begins with
+	Rate    float64
+	Sets    *Sets
+	Judging Judging // its Set is Sets.Val
+}
+
+// Settings say how a job goes on.
+type Settings struct {
+	Epochs   int // 0 trains nothing: the weights are judged
+	Seed     uint64
+	Schedule string
+	Warmup   float64 // epochs
+	Augment  feed.Augment
+	Patience int
+	KeepLast bool
+	Resume   bool
+	Every    time.Duration // between checkpoints, beside those after each epoch
+	Notice   data.Notice
+	Step     func(Status)
+	Start    func(Validation)
+	Epoch    func(Epoch)
+	Hopeless func([]Epoch) bool // nil for never
+}
+
+// Run trains in a folder, which its caller holds.
+func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error) {
+	loader, err := feed.NewLoader(j.Judging.Feeder, j.Sets.Train, feed.LoaderOptions{
+		Batch: j.Judging.Batch, Seed: s.Seed, Shuffle: true, Augment: s.Augment, Labels: j.Trainer.Labelled(),
+		OnSkip: func(_ string, err error) { s.Notice("left out: %v", err) },
+	})
+	if err != nil {
+		return nil, fault.Unusable("option data: %w", err)
+	}
+	identity, err := j.identity(s)
+	if err != nil {
+		return nil, err
+	}
+	steps := loader.Batches()
+	options := Options{
+		Epochs:   s.Epochs,
+		Schedule: Schedule{Kind: s.Schedule, Rate: j.Rate, Warmup: int(math.Round(s.Warmup * float64(steps))), Total: s.Epochs * steps},
+		Loader:   loader, Patience: s.Patience, KeepBest: !s.KeepLast,
+		Checkpoint: dir.Checkpoint(), Every: s.Every, Settings: identity, Resume: s.Resume,
+		Log: dir.Log(), Step: s.Step, Notice: s.Notice, Start: s.Start, Epoch: s.Epoch, Hopeless: s.Hopeless,
+	}
+	if s.Epochs == 0 { // log and checkpoint of another training stay
+		options.Log, options.Checkpoint = "", ""
+	}
+	if j.Sets.Val != nil {
+		options.Validate = func(ctx context.Context, weights ort.Feed) (Validation, error) {
+			return j.Judging.Judge(ctx, j.Evaluation, weights)
+		}
+	}
+	if held, _ := dir.HasCheckpoint(); held && options.Checkpoint != "" && !s.Resume {
+		s.Notice("the checkpoint of an interrupted training in %s is replaced: option resume would have gone on from it", dir)
+	}
+	if options.Log != "" {
+		if err := os.MkdirAll(string(dir), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	history, err := Run(ctx, j.Trainer, options)
+	var unfit *DataError
+	switch {
+	case errors.Is(err, ErrOtherTraining):
+		return nil, fault.Usage("resume", ": %w: give the flags, data and bundle of the training that was interrupted, or start without option resume", err)
+	case errors.As(err, &unfit):
+		return nil, fault.Unusable("option data: %w", err)
+	case errors.Is(err, context.Canceled):
+		if held, _ := dir.HasCheckpoint(); !held {
+			return nil, errors.New("interrupted before there was a checkpoint: the same command begins again")
+		}
+		return nil, errors.New("interrupted; bnc train ... option resume goes on from the last checkpoint")
+	}
+	return history, err
+}
+
+// identity is what a checkpoint must share with the training that goes on from it: all
+// that decides about the result.
+func (j *Job) identity(s Settings) (string, error) {
+	b, err := json.Marshal(struct {
+		Graph, Train, Val string
+		Seed              uint64
+		Epochs            int
+		Rate, Warmup      float64
+		Schedule          string
+		Augment           feed.Augment
+		Preprocess        any
+		KeepLast          bool
+		Patience          int
+	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, s.Augment, j.Sets.Preprocess, s.KeepLast, s.Patience})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}

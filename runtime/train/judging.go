@@ -1,0 +1,108 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
+)
+
+// Judging is what weights are judged by.
+type Judging struct {
+	Task    task.Task
+	Outputs task.Outputs // first the one that labels are of, or the only one
+	First   bool         // a teacher teaches the first one, too
+	Set     *data.Set
+	Feeder  *feed.Feeder
+	Batch   int
+	Said    task.Judge // what the teacher says of the set, nil for none
+}
+
+// Teach notes what a teacher says: of the outputs, each read from one of its own.
+func (j *Judging) Teach(ctx context.Context, teacher *ort.Session, asked task.Outputs) error {
+	said := j.Task.Judge(j.Set, asked)
+	if _, err := eval.Run(ctx, eval.Session(teacher), j.Feeder, j.Set, said, j.batches(teacher)); err != nil {
+		return err
+	}
+	j.Said = said
+	return nil
+}
+
+// Judge judges a network with weights as further inputs; nil for none.
+func (j *Judging) Judge(ctx context.Context, network *ort.Session, weights ort.Feed) (v Validation, err error) {
+	judge, options := j.Task.Judge(j.Set, j.Outputs), j.batches(network)
+	options.Extra = weights
+	r, err := eval.Run(ctx, eval.Session(network), j.Feeder, j.Set, judge, options)
+	if unfit := (*eval.UnusableError)(nil); errors.As(err, &unfit) {
+		return v, fault.Unusable("images to judge by: %w", err)
+	}
+	if err != nil {
+		return v, err
+	}
+	if values := judge.Values(); values != nil {
+		v.Primary, v.Outputs = &values[0].Value, values[:1:1]
+	}
+	if j.Said != nil {
+		agreement, err := judge.Agreement(j.Said)
+		if err != nil {
+			return v, fault.Unusable("option teacher: %w", err)
+		}
+		v.Outputs = append(v.Outputs, agreement...)
+		if j.First {
+			v.Agreement = task.Mean(agreement)
+		}
+	}
+	if len(j.Outputs.Judged) == 1 {
+		v.Outputs = nil
+	}
+	if sum := eval.Summarise(r.Bytes); sum != nil {
+		v.PayloadBytes = &sum.Mean
+		v.Dead = len(r.Bytes) >= 16 && slices.Max(r.Bytes) == slices.Min(r.Bytes)
+	}
+	return v, nil
+}
+
+// batches are batches for the images' input of a session, or of as many as it takes.
+func (j *Judging) batches(session *ort.Session) eval.Options {
+	for _, p := range session.Inputs() {
+		if p.Name == j.Feeder.Input() {
+			return eval.BatchOf(p, j.Batch)
+		}
+	}
+	return eval.Options{Batch: j.Batch}
+}
+
+// Text says what is known of v; primary is the task's first measure in words.
+func (v Validation) Text(primary string) string {
+	var parts []string
+	if v.Primary != nil {
+		parts = append(parts, fmt.Sprintf("%s %.2f%%", primary, 100**v.Primary))
+	}
+	if v.Agreement != nil {
+		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
+	}
+	for _, o := range v.Outputs {
+		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", task.Text(o.Measure), o.Output, 100*o.Value))
+	}
+	if v.PayloadBytes != nil {
+		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Text says what the epoch gave.
+func (e Epoch) Text(primary string) string {
+	line := fmt.Sprintf("epoch %d: loss %.4f, training %s %.1f%%", e.Epoch, e.Loss, primary, 100*e.TrainPrimary)
+	if judged := (Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}).Text(primary); judged != "" {
+		line += ", " + judged
+	}
+	return fmt.Sprintf("%s (%.0f s)", line, e.Seconds)
+}
