@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/bottlenet/bnc/passes"
@@ -62,46 +63,8 @@ func (o EvalOptions) check() error {
 	return nil
 }
 
-// EvalResult is what was measured. Rates are 0..1.
-type EvalResult struct {
-	N            int           `json:"n"`    // images
-	Top1         *float64      `json:"top1"` // nil without labels
-	Top5         *float64      `json:"top5"`
-	PayloadBytes *eval.Summary `json:"payload_bytes"` // of what crosses, nil where nothing does
-	FileBytes    *eval.Summary `json:"file_bytes"`    // of the same as files with their headers
-	Agreement    *float64      `json:"agreement"`     // with the teacher, nil without one
-	// Sweep are the qualities that were asked for, in their order.
-	Sweep []EvalPoint `json:"sweep"`
-	// Outputs are those that are judged, where there are several. Agreement is their mean.
-	Outputs []task.Value `json:"outputs,omitempty"`
-	Task    string       `json:"task"` // what the outputs are
-	// Primary is what models are compared by: what labels say first, else the agreement.
-	Primary *task.Primary `json:"primary"`
-
-	// Rows are all that was measured at each quality: at first at the model's own, unless
-	// it is among those that were asked for.
-	Rows []EvalRow `json:"-"`
-	path string
-}
-
-// EvalPoint is the outcome at a quality.
-type EvalPoint struct {
-	Quality      int      `json:"quality"`
-	Top1         *float64 `json:"top1"`
-	PayloadBytes float64  `json:"payload_bytes"` // mean
-}
-
-// EvalRow is what was measured at one quality.
-type EvalRow struct {
-	Quality                 int // 0 where there is none
-	N                       int
-	Top1, Top5              *float64
-	PayloadBytes, FileBytes *eval.Summary
-	Agreement               *float64     // the outputs' mean
-	Outputs                 []task.Value // what each is judged by
-	Primary                 *task.Primary
-	values                  []task.Value
-}
+// EvalResult is what was measured.
+type EvalResult = eval.Report
 
 // Eval measures accuracy, payload and agreement with a teacher of a bundle or a model
 // over a set of images. A bundle is evaluated by its bottlenet.onnx, in batches; its
@@ -148,18 +111,13 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if !slices.Contains(asked, own) {
 		asked = append([]int{own}, asked...)
 	}
-	r := &EvalResult{path: path, Task: task.Classify, Sweep: []EvalPoint{}}
-	if r.Rows, err = e.measureAll(ctx, p, asked); err != nil {
+	rows, err := e.measureAll(ctx, p, asked)
+	if err != nil {
 		return nil, err
 	}
-	row := r.Rows[slices.Index(asked, own)]
-	r.N, r.Top1, r.Top5, r.PayloadBytes, r.FileBytes, r.Agreement = row.N, row.Top1, row.Top5, row.PayloadBytes, row.FileBytes, row.Agreement
-	r.Primary = row.Primary
+	r := eval.NewReport(filepath.Base(path), task.Classify, rows, len(o.Quality), slices.Index(asked, own))
 	if len(e.heads) > 1 {
-		r.Outputs = row.Outputs
-	}
-	for _, row := range r.Rows[len(asked)-len(o.Quality):] {
-		r.Sweep = append(r.Sweep, EvalPoint{row.Quality, row.Top1, row.PayloadBytes.Mean})
+		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
 	return r, e.skipped.err(set.Len())
 }
@@ -233,7 +191,7 @@ type evaluation struct {
 }
 
 // measureAll runs the teacher, if there is one, and the subject at each quality.
-func (e *evaluation) measureAll(ctx context.Context, p progress, qualities []int) (rows []EvalRow, err error) {
+func (e *evaluation) measureAll(ctx context.Context, p progress, qualities []int) (rows []eval.Row, err error) {
 	total := len(qualities) * e.set.Len()
 	if e.teacher != nil {
 		total += e.set.Len()
@@ -316,48 +274,26 @@ func (e *evaluation) input(quality int) (*data.Set, *feed.Feeder, *eval.Sizes, e
 }
 
 // measure evaluates the subject at one quality.
-func (e *evaluation) measure(ctx context.Context, quality int, taught task.Judge, step func(int)) (EvalRow, error) {
+func (e *evaluation) measure(ctx context.Context, quality int, taught task.Judge, step func(int)) (eval.Row, error) {
 	set, feeder, sizes, err := e.input(quality)
 	if err != nil {
-		return EvalRow{}, err
+		return eval.Row{}, err
 	}
 	options, judge := e.subject.options(e.Batch), taskOf().Judge(set, outputsOf(e.heads, e.except))
 	options.Step, options.OnSkip = step, e.skipped.add
 	r, err := e.subject.run(ctx, quality, feeder, set, judge, options)
 	if err != nil {
-		return EvalRow{}, err
+		return eval.Row{}, err
 	}
-	row := EvalRow{Quality: quality, N: r.N, values: judge.Values()}
-	for _, v := range row.values {
-		switch v.Measure {
-		case "top1":
-			row.Top1 = new(v.Value)
-		case "top5":
-			row.Top5 = new(v.Value)
-		}
+	row, err := eval.NewRow(quality, r, judge, taught)
+	if err != nil {
+		return row, unusable("%s: %w; name the model that it was made from with option teacher", e.subject.path, err)
 	}
 	switch {
 	case sizes != nil:
-		row.PayloadBytes, row.FileBytes = eval.Summarise(judged(sizes.Payload, r.Items)), eval.Summarise(judged(sizes.File, r.Items))
+		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Of(sizes.Payload)), eval.Summarise(r.Of(sizes.File))
 	case r.Bytes != nil:
 		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Bytes), eval.Summarise(e.subject.meta.FileBytes(r.Bytes))
 	}
-	row.Outputs = row.values[:min(len(row.values), 1)]
-	var agreement []task.Value
-	if taught != nil {
-		if agreement, err = judge.Agreement(taught); err != nil {
-			return EvalRow{}, unusable("%s: %w; name the model that it was made from with option teacher", e.subject.path, err)
-		}
-	}
-	row.Agreement, row.Outputs = task.Mean(agreement), slices.Concat(row.Outputs, agreement)
-	row.Primary = task.PrimaryOf(row.values, agreement)
 	return row, nil
-}
-
-// judged returns the sizes of the images that were not left out.
-func judged(sizes, items []int) (out []int) {
-	for _, i := range items {
-		out = append(out, sizes[i])
-	}
-	return out
 }

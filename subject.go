@@ -143,49 +143,25 @@ func outputsOf(heads []grad.Judged, except []string) task.Outputs {
 	return o
 }
 
-// heads are the outputs of class scores that the subject is judged by: those that
-// training would teach, and in others the rest. Where it would teach none, it is
-// whatever looks like scores, but for those of except, which cannot be any. An output
-// that is wanted by name may have scores that training does not take.
+// heads are the outputs that the subject is judged by, as grad.JudgedBy chooses them.
 func (s *subject) heads(want grad.Want) (heads []grad.Judged, others []grad.Other, except []string, err error) {
 	paths := []string{cmp.Or(s.joined, s.path)}
 	if s.pair != nil && s.joined == "" {
 		paths = []string{filepath.Join(s.path, bundle.MobileFile), filepath.Join(s.path, bundle.CloudFile)}
 	}
-	one := func(name string) []grad.Judged { return []grad.Judged{{Output: name, Scores: name}} }
 	var parts []*ir.Model
 	for _, path := range paths {
 		m, err := onnx.Load(path)
 		if err != nil {
-			return one(want.Output), nil, nil, nil // the runtime tells
+			return grad.WhateverLooksRight(want.Output), nil, nil, nil // the runtime tells
 		}
 		parts = append(parts, m)
 	}
 	want.Of = s.meta.Outputs
-	found, err := grad.Logits(want, parts...)
-	if found == nil {
-		return one(want.Output), nil, nil, nil
+	if heads, others, except, err = grad.JudgedBy(want, parts...); err != nil {
+		err = unusable("%s: %w", s.path, err)
 	}
-	for _, h := range found.Scores {
-		heads = append(heads, grad.Judged{Output: h.Output.Name(), Scores: h.Name()})
-	}
-	if err == nil {
-		return heads, found.Others, nil, nil
-	}
-	known := false
-	for _, o := range found.Others {
-		known = known || o.Output.Name() == want.Output
-		if o.None {
-			except = append(except, o.Output.Name())
-		}
-	}
-	switch {
-	case known && !slices.Contains(except, want.Output):
-		return one(want.Output), nil, nil, nil
-	case want.Output != "" && !want.Optional, len(except) > 0 && len(except) == len(found.Others):
-		return nil, nil, except, unusable("%s: %w", s.path, err)
-	}
-	return one(""), nil, except, nil
+	return heads, others, except, err
 }
 
 // setQuality changes the quality of the joined network's codec: of the last one

@@ -172,7 +172,7 @@ func (o *TrainOptions) checkNumbers() error {
 	case o.Epochs == NoEpochs && o.Resume:
 		return usage("epochs", "0 trains nothing that option resume could go on with")
 	case o.Epochs < NoEpochs, o.Epochs == NoEpochs && o.Quality == 0:
-		return usage("epochs", "%d: expected 1 or more, or 0 to change no more than the option quality", max(o.Epochs+1, o.Epochs))
+		return usage("epochs", "%d: expected 1 or more, or 0 to change no more than the option quality", o.epochs())
 	case o.Batch < 0:
 		return usage("batch", "%d: expected 1 or more", o.Batch)
 	case !(temperature > 0) || math.IsInf(temperature, 1):

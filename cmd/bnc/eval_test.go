@@ -140,7 +140,7 @@ func TestEvalSweep(t *testing.T) {
 	if !slices.Equal(qualities, []int{70, 5, 25, 45, 1}) || points[0].PayloadBytes != one.PayloadBytes.Mean {
 		t.Errorf("rows %+v", points)
 	}
-	slices.SortFunc(points, func(a, b bnc.EvalPoint) int { return a.Quality - b.Quality })
+	slices.SortFunc(points, func(a, b eval.Point) int { return a.Quality - b.Quality })
 	for i, p := range points[1:] {
 		if p.PayloadBytes <= points[i].PayloadBytes {
 			t.Errorf("quality %d takes %v bytes, %d takes %v", points[i].Quality, points[i].PayloadBytes, p.Quality, p.PayloadBytes)

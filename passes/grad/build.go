@@ -56,14 +56,6 @@ type BuildOptions struct {
 	Notice func(format string, args ...any)
 }
 
-// Judged is an output with class scores that is trained.
-type Judged struct {
-	Output  string
-	Scores  string // what it is judged by: the output, or "" for what a TopK gives
-	Teacher string // the same of the teacher, where that is one output
-	Taught  bool   // by a teacher, not by labels
-}
-
 // Build makes a training step of the student, which stays as it is, from its form at hand
 // to the compiled graph: it is prepared, the teacher, nil for none, is put beside it, and
 // what the options leave open is chosen by the network. It ends early with ctx. A network

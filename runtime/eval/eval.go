@@ -54,6 +54,14 @@ type Result struct {
 	Bytes []int // what crossed for each of them, nil where nothing does
 }
 
+// Of returns what is known of the images that were not left out, of all items.
+func (r *Result) Of(all []int) (some []int) {
+	for _, i := range r.Items {
+		some = append(some, all[i])
+	}
+	return some
+}
+
 // UnusableError says that the data, or the model's outputs, cannot be used.
 type UnusableError struct{ Err error }
 

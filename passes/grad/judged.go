@@ -1,0 +1,51 @@
+package grad
+
+import (
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
+
+// Judged is an output with class scores that is trained, or could be.
+type Judged struct {
+	Output  string
+	Scores  string // what it is judged by: the output, or "" for what a TopK gives
+	Teacher string // the same of the teacher, where that is one output
+	Taught  bool   // by a teacher, not by labels
+}
+
+// JudgedBy are the outputs of class scores that a network, which may be divided into
+// parts, is judged by: those that training would teach, and in others the rest. Where it
+// would teach none, it is whatever looks like scores, but for those of except, which
+// cannot be any. An output that is wanted by name may have scores that training does not
+// take.
+func JudgedBy(want Want, parts ...*ir.Model) (heads []Judged, others []Other, except []string, err error) {
+	found, err := Logits(want, parts...)
+	if found == nil {
+		return WhateverLooksRight(want.Output), nil, nil, nil // what runs it tells
+	}
+	for _, h := range found.Scores {
+		heads = append(heads, Judged{Output: h.Output.Name(), Scores: h.Name()})
+	}
+	if err == nil {
+		return heads, found.Others, nil, nil
+	}
+	known := false
+	for _, o := range found.Others {
+		known = known || o.Output.Name() == want.Output
+		if o.None {
+			except = append(except, o.Output.Name())
+		}
+	}
+	switch {
+	case known && !slices.Contains(except, want.Output):
+		return WhateverLooksRight(want.Output), nil, nil, nil
+	case want.Output != "" && !want.Optional, len(except) > 0 && len(except) == len(found.Others):
+		return nil, nil, except, err
+	}
+	return WhateverLooksRight(""), nil, except, nil
+}
+
+// WhateverLooksRight judges by an output of a name, or for "" by whatever looks like
+// scores.
+func WhateverLooksRight(name string) []Judged { return []Judged{{Output: name, Scores: name}} }
