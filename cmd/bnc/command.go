@@ -126,11 +126,6 @@ func dispatch(ctx context.Context, s streams, args []string) error {
 	return root.ExecuteContext(ctx)
 }
 
-// execute runs the command alone.
-func (c command) execute(ctx context.Context, s streams, args []string) error {
-	return dispatch(ctx, s, append([]string{c.name}, args...))
-}
-
 // unknownCommand is the error of a command that is not below parent.
 func unknownCommand(parent *cobra.Command, name string) error {
 	var names []string

@@ -70,7 +70,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 			return err
 		}
 		if o.Quality, err = parseQualities(quality); err != nil {
-			return usageError{err}
+			return usagef("%w", err)
 		}
 		if err := fits("--plot", plot); err != nil {
 			return err

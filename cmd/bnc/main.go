@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 func main() {
@@ -31,7 +31,7 @@ const (
 	exitInterrupted = 130 // by Ctrl-C or SIGTERM, as shells say it
 )
 
-// exitOf are the exit codes of the library's errors.
+// exitOf are the exit codes of errors.
 var exitOf = map[bnc.Kind]int{bnc.None: exitDone, bnc.Failed: exitFailed, bnc.Usage: exitUsage, bnc.Data: exitUnusable}
 
 // streams are where a command writes. Results go to out, everything else to err.
@@ -40,32 +40,8 @@ type streams struct{ out, err io.Writer }
 // notice prints a line to err.
 func (s streams) notice(format string, args ...any) { fmt.Fprintf(s.err, format+"\n", args...) }
 
-// usageError is a wrong use of a command: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// unusableError marks models and data that cannot be used: exit code 3.
-type unusableError struct{ error }
-
-func (e unusableError) Unwrap() error { return e.error }
-
-func unusablef(format string, args ...any) error { return unusableError{fmt.Errorf(format, args...)} }
-
-// exitCode tells an error's exit code.
-func exitCode(err error) int {
-	var usage usageError
-	var unusable unusableError
-	switch {
-	case errors.As(err, &usage):
-		return exitUsage
-	case errors.As(err, &unusable):
-		return exitUnusable
-	}
-	return exitOf[bnc.KindOf(err)]
-}
+// usagef is a wrong use of a command: exit code 2.
+func usagef(format string, args ...any) error { return fault.Usage("", format, args...) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	screen := newReporter(stderr)
@@ -77,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil && ctx.Err() != nil {
 		return exitInterrupted
 	}
-	return exitCode(err)
+	return exitOf[bnc.KindOf(err)]
 }
 
 // printJSON writes one indented JSON document.

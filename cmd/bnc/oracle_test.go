@@ -16,11 +16,6 @@ func oracle(t *testing.T, script string, job any, wanted int) {
 	rttest.Oracle(t, script, job, wanted)
 }
 
-func askOracle(t *testing.T, script string, job, answer any) {
-	t.Helper()
-	rttest.AskOracle(t, script, job, answer)
-}
-
 // askPython asks a script of this folder's testdata with the Python of another
 // environment.
 func askPython(t *testing.T, python, script string, job, answer any) {
