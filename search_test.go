@@ -16,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
 )
 
@@ -233,5 +234,31 @@ func TestTrainKilledAtTheEnd(t *testing.T) {
 		if len(left) > 0 {
 			t.Errorf("left %v", left)
 		}
+	}
+}
+
+// TestSearchJobs: two workers of one process find what one finds.
+func TestSearchJobs(t *testing.T) {
+	inKept(t)
+	find := func(dir string, jobs int) []plan.Candidate {
+		o := SearchOptions{
+			Options: search.Options{Out: dir, Strides: []int{1, 2}, MaxLoss: new(5.0), Margin: new(15.0), Seed: 5, Jobs: jobs, Threads: 1},
+			Cuts:    []string{"r", "q"}, Channels: []Channels{1, 3}, Train: TrainOptions{Data: "set", Epochs: 2, Batch: 16, Flip: "off"},
+		}
+		r, err := Search(t.Context(), "trained.onnx", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Candidates {
+			c := &r.Candidates[i]
+			c.Seconds = 0
+			if s, ok := c.Settings["screening"].(map[string]any); ok {
+				delete(s, "seconds")
+			}
+		}
+		return r.Candidates
+	}
+	if one, two := find("one", 1), find("two", 2); !reflect.DeepEqual(one, two) {
+		t.Errorf("two workers find\n%+v\none\n%+v", two, one)
 	}
 }

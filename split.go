@@ -49,7 +49,7 @@ var splitDefaults = SplitOptions{Channels: 1, Bits: 8, Quality: 20, Codec: bundl
 
 // SplitOptions say how a model is split.
 type SplitOptions struct {
-	After        string             `json:"after"`                   // cut to split at: rbK, cutN or a tensor's name
+	After        string             `json:"after,omitempty"`         // cut to split at: rbK, cutN or a tensor's name
 	Channels     Channels           `json:"c,omitempty"`             // that cross, from 1 on, or Full; 0 for 1
 	Stride       int                `json:"s,omitempty"`             // spatial reduction, 1 to 4; 0 for 2, or 1 where height or width is 1
 	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
