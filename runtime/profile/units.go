@@ -53,13 +53,13 @@ func (n part) entries(c Cut, u units, call float64) []plan.CutProfile {
 	if c.Bytes == nil {
 		return all
 	}
-	early, late := call, call
+	before, behind := call, call
 	if n.blocked {
-		early, late = early+u.reorderIn, late+u.reorderOut
+		before, behind = before+u.reorderIn, behind+u.reorderOut
 	}
 	return append(all, plan.CutProfile{
 		Cut: c.Name, Tensor: c.Tensor, PayloadBytes: float64(*c.Bytes), Method: plan.MethodNodes,
-		Mobile: shift(n.before, early), Cloud: shift(n.behind, late), MobileParams: c.Params, MobileBytes: 4 * c.Params,
+		Mobile: shift(n.before, before), Cloud: shift(n.behind, behind), MobileParams: c.Params, MobileBytes: 4 * c.Params,
 	})
 }
 
