@@ -7,6 +7,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
@@ -139,7 +140,7 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	case !bundle.IsBundle(path):
 		return nil, usage("", "%s is no bundle: what is calibrated is a bottleneck", path)
 	}
-	if err := oneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
+	if err := fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
 		return nil, err
 	}
 	t, err := openTraining(ctx, path, TrainOptions{Data: o.Data, Range: o.Range, Input: o.Input, ImageOptions: o.ImageOptions, Reporter: o.Reporter})

@@ -41,8 +41,9 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 		return nil, usage("", "expected bundles or a model to measure")
 	}
 	to := profileHost{progress{o.Reporter}, o}
-	split := SplitOptions{After: "each", Channels: o.Channels, Stride: o.Stride, Input: o.Input}
-	if err := split.check(); err != nil {
+	options := SplitOptions{After: "each", Channels: o.Channels, Stride: o.Stride, Input: o.Input}
+	request, err := options.request()
+	if err != nil {
 		return nil, err
 	}
 	var images []string
@@ -61,7 +62,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 			continue
 		}
 		hash := onnx.StartHash(ctx, path)
-		m := profiled{path: path, split: split}
+		m := profiled{path: path, options: options, request: request}
 		if m.analysis, err = analyse(ctx, path, o.Input); err != nil {
 			return nil, err
 		}
@@ -148,7 +149,8 @@ type profiled struct {
 	path     string
 	analysis *cut.Analysis
 	cuts     []*cut.Cut
-	split    SplitOptions // but for the cut
+	options  SplitOptions // but for the cut
+	request  *split.Request
 }
 
 func (m profiled) Cuts() (all []profile.Cut) {
@@ -169,7 +171,7 @@ func (m profiled) Named(ctx context.Context, file string) (before map[string][]b
 }
 
 func (m profiled) Unit(ctx context.Context, i int) (u profile.Unit, err error) {
-	settings, err := m.split.settings(m.cuts[i])
+	settings, err := m.request.Settings(m.cuts[i])
 	if err != nil {
 		return u, err
 	}
@@ -185,7 +187,7 @@ func (m profiled) Unit(ctx context.Context, i int) (u profile.Unit, err error) {
 }
 
 func (m profiled) Split(ctx context.Context, i int, dir string) error {
-	o := m.split
+	o := m.options
 	o.After, o.Out = m.cuts[i].Name(), dir
 	_, err := Split(ctx, m.path, o)
 	return err

@@ -1,6 +1,7 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -23,7 +24,7 @@ type SearchOptions struct {
 
 // check finds wrong options before any work, and replaces zero values by the defaults.
 func (o *SearchOptions) check() error {
-	setDefault(&o.Train.Epochs, 3)
+	o.Train.Epochs = cmp.Or(o.Train.Epochs, 3)
 	if len(o.Channels) == 0 {
 		o.Channels = []Channels{1, 2, 4}
 	}

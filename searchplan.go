@@ -89,7 +89,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 		return nil, err
 	}
 	split := settings.splitting("each", 0, 1, o.Seed)
-	if err := split.check(); err != nil {
+	if _, err := split.request(); err != nil {
 		return nil, err
 	}
 	hash := onnx.StartHash(ctx, path)

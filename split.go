@@ -1,11 +1,10 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -43,9 +42,6 @@ const (
 
 // Targets are the values of SplitOptions.Target.
 func Targets() []string { return convert.Targets() }
-
-// splitDefaults are what the zero values of SplitOptions stand for.
-var splitDefaults = SplitOptions{Channels: 1, Bits: 8, Quality: 20, Codec: bundle.CodecJPEG, CodecAt: CodecInGraph, Target: TargetDefault}
 
 // SplitOptions say how a model is split.
 type SplitOptions struct {
@@ -88,87 +84,24 @@ type SplitResult struct {
 	Files        []output.File   `json:"-"`
 }
 
-// check finds wrong usage before any work, and replaces zero values by the defaults.
-func (o *SplitOptions) check() error {
+// request is what is asked of the passes, checked.
+func (o *SplitOptions) request() (*split.Request, error) {
 	if o.After == "" {
-		return usage("", "which cut? give option after CUT (bnc inspect lists them)")
+		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them)")
 	}
-	given := *o
-	def := splitDefaults
-	target, _ := convert.TargetNamed(o.Target)
-	setDefault(&target.CodecAt, def.CodecAt)
-	def.CodecAt = target.CodecAt
-	setDefault(&o.Channels, def.Channels)
-	setDefault(&o.Bits, def.Bits)
-	setDefault(&o.Quality, def.Quality)
-	setDefault(&o.Codec, def.Codec)
-	setDefault(&o.CodecAt, def.CodecAt)
-	setDefault(&o.Target, def.Target)
-	for _, c := range []struct {
-		option, value string
-		allowed       []string
-	}{
-		{"codec", o.Codec, []string{bundle.CodecJPEG}},
-		{"range", o.Range, []string{"", bundle.RangeStatic, bundle.RangeDynamic}},
-		{"codec_at", o.CodecAt, []string{CodecInGraph, CodecOnDeviceHost, CodecOnHost}},
-		{"target", o.Target, convert.Targets()},
-	} {
-		if err := oneOf(c.option, c.value, c.allowed...); err != nil {
-			return err
-		}
+	r := &split.Request{
+		Channels: o.Channels, Stride: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
+		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "",
 	}
-	switch {
-	case o.Channels < 1 && o.Channels != Full:
-		return usage("c", `"%d": expected a number from 1 on, or %v`, int(o.Channels), Full)
-	case o.Bits < 2 || o.Bits > 8:
-		return usage("bits", "%d: expected 2 to 8", o.Bits)
-	case o.Quality < 1 || o.Quality > 100:
-		return usage("quality", "%d: expected 1 to 100", o.Quality)
-	case o.Stride < 0 || o.Stride > 4:
-		return usage("s", "%d: expected 1 to 4", o.Stride)
-	case o.RestoreWidth < 0:
-		return usage("restore_width", "%d: expected 0 or more", o.RestoreWidth)
-	case o.Range == bundle.RangeStatic && o.Calibrate == "":
-		return usage("range", "static needs option calib DATA: a static range comes from real images")
-	case target.Reason != "" && o.CodecAt != target.CodecAt:
-		return usage("target", "%s implies option codec_at %s: %s", target.Name, target.CodecAt, target.Reason)
-	}
-	if o.Plain {
-		for _, x := range []struct {
-			option string
-			given  bool
-		}{
-			{"c", given.Channels != 0}, {"s", given.Stride != 0}, {"bits", given.Bits != 0}, {"quality", given.Quality != 0}, {"range", given.Range != ""},
-			{"codec_at", given.CodecAt != ""}, {"restore_width", given.RestoreWidth != 0}, {"fp16", given.FP16}, {"calib", given.Calibrate != ""}, {"target", given.Target != ""},
-		} {
-			if x.given {
-				return usage(x.option, "has no meaning with option plain")
-			}
-		}
-	}
-	return nil
-}
-
-// setDefault replaces a zero value.
-func setDefault[T comparable](value *T, by T) {
-	if *value == *new(T) {
-		*value = by
-	}
-}
-
-// oneOf refuses a value of an option that is none of those that are known.
-func oneOf(option, value string, known ...string) error {
-	if slices.Contains(known, value) {
-		return nil
-	}
-	return usage(option, "%q: expected one of %s", value, strings.TrimPrefix(strings.Join(known, ", "), ", "))
+	return r, r.Check()
 }
 
 // Split divides the model at path at a cut and writes the bundle: mobile.onnx,
 // cloud.onnx and, unless the split is plain, bottlenet.onnx, all at once. A bundle that is
 // there is replaced; anything else is refused.
 func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, error) {
-	if err := o.check(); err != nil {
+	request, err := o.request()
+	if err != nil {
 		return nil, err
 	}
 	hash := onnx.StartHash(ctx, path)
@@ -180,11 +113,11 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if err != nil {
 		return nil, err
 	}
-	settings, err := o.settings(c)
+	settings, err := request.Settings(c)
 	if err != nil {
 		return nil, err
 	}
-	dest, err := o.destination(path, c, settings, a.Model.Opset(""))
+	dest, err := o.destination(path, request.Name(path, o.After, c, settings), a.Model.Opset(""))
 	if err != nil {
 		return nil, err
 	}
@@ -230,12 +163,10 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 // broadcasting had to be asked for, and ONNX Runtime does not run it.
 const oldestOpset = 7
 
-// destination opens the bundle that is written, when everything that names a file fits it.
-func (o *SplitOptions) destination(path string, c *cut.Cut, s split.Settings, opset int64) (*output.Writer, error) {
-	dir := o.Out
-	if dir == "" {
-		dir = o.defaultName(path, c, s)
-	}
+// destination opens the bundle that is written, of that name where nothing else is said,
+// when everything that names a file fits it.
+func (o *SplitOptions) destination(path, name string, opset int64) (*output.Writer, error) {
+	dir := cmp.Or(o.Out, name)
 	for _, file := range []struct{ option, path string }{{"", path}, {"depfile", o.Depfile}, {"dump", o.Dump}, {"labels", o.Labels}} {
 		if err := outside(dir, file.option, file.path); err != nil {
 			return nil, err
@@ -306,38 +237,6 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 		k.preprocess = cal.preprocess
 	}
 	return k, nil
-}
-
-// settings turns the options into those of the passes.
-func (o *SplitOptions) settings(c *cut.Cut) (split.Settings, error) {
-	if o.Plain {
-		return split.Settings{Plain: true}, nil
-	}
-	g, err := bottleneck.CutGeometry(c, int64(max(o.Channels, 0)), int64(o.Stride))
-	if err != nil {
-		return split.Settings{}, unusable("%w", err)
-	}
-	g.Width, g.Seed = int64(o.RestoreWidth), o.Seed
-	dynamic := o.Range == bundle.RangeDynamic || o.Range == "" && o.Calibrate == ""
-	return split.Settings{
-		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: o.Bits, Dynamic: dynamic}, Quality: o.Quality,
-		CodecAt: o.CodecAt, FP16: o.FP16, Target: o.Target,
-	}, nil
-}
-
-// defaultName is MODEL-CUT-cC-sS, with the cut as it was asked for where that makes a
-// plain file name.
-func (o *SplitOptions) defaultName(path string, c *cut.Cut, s split.Settings) string {
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + "-"
-	if o.After == c.ID {
-		name += c.ID
-	} else {
-		name += c.Name()
-	}
-	if o.Plain {
-		return name + "-plain"
-	}
-	return fmt.Sprintf("%s-c%v-s%d", name, o.Channels, s.Geometry.Stride)
 }
 
 // result says what is to be written.

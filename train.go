@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -116,7 +117,7 @@ func (o *TrainOptions) check() error {
 		return usage("data", "is missing: which images?")
 	}
 	for _, c := range o.words() {
-		if err := oneOf(c.option, c.value, c.allowed...); err != nil {
+		if err := fault.OneOf(c.option, c.value, c.allowed...); err != nil {
 			return err
 		}
 	}

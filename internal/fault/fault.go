@@ -5,6 +5,7 @@ package fault
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -52,3 +53,12 @@ func (e *DataError) Unwrap() error { return e.err }
 
 // Unusable returns a DataError; format as fmt.Errorf's.
 func Unusable(format string, args ...any) error { return &DataError{fmt.Errorf(format, args...)} }
+
+// OneOf refuses a value of an option that is none of those that are known; "" among them
+// is not told.
+func OneOf(option, value string, known ...string) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	return Usage(option, "%q: expected one of %s", value, strings.TrimPrefix(strings.Join(known, ", "), ", "))
+}

@@ -1,0 +1,121 @@
+package split
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/convert"
+)
+
+// Request is what is asked of a split. Zero values stand for the defaults; Check puts them
+// in, and finds what cannot be, in errors that name options as package fault says.
+type Request struct {
+	Channels     bottleneck.Channels // that cross; 0 for 1
+	Stride       int                 // 1 to 4; 0 for 2, or 1 where height or width is 1
+	Bits         int                 // of the quantiser, 2 to 8; 0 for 8
+	Quality      int                 // of the JPEG codec, 1 to 100; 0 for 20
+	Codec        string              // jpeg
+	Range        string              // static or dynamic; "" for static where Calibrated, else dynamic
+	CodecAt      string              // one of the Codec constants; "" for the target's, else CodecInGraph
+	RestoreWidth int                 // 0 for none
+	Target       string              // one of convert.Targets; "" for the default
+	FP16, Plain  bool
+	Seed         uint64
+	Calibrated   bool // there are images to calibrate on
+}
+
+// meaningless names an option that is given and has no meaning for a plain split, "" for
+// none.
+func (r *Request) meaningless() string {
+	for _, x := range []struct {
+		option string
+		given  bool
+	}{
+		{"c", r.Channels != 0}, {"s", r.Stride != 0}, {"bits", r.Bits != 0}, {"quality", r.Quality != 0}, {"range", r.Range != ""},
+		{"codec_at", r.CodecAt != ""}, {"restore_width", r.RestoreWidth != 0}, {"fp16", r.FP16}, {"calib", r.Calibrated}, {"target", r.Target != ""},
+	} {
+		if x.given {
+			return x.option
+		}
+	}
+	return ""
+}
+
+// Check finds wrong usage before any work, and replaces zero values by the defaults.
+func (r *Request) Check() error {
+	given := *r
+	target, _ := convert.TargetNamed(r.Target)
+	target.CodecAt = cmp.Or(target.CodecAt, bottleneck.CodecInGraph)
+	r.Channels, r.Bits, r.Quality, r.Codec = cmp.Or(r.Channels, 1), cmp.Or(r.Bits, 8), cmp.Or(r.Quality, 20), cmp.Or(r.Codec, "jpeg")
+	r.CodecAt, r.Target = cmp.Or(r.CodecAt, target.CodecAt), cmp.Or(r.Target, convert.Targets()[0])
+	for _, c := range []struct {
+		option, value string
+		known         []string
+	}{
+		{"codec", r.Codec, []string{"jpeg"}},
+		{"range", r.Range, []string{"", "static", "dynamic"}},
+		{"codec_at", r.CodecAt, []string{bottleneck.CodecInGraph, bottleneck.CodecOnDeviceHost, bottleneck.CodecOnHost}},
+		{"target", r.Target, convert.Targets()},
+	} {
+		if err := fault.OneOf(c.option, c.value, c.known...); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.Channels < 1 && r.Channels != bottleneck.Full:
+		return fault.Usage("c", `"%d": expected a number from 1 on, or %v`, int(r.Channels), bottleneck.Full)
+	case r.Bits < 2 || r.Bits > 8:
+		return fault.Usage("bits", "%d: expected 2 to 8", r.Bits)
+	case r.Quality < 1 || r.Quality > 100:
+		return fault.Usage("quality", "%d: expected 1 to 100", r.Quality)
+	case r.Stride < 0 || r.Stride > 4:
+		return fault.Usage("s", "%d: expected 1 to 4", r.Stride)
+	case r.RestoreWidth < 0:
+		return fault.Usage("restore_width", "%d: expected 0 or more", r.RestoreWidth)
+	case r.Range == "static" && !r.Calibrated:
+		return fault.Usage("range", "static needs option calib DATA: a static range comes from real images")
+	case target.Reason != "" && r.CodecAt != target.CodecAt:
+		return fault.Usage("target", "%s implies option codec_at %s: %s", target.Name, target.CodecAt, target.Reason)
+	}
+	if option := given.meaningless(); r.Plain && option != "" {
+		return fault.Usage(option, "has no meaning with option plain")
+	}
+	return nil
+}
+
+// Settings are those of a split at c.
+func (r *Request) Settings(c *cut.Cut) (Settings, error) {
+	if r.Plain {
+		return Settings{Plain: true}, nil
+	}
+	g, err := bottleneck.CutGeometry(c, int64(max(r.Channels, 0)), int64(r.Stride))
+	if err != nil {
+		return Settings{}, fault.Unusable("%w", err)
+	}
+	g.Width, g.Seed = int64(r.RestoreWidth), r.Seed
+	dynamic := r.Range == "dynamic" || r.Range == "" && !r.Calibrated
+	return Settings{
+		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: r.Bits, Dynamic: dynamic}, Quality: r.Quality,
+		CodecAt: r.CodecAt, FP16: r.FP16, Target: r.Target,
+	}, nil
+}
+
+// Name is what a bundle is called where nothing else is said: MODEL-CUT-cC-sS, with the cut
+// as it was asked for where that makes a plain file name.
+func (r *Request) Name(model, after string, c *cut.Cut, s Settings) string {
+	name := strings.TrimSuffix(filepath.Base(model), filepath.Ext(model)) + "-"
+	if after == c.ID {
+		name += c.ID
+	} else {
+		name += c.Name()
+	}
+	if r.Plain {
+		return name + "-plain"
+	}
+	return fmt.Sprintf("%s-c%v-s%d", name, r.Channels, s.Geometry.Stride)
+}
