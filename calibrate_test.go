@@ -97,7 +97,11 @@ func unitsOf(t *testing.T, dir string) *bottleneck.Units {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := bottleneck.UnitsOf(m, bottleneck.Geometry{C: 16, H: 28, W: 28, Reduced: 3, Stride: 2})
+	records, err := bottleneck.Records(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := bottleneck.UnitsOf(m, records[0])
 	if err != nil {
 		t.Fatal(err)
 	}

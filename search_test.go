@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -180,7 +179,7 @@ func TestSearchWarmStart(t *testing.T) {
 		}
 		all := map[string]string{}
 		for _, v := range m.Graph.Inits() {
-			if !strings.HasPrefix(v.Name(), bottleneck.UnitName) {
+			if !strings.HasPrefix(v.Name(), "bnc.") {
 				all[v.Name()] = fmt.Sprint(v.Init().Floats())
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -152,7 +151,8 @@ func (t *searchTrainer) warm(ctx context.Context, start, from string, o TrainOpt
 	if err != nil {
 		return err
 	}
-	weights, err := grad.ChangedWeights(b.source, trained, func(name string) bool { return !strings.HasPrefix(name, bottleneck.UnitName) })
+	units := bottleneck.Weights(b.source)
+	weights, err := grad.ChangedWeights(b.source, trained, func(name string) bool { return !units[name] })
 	if err != nil || len(weights) == 0 { // the model's own weights were not trained
 		return err
 	}

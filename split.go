@@ -243,7 +243,7 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bottleneck.Meta) *SplitResult {
 	r := &SplitResult{
 		Bundle: dir, Mobile: filepath.Join(dir, bundle.MobileFile), Cloud: filepath.Join(dir, bundle.CloudFile),
-		Cut: meta.Cut, Tensor: meta.Tensor, CutShape: survey.TensorOf("", c.Type).Shape, Tile: meta.Tile, Quality: meta.Quality,
+		Cut: meta.Cut, Tensor: meta.Tensor, CutShape: survey.TensorOf("", c.Type).Shape, Tile: meta.Tile, Quality: int(meta.Quality),
 	}
 	if !o.Plain {
 		g, joined := s.Geometry, filepath.Join(dir, bundle.JoinedFile)

@@ -164,24 +164,20 @@ func (s *subject) heads(want grad.Want) (heads []grad.Judged, others []grad.Othe
 	return heads, others, except, err
 }
 
-// setQuality changes the quality of the joined network's codec: of the last one
-// where the model that was split had a bottleneck already, as bnc.quality is
-// that one's.
+// setQuality changes the quality of a joined network's codecs.
 func setQuality(m *ir.Model, quality int) error {
-	var codec *ir.Node
-	for _, n := range m.Graph.Nodes() {
-		if ofCodec(n, func(o ops.Operators) string { return o.RoundTrip }) && n.Output(1) != nil && n.Output(1).IsOutput() {
-			codec = n
+	without := ""
+	err := bottleneck.SetCodec(m, func(c bottleneck.Codec) bottleneck.Codec {
+		if c.Number(bundle.QualityParameter) == 0 {
+			without = c.Name
+			return c
 		}
+		return c.With(bundle.QualityParameter, int64(quality))
+	})
+	if err == nil && without != "" {
+		return unusable("the codec, %s, has no quality to choose", without)
 	}
-	switch {
-	case codec == nil:
-		return unusable("no codec's node gives payload_bytes: split the model again")
-	case codec.Attr(bundle.QualityParameter) == nil:
-		return unusable("the codec, %s, has no quality to choose", codec.Op)
-	}
-	codec.SetAttr(ir.IntAttr(bundle.QualityParameter, int64(quality)))
-	return nil
+	return err
 }
 
 // ofCodec tells whether a node is that operator of some codec that kind picks.

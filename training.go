@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -161,13 +160,9 @@ func (t *training) openTeacher(ctx context.Context) (*ir.Model, error) {
 	return m, nil
 }
 
-// joined is what the metadata say of how the bundle was split.
-func (t *training) joined() split.Joined {
-	q := bottleneck.Quantiser{Bits: t.meta.Bits, Dynamic: t.meta.Dynamic(), Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}
-	return split.Joined{
-		Settings: split.Settings{Quantiser: q, Quality: t.meta.Quality, CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, Target: t.meta.Target},
-		Tensor:   t.meta.Tensor, Channels: int64(t.meta.Channels), Stride: int64(t.meta.Stride),
-	}
+// lowered are the settings that the bundle's halves were made with.
+func (t *training) lowered() split.Settings {
+	return split.Settings{CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, Target: t.meta.Target}
 }
 
 // calibrate replaces a bottleneck that was neither calibrated nor trained by one
@@ -176,7 +171,7 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 	if !t.bottleneck || t.NoCalib || t.meta.Calibrated || t.calibrated {
 		return nil
 	}
-	b, _, _, err := split.Rebuild(ctx, t.source, t.joined(), func(settings *split.Settings) error {
+	b, _, settings, err := split.Rebuild(ctx, t.source, t.lowered(), func(settings *split.Settings) error {
 		cal, err := calibrate(ctx, t.progress, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.Train, choose: sets.Choose, option: "data",
@@ -194,11 +189,10 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 		return err
 	}
 	t.source, t.calibrated = b.Bottlenet, true
-	if t.Range != "dynamic" {
-		t.meta.Range = bundle.RangeStatic
-		t.meta.Lo, t.meta.Hi, err = bottleneck.StaticRange(t.source)
+	if q := settings.Quantiser; !q.Dynamic {
+		t.meta.Range, t.meta.Lo, t.meta.Hi = bundle.RangeStatic, float64(q.Lo), float64(q.Hi)
 	}
-	return err
+	return nil
 }
 
 // write puts the trained weights into the model or the bundle. Before, unless nil, is
@@ -216,13 +210,13 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		}
 		return t.writeModel(ctx, sets)
 	}
-	backbone := false
+	backbone, units := false, bottleneck.Weights(trained)
 	for name := range weights {
-		backbone = backbone || !strings.HasPrefix(name, bottleneck.UnitName)
+		backbone = backbone || !units[name]
 	}
 	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
 	requantised := !dynamic && (t.Naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
-	b, c, settings, err := split.Rebuild(ctx, trained, t.joined(), func(settings *split.Settings) error {
+	b, c, settings, err := split.Rebuild(ctx, trained, t.lowered(), func(settings *split.Settings) error {
 		settings.Quantiser.Dynamic = dynamic
 		if !requantised || dynamic {
 			return nil

@@ -46,7 +46,7 @@ func (t *training) compile(ctx context.Context, sets *train.Sets) (*train.Job, e
 func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	return grad.BuildOptions{
 		Loss: t.loss(), Output: t.Scores, Outputs: t.meta.Outputs, Classes: len(sets.Train.Classes()), Distilled: t.Distill, OwnTeacher: t.Teacher == "",
-		Bottleneck: t.bottleneck, Original: t.meta.Backbone, Cut: t.meta.Tensor, Quality: t.meta.Quality, Naive: t.Naive,
+		Bottleneck: t.bottleneck, Original: t.meta.Backbone, Naive: t.Naive,
 		Freeze: t.frozen(), Batch: t.Batch, Images: sets.Train.Len(), Rate: t.LR, Decay: t.WeightDecay, Clip: t.ClipNorm,
 		Opt:        grad.Optimizer{Kind: t.Optimizer, Momentum: orElse(t.Momentum, 0.9), Nesterov: t.Nesterov, DecayAll: t.DecayAll, EMA: t.EMA},
 		Statistics: t.Statistics, Layout: grad.Layout(cmp.Or(t.Layout, "auto")),

@@ -12,7 +12,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/oracletest"
-	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -66,7 +65,7 @@ func TestTrainKeepsTheNetwork(t *testing.T) {
 			// What training may have come to: a restoration that also gives negative numbers.
 			weights := map[string][]float32{"scale": {-0.01, 0.9, 1.1, 0.8, 1, 1.2}}
 			for _, v := range b.source.Graph.Inits() {
-				if name := v.Name(); strings.HasPrefix(name, bottleneck.UnitName+"restore.") && strings.HasSuffix(name, ".beta") {
+				if name := v.Name(); strings.HasPrefix(name, "bnc.restore.") && strings.HasSuffix(name, ".beta") {
 					beta, err := v.Init().Floats()
 					if err != nil {
 						t.Fatal(err)

@@ -57,10 +57,13 @@ def loss_of(values, case, labels):
     heads = [loss_of_head(values, o, head, labels) for head in targets["Heads"]]
     loss, hits = sum(loss for loss, _ in heads) / len(heads), heads[0][1]
     if o["FeatureWeight"]:
-        feature = values[targets["Feature"]].detach()
-        loss = loss + o["FeatureWeight"] * functional.mse_loss(values[targets["Restored"]], feature) / feature.square().mean()
+        for match in targets["Features"]:
+            feature = values[match["Original"]].detach()
+            part = functional.mse_loss(values[match["Restored"]], feature) / feature.square().mean()
+            loss = loss + o["FeatureWeight"] / len(targets["Features"]) * part
     if o["RateWeight"]:
-        loss = loss + o["RateWeight"] * rate_of(values[targets["Tile"]], targets["Quality"])
+        for tile in targets["Tiles"]:
+            loss = loss + o["RateWeight"] * rate_of(values[tile["Name"]], tile["Codec"]["parameters"]["quality"])
     return loss, hits
 
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
 )
 
@@ -23,7 +22,7 @@ func TestTrainFreezes(t *testing.T) {
 	front, back := strings.Fields("w1 g1 b1 mean1 var1"), strings.Fields("w2 g2 b2 mean2 var2 w3 b3")
 	units := func(side string) (all []string) {
 		for name := range initsOf(t, file(start, "bottlenet")) {
-			if strings.HasPrefix(name, bottleneck.UnitName+side) {
+			if strings.HasPrefix(name, "bnc."+side) {
 				all = append(all, name)
 			}
 		}
@@ -61,7 +60,7 @@ func TestTrainFreezes(t *testing.T) {
 				t.Errorf("--freeze %s: %s.onnx but its metadata is as it was: %v", c.freeze, part, same)
 			}
 			for _, name := range changed(initsOf(t, file(start, part)), initsOf(t, file(dir, part))) {
-				if strings.HasPrefix(c.freeze, "backbone") && !strings.HasPrefix(name, bottleneck.UnitName) {
+				if strings.HasPrefix(c.freeze, "backbone") && !strings.HasPrefix(name, "bnc.") {
 					t.Errorf("--freeze backbone changed %s of %s.onnx", name, part)
 				}
 			}

@@ -202,7 +202,7 @@ func (s *inferrer) outputs(n *ir.Node) ([]Type, error) {
 	if f := s.functions[n.Callee()]; f != nil {
 		return s.callFunction(c, f)
 	}
-	op := s.ops[opID{n.Domain, n.Op}]
+	op := s.ops[idOf(n.Domain, n.Op)]
 	if op == nil {
 		s.charge(n, Dim{})
 		return nil, nil

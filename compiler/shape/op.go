@@ -83,8 +83,17 @@ func (a Arity) String() string {
 type opID struct{ domain, name string }
 
 // Lookup returns the row of an operator, nil where there is none. Domain is ""
-// for ai.onnx. The row must not be changed.
-func Lookup(domain, op string) *Op { return table[opID{domain, op}] }
+// for ai.onnx. The operators of all codecs share the rows of [Encode], [Decode] and
+// [RoundTrip]. The row must not be changed.
+func Lookup(domain, op string) *Op { return table[idOf(domain, op)] }
+
+// idOf returns the table's key for an operator.
+func idOf(domain, op string) opID {
+	if domain == CodecDomain {
+		op = codecStep(op)
+	}
+	return opID{domain, op}
+}
 
 // unknown is what is taken for true of operators without a row.
 var unknown = Op{

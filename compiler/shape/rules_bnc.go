@@ -2,11 +2,11 @@ package shape
 
 import "github.com/bottlenet/bnc/compiler/ir"
 
-// Rules of domain bnc, the codec: tiles are uint8 [N,1,H,W], ranges float32
+// Rules of domain bnc, the codecs: tiles are uint8 [N,1,H,W], ranges float32
 // [N,2], payloads uint8 of any length.
 
-// jpegEncode: a tile, and where the range is dynamic a range; the payload.
-func jpegEncode(c *call) ([]Type, error) {
+// codecEncode: a tile, and where the range is dynamic a range; the payload.
+func codecEncode(c *call) ([]Type, error) {
 	if err := c.wantTile(); err != nil {
 		return nil, err
 	}
@@ -28,9 +28,9 @@ func (c *call) wantTile() error {
 	return nil
 }
 
-// jpegDecode: a payload; as many tiles as it holds images, height by width, and
+// codecDecode: a payload; as many tiles as it holds images, height by width, and
 // where dynamic_range is set their ranges.
-func jpegDecode(c *call) ([]Type, error) {
+func codecDecode(c *call) ([]Type, error) {
 	// Rank 0 is how a cloud graph declares that it takes one payload or several.
 	if t := c.arg(0); !t.Ranked || len(t.Dims) > 0 {
 		if err := c.wantRank(0, 1, 2); err != nil {
@@ -53,8 +53,8 @@ func (c *call) count(of string) Dim {
 	return c.freshDim(name, 0)
 }
 
-// jpegRoundTrip: a tile; the tile decoded again, and the bytes of each record.
-func jpegRoundTrip(c *call) ([]Type, error) {
+// codecRoundTrip: a tile; the tile decoded again, and the bytes of each record.
+func codecRoundTrip(c *call) ([]Type, error) {
 	if err := c.wantTile(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package shape
 
-import "github.com/bottlenet/bnc/compiler/ir"
+import (
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
 
 // mlOps are the operators of domain ai.onnx.ml, which are no part of neural networks.
 var mlOps = group(Op{
@@ -107,17 +111,34 @@ var quantisedOps = group(Op{
 	{Name: "QuantizeLinear", Since: since(1), In: between(2, 3), infer: quantize, Class: Conversion, Inputs: takes(Data, Setting, Setting), macs: free},
 })
 
-// CodecDomain is the operator domain of JpegEncode, JpegDecode and JpegRoundTrip
-// (ops/).
+// CodecDomain is the operator domain of the codecs (ops/): JpegEncode, JpegDecode,
+// JpegRoundTrip, and those of any other codec, whose names end alike.
 const CodecDomain = "bnc"
 
-// codecOps are the codec's.
+// What names of a codec's operators end with, and what their rows are called.
+const (
+	Encode    = "Encode"    // tiles and, where they are dynamic, ranges to a payload
+	Decode    = "Decode"    // and back
+	RoundTrip = "RoundTrip" // both in one, with the bytes of each record
+)
+
+// codecStep returns what a codec's operator does, "" for one of no codec.
+func codecStep(op string) string {
+	for _, step := range []string{Encode, Decode, RoundTrip} {
+		if codec, ok := strings.CutSuffix(op, step); ok && codec != "" {
+			return step
+		}
+	}
+	return ""
+}
+
+// codecOps are the codecs'.
 var codecOps = group(Op{
 	Domain: CodecDomain, Class: Computation, Depends: OnContents, Sign: NonNegative, Axes: AxesUntold, Batch: BatchMixed, Half: Never,
 	Magnitude: Rounds, macs: free,
 }, []Op{
-	{Name: "JpegDecode", Since: since(1), In: exactly(1), Out: between(1, 2), infer: jpegDecode, Inputs: takes(Data)},
-	{Name: "JpegEncode", Since: since(1), In: between(1, 2), Out: exactly(1), infer: jpegEncode, Inputs: takes(Data, Data)},
-	{Name: "JpegRoundTrip", Since: since(1), In: between(1, 2), Out: between(1, 2), infer: jpegRoundTrip,
+	{Name: Decode, Since: since(1), In: exactly(1), Out: between(1, 2), infer: codecDecode, Inputs: takes(Data)},
+	{Name: Encode, Since: since(1), In: between(1, 2), Out: exactly(1), infer: codecEncode, Inputs: takes(Data, Data)},
+	{Name: RoundTrip, Since: since(1), In: between(1, 2), Out: between(1, 2), infer: codecRoundTrip,
 		Inputs: takes(Data, Data), Axes: AxesKept, Batch: BatchByNode},
 })

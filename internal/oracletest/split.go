@@ -52,7 +52,7 @@ func TrySplit(t testing.TB, m *ir.Model, b Bottleneck) (*split.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: b.Images == nil}, Quality: 20, CodecAt: bottleneck.CodecInGraph}
+	s := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: b.Images == nil}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecInGraph}
 	if b.Change != nil {
 		b.Change(&s)
 	}

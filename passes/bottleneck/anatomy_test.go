@@ -24,7 +24,7 @@ func bottlenecked(t *testing.T, s split.Settings) *ir.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Quality = 20
+	s.Codec = bottleneck.JPEG(20)
 	return splitAt(t, m, "rb2", s)
 }
 
@@ -33,10 +33,11 @@ var small = split.Settings{Geometry: bottleneck.Geometry{Reduced: 3, Stride: 2},
 // TestAnatomy finds the tensors around the quantiser, whose sizes tell them.
 func TestAnatomy(t *testing.T) {
 	m := bottlenecked(t, small)
-	a, err := bottleneck.Anatomy(m)
-	if err != nil {
-		t.Fatal(err)
+	all, err := bottleneck.Anatomy(m)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
 	}
+	a := all[0]
 	info, err := shape.Infer(m, shape.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func TestAnatomy(t *testing.T) {
 		v    *ir.Value
 		want string
 	}{
-		"cut": {a.Cut, "[batch,16,32,32]"}, "reduced": {a.Reduced, "[batch,3,16,16]"}, "decoded": {a.Decoded, "[batch,3,16,16]"}, "restored": {a.Restored, "[batch,16,32,32]"},
+		"cut": {a.Cut, "[batch,16,32,32]"}, "reduced": {a.Reduced, "[batch,3,16,16]"}, "planes": {a.Planes, "[batch,3,16,16]"}, "restored": {a.Restored, "[batch,16,32,32]"},
 	} {
 		if got := info.Of(c.v).String(); got != "float32"+c.want {
 			t.Errorf("%s: %s is %s, expected %s", what, c.v.Name(), got, c.want)
@@ -124,20 +125,25 @@ func TestUnitsOf(t *testing.T) {
 			}
 		}
 		s := small
-		s.Geometry, s.Units, s.Quality = g, given, 20
+		s.Geometry, s.Units, s.Codec = g, given, bottleneck.JPEG(20)
 		b, _, err := split.Split(t.Context(), a, c, s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := bottleneck.UnitsOf(b.Bottlenet, g)
+		records, err := bottleneck.Records(b.Bottlenet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := records[0]
+		got, err := bottleneck.UnitsOf(b.Bottlenet, record)
 		if err != nil || !reflect.DeepEqual(got, given) {
 			t.Errorf("%+v: found %+v, %v; expected %+v", g, got, err, given)
 		}
-		other := g
-		other.Stride = map[int64]int64{1: 2, 2: 3, 3: 2}[g.Stride]
+		other := record
+		other.Spec.Stride = map[int64]int64{1: 2, 2: 3, 3: 2}[g.Stride]
 		var unsuitable *passes.UnsuitableError
 		if _, err := bottleneck.UnitsOf(b.Bottlenet, other); !errors.As(err, &unsuitable) || !strings.Contains(err.Error(), "spatial") {
-			t.Errorf("%+v read as of stride %d: %v", g, other.Stride, err)
+			t.Errorf("%+v read as of stride %d: %v", g, other.Spec.Stride, err)
 		}
 	}
 }

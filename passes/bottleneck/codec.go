@@ -74,9 +74,9 @@ func reserveNames(g *ir.Graph) (renamed int, err error) {
 	return renamed, nil
 }
 
-// EncodePayload ends a mobile graph whose first outputs are tile and, where the
-// range is dynamic, range with JpegEncode: then payload is its first output.
-func EncodePayload(dynamic bool, quality int) passes.Pass {
+// EncodePayload ends a mobile graph whose first outputs are the tile and, where the range
+// is dynamic, the range of spec with the encoder: then payload is its first output.
+func EncodePayload(spec Spec) passes.Pass {
 	return passes.Pass{
 		Name:      "encode-payload",
 		Interface: true,
@@ -86,49 +86,53 @@ func EncodePayload(dynamic bool, quality int) passes.Pass {
 			for _, p := range g.Outputs() {
 				outs = append(outs, p.Value)
 			}
-			crossing := 1
-			if dynamic {
-				crossing = 2
-			}
+			crossing := outs[:spec.crossing():spec.crossing()]
 			payload := g.Temp("payload", ir.TensorType(ir.Uint8, []ir.Dim{ir.Sym("payload_bytes")}))
-			n := g.NewNode(shape.CodecDomain, "JpegEncode", outs[:crossing:crossing], []*ir.Value{payload}, ir.IntAttr("quality", int64(quality)))
+			n, err := spec.Codec.node(m, shape.Encode, crossing, []*ir.Value{payload})
+			if err != nil {
+				return 0, err
+			}
 			n.SetName("bnc.encode")
-			g.SetOutputs(append([]*ir.Value{payload}, outs[crossing:]...)...)
+			g.SetOutputs(append([]*ir.Value{payload}, outs[len(crossing):]...)...)
 			return 1, nil
 		},
 	}
 }
 
+// crossing is how many values cross: the tile and, where it is dynamic, the range.
+func (s Spec) crossing() int {
+	if s.Dynamic {
+		return 2
+	}
+	return 1
+}
+
 // DecodePayload makes payload the first input of a cloud graph whose first
-// inputs are the decoded tile and, where the range is dynamic, range.
+// inputs are the decoded tile and, where the range is dynamic, the range of spec.
 //
 // ONNX Runtime takes payloads of any rank there: the declared shape is empty,
 // which it does not check. With a declared rank of 1 it would refuse the [1, L]
 // of servers that add a batch dimension.
-func DecodePayload(g Geometry, dynamic bool, quality int) passes.Pass {
+func DecodePayload(spec Spec) passes.Pass {
 	return passes.Pass{
 		Name:      "decode-payload",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
-			rows, cols := g.Grid()
-			ins := m.Graph.Feeds()
-			outs := ins[:1]
-			if dynamic {
-				outs = ins[:2]
-			}
+			rows, cols := spec.Grid()
+			outs := m.Graph.Feeds()[:spec.crossing()]
 			payload := m.Graph.Temp("payload", ir.TensorType(ir.Uint8, nil))
 			m.Graph.AddInput(payload, nil)
-			attrs := []*ir.Attr{
-				ir.IntAttr("height", rows*g.ReducedH()), ir.IntAttr("width", cols*g.ReducedW()),
-				ir.IntAttr("quality", int64(quality)),
-			}
-			if dynamic {
-				attrs = append(attrs, ir.IntAttr("dynamic_range", 1))
-			}
+			attrs := []*ir.Attr{ir.IntAttr("height", rows*spec.ReducedH()), ir.IntAttr("width", cols*spec.ReducedW())}
 			for _, v := range outs {
 				m.Graph.UnlistInput(v)
 			}
-			n := m.Graph.NewNode(shape.CodecDomain, "JpegDecode", []*ir.Value{payload}, outs, attrs...)
+			n, err := spec.Codec.node(m, shape.Decode, []*ir.Value{payload}, outs, attrs...)
+			if err != nil {
+				return 0, err
+			}
+			if spec.Dynamic {
+				n.SetAttr(ir.IntAttr("dynamic_range", 1))
+			}
 			n.SetName("bnc.decode")
 			for _, v := range outs {
 				m.Graph.AddInfo(v, nil)

@@ -8,16 +8,18 @@ import (
 
 // Geometry is the size of everything in a bottleneck.
 type Geometry struct {
-	C, H, W int64 // of the cut tensor
-	Signed  bool  // the cut tensor can be negative
+	C      int64 `json:"channels"` // of the cut tensor, as H and W
+	H      int64 `json:"height"`
+	W      int64 `json:"width"`
+	Signed bool  `json:"signed"` // the cut tensor can be negative
 	// Reduced is the number of channels that cross; with Full it equals C and
 	// there are no channel units.
-	Reduced int64
-	Full    bool
-	Stride  int64 // 1 means that there are no spatial units
+	Reduced int64 `json:"c"`
+	Full    bool  `json:"full"`
+	Stride  int64 `json:"s"` // 1 means that there are no spatial units
 	// Width of the residual branch, 0 for none.
-	Width int64
-	Seed  uint64
+	Width int64  `json:"restore_width"`
+	Seed  uint64 `json:"-"` // of the weights before any training
 }
 
 // ReducedH returns ceil(H / Stride).

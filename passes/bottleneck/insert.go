@@ -15,66 +15,99 @@ import (
 
 // Quantiser says how the reduced features become a grey image.
 type Quantiser struct {
-	Bits    int  // 2..8
-	Dynamic bool // each image's own range travels with it
-	Lo, Hi  float32
-}
-
-// Spec says what is inserted.
-type Spec struct {
-	Geometry  Geometry
-	Quantiser Quantiser
-	Quality   int // of the JPEG codec, 1..100
+	Bits    int     `json:"bits"`    // 2..8
+	Dynamic bool    `json:"dynamic"` // each image's own range travels with it
+	Lo      float32 `json:"lo"`
+	Hi      float32 `json:"hi"`
 }
 
 // quantiserPrefix begins the names of the nodes between the reduction and the
-// restoration units, which compute in float32 whatever the others do.
+// restoration units.
 const quantiserPrefix = "bnc.quantiser."
 
-// Insert puts a bottleneck behind value v: reduction units, quantiser,
-// tiling, the codec in both directions (JpegRoundTrip), and the way back. What
-// read v reads the restored tensor then, but for nodes that only want v's shape:
-// keep says which. The byte count of each image becomes the model's last
-// output.
-func Insert(v *ir.Value, batch ir.Dim, s Spec, u *Units, keep func(*ir.Node) bool) passes.Pass {
+// Insertion is a bottleneck that is to be inserted behind a value.
+type Insertion struct {
+	At    *ir.Value
+	Batch ir.Dim
+	Spec  Spec
+	Units *Units
+}
+
+// Insert puts a bottleneck behind each of some values: reduction units, quantiser,
+// tiling, the codec in both directions, and the way back. What read a value reads the
+// restored tensor then, but for nodes that only want its shape: keep says which. The
+// bytes of each image become the model's last output, and the metadata bnc.bottleneck
+// (see [Records]) say what was inserted where.
+func Insert(all []Insertion, keep func(*ir.Node) bool) passes.Pass {
 	return passes.Pass{
 		Name: "insert-bottleneck",
 		Requires: []passes.Requirement{
 			{Property: NamesReserved, Reason: "what it adds has these names outside"},
 			{Property: passes.NoFormalInputs, Reason: "it adds weights"},
 		},
+		Ensures:   []*passes.Property{Recorded},
 		Breaks:    []*passes.Property{NamesReserved},
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
-			b := inserter{ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc."}, s.Geometry, u, s.Quantiser, batch}
-			uses := slices.DeleteFunc(v.Uses(), func(u ir.Use) bool { return keep(u.Node) })
 			before := len(m.Graph.Nodes())
-			x := v
-			if v.DType() != ir.Float32 && v.DType() != ir.Undefined {
-				x = b.Cast("cut", v, ir.Float32)
+			var records []Record
+			var size *ir.Value
+			for _, one := range all {
+				b := inserter{
+					Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc."}, geo: one.Spec.Geometry, u: one.Units, q: one.Spec.Quantiser, batch: one.Batch,
+					sites: Sites{Weights: map[string]string{}},
+				}
+				bytes, err := b.insert(m, one, keep)
+				if err != nil {
+					return 0, err
+				}
+				records = append(records, Record{one.Spec, b.sites})
+				if size != nil {
+					bytes = b.Binary(payloadBytes, "Add", size, bytes)
+				}
+				size = bytes
 			}
-			tile, bounds := b.send(x)
-			crossing := []*ir.Value{tile}
-			if bounds != nil {
-				crossing = append(crossing, bounds)
-			}
-			decoded := m.Graph.Temp("bnc.tile_decoded", b.tileType())
-			size := m.Graph.Temp("payload_bytes", ir.TensorType(ir.Int64, []ir.Dim{batch}))
-			n := m.Graph.NewNode(shape.CodecDomain, "JpegRoundTrip", crossing, []*ir.Value{decoded, size}, ir.IntAttr("quality", int64(s.Quality)))
-			n.SetName("bnc.codec")
-			m.SetOpset(shape.CodecDomain, 1)
-			m.Graph.AddInfo(decoded, nil)
-			y := b.restore(decoded, bounds)
-			if x != v {
-				y = b.Cast("restored", y, v.DType())
-			}
-			if err := v.ReplaceUses(uses, y); err != nil {
+			m.Graph.Rename(size, payloadBytes) // a free name: NamesReserved
+			m.Graph.SetType(size, ir.TensorType(ir.Int64, []ir.Dim{all[0].Batch}))
+			m.Graph.AddOutput(size, nil)
+			if err := record(m, records); err != nil {
 				return 0, err
 			}
-			m.Graph.AddOutput(size, nil)
 			return len(m.Graph.Nodes()) - before, m.Graph.Sort()
 		},
 	}
+}
+
+// payloadBytes is the output of a joined network that tells the bytes of each image.
+const payloadBytes = "payload_bytes"
+
+// insert inserts one, and returns the bytes of its tiles, int64 [N].
+func (b *inserter) insert(m *ir.Model, one Insertion, keep func(*ir.Node) bool) (*ir.Value, error) {
+	v := one.At
+	uses := slices.DeleteFunc(v.Uses(), func(u ir.Use) bool { return keep(u.Node) })
+	x := v
+	if v.DType() != ir.Float32 && v.DType() != ir.Undefined {
+		x = b.Cast("cut", v, ir.Float32)
+	}
+	tile, bounds := b.send(x)
+	crossing := []*ir.Value{tile}
+	if bounds != nil {
+		crossing = append(crossing, bounds)
+	}
+	decoded := m.Graph.Temp("bnc.tile_decoded", b.tileType())
+	size := m.Graph.Temp("bnc.bytes", ir.TensorType(ir.Int64, []ir.Dim{one.Batch}))
+	n, err := one.Spec.Codec.node(m, shape.RoundTrip, crossing, []*ir.Value{decoded, size})
+	if err != nil {
+		return nil, err
+	}
+	n.SetName("bnc.codec")
+	m.Graph.AddInfo(decoded, nil)
+	y := b.restore(decoded, bounds)
+	if x != v {
+		y = b.Cast("restored", y, v.DType())
+	}
+	b.sites.Cut, b.sites.Decoded, b.sites.Restored = v.Name(), decoded.Name(), y.Name()
+	return size, v.ReplaceUses(uses, y)
 }
 
 type inserter struct {
@@ -83,22 +116,24 @@ type inserter struct {
 	u     *Units
 	q     Quantiser
 	batch ir.Dim
+	sites Sites // as far as they are there
 }
 
-func (b inserter) tileType() *onnxpb.TypeProto {
+func (b *inserter) tileType() *onnxpb.TypeProto {
 	rows, cols := b.geo.Grid()
 	return ir.TensorType(ir.Uint8, []ir.Dim{b.batch, {N: 1}, {N: rows * b.geo.ReducedH()}, {N: cols * b.geo.ReducedW()}})
 }
 
 // send builds the mobile side up to the tile and, where the range is dynamic,
 // each image's range [N,2].
-func (b inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
+func (b *inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
 	if b.u.ReduceChannel != nil {
 		x = b.unit("reduce.channel", x, b.u.ReduceChannel, true)
 	}
 	if b.u.ReduceSpatial != nil {
 		x = b.unit("reduce.spatial", x, b.u.ReduceSpatial, true)
 	}
+	b.sites.Reduced = x.Name()
 	levels := float32(int(1)<<b.q.Bits - 1)
 	var lo, width *ir.Value
 	if b.q.Dynamic {
@@ -109,6 +144,7 @@ func (b inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
 		out := b.Graph.Temp("range", ir.TensorType(ir.Float32, []ir.Dim{b.batch, {N: 2}}))
 		b.Graph.NewNode("", "Reshape", []*ir.Value{bounds, dims}, []*ir.Value{out}).SetName(quantiserPrefix + out.Name())
 		bounds = out
+		b.sites.Range = out.Name()
 		width = b.Binary("quantiser.width", "Sub", hi, lo)
 		width = b.Clip("quantiser.divisor", width, smallestNormal, math.MaxFloat32)
 	} else {
@@ -134,13 +170,14 @@ func (b inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
 	}
 	x = b.tile(x)
 	out := b.Graph.Temp("tile", b.tileType())
+	b.sites.Grey, b.sites.Tile = x.Name(), out.Name()
 	b.Graph.NewNode("", "Cast", []*ir.Value{x}, []*ir.Value{out}, ir.IntAttr("to", int64(ir.Uint8))).SetName(quantiserPrefix + out.Name())
 	b.Graph.AddInfo(out, nil)
 	return out, bounds
 }
 
 // tile arranges planes [N,c,h,w] as one image [N,1,rows*h,cols*w].
-func (b inserter) tile(x *ir.Value) *ir.Value {
+func (b *inserter) tile(x *ir.Value) *ir.Value {
 	rows, cols := b.geo.Grid()
 	if rows*cols == 1 {
 		return x
@@ -160,7 +197,7 @@ func (b inserter) tile(x *ir.Value) *ir.Value {
 }
 
 // untile is the inverse of tile.
-func (b inserter) untile(x *ir.Value) *ir.Value {
+func (b *inserter) untile(x *ir.Value) *ir.Value {
 	rows, cols := b.geo.Grid()
 	if rows*cols == 1 {
 		return x
@@ -178,7 +215,7 @@ func (b inserter) untile(x *ir.Value) *ir.Value {
 }
 
 // restore builds the cloud side from the decoded tile on.
-func (b inserter) restore(tile, bounds *ir.Value) *ir.Value {
+func (b *inserter) restore(tile, bounds *ir.Value) *ir.Value {
 	x := b.untile(b.Cast("quantiser.decode.float", tile, ir.Float32))
 	var lo, width *ir.Value
 	if bounds != nil {
@@ -192,6 +229,7 @@ func (b inserter) restore(tile, bounds *ir.Value) *ir.Value {
 	x = b.Binary("quantiser.decode.div", "Div", x, b.Float("quantiser.decode.255", 255))
 	x = b.Binary("quantiser.decode.mul", "Mul", x, width)
 	x = b.Binary("quantiser.decode.add", "Add", x, lo)
+	b.sites.Planes = x.Name()
 	last := !b.geo.Signed
 	if b.u.RestoreSpatial != nil {
 		x = b.unit("restore.spatial", x, b.u.RestoreSpatial, b.u.RestoreChannel != nil || last && b.u.Residual == nil)
@@ -205,11 +243,11 @@ func (b inserter) restore(tile, bounds *ir.Value) *ir.Value {
 	}
 	if r := b.u.Residual; r != nil {
 		z := b.Op("restore.residual.conv1", "Conv", []*ir.Value{x,
-			b.Floats("restore.residual.conv1.weight", r.W1, r.Width, r.In, 3, 3), b.Floats("restore.residual.conv1.bias", r.B1, r.Width)},
+			b.weight("restore.residual.conv1.weight", r.W1, r.Width, r.In, 3, 3), b.weight("restore.residual.conv1.bias", r.B1, r.Width)},
 			ir.IntsAttr("kernel_shape", 3, 3), ir.IntsAttr("pads", 1, 1, 1, 1))
 		z = b.Unary("restore.residual.relu", "Relu", z)
 		z = b.Op("restore.residual.conv2", "Conv", []*ir.Value{z,
-			b.Floats("restore.residual.conv2.weight", r.W2, r.Out, r.Width, 3, 3), b.Floats("restore.residual.conv2.bias", r.B2, r.Out)},
+			b.weight("restore.residual.conv2.weight", r.W2, r.Out, r.Width, 3, 3), b.weight("restore.residual.conv2.bias", r.B2, r.Out)},
 			ir.IntsAttr("kernel_shape", 3, 3), ir.IntsAttr("pads", 1, 1, 1, 1))
 		y = b.Binary("restore.sum", "Add", y, z)
 		if last {
@@ -221,7 +259,7 @@ func (b inserter) restore(tile, bounds *ir.Value) *ir.Value {
 
 // reduce applies ReduceMin or ReduceMax over channels, rows and columns, keeping
 // the axes; they became an input with opset 18.
-func (b inserter) reduce(name, op string, x *ir.Value) *ir.Value {
+func (b *inserter) reduce(name, op string, x *ir.Value) *ir.Value {
 	if b.Opset < 18 {
 		return b.Op(name, op, []*ir.Value{x}, ir.IntsAttr("axes", 1, 2, 3), ir.IntAttr("keepdims", 1))
 	}
@@ -229,8 +267,8 @@ func (b inserter) reduce(name, op string, x *ir.Value) *ir.Value {
 }
 
 // unit is a convolution, BatchNormalization and, where relu, a ReLU.
-func (b inserter) unit(name string, x *ir.Value, u *Unit, relu bool) *ir.Value {
-	op, w := "Conv", b.Floats(name+".weight", u.Weight, u.Dims...)
+func (b *inserter) unit(name string, x *ir.Value, u *Unit, relu bool) *ir.Value {
+	op, w := "Conv", b.weight(name+".weight", u.Weight, u.Dims...)
 	attrs := []*ir.Attr{
 		ir.IntsAttr("kernel_shape", u.Dims[2], u.Dims[3]), ir.IntsAttr("strides", u.Stride, u.Stride), ir.IntsAttr("pads", u.Pads[:]...),
 	}
@@ -245,12 +283,19 @@ func (b inserter) unit(name string, x *ir.Value, u *Unit, relu bool) *ir.Value {
 	return y
 }
 
+// weight adds an initializer of the units.
+func (b *inserter) weight(name string, v []float32, dims ...int64) *ir.Value {
+	w := b.Floats(name, v, dims...)
+	b.sites.Weights[name] = w.Name()
+	return w
+}
+
 // norm is a BatchNormalization.
-func (b inserter) norm(name string, x *ir.Value, u Norm) *ir.Value {
+func (b *inserter) norm(name string, x *ir.Value, u Norm) *ir.Value {
 	n := int64(len(u.Gamma))
 	return b.Op(name+".bn", "BatchNormalization", []*ir.Value{
-		x, b.Floats(name+".bn.gamma", u.Gamma, n), b.Floats(name+".bn.beta", u.Beta, n),
-		b.Floats(name+".bn.mean", u.Mean, n), b.Floats(name+".bn.var", u.Var, n),
+		x, b.weight(name+".bn.gamma", u.Gamma, n), b.weight(name+".bn.beta", u.Beta, n),
+		b.weight(name+".bn.mean", u.Mean, n), b.weight(name+".bn.var", u.Var, n),
 	}, ir.FloatAttr("epsilon", bnEpsilon))
 }
 

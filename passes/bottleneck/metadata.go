@@ -29,9 +29,9 @@ type Meta struct {
 	Range        string    `json:"range,omitempty"` // static, dynamic
 	Lo           *float32  `json:"lo,omitempty"`
 	Hi           *float32  `json:"hi,omitempty"`
-	Codec        Codec     `json:"codec"`
+	Codec        any       `json:"codec"` // what Codec.InMeta gives, or NoCodec
 	CodecAt      string    `json:"codec_at,omitempty"`
-	Quality      int       `json:"quality,omitempty"` // the codec's parameter of that name
+	Quality      int64     `json:"quality,omitempty"` // the codec's parameter of that name
 	Tile         *[2]int64 `json:"tile,omitempty"`    // height, width
 	Grid         *[2]int64 `json:"grid,omitempty"`    // rows, columns
 	SourceSHA256 string    `json:"source_sha256"`
@@ -47,28 +47,6 @@ type Meta struct {
 	Target string `json:"target,omitempty"`
 }
 
-// Codec is metadata bnc.codec: a name and parameters, or the name alone where there are
-// none but a quality, which is bnc.quality.
-type Codec struct {
-	Name string `json:"name"`
-	// Parameters are by name what the attributes of the codec's operators are: an
-	// integer, or a []byte, which is written in base64.
-	Parameters map[string]any `json:"parameters"`
-}
-
-// NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.
-const NoCodec = "none"
-
-// MarshalJSON writes the name alone where bnc.quality says the rest.
-func (c Codec) MarshalJSON() ([]byte, error) {
-	_, quality := c.Parameters["quality"]
-	if n := len(c.Parameters); n == 0 || n == 1 && quality {
-		return json.Marshal(c.Name)
-	}
-	type fields Codec
-	return json.Marshal(fields(c))
-}
-
 // ModelMeta is what a whole model that was trained says about itself.
 type ModelMeta struct {
 	Preprocess any      `json:"preprocess,omitempty"`
@@ -77,13 +55,17 @@ type ModelMeta struct {
 
 // DescribeModel sets the bnc metadata of a whole model, replacing all that was
 // there.
-func DescribeModel(m *ir.Model, meta ModelMeta) error { return describe(m, meta) }
+func DescribeModel(m *ir.Model, meta ModelMeta) error {
+	m.DelMeta(func(key string) bool { return key == recordKey })
+	return describe(m, meta)
+}
 
-// Describe sets m's bnc metadata to meta, replacing all that was there.
+// Describe sets m's bnc metadata to meta, replacing all that was there but for the record
+// of what was inserted.
 func Describe(m *ir.Model, meta Meta) error { return describe(m, meta) }
 
 func describe(m *ir.Model, meta any) error {
-	m.DelMeta(func(key string) bool { return strings.HasPrefix(key, metaPrefix) })
+	m.DelMeta(func(key string) bool { return strings.HasPrefix(key, metaPrefix) && key != recordKey })
 	b, err := json.Marshal(meta)
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)

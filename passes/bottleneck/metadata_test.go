@@ -10,13 +10,13 @@ import (
 // The format that readers of all versions from now on are to understand.
 func TestCodecInMetadata(t *testing.T) {
 	for _, test := range []struct {
-		codec bottleneck.Codec
+		codec any
 		want  string
 	}{
-		{bottleneck.Codec{Name: bottleneck.NoCodec}, `"none"`},
-		{bottleneck.Codec{Name: "jpeg", Parameters: map[string]any{"quality": 20}}, `"jpeg"`}, // as ever
-		{bottleneck.Codec{Name: "fine", Parameters: map[string]any{"quality": 20, "step": 3}}, `{"name":"fine","parameters":{"quality":20,"step":3}}`},
-		{bottleneck.Codec{Name: "raw", Parameters: map[string]any{"key": []byte{0, 7, 255}}}, `{"name":"raw","parameters":{"key":"AAf/"}}`},
+		{bottleneck.NoCodec, `"none"`},
+		{bottleneck.JPEG(20).InMeta(), `"jpeg"`}, // as ever
+		{bottleneck.Codec{Name: "fine", Parameters: map[string]any{"quality": 20, "step": 3}}.InMeta(), `{"name":"fine","parameters":{"quality":20,"step":3}}`},
+		{bottleneck.Codec{Name: "raw", Parameters: map[string]any{"key": []byte{0, 7, 255}}}.InMeta(), `{"name":"raw","parameters":{"key":"AAf/"}}`},
 	} {
 		m, err := onnxtext.Parse(`<ir_version: 8, opset_import: ["": 17]> g (float[1] x) => (float[1] y) { y = Relu (x) }`)
 		if err != nil {

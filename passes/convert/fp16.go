@@ -31,7 +31,8 @@ func halfPrecision(m *ir.Model) (int, error) {
 		return 0, err
 	}
 	h := halver{
-		Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.fp16."}, info: info,
+		quantiser: bottleneck.QuantiserOf(m),
+		Emitter:   ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.fp16."}, info: info,
 		nodes: map[*ir.Node]bool{}, half: map[*ir.Value]bool{}, cast: map[*ir.Value]*ir.Value{},
 	}
 	before := m.Graph.Nodes()
@@ -62,6 +63,8 @@ type halver struct {
 	nodes map[*ir.Node]bool // that compute in float16
 	half  map[*ir.Value]bool
 	cast  map[*ir.Value]*ir.Value
+	// quantiser are the nodes between reduction and restoration.
+	quantiser map[*ir.Node]bool
 }
 
 // single reports whether v is a tensor of float32 in the model as it was.
@@ -74,7 +77,7 @@ func (h halver) choose(nodes []*ir.Node) {
 	wide := wideNodes(h.Graph)
 	for _, n := range nodes {
 		since := shape.Of(n).Half
-		if since == shape.Never || h.Opset < int64(since) || bottleneck.OfQuantiser(n) || !h.single(n.Output(0)) || wide[n] {
+		if since == shape.Never || h.Opset < int64(since) || h.quantiser[n] || !h.single(n.Output(0)) || wide[n] {
 			continue
 		}
 		h.nodes[n] = true

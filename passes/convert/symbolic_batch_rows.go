@@ -22,7 +22,7 @@ var rowRules = map[shape.Batch]rowRule{
 	shape.BatchAcross: func(b *batcher, n *ir.Node, i, axis int) string {
 		return onlyAxis(shape.Of(n).Axis)(b, n, i, axis)
 	},
-	shape.BatchByNode: func(b *batcher, n *ir.Node, i, axis int) string { return nodeRules[n.Op](b, n, i, axis) },
+	shape.BatchByNode: func(b *batcher, n *ir.Node, i, axis int) string { return nodeRules[shape.Of(n).Name](b, n, i, axis) },
 }
 
 // nodeRules are those of the operators whose rows leave it to them.
@@ -30,7 +30,7 @@ var nodeRules = map[string]rowRule{
 	"Concat": concatRows, "Gemm": gemmRows, "LayerNormalization": trailingRows, "Pad": padRows, "Resize": resizeRows, "Slice": sliceRows,
 	"Softmax": softmaxRows, "LogSoftmax": softmaxRows, "Hardmax": softmaxRows,
 
-	"JpegRoundTrip": func(b *batcher, n *ir.Node, _, axis int) string { return inFront(b, n, 0, axis) }, // tiles and ranges
+	shape.RoundTrip: func(b *batcher, n *ir.Node, _, axis int) string { return inFront(b, n, 0, axis) }, // tiles and ranges
 }
 
 // checkRows fails unless n treats the images of a batch one by one.

@@ -31,11 +31,9 @@ type BuildOptions struct {
 	// OwnTeacher tells that the teacher is the student as it was, without its bottleneck.
 	OwnTeacher bool
 
-	Bottleneck bool   // the student is the joined network of a bundle
-	Original   bool   // its own weights are those of the model that was split
-	Cut        string // the tensor that it was split at
-	Quality    int    // of its codec
-	Naive      bool   // quantiser and codec are left out
+	Bottleneck bool // the student is the joined network of a bundle
+	Original   bool // its own weights are those of the model that was split
+	Naive      bool // quantiser and codec are left out
 
 	Freeze     string   // what keeps its weights: "none", "backbone", "mobile" or "cloud"
 	Batch      int      // images a step, 0 for the default
@@ -161,11 +159,13 @@ func (b *build) options() (*Options, error) {
 		o.Watch = "payload_bytes"
 	}
 	if b.Loss.RateWeight > 0 {
-		anatomy, err := bottleneck.Anatomy(b.m)
+		all, err := bottleneck.Anatomy(b.m)
 		if err != nil {
 			return nil, err
 		}
-		o.Targets.Tile, o.Targets.Quality = anatomy.Tile.Name(), b.Quality
+		for _, j := range all {
+			o.Targets.Tiles = append(o.Targets.Tiles, Tile{j.Grey.Name(), j.Spec.Codec})
+		}
 	}
 	return o, nil
 }

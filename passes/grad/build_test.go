@@ -76,7 +76,7 @@ func joined(t *testing.T, channels, stride int64) *ir.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _, err := split.Split(t.Context(), a, at, split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
+	b, _, err := split.Split(t.Context(), a, at, split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func joined(t *testing.T, channels, stride int64) *ir.Model {
 // options train with labels; notices go to told.
 func options(told *[]string) grad.BuildOptions {
 	return grad.BuildOptions{
-		Loss: grad.Loss{Kind: grad.CrossEntropy}, Opt: grad.Optimizer{Momentum: 0.9}, Freeze: "none", Images: 96, Original: true, Cut: "r", Quality: 20,
+		Loss: grad.Loss{Kind: grad.CrossEntropy}, Opt: grad.Optimizer{Momentum: 0.9}, Freeze: "none", Images: 96, Original: true,
 		Compute: func(context.Context, *ir.Model) (map[string]*ir.Tensor, error) {
 			return nil, errors.New("nothing is computed here")
 		},
@@ -145,8 +145,8 @@ func TestBuildFreezes(t *testing.T) {
 	front, back := strings.Fields("w1 g1 b1"), strings.Fields("w2 g2 b2 w3 b3")
 	m := joined(t, 2, 2)
 	units := func(side string) (all []string) {
-		for _, v := range grad.Parameters(m.Graph) {
-			if strings.HasPrefix(v.Name(), bottleneck.UnitName+side) {
+		for _, v := range grad.Parameters(m) {
+			if strings.HasPrefix(v.Name(), "bnc."+side) {
 				all = append(all, v.Name())
 			}
 		}

@@ -22,6 +22,8 @@ type builder struct {
 	shapes map[*ir.Value][]int64
 	consts map[string]*ir.Value
 	mixed  *ir.Value // an operand in another floating-point type than float32
+	// quantiser are the nodes of a bottleneck that gradients pass straight through.
+	quantiser map[*ir.Node]bool
 }
 
 func newBuilder(m *ir.Model, info *shape.Info) *builder {

@@ -41,7 +41,7 @@ func TestParametersOfArithmetic(t *testing.T) {
 			}
 			got := map[string]bool{}
 			var names []string
-			for _, v := range Parameters(m.Graph) {
+			for _, v := range Parameters(m) {
 				got[v.Name()] = true
 				names = append(names, v.Name())
 			}
@@ -51,7 +51,7 @@ func TestParametersOfArithmetic(t *testing.T) {
 			if !slices.Equal(names, want) {
 				t.Errorf("weights are %v, expected %v", names, want)
 			}
-			for _, l := range Constants(m.Graph) {
+			for _, l := range Constants(m) {
 				if got[l.Value.Name()] || l.Reason == "" {
 					t.Errorf("%q is told to stay, reason %q, and learns: %v", l.Value.Name(), l.Reason, got[l.Value.Name()])
 				}

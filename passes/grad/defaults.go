@@ -3,7 +3,6 @@ package grad
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
@@ -77,18 +76,22 @@ func (b *build) complete(builtIn *passes.UnsuitableError) {
 
 // hasBatchNorm reports whether the model's own layers are normalised.
 func hasBatchNorm(m *ir.Model) bool {
+	units := bottleneck.Weights(m)
 	return slices.ContainsFunc(m.Graph.Nodes(), func(n *ir.Node) bool {
-		return n.Op == "BatchNormalization" && !strings.HasPrefix(n.Name, bottleneck.UnitName)
+		return n.Op == "BatchNormalization" && (n.Input(1) == nil || !units[n.Input(1).Name()])
 	})
 }
 
 // unitFanIn is how many elements an output of the bottleneck's widest reduction reads.
 func unitFanIn(m *ir.Model) int64 {
 	most := int64(1)
-	for _, unit := range []string{"reduce.channel", "reduce.spatial"} {
-		if v := m.Graph.Value(bottleneck.UnitName + unit + ".weight"); v != nil && v.Init() != nil {
-			d := v.Init().Dims() // [out, in, k, k]
-			most = max(most, d[1]*d[2]*d[3])
+	records, _ := bottleneck.Records(m) // a model without any has none
+	for _, r := range records {
+		for _, unit := range []string{"reduce.channel.weight", "reduce.spatial.weight"} {
+			if v := m.Graph.Value(r.Sites.Weights[unit]); v != nil && v.Init() != nil {
+				d := v.Init().Dims() // [out, in, k, k]
+				most = max(most, d[1]*d[2]*d[3])
+			}
 		}
 	}
 	return most
@@ -113,12 +116,13 @@ func defaultBatch(m *ir.Model, images int) int {
 // trained tells which weights Freeze leaves to change.
 func (b *build) trained() (func(name string) bool, error) {
 	own := map[string]bool{}
-	for _, v := range Parameters(b.m.Graph) {
+	for _, v := range Parameters(b.m) {
 		own[v.Name()] = true
 	}
 	switch b.Freeze {
 	case "backbone":
-		return func(name string) bool { return own[name] && strings.HasPrefix(name, bottleneck.UnitName) }, nil
+		units := bottleneck.Weights(b.m)
+		return func(name string) bool { return own[name] && units[name] }, nil
 	case "mobile", "cloud":
 		mobile, err := bottleneck.MobileSideOf(b.m)
 		if err != nil {

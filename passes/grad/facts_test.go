@@ -50,7 +50,7 @@ func TestNormalisationScales(t *testing.T) {
 			t.Fatal(err)
 		}
 		var names []string
-		for _, v := range Parameters(m.Graph) {
+		for _, v := range Parameters(m) {
 			names = append(names, v.Name())
 		}
 		if !slices.Equal(names, want) {

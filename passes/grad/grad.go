@@ -24,6 +24,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
 // Error says why a node has no gradient.
@@ -45,9 +46,15 @@ func (e *Error) Error() string {
 // values between them must be known to info as numbers. Where a node on the way
 // has no rule, or is not differentiable, the error is an [*Error].
 func Backward(m *ir.Model, info *shape.Info, seeds map[*ir.Value]*ir.Value, wrt []*ir.Value) ([]*ir.Value, error) {
+	return through(m, info, seeds, wrt, bottleneck.QuantiserOf(m))
+}
+
+// through is Backward, which knows the nodes of a bottleneck's quantiser.
+func through(m *ir.Model, info *shape.Info, seeds map[*ir.Value]*ir.Value, wrt []*ir.Value, quantiser map[*ir.Node]bool) ([]*ir.Value, error) {
 	t := &backward{
 		builder: newBuilder(m, info), active: map[*ir.Value]bool{}, grads: map[*ir.Value][]*ir.Value{},
 	}
+	t.quantiser = quantiser
 	if err := spellWindows(t.builder); err != nil {
 		return nil, err
 	}
@@ -115,7 +122,7 @@ func (t *backward) visit(n *ir.Node) error {
 	if !slices.ContainsFunc(reads(n), func(v *ir.Value) bool { return t.active[v] }) {
 		return nil
 	}
-	r, ok := rules[key{n.Domain, n.Op}]
+	r, ok := ruleOf(n)
 	if !ok {
 		return c.errorf("there is no gradient rule for this operator")
 	}

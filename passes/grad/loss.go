@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
 // Loss says what training makes small. All are means over the batch.
@@ -29,12 +30,19 @@ type Head struct {
 type Targets struct {
 	// Heads are compared each, and the loss is their mean. The first one's hits count.
 	Heads []Head
-	// Restored is what replaces the tensor Feature; "" where FeatureWeight is 0.
-	Restored, Feature string
-	// Tile is the tile [N,1,H,W] in float32 that is encoded at a quality; "" where
-	// RateWeight is 0.
-	Tile    string
-	Quality int
+	// Features are matched where FeatureWeight is not 0.
+	Features []Feature
+	// Tiles are what is encoded, where RateWeight is not 0.
+	Tiles []Tile
+}
+
+// Feature is a tensor of a teacher, and what replaces it.
+type Feature struct{ Restored, Original string }
+
+// Tile is a tile [N,1,H,W] in float32 that a codec encodes.
+type Tile struct {
+	Name  string
+	Codec bottleneck.Codec
 }
 
 // lossGraph is what a loss adds to a graph.
@@ -82,6 +90,41 @@ func (h Head) values(g *ir.Graph) (output, teacher *ir.Value, err error) {
 	return output, teacher, nil
 }
 
+// match adds w mean (r - f)^2 / mean f^2, the divisor taken as a number.
+func (l *lossGraph) match(b *builder, t Feature, weight float64) error {
+	r, f := b.g.Value(t.Restored), b.g.Value(t.Original)
+	if r == nil || f == nil {
+		return fmt.Errorf("there is no tensor %q or %q to match", t.Restored, t.Original)
+	}
+	axes := []int64{0, 1, 2, 3}[:len(b.dims(f))]
+	diff := b.sub(r, f)
+	power := b.plus(b.reduce("ReduceMean", b.mul(f, f), true, axes...), 1e-12)
+	ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
+	l.loss = b.add(l.loss, b.reshape(b.scale(ratio, weight), 1))
+	l.seed(b, r, b.div(b.scale(diff, 2*weight/float64(ir.Elements(b.dims(f)))), power))
+	return nil
+}
+
+// rate adds what a tile's codec makes of it.
+func (l *lossGraph) rate(b *builder, t Tile, weight float64) error {
+	tile := b.g.Value(t.Name)
+	if tile == nil {
+		return fmt.Errorf("there is no tensor %q whose size counts", t.Name)
+	}
+	coding, err := t.Codec.Coding()
+	if err != nil {
+		return err
+	}
+	if coding.Rate == nil {
+		return fmt.Errorf("how many bits codec %s takes is not known: the size of payloads cannot count in the loss", coding.Name)
+	}
+	d := b.dims(tile)
+	loss, seed := rate(b, tile, coding.Rate(t.Codec, d[2], d[3]), weight)
+	l.loss = b.add(l.loss, loss)
+	l.seed(b, tile, seed)
+	return nil
+}
+
 // build appends the loss and its gradient. It returns the input for labels, int64 [N],
 // nil where there are none.
 func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, err error) {
@@ -116,26 +159,18 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 	}
 
 	if l.FeatureWeight > 0 {
-		r, f := b.g.Value(t.Restored), b.g.Value(t.Feature)
-		if r == nil || f == nil {
-			return nil, nil, fmt.Errorf("there is no tensor %q or %q to match", t.Restored, t.Feature)
+		for _, f := range t.Features {
+			if err := out.match(b, f, l.FeatureWeight/float64(len(t.Features))); err != nil {
+				return nil, nil, err
+			}
 		}
-		// w mean (r - f)^2 / mean f^2, the divisor taken as a number.
-		axes := []int64{0, 1, 2, 3}[:len(b.dims(f))]
-		diff := b.sub(r, f)
-		power := b.plus(b.reduce("ReduceMean", b.mul(f, f), true, axes...), 1e-12)
-		ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
-		out.loss = b.add(out.loss, b.reshape(b.scale(ratio, l.FeatureWeight), 1))
-		out.seed(b, r, b.div(b.scale(diff, 2*l.FeatureWeight/float64(ir.Elements(b.dims(f)))), power))
 	}
 	if l.RateWeight > 0 {
-		tile := b.g.Value(t.Tile)
-		if tile == nil {
-			return nil, nil, fmt.Errorf("there is no tensor %q whose size counts", t.Tile)
+		for _, t := range t.Tiles {
+			if err := out.rate(b, t, l.RateWeight); err != nil {
+				return nil, nil, err
+			}
 		}
-		loss, seed := rate(b, tile, t.Quality, l.RateWeight)
-		out.loss = b.add(out.loss, loss)
-		out.seed(b, tile, seed)
 	}
 	return out, labels, nil
 }

@@ -3,36 +3,40 @@ package grad
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
-// Parameters returns the weights of a graph: the float32 initializers that
+// Parameters returns the weights of a model: the float32 initializers that
 // training may change, in the order in which nodes read them. Constants of a
 // bottleneck's quantiser are none, nor are numbers (tensors of one element) in
 // arithmetic, nor what [noWeight] tells from weights there.
-func Parameters(g *ir.Graph) []*ir.Value {
-	params, _ := parameters(g)
+func Parameters(m *ir.Model) []*ir.Value {
+	params, _ := parameters(m)
 	return params
 }
 
 // Constants returns what is added to activations that depend on weights, or multiplied
 // with them, and is none of the Parameters.
-func Constants(g *ir.Graph) []Left {
-	_, left := parameters(g)
+func Constants(m *ir.Model) []Left {
+	_, left := parameters(m)
 	return left
 }
 
-func parameters(g *ir.Graph) (params []*ir.Value, left []Left) {
+func parameters(m *ir.Model) (params []*ir.Value, left []Left) {
+	quantiser := bottleneck.QuantiserOf(m)
 	seen := map[*ir.Value]bool{}
 	depends := map[*ir.Value]bool{} // on a weight
-	for _, n := range g.Nodes() {
+	for _, n := range m.Graph.Nodes() {
 		// Before the first weight, operands of arithmetic are how the input is scaled.
 		shifts := slices.ContainsFunc(n.Inputs(), func(v *ir.Value) bool { return depends[v] })
 		for i, v := range n.Inputs() {
 			role := roleOf(n, i)
+			if quantiser[n] {
+				role = 0
+			}
 			operand := role == shape.Operand
 			switch {
 			case v == nil || v.Init() == nil || v.Init().DType() != ir.Float32 || v.IsOutput():
@@ -67,10 +71,9 @@ func parameters(g *ir.Graph) (params []*ir.Value, left []Left) {
 }
 
 // roleOf says what input i of n is to a network that learns: the role that the
-// operator's row has for it, none where nothing learns: in a bottleneck's quantiser, and
-// where gradients do not pass.
+// operator's row has for it, none where gradients do not pass.
 func roleOf(n *ir.Node, i int) shape.Role {
-	if rules[key{n.Domain, n.Op}].vjp == nil || strings.HasPrefix(n.Name, quantiserPrefix) {
+	if r, _ := ruleOf(n); r.vjp == nil {
 		return 0
 	}
 	return shape.Of(n).Role(i)
@@ -79,18 +82,20 @@ func roleOf(n *ir.Node, i int) shape.Role {
 // Untrainable returns the weights of convolutions and matrix products that training cannot
 // change: constants that other nodes compute, as DequantizeLinear, or of other elements
 // than float32. The first of two matrices counts as activations.
-func Untrainable(g *ir.Graph) []*ir.Value {
+func Untrainable(m *ir.Model) []*ir.Value {
+	g := m.Graph
 	learns, dependent := map[*ir.Value]bool{}, map[*ir.Value]bool{}
-	for _, v := range Parameters(g) {
+	for _, v := range Parameters(m) {
 		learns[v] = true
 	}
 	for _, v := range g.Feeds() {
 		dependent[v] = true
 	}
+	quantiser := bottleneck.QuantiserOf(m)
 	var fixed []*ir.Value
 	for _, n := range g.Nodes() {
 		for i, w := range n.Inputs() {
-			if i > 0 && w != nil && !learns[w] && !dependent[w] && roleOf(n, i) == shape.Kernel {
+			if i > 0 && w != nil && !learns[w] && !dependent[w] && !quantiser[n] && roleOf(n, i) == shape.Kernel {
 				fixed = append(fixed, w)
 			}
 		}

@@ -31,14 +31,19 @@ func (b *build) prepare(ctx context.Context, m *ir.Model) (builtIn *passes.Unsui
 	case !errors.As(err, &builtIn):
 		return nil, err
 	}
-	cut, _, err := bottleneck.CutName(m)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.FoldConstants, opt.Identities(cut), opt.DeadCode}, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.FoldConstants, opt.Identities(cutNames(m)...), opt.DeadCode}, nil); err != nil {
 		return nil, err
 	}
 	return builtIn, b.foldComputed(ctx, m)
+}
+
+// cutNames are the names of the tensors that bottlenecks read.
+func cutNames(m *ir.Model) (names []string) {
+	records, _ := bottleneck.Records(m) // a model without any has none
+	for _, r := range records {
+		names = append(names, r.Sites.Cut)
+	}
+	return names
 }
 
 // foldComputed makes initializers of what m computes of constants, so that it can be
@@ -78,10 +83,10 @@ func inTrainingMode(m *ir.Model) *ir.Node {
 
 // tellFixed tells what looks like a weight and does not learn.
 func (b *build) tellFixed() {
-	if fixed := Untrainable(b.m.Graph); len(fixed) > 0 {
+	if fixed := Untrainable(b.m); len(fixed) > 0 {
 		b.Notice("%d weights of convolutions and matrix products stay as they are, %q among them: the file computes them, of quantised numbers for example; what learns are floats", len(fixed), fixed[0].Name())
 	}
-	if left := Constants(b.m.Graph); len(left) > 0 {
+	if left := Constants(b.m); len(left) > 0 {
 		b.Notice("%d constants that are added to activations or multiplied with them stay as they are, %q among them: %s", len(left), left[0].Value.Name(), left[0].Reason)
 	}
 }

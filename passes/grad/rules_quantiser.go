@@ -1,21 +1,16 @@
 package grad
 
 import (
-	"strings"
-
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
-
-// quantiserPrefix begins the names of the nodes between the reduction and the
-// restoration units (passes.InsertBottleneck).
-const quantiserPrefix = "bnc.quantiser."
 
 // quantiserRules are those of operators that round. Rounding has the derivative
 // 0 almost everywhere, with which nothing before it would learn: in a quantiser
 // it is the identity on the way back (straight-through estimator; paper, section
 // 2.2, "we treat this pair as an identity function during backpropagation").
 var quantiserRules = map[string]rule{
-	"bnc:JpegRoundTrip": {
+	shape.CodecDomain + ":" + shape.RoundTrip: { // of any codec
 		vjp:     func(c *call) error { c.give(0, c.dy(0)); return nil },
 		ignores: map[int]string{1: "the range is measured, and the codec passed straight through"},
 	},
@@ -30,7 +25,7 @@ var quantiserRules = map[string]rule{
 var flat = map[int]string{0: "the derivative is 0 outside of a quantiser"}
 
 // inQuantiser reports whether the node is one of the bottleneck's quantiser.
-func (c *call) inQuantiser() bool { return strings.HasPrefix(c.node.Name, quantiserPrefix) }
+func (c *call) inQuantiser() bool { return c.quantiser[c.node] }
 
 func rounding(c *call) error {
 	if c.inQuantiser() && c.wants(0) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
 // ManifestKey is the metadata property of a step graph that holds its Manifest.
@@ -81,7 +82,7 @@ const next = "'"
 // reads them from the same tensors of state. It ends early with ctx.
 func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error) {
 	o.Opt = o.Opt.withDefaults()
-	params := Parameters(m.Graph)
+	params := Parameters(m)
 	if o.Train != nil {
 		params = slices.DeleteFunc(params, func(v *ir.Value) bool { return !o.Train(v.Name()) })
 	}
@@ -100,6 +101,7 @@ func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error
 		return nil, err
 	}
 	b := newBuilder(m, info)
+	b.quantiser = bottleneck.QuantiserOf(m) // batch statistics may replace the tensor that it reads
 	m.SetOpset(Domain, 1)
 	var stats []statistic
 	if !o.KeepStatistics {
@@ -191,7 +193,7 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	grads, err := Backward(p.Step, info, loss.seeds, tensors)
+	grads, err := through(p.Step, info, loss.seeds, tensors, b.quantiser)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,11 @@
 package grad
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+)
 
 // key names an operator; the domain of ai.onnx is "".
 type key struct{ domain, op string }
@@ -27,6 +32,16 @@ const every = -1
 // those they cannot. Operators whose outputs hold no floating-point numbers need
 // no row.
 var rules = join(elementwiseRules, trigonometryRules, constantRules, binaryRules, shapeRules, reduceRules, linearRules, poolRules, normRules, quantiserRules, barriers)
+
+// ruleOf returns the row of n's operator.
+func ruleOf(n *ir.Node) (rule, bool) {
+	op := n.Op
+	if n.Domain == shape.CodecDomain { // those of all codecs share rows
+		op = shape.Of(n).Name
+	}
+	r, ok := rules[key{n.Domain, op}]
+	return r, ok
+}
 
 // join makes one table of several, whose keys are OP or DOMAIN:OP.
 func join(tables ...map[string]rule) map[key]rule {

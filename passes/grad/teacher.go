@@ -44,16 +44,8 @@ func (b *build) target(ctx context.Context, o *Options, heads []*Scores, p *Prog
 	if p.Judged == nil {
 		return passes.Unsuitable("model", "none of the outputs that are trained has class scores, by which epochs are compared")
 	}
-	feature := beside.at[b.Cut] // another network's tensors have other names
-	if !b.Distilled || !b.Bottleneck || feature == nil {
-		o.Loss.FeatureWeight = 0
-	}
-	if o.Loss.FeatureWeight > 0 {
-		anatomy, err := bottleneck.Anatomy(b.m)
-		if err != nil {
-			return err
-		}
-		o.Targets.Restored, o.Targets.Feature = b.keep(anatomy.Restored), b.keep(feature)
+	if err := b.match(o, beside); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(p.Judged, func(j Judged) bool { return j.Taught }) {
 		p.Teacher = b.teacher.Clone()
@@ -62,6 +54,26 @@ func (b *build) target(ctx context.Context, o *Options, heads []*Scores, p *Prog
 		}
 	}
 	return b.m.Graph.Sort()
+}
+
+// match names what stands for the teacher's tensors at the cut, where it has them: those of
+// another network have other names.
+func (b *build) match(o *Options, beside *teacherBeside) error {
+	if b.Distilled && b.Bottleneck && o.Loss.FeatureWeight > 0 {
+		all, err := bottleneck.Anatomy(b.m)
+		if err != nil {
+			return err
+		}
+		for _, j := range all {
+			if original := beside.at[j.Sites.Cut]; original != nil {
+				o.Targets.Features = append(o.Targets.Features, Feature{b.keep(j.Restored), b.keep(original)})
+			}
+		}
+	}
+	if o.Targets.Features == nil {
+		o.Loss.FeatureWeight = 0
+	}
+	return nil
 }
 
 // keep makes v an output, so that it keeps its name whatever passes do to the network;

@@ -2,6 +2,7 @@ package split
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
@@ -13,20 +14,29 @@ import (
 // Behind keeps of a joined network what is behind its cut, bottleneck included: m becomes
 // a network whose input is the cut tensor.
 func Behind(ctx context.Context, m *ir.Model) error {
-	anatomy, err := bottleneck.Anatomy(m)
+	all, err := bottleneck.Anatomy(m)
 	if err != nil {
 		return err
 	}
-	recipe := []passes.Pass{convert.Initializers, CloudSide(Named(anatomy.Cut.Name()), outputsBehind(anatomy.Cut)), opt.DropUnusedDomains}
+	var cut []*ir.Value
+	var names []string
+	for _, j := range all {
+		cut, names = append(cut, j.Cut), append(names, j.Cut.Name())
+	}
+	recipe := []passes.Pass{convert.Initializers, CloudSide(Named(names...), outputsBehind(cut...)), opt.DropUnusedDomains}
 	_, err = passes.RunContext(ctx, m, recipe, nil)
 	return err
 }
 
-// outputsBehind names the model's outputs that depend on v.
-func outputsBehind(v *ir.Value) (names []string) {
-	seen := map[*ir.Value]bool{v: true}
-	for todo := []*ir.Value{v}; len(todo) > 0; {
-		v, todo = todo[0], todo[1:]
+// outputsBehind names the model's outputs that depend on values.
+func outputsBehind(values ...*ir.Value) (names []string) {
+	seen := map[*ir.Value]bool{}
+	for _, v := range values {
+		seen[v] = true
+	}
+	for todo := slices.Clone(values); len(todo) > 0; {
+		v := todo[0]
+		todo = todo[1:]
 		if v.IsOutput() {
 			names = append(names, v.Name())
 		}

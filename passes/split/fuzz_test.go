@@ -128,6 +128,6 @@ func throughCompiler(t *testing.T, b []byte) {
 // fuzzSettings are what models are split with, where their cuts take it.
 var fuzzSettings = []split.Settings{
 	{Plain: true},
-	{Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20, CodecAt: bottleneck.CodecInGraph},
-	{Quantiser: bottleneck.Quantiser{Bits: 8, Hi: 1}, Quality: 20, CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2},
+	{Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecInGraph},
+	{Quantiser: bottleneck.Quantiser{Bits: 8, Hi: 1}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2},
 }

@@ -36,7 +36,7 @@ func TestPairID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20, CodecAt: bottleneck.CodecInGraph}
+	settings := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecInGraph}
 	id := func(source string, c *cut.Cut, s split.Settings) string {
 		t.Helper()
 		id, err := split.PairID(source, c, s)
@@ -51,7 +51,7 @@ func TestPairID(t *testing.T) {
 	}
 	ids = append(ids, id("ab", at, settings), id("aa", resolve("rb5"), settings), id("aa", at, split.Settings{Plain: true}))
 	for _, change := range []func(*split.Settings){
-		func(s *split.Settings) { s.Quality = 21 },
+		func(s *split.Settings) { s.Codec = bottleneck.JPEG(21) },
 		func(s *split.Settings) { s.Quantiser.Bits = 7 },
 		func(s *split.Settings) { s.Quantiser.Dynamic = false },
 		func(s *split.Settings) { s.CodecAt = bottleneck.CodecOnHost },

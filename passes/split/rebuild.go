@@ -6,16 +6,9 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 )
-
-// Joined is what the metadata of a joined network say of how it was split.
-type Joined struct {
-	Settings        // but for Geometry and Units, which the network tells
-	Tensor   string // that it was split at
-	Channels int64  // that cross
-	Stride   int64
-}
 
 // Original analyses a joined network without its bottleneck.
 func Original(joined *ir.Model) (*cut.Analysis, error) {
@@ -31,47 +24,37 @@ func Original(joined *ir.Model) (*cut.Analysis, error) {
 }
 
 // Rebuild splits a joined network again as it was, but for what change makes of the
-// settings: other units, or another range.
-func Rebuild(ctx context.Context, joined *ir.Model, k Joined, change func(*Settings) error) (*Bundle, *cut.Cut, Settings, error) {
+// settings: other units, or another range. Lowered says what the network does not record:
+// where its codec is, and what its halves were lowered to.
+func Rebuild(ctx context.Context, joined *ir.Model, lowered Settings, change func(*Settings) error) (*Bundle, *cut.Cut, Settings, error) {
+	settings := lowered
+	fail := func(err error) (*Bundle, *cut.Cut, Settings, error) { return nil, nil, settings, err }
+	records, err := bottleneck.Records(joined)
+	if err != nil {
+		return fail(err)
+	}
+	if len(records) != 1 {
+		return fail(passes.Unsuitable("model", "expected a bottleneck of one tensor, found %d", len(records)))
+	}
+	for _, r := range records {
+		settings.Geometry, settings.Quantiser, settings.Codec = r.Spec.Geometry, r.Spec.Quantiser, r.Spec.Codec
+		if settings.Units, err = bottleneck.UnitsOf(joined, r); err != nil {
+			return fail(err)
+		}
+	}
 	a, err := Original(joined)
 	if err != nil {
-		return nil, nil, Settings{}, err
+		return fail(err)
 	}
-	c, err := a.Resolve(k.Tensor)
-	if err != nil {
-		return nil, nil, Settings{}, err
-	}
-	settings := k.Settings
-	if settings.Geometry, err = k.geometry(joined, c); err != nil {
-		return nil, nil, settings, err
-	}
-	if settings.Units, err = bottleneck.UnitsOf(joined, settings.Geometry); err != nil {
-		return nil, nil, settings, err
+	var c *cut.Cut
+	for _, r := range records {
+		if c, err = a.Resolve(r.Sites.Cut); err != nil {
+			return fail(err)
+		}
 	}
 	if err := change(&settings); err != nil {
-		return nil, nil, settings, err
+		return fail(err)
 	}
 	b, _, err := Split(ctx, a, c, settings, nil)
 	return b, c, settings, err
-}
-
-// geometry is that of the joined network's bottleneck.
-func (k Joined) geometry(joined *ir.Model, c *cut.Cut) (bottleneck.Geometry, error) {
-	channels := k.Channels
-	if joined.Graph.Value("bnc.reduce.channel.weight") == nil {
-		channels = 0 // full
-	}
-	g, err := bottleneck.CutGeometry(c, channels, k.Stride)
-	if err != nil {
-		return g, err
-	}
-	anatomy, err := bottleneck.Anatomy(joined)
-	if err != nil {
-		return g, err
-	}
-	g.Signed = anatomy.Signed()
-	if w := joined.Graph.Value("bnc.restore.residual.conv1.weight"); w != nil && w.Init() != nil {
-		g.Width = w.Init().Dims()[0]
-	}
-	return g, nil
 }

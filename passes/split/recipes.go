@@ -24,12 +24,12 @@ func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
 	if units == nil {
 		units = bottleneck.InitialUnits(s.Geometry)
 	}
-	spec := bottleneck.Spec{Geometry: s.Geometry, Quantiser: s.Quantiser, Quality: s.Quality}
+	inserted := []bottleneck.Insertion{{At: c.Value, Batch: c.Type.Dims[0].Declared(), Spec: s.Spec(), Units: units}}
 	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
 	return []passes.Pass{
 		convert.Initializers,
 		bottleneck.ReserveNames,
-		bottleneck.Insert(c.Value, c.Type.Dims[0].Declared(), spec, units, shapeOnly),
+		bottleneck.Insert(inserted, shapeOnly),
 		LocalShapes(a, c, bottleneck.Restored),
 		opt.DeadCode,
 		opt.FoldConstants,
@@ -46,12 +46,12 @@ func mobileRecipe(c *cut.Cut, s Settings, target convert.Target, outputs []strin
 	return slices.Concat(
 		[]passes.Pass{
 			MobileSide(bottleneck.Sent, outputs),
-			opt.Identities(), // one between a convolution and its normalisation would keep them apart
+			opt.Identities(c.Value.Name()), // others, between a convolution and its normalisation, would keep them apart
 			opt.FoldBatchNorm,
 			opt.DeadCode,
 		},
 		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
-		when(s.CodecAt == bottleneck.CodecInGraph, bottleneck.EncodePayload(s.Quantiser.Dynamic, s.Quality)),
+		when(s.CodecAt == bottleneck.CodecInGraph, bottleneck.EncodePayload(s.Spec())),
 		target.Passes,
 		[]passes.Pass{opt.DropUnusedDomains},
 	)
@@ -71,7 +71,7 @@ func cloudRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
 		},
 		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
 		when(s.CodecAt == bottleneck.CodecOnHost, bottleneck.TileInput()),
-		when(s.CodecAt != bottleneck.CodecOnHost, bottleneck.DecodePayload(s.Geometry, s.Quantiser.Dynamic, s.Quality)),
+		when(s.CodecAt != bottleneck.CodecOnHost, bottleneck.DecodePayload(s.Spec())),
 		[]passes.Pass{opt.DropUnusedDomains},
 	)
 }

@@ -18,8 +18,8 @@ type Request struct {
 	Channels     bottleneck.Channels // that cross; 0 for 1
 	Stride       int                 // 1 to 4; 0 for 2, or 1 where height or width is 1
 	Bits         int                 // of the quantiser, 2 to 8; 0 for 8
-	Quality      int                 // of the JPEG codec, 1 to 100; 0 for 20
-	Codec        string              // jpeg
+	Quality      int                 // of a codec that has one, 1 to 100; 0 for 20
+	Codec        string              // one of bottleneck.Codecs; "" for JPEG
 	Range        string              // static or dynamic; "" for static where Calibrated, else dynamic
 	CodecAt      string              // one of the Codec constants; "" for the target's, else CodecInGraph
 	RestoreWidth int                 // 0 for none
@@ -51,13 +51,13 @@ func (r *Request) Check() error {
 	given := *r
 	target, _ := convert.TargetNamed(r.Target)
 	target.CodecAt = cmp.Or(target.CodecAt, bottleneck.CodecInGraph)
-	r.Channels, r.Bits, r.Quality, r.Codec = cmp.Or(r.Channels, 1), cmp.Or(r.Bits, 8), cmp.Or(r.Quality, 20), cmp.Or(r.Codec, "jpeg")
+	r.Channels, r.Bits, r.Quality, r.Codec = cmp.Or(r.Channels, 1), cmp.Or(r.Bits, 8), cmp.Or(r.Quality, 20), cmp.Or(r.Codec, bottleneck.DefaultCodec)
 	r.CodecAt, r.Target = cmp.Or(r.CodecAt, target.CodecAt), cmp.Or(r.Target, convert.Targets()[0])
 	for _, c := range []struct {
 		option, value string
 		known         []string
 	}{
-		{"codec", r.Codec, []string{"jpeg"}},
+		{"codec", r.Codec, bottleneck.Codecs()},
 		{"range", r.Range, []string{"", "static", "dynamic"}},
 		{"codec_at", r.CodecAt, []string{bottleneck.CodecInGraph, bottleneck.CodecOnDeviceHost, bottleneck.CodecOnHost}},
 		{"target", r.Target, convert.Targets()},
@@ -98,9 +98,13 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 		return Settings{}, fault.Unusable("%w", err)
 	}
 	g.Width, g.Seed = int64(r.RestoreWidth), r.Seed
+	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
+	if err != nil {
+		return Settings{}, fault.Usage("codec", ": %w", err)
+	}
 	dynamic := r.Range == "dynamic" || r.Range == "" && !r.Calibrated
 	return Settings{
-		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: r.Bits, Dynamic: dynamic}, Quality: r.Quality,
+		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: r.Bits, Dynamic: dynamic}, Codec: codec,
 		CodecAt: r.CodecAt, FP16: r.FP16, Target: r.Target,
 	}, nil
 }

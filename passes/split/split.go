@@ -25,7 +25,7 @@ type Settings struct {
 	// Units are the weights of the bottleneck, nil for [bottleneck.InitialUnits].
 	Units     *bottleneck.Units
 	Quantiser bottleneck.Quantiser
-	Quality   int    // of the JPEG codec, 1..100
+	Codec     bottleneck.Codec
 	CodecAt   string // one of the Codec constants
 	FP16      bool
 	// Target is what the mobile half is for, one of [convert.Targets]; "" for the default.
@@ -36,14 +36,13 @@ type Settings struct {
 // and what is known of images and classes are the caller's to add.
 func (s Settings) Meta() bottleneck.Meta {
 	if s.Plain {
-		return bottleneck.Meta{Format: bottleneck.MetaFormat, Codec: bottleneck.Codec{Name: bottleneck.NoCodec}}
+		return bottleneck.Meta{Format: bottleneck.MetaFormat, Codec: bottleneck.NoCodec}
 	}
 	g, q := s.Geometry, s.Quantiser
 	rows, cols := g.Grid()
 	meta := bottleneck.Meta{
 		Format: bottleneck.MetaFormat, C: g.Reduced, S: g.Stride, Bits: q.Bits, Range: "dynamic",
-		Codec:   bottleneck.Codec{Name: "jpeg", Parameters: map[string]any{"quality": s.Quality}},
-		CodecAt: s.CodecAt, Quality: s.Quality,
+		Codec: s.Codec.InMeta(), CodecAt: s.CodecAt, Quality: s.Codec.Number("quality"),
 		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols}, FP16: s.FP16,
 	}
 	if !q.Dynamic {
@@ -53,6 +52,11 @@ func (s Settings) Meta() bottleneck.Meta {
 		meta.Target = s.Target
 	}
 	return meta
+}
+
+// Spec returns what the settings say of the bottleneck.
+func (s Settings) Spec() bottleneck.Spec {
+	return bottleneck.Spec{Geometry: s.Geometry, Quantiser: s.Quantiser, Codec: s.Codec}
 }
 
 // Bundle is a split model.
@@ -147,18 +151,39 @@ func PairID(sourceSHA256 string, c *cut.Cut, s Settings) (string, error) {
 // hashed are the settings as identities of splits have always held them.
 type hashed struct {
 	Plain     bool
-	Geometry  bottleneck.Geometry
+	Geometry  hashedGeometry
 	Units     *bottleneck.Units
-	Quantiser bottleneck.Quantiser
-	Quality   int
+	Quantiser hashedQuantiser
+	Quality   int64
 	CodecAt   string
 	FP16      bool
-	TX2       bool   // the only target that there was
-	Target    string `json:",omitempty"` // another one
+	TX2       bool              // the only target that there was
+	Target    string            `json:",omitempty"` // another one
+	Codec     *bottleneck.Codec `json:",omitempty"` // another one than JPEG, which was the only one
+}
+
+type hashedGeometry struct {
+	C, H, W       int64
+	Signed        bool
+	Reduced       int64
+	Full          bool
+	Stride, Width int64
+	Seed          uint64
+}
+
+type hashedQuantiser struct {
+	Bits    int
+	Dynamic bool
+	Lo, Hi  float32
 }
 
 func (s Settings) hashed() hashed {
-	h := hashed{Plain: s.Plain, Geometry: s.Geometry, Units: s.Units, Quantiser: s.Quantiser, Quality: s.Quality, CodecAt: s.CodecAt, FP16: s.FP16}
+	h := hashed{Plain: s.Plain, Geometry: hashedGeometry(s.Geometry), Units: s.Units, Quantiser: hashedQuantiser(s.Quantiser), CodecAt: s.CodecAt, FP16: s.FP16}
+	if jpeg := bottleneck.JPEG(1).Name; s.Plain || s.Codec.Name == jpeg {
+		h.Quality = s.Codec.Number("quality")
+	} else {
+		h.Codec = &s.Codec
+	}
 	switch s.Target {
 	case "", convert.DefaultTarget:
 	case convert.TX2:

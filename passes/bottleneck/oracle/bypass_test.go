@@ -46,7 +46,7 @@ func TestBypassComputesTheModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, _, err := splitter.Split(t.Context(), a, at, splitter.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Quality: 20}, nil)
+			b, _, err := splitter.Split(t.Context(), a, at, splitter.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20)}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/models"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
@@ -34,7 +35,7 @@ func TestGradBottlenecks(t *testing.T) {
 		{After: "rb1", Channels: 1, Stride: 2},
 		{After: "rb4", Channels: 5, Stride: 2, Change: func(s *split.Settings) { s.Quantiser.Bits = 3 }},
 		{After: "rb4", Channels: 4, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Quantiser.Bits = 4 }},
-		{After: "rb6", Stride: 2, Change: func(s *split.Settings) { s.Quality = 60 }},
+		{After: "rb6", Stride: 2, Change: func(s *split.Settings) { s.Codec = bottleneck.JPEG(60) }},
 		{After: "rb7", Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
 	} {
 		name, joined := fmt.Sprintf("resnet20 after %s, c %d, s %d", b.After, b.Channels, b.Stride), oracletest.Split(t, m, b).Bottlenet

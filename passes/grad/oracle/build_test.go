@@ -279,7 +279,7 @@ func TestBuildTeaches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	restored := anatomy.Restored.Name()
+	restored := anatomy[0].Restored.Name()
 	whole, bundle := answers(m, "y", "r"), answers(joined, "y", restored)
 	feature := squares(bundle[1], whole[1]) / squares(whole[1], make([]float64, len(whole[1])))
 	for _, c := range []struct {
@@ -295,7 +295,7 @@ func TestBuildTeaches(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := options(t)
-			o.Loss.Kind, o.Distilled, o.Statistics, o.Cut, o.Quality = grad.MeanSquared, true, "running", "r", 20
+			o.Loss.Kind, o.Distilled, o.Statistics = grad.MeanSquared, true, "running"
 			if o.Bottleneck = c.student == joined; o.Bottleneck {
 				o.Outputs = []string{"y"}
 			}

@@ -81,7 +81,7 @@ func gradNetwork(t *testing.T, name string, m *ir.Model, form networkForm, seed 
 		sizes = append(sizes, d.N)
 	}
 	var wrt []string
-	for _, v := range grad.Parameters(m.Graph) {
+	for _, v := range grad.Parameters(m) {
 		wrt = append(wrt, v.Name())
 	}
 	rng := rand.New(rand.NewPCG(seed, 2))

@@ -3,6 +3,8 @@
 package oracle
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -14,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -64,10 +67,18 @@ func (c ruleCase) model() (*ir.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
-	for _, n := range m.Graph.Nodes() { // a name in the syntax has no dots
-		if rest, ok := strings.CutPrefix(n.Name, "quantiser_"); ok {
-			n.Name = "bnc.quantiser." + rest
+	var sites bottleneck.Sites
+	for _, n := range m.Graph.Nodes() {
+		if strings.HasPrefix(n.Name, "quantiser_") {
+			sites.Reduced, sites.Tile = cmp.Or(sites.Reduced, n.Input(0).Name()), n.Output(0).Name()
 		}
+	}
+	if sites.Tile != "" {
+		record, err := json.Marshal([]bottleneck.Record{{Sites: sites}})
+		if err != nil {
+			return nil, err
+		}
+		m.SetMeta("bnc.bottleneck", string(record))
 	}
 	return m, nil
 }

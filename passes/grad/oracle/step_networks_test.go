@@ -111,12 +111,12 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 		{Channels: 2, Stride: 2, Images: images},
 		{Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
 		{Stride: 2, Change: func(s *split.Settings) { s.Quantiser.Bits = 5 }},
-		{Channels: 3, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Quality = 35 }},
+		{Channels: 3, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Codec = bottleneck.JPEG(35) }},
 	} {
 		b.After = "r"
 		m := oracletest.Split(t, networkOf(t, greyNet, greyNetInits), b).Bottlenet
 		oracletest.Apply(t, m, convert.Initializers, convert.Upgrade(17), convert.SymbolicBatch, opt.FoldConstants, opt.Identities(), opt.DeadCode)
-		anatomy, err := bottleneck.Anatomy(m)
+		joined, err := bottleneck.Anatomy(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,10 +128,10 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Heads: []grad.Head{{Scores: "y"}}},
 				}
 				if b.Channels == 3 && b.Images != nil {
-					c.Loss.RateWeight, c.Targets.Tile, c.Targets.Quality = 0.5, anatomy.Tile.Name(), 35
+					c.Loss.RateWeight, c.Targets.Tiles = 0.5, []grad.Tile{{Name: joined[0].Grey.Name(), Codec: joined[0].Spec.Codec}}
 				}
 				c.run(t, m, layout, x, classes, func(name string) bool {
-					return frozen == "backbone" && !strings.HasPrefix(name, bottleneck.UnitName)
+					return frozen == "backbone" && !strings.HasPrefix(name, "bnc.")
 				})
 				all = append(all, c)
 			}

@@ -266,14 +266,14 @@ func (c *stepCase) compare(t *testing.T) {
 func TestStepIsPyTorchs(t *testing.T) {
 	y, ty := grad.Head{Scores: "y"}, grad.Head{Scores: "y", Teacher: "ty"}
 	labels, taught := grad.Targets{Heads: []grad.Head{y}}, grad.Targets{Heads: []grad.Head{ty}}
-	matched := grad.Targets{Heads: []grad.Head{ty}, Restored: "q", Feature: "tr"}
+	matched := grad.Targets{Heads: []grad.Head{ty}, Features: []grad.Feature{{Restored: "q", Original: "tr"}}}
 	// Another output is the features q, of as many numbers as the teacher's.
 	several := func(first grad.Head) grad.Targets {
 		return grad.Targets{Heads: []grad.Head{first, {Scores: "q", Teacher: "tr"}, {Scores: "y", Teacher: "ty"}}}
 	}
 	linear, same := matched, matched
-	linear.Restored = "m"
-	same.Restored, same.Feature = "y", "ty"
+	linear.Features = []grad.Feature{{Restored: "m", Original: "tr"}}
+	same.Features = []grad.Feature{{Restored: "y", Original: "ty"}}
 	entropy, distilled := grad.Loss{Kind: grad.CrossEntropy}, grad.Loss{Kind: grad.Distill}
 	one, five := []float64{0.05}, []float64{0.01, 0.02, 0.01, 0.005, 0.001}
 	cases := []stepCase{

@@ -15,6 +15,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -115,7 +116,7 @@ func bothWays(t *testing.T, m *ir.Model, after string, sizes ...int64) {
 	t.Helper()
 	rttest.Plugin(t)
 	agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: after, Plain: true})), whole(t, m), sizes...)
-	b := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 2, Stride: 1, Change: func(s *split.Settings) { s.Quality = 100 }})
+	b := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 2, Stride: 1, Change: func(s *split.Settings) { s.Codec = bottleneck.JPEG(100) }})
 	agree(t, m, pair(t, b), whole(t, b.Bottlenet), sizes...)
 }
 

@@ -29,7 +29,7 @@ func TestUnitAndBehind(t *testing.T) {
 	for _, channels := range []int64{4, 0} {
 		var settings split.Settings
 		joined := oracletest.Split(t, m, oracletest.Bottleneck{After: "rb4", Channels: channels, Stride: 2, Change: func(s *split.Settings) {
-			s.Quality = 100
+			s.Codec = bottleneck.JPEG(100)
 			settings = *s
 		}}).Bottlenet
 		same := m.Clone()
@@ -49,12 +49,12 @@ func TestUnitAndBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cutTensor, restored, output := anatomy.Cut.Name(), anatomy.Restored.Name(), joined.Graph.Outputs()[0].Name()
+		cutTensor, restored, output := anatomy[0].Cut.Name(), anatomy[0].Restored.Name(), joined.Graph.Outputs()[0].Name()
 		behind := joined.Clone()
 		if err := split.Behind(t.Context(), behind); err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range []*ir.Value{anatomy.Cut, anatomy.Restored} {
+		for _, v := range []*ir.Value{anatomy[0].Cut, anatomy[0].Restored} {
 			joined.Graph.AddOutput(v, nil)
 		}
 		want, err := whole(t, joined)(draw(rand.New(rand.NewPCG(2, 7)), joined, 2))

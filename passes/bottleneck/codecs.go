@@ -1,0 +1,202 @@
+package bottleneck
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+)
+
+// Coding is the graph side of a codec.
+//
+// To add a codec, write a file here that registers it, as jpeg.go does. Its operators,
+// in domain bnc, are made of its row in C (ops/codec.h), and what runs files looks it up
+// by its name (runtime/bundle). Nothing else asks which codec a bottleneck has.
+type Coding struct {
+	Name     string // in metadata bnc.codec, and of --codec
+	Operator string // begins the names of its operators: Jpeg of JpegEncode, JpegDecode and JpegRoundTrip
+	// Parameters are what both of its sides must agree on: attributes of its operators.
+	Parameters []Parameter
+	// Rate describes how many bits a tile of h x w cells takes; nil where that is not known.
+	Rate func(c Codec, h, w int64) *Rate
+}
+
+// Parameter is a number or a byte string that a codec is given.
+type Parameter struct {
+	Name    string
+	Bytes   bool // a byte string, not a number
+	Default any  // nil for a quality, which is always told
+}
+
+// Rate estimates how many bits a cell a tile takes: the mean over its coefficients u of
+// log2(1 + |u|), where u = Scale * (Down x Across') for a tile x [H,W] of 0..255.
+type Rate struct {
+	Down          []float32 // [Height, H]
+	Across        []float32 // [Width, W]
+	Scale         []float32 // [Height, Width], 0 for coefficients that do not count
+	Height, Width int64
+}
+
+// Codec names the codec of a tile, with its parameters: an int64, or a []byte where the
+// parameter is a byte string, which is written in base64.
+type Codec struct {
+	Name       string         `json:"name"`
+	Parameters map[string]any `json:"parameters,omitempty"`
+}
+
+var codings struct {
+	sync.RWMutex
+	all map[string]Coding
+}
+
+// Register adds a codec. A second one of a name is a BUG.
+func Register(c Coding) {
+	codings.Lock()
+	defer codings.Unlock()
+	if _, twice := codings.all[c.Name]; twice {
+		panic("BUG: codec " + c.Name + " is registered twice")
+	}
+	if codings.all == nil {
+		codings.all = map[string]Coding{}
+	}
+	codings.all[c.Name] = c
+}
+
+// Codecs returns the names of the codecs that there are, sorted.
+func Codecs() []string {
+	codings.RLock()
+	defer codings.RUnlock()
+	return slices.Sorted(maps.Keys(codings.all))
+}
+
+// Coding returns the codec's graph side. The error names the codecs that there are, or
+// the parameter that is missing or too much.
+func (c Codec) Coding() (Coding, error) {
+	codings.RLock()
+	found, ok := codings.all[c.Name]
+	codings.RUnlock()
+	if !ok {
+		return Coding{}, fmt.Errorf("codec %q: expected one of %s", c.Name, strings.Join(Codecs(), ", "))
+	}
+	for _, p := range found.Parameters {
+		switch v := c.Parameters[p.Name].(type) {
+		case int64:
+			ok = ok && !p.Bytes
+		case []byte:
+			ok = ok && p.Bytes
+		default:
+			return Coding{}, fmt.Errorf("codec %s: parameter %s is %v: expected a number or a byte string", c.Name, p.Name, v)
+		}
+	}
+	if !ok || len(c.Parameters) != len(found.Parameters) {
+		return Coding{}, fmt.Errorf("codec %s has other parameters than %v", c.Name, slices.Sorted(maps.Keys(c.Parameters)))
+	}
+	return found, nil
+}
+
+// DefaultCodec is the codec where none is named.
+const DefaultCodec = "jpeg"
+
+// CodecNamed returns the codec of a name with its parameters' defaults, and a quality
+// where it has such a parameter. The error names the codecs that there are.
+func CodecNamed(name string, q int) (Codec, error) {
+	codings.RLock()
+	coding := codings.all[name]
+	codings.RUnlock()
+	c := Codec{Name: name, Parameters: map[string]any{}}
+	for _, p := range coding.Parameters {
+		c.Parameters[p.Name] = p.Default
+		if p.Name == quality {
+			c.Parameters[p.Name] = int64(q)
+		}
+	}
+	_, err := c.Coding()
+	return c, err
+}
+
+// With returns the codec with another value of a parameter that is a number.
+func (c Codec) With(parameter string, value int64) Codec {
+	c.Parameters = maps.Clone(c.Parameters)
+	c.Parameters[parameter] = value
+	return c
+}
+
+// Number returns a parameter that is a number, 0 where there is none of that name.
+func (c Codec) Number(parameter string) int64 {
+	v, _ := c.Parameters[parameter].(int64)
+	return v
+}
+
+// NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.
+const NoCodec = "none"
+
+// InMeta is metadata bnc.codec: name and parameters, or the name alone where there are
+// none but a quality, which is bnc.quality.
+func (c Codec) InMeta() any {
+	_, told := c.Parameters[quality]
+	if n := len(c.Parameters); n == 0 || n == 1 && told {
+		return c.Name
+	}
+	return c
+}
+
+// UnmarshalJSON reads a name with parameters.
+func (c *Codec) UnmarshalJSON(text []byte) error {
+	var written struct {
+		Name       string                     `json:"name"`
+		Parameters map[string]json.RawMessage `json:"parameters"`
+	}
+	if err := json.Unmarshal(text, &written); err != nil {
+		return err
+	}
+	*c = Codec{Name: written.Name, Parameters: map[string]any{}}
+	for name, value := range written.Parameters {
+		var number int64
+		var bytes []byte
+		if json.Unmarshal(value, &number) == nil {
+			c.Parameters[name] = number
+		} else if err := json.Unmarshal(value, &bytes); err != nil {
+			return fmt.Errorf("parameter %s: %w", name, err)
+		} else {
+			c.Parameters[name] = bytes
+		}
+	}
+	return nil
+}
+
+// node adds an operator of the codec, which ends with a step: [shape.Encode],
+// [shape.Decode] or [shape.RoundTrip].
+func (c Codec) node(m *ir.Model, step string, inputs, outputs []*ir.Value, attrs ...*ir.Attr) (*ir.Node, error) {
+	coding, err := c.Coding()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range coding.Parameters {
+		if p.Bytes {
+			attrs = append(attrs, ir.StringAttr(p.Name, string(c.Parameters[p.Name].([]byte))))
+		} else {
+			attrs = append(attrs, ir.IntAttr(p.Name, c.Number(p.Name)))
+		}
+	}
+	m.SetOpset(shape.CodecDomain, 1)
+	return m.Graph.NewNode(shape.CodecDomain, coding.Operator+step, inputs, outputs, attrs...), nil
+}
+
+// set gives the parameters of n, one of the codec's operators, the codec's values.
+func (c Codec) set(n *ir.Node) error {
+	coding, err := c.Coding()
+	if err != nil {
+		return err
+	}
+	for _, p := range coding.Parameters {
+		if !p.Bytes {
+			n.SetAttr(ir.IntAttr(p.Name, c.Number(p.Name)))
+		}
+	}
+	return nil
+}

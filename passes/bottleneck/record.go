@@ -1,0 +1,74 @@
+package bottleneck
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/passes"
+)
+
+// Spec says what a bottleneck does to one tensor.
+type Spec struct {
+	Geometry
+	Quantiser
+	Codec Codec `json:"codec"`
+}
+
+// Sites are the names of a bottleneck's tensors in the joined network.
+type Sites struct {
+	Cut      string `json:"cut"`             // the tensor that the bottleneck reads
+	Reduced  string `json:"reduced"`         // float32 [N,c,h,w], what the quantiser reads
+	Grey     string `json:"grey"`            // float32 [N,1,H,W], the tile before it is made bytes
+	Tile     string `json:"tile"`            // uint8 [N,1,H,W], what is encoded
+	Range    string `json:"range,omitempty"` // float32 [N,2], where each image's own travels
+	Decoded  string `json:"decoded"`         // uint8 [N,1,H,W], what the codec gives back
+	Planes   string `json:"planes"`          // float32 [N,c,h,w], what the restoration units read
+	Restored string `json:"restored"`        // stands for the cut tensor
+	// Weights are the initializers of the units, by what they are to them:
+	// reduce.channel.weight and the like.
+	Weights map[string]string `json:"weights"`
+}
+
+// Record is what is known of a bottleneck: [Insert] writes it into the model's metadata
+// (bnc.bottleneck, one a crossing tensor), and whatever needs to know reads it there.
+type Record struct {
+	Spec  Spec  `json:"spec"`
+	Sites Sites `json:"sites"`
+}
+
+const recordKey = metaPrefix + "bottleneck"
+
+// record writes records into the metadata.
+func record(m *ir.Model, records []Record) error {
+	b, err := json.Marshal(records)
+	if err != nil {
+		return fmt.Errorf("metadata %s: %w", recordKey, err)
+	}
+	m.SetMeta(recordKey, string(b))
+	return nil
+}
+
+// Records reads what is known of the bottlenecks of a bundle's file, one a crossing
+// tensor. Of a joined network that says nothing, since a bnc of before wrote it, it is
+// found out. A model without a bottleneck is an [passes.UnsuitableError].
+func Records(m *ir.Model) ([]Record, error) {
+	text, ok := m.Meta(recordKey)
+	if !ok {
+		return unrecorded(m)
+	}
+	var records []Record
+	if err := json.Unmarshal([]byte(text), &records); err != nil || len(records) == 0 {
+		return nil, passes.Unsuitable("metadata "+recordKey, "expected a list of bottlenecks, found %.80q", text)
+	}
+	return records, nil
+}
+
+// Recorded holds of joined networks in which the tensors that the records name are there.
+var Recorded = &passes.Property{
+	Name: "the tensors of the recorded bottlenecks are there",
+	Check: func(m *ir.Model) error {
+		_, err := Anatomy(m)
+		return err
+	},
+}
