@@ -1,9 +1,9 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
@@ -113,87 +113,51 @@ func (o *TrainOptions) epochs() int {
 
 // check finds wrong usage before any work.
 func (o *TrainOptions) check() error {
-	if o.Data == "" {
-		return usage("data", "is missing: which images?")
-	}
-	for _, c := range o.words() {
-		if err := fault.OneOf(c.option, c.value, c.allowed...); err != nil {
-			return err
-		}
-	}
-	for _, c := range []struct {
-		option string
-		value  float64
-		below  float64
-	}{
-		{"val_split", orElse(o.ValSplit, 0), 1}, {"label_smoothing", o.LabelSmoothing, 1}, {"feature_weight", orElse(o.FeatureWeight, 0), anyNumber},
-		{"rate_weight", o.RateWeight, anyNumber},
-		{"momentum", orElse(o.Momentum, 0), 1}, {"weight_decay", orElse(o.WeightDecay, 0), anyNumber}, {"clip_norm", orElse(o.ClipNorm, 0), anyNumber},
-		{"ema", o.EMA, 1}, {"lr", o.LR, anyNumber},
-	} {
-		if err := within(c.option, c.value, 0, c.below); err != nil {
-			return err
-		}
-	}
-	if err := o.checkNumbers(); err != nil {
-		return err
-	}
-	_, err := o.augment(true, false)
-	return err
-}
-
-// words are the options that are one of some words.
-func (o *TrainOptions) words() []wordOption {
-	losses := append([]string{""}, grad.Objectives(o.Distill)...)
-	return []wordOption{
-		{"freeze", o.Freeze, []string{"", "none", "backbone", "mobile", "cloud"}},
-		{"loss", o.Loss, losses},
-		{"optimizer", o.Optimizer, []string{"", grad.SGD, grad.Adam, grad.AdamW}},
-		{"schedule", o.Schedule, []string{"", train.Cosine, train.Steps, train.Constant}},
-		{"range", o.Range, []string{"", "static", "dynamic"}},
-		{"statistics", o.Statistics, []string{"", "batch", "running"}},
-		{"flip", o.Flip, []string{"", "on", "off"}},
-		{"layout", o.Layout, []string{"", "auto", "nchw", "chwn"}},
-	}
-}
-
-type wordOption struct {
-	option, value string
-	allowed       []string
-}
-
-// checkNumbers finds numbers that cannot be, and options that do not go together.
-func (o *TrainOptions) checkNumbers() error {
-	temperature, warmup, every := orElse(o.Temperature, 1), orElse(o.Warmup, 0), orElse(o.CheckpointEvery, 0)
 	switch {
-	case o.Limit < 0 || o.ValLimit < 0:
-		return usage("limit", "%d, option val_limit %d: expected 0 (all) or more", o.Limit, o.ValLimit)
 	case o.Quality < 0 || o.Quality > 100:
 		return usage("quality", "%d: expected 1 to 100", o.Quality)
-	case o.Epochs == NoEpochs && o.Resume:
-		return usage("epochs", "0 trains nothing that option resume could go on with")
 	case o.Epochs < NoEpochs, o.Epochs == NoEpochs && o.Quality == 0:
 		return usage("epochs", "%d: expected 1 or more, or 0 to change no more than the option quality", o.epochs())
-	case o.Batch < 0:
-		return usage("batch", "%d: expected 1 or more", o.Batch)
-	case !(temperature > 0) || math.IsInf(temperature, 1):
-		return usage("temperature", "%v: expected a number larger than 0", temperature)
-	case !(warmup >= 0 && warmup <= math.MaxInt32):
-		return usage("warmup", "%v: expected a number of epochs, 0 or more", warmup)
-	case o.Patience < 0:
-		return usage("patience", "%d: expected 0 (never) or more", o.Patience)
-	case every < 0:
-		return usage("checkpoint_every", "%v: expected 0 (only after epochs) or more", every)
-	case o.Nesterov && orElse(o.Momentum, 0.9) == 0:
-		return usage("nesterov", "needs a option momentum larger than 0")
-	case o.RateWeight > 0 && o.Naive:
-		return usage("rate_weight", "has no meaning with option naive, which trains without the codec")
 	case !o.Distill && (o.Temperature != nil || o.FeatureWeight != nil):
 		return usage("temperature", "and option feature_weight have a meaning with option distill only")
 	case o.Teacher != "" && !o.Distill:
 		return usage("teacher", "has a meaning with option distill only")
 	}
+	if err := fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
+		return err
+	}
+	for _, check := range []func() error{o.images().Check, o.step().Check, o.settings().Check} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// images say which images train and judge.
+func (o *TrainOptions) images() train.SetsOptions {
+	return train.SetsOptions{
+		Data: o.Data, Val: o.Val, ValSplit: orElse(o.ValSplit, 0.15), Seed: o.Seed, Limit: o.Limit, ValLimit: o.ValLimit, Taught: o.Distill,
+	}
+}
+
+// step says what a step is.
+func (o *TrainOptions) step() grad.BuildOptions {
+	return grad.BuildOptions{
+		Loss: o.loss(), Output: o.Scores, Distilled: o.Distill, OwnTeacher: o.Teacher == "", Naive: o.Naive,
+		Freeze: o.frozen(), Batch: o.Batch, Rate: o.LR, Decay: o.WeightDecay, Clip: o.ClipNorm,
+		Opt:        grad.Optimizer{Kind: o.Optimizer, Momentum: orElse(o.Momentum, 0.9), Nesterov: o.Nesterov, DecayAll: o.DecayAll, EMA: o.EMA},
+		Statistics: o.Statistics, Layout: grad.Layout(cmp.Or(o.Layout, "auto")),
+	}
+}
+
+// settings say how the training goes on.
+func (o *TrainOptions) settings() train.Settings {
+	return train.Settings{
+		Epochs: o.epochs(), Seed: o.Seed, Schedule: cmp.Or(o.Schedule, train.Cosine), Warmup: orElse(o.Warmup, 0.5),
+		Varied:   train.Varied{ResizedCrop: o.RandomResizedCrop, Crop: o.RandomCrop, Flip: o.Flip},
+		Patience: o.Patience, KeepLast: o.KeepLast, Resume: o.Resume, Every: orElse(o.CheckpointEvery, time.Minute), Hopeless: o.hopeless,
+	}
 }
 
 // frozen is what keeps its weights.
@@ -220,17 +184,6 @@ func (o *TrainOptions) loss() grad.Loss {
 		l.FeatureWeight = orElse(o.FeatureWeight, 1)
 	}
 	return l
-}
-
-// augment returns how training images vary: options, or the defaults for small images
-// (random crops) and for larger ones (random resized crops). Whole tells that images have
-// another size than the input.
-func (o *TrainOptions) augment(images, whole bool) (feed.Augment, error) {
-	a, option, err := feed.AugmentOf(o.RandomResizedCrop, o.RandomCrop, o.Flip, images, whole)
-	if err != nil {
-		return a, usage(option, "%w", err)
-	}
-	return a, nil
 }
 
 // destination is what is written.

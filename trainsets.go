@@ -9,10 +9,9 @@ import (
 
 // openSets opens the images and decides how they are prepared.
 func (t *training) openSets() (*train.Sets, error) {
-	sets, err := train.OpenSets(train.SetsOptions{
-		Data: t.Data, Val: t.Val, ValSplit: orElse(t.ValSplit, 0.15), Seed: t.Seed, Limit: t.Limit, ValLimit: t.ValLimit,
-		Labels: t.labels, Taught: t.Distill, Notice: t.notice,
-	})
+	o := t.images()
+	o.Labels, o.Notice = t.labels, t.notice
+	sets, err := train.OpenSets(o)
 	if err != nil {
 		return nil, err
 	}

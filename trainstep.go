@@ -1,11 +1,9 @@
 package bnc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
-	"time"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -44,15 +42,12 @@ func (t *training) compile(ctx context.Context, sets *train.Sets) (*train.Job, e
 
 // build are the options of the step.
 func (t *training) build(sets *train.Sets) grad.BuildOptions {
-	return grad.BuildOptions{
-		Loss: t.loss(), Output: t.Scores, Outputs: t.meta.Outputs, Classes: len(sets.Train.Classes()), Distilled: t.Distill, OwnTeacher: t.Teacher == "",
-		Bottleneck: t.bottleneck, Original: t.meta.Backbone, Naive: t.Naive,
-		Freeze: t.frozen(), Batch: t.Batch, Images: sets.Train.Len(), Rate: t.LR, Decay: t.WeightDecay, Clip: t.ClipNorm,
-		Opt:        grad.Optimizer{Kind: t.Optimizer, Momentum: orElse(t.Momentum, 0.9), Nesterov: t.Nesterov, DecayAll: t.DecayAll, EMA: t.EMA},
-		Statistics: t.Statistics, Layout: grad.Layout(cmp.Or(t.Layout, "auto")),
-		Compute: t.compute, Notice: t.notice,
-		Fit: func(first *grad.Scores) error { return t.fit(sets, first) },
-	}
+	o := t.step()
+	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
+	o.Bottleneck, o.Original = t.bottleneck, t.meta.Backbone
+	o.Compute, o.Notice = t.compute, t.notice
+	o.Fit = func(first *grad.Scores) error { return t.fit(sets, first) }
+	return o
 }
 
 // fit compares the labels with the output that they are of.
@@ -146,16 +141,10 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 
 // learn trains.
 func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
-	augment, err := t.augment(job.Sets.Preprocess != nil, job.Sets.Whole)
-	if err != nil {
-		return nil, err
-	}
 	shown := &shownTraining{progress: t.progress, primary: taskOf().Measures()[0].Text}
-	return job.Run(ctx, dir, train.Settings{
-		Epochs: t.epochs(), Seed: t.Seed, Schedule: cmp.Or(t.Schedule, train.Cosine), Warmup: orElse(t.Warmup, 0.5), Augment: augment,
-		Patience: t.Patience, KeepLast: t.KeepLast, Resume: t.Resume, Every: orElse(t.CheckpointEvery, time.Minute),
-		Notice: t.notice, Step: shown.step, Start: shown.start, Epoch: shown.epoch, Hopeless: t.hopeless,
-	})
+	s := t.settings()
+	s.Notice, s.Step, s.Start, s.Epoch = t.notice, shown.step, shown.start, shown.epoch
+	return job.Run(ctx, dir, s)
 }
 
 // judge evaluates what was written, beside what training has learnt of the teacher.

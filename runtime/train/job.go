@@ -31,7 +31,7 @@ type Settings struct {
 	Seed     uint64
 	Schedule string
 	Warmup   float64 // epochs
-	Augment  feed.Augment
+	Varied   Varied
 	Patience int
 	KeepLast bool
 	Resume   bool
@@ -43,16 +43,55 @@ type Settings struct {
 	Hopeless func([]Epoch) bool // nil for never
 }
 
+// Varied says how training images vary, in the words of feed.AugmentOf.
+type Varied struct{ ResizedCrop, Crop, Flip string }
+
+// of returns how images vary. Images tells that there are some, and no tensors, and whole
+// that they have another size than the input.
+func (v Varied) of(images, whole bool) (feed.Augment, error) {
+	a, option, err := feed.AugmentOf(v.ResizedCrop, v.Crop, v.Flip, images, whole)
+	if err != nil {
+		return a, fault.Usage(option, "%w", err)
+	}
+	return a, nil
+}
+
+// Check finds settings that cannot be.
+func (s Settings) Check() error {
+	err := fault.Words{
+		{"schedule", s.Schedule, []string{Cosine, Steps, Constant}},
+		{"flip", s.Varied.Flip, []string{"", "on", "off"}},
+	}.Check()
+	switch {
+	case err != nil:
+		return err
+	case !(s.Warmup >= 0 && s.Warmup <= math.MaxInt32):
+		return fault.Usage("warmup", "%v: expected a number of epochs, 0 or more", s.Warmup)
+	case s.Patience < 0:
+		return fault.Usage("patience", "%d: expected 0 (never) or more", s.Patience)
+	case s.Every < 0:
+		return fault.Usage("checkpoint_every", "%v: expected 0 (only after epochs) or more", s.Every)
+	case s.Epochs == 0 && s.Resume:
+		return fault.Usage("epochs", "0 trains nothing that option resume could go on with")
+	}
+	_, err = s.Varied.of(true, false)
+	return err
+}
+
 // Run trains in a folder, which its caller holds.
 func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error) {
+	augment, err := s.Varied.of(j.Sets.Preprocess != nil, j.Sets.Whole)
+	if err != nil {
+		return nil, err
+	}
 	loader, err := feed.NewLoader(j.Judging.Feeder, j.Sets.Train, feed.LoaderOptions{
-		Batch: j.Judging.Batch, Seed: s.Seed, Shuffle: true, Augment: s.Augment, Labels: j.Trainer.Labelled(),
+		Batch: j.Judging.Batch, Seed: s.Seed, Shuffle: true, Augment: augment, Labels: j.Trainer.Labelled(),
 		OnSkip: func(_ string, err error) { s.Notice("left out: %v", err) },
 	})
 	if err != nil {
 		return nil, fault.Unusable("option data: %w", err)
 	}
-	identity, err := j.identity(s)
+	identity, err := j.identity(s, augment)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +137,7 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 
 // identity is what a checkpoint must share with the training that goes on from it: all
 // that decides about the result.
-func (j *Job) identity(s Settings) (string, error) {
+func (j *Job) identity(s Settings, augment feed.Augment) (string, error) {
 	b, err := json.Marshal(struct {
 		Graph, Train, Val string
 		Seed              uint64
@@ -109,7 +148,7 @@ func (j *Job) identity(s Settings) (string, error) {
 		Preprocess        any
 		KeepLast          bool
 		Patience          int
-	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, s.Augment, j.Sets.Preprocess, s.KeepLast, s.Patience})
+	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, augment, j.Sets.Preprocess, s.KeepLast, s.Patience})
 	if err != nil {
 		return "", err
 	}

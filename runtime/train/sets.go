@@ -31,6 +31,17 @@ type SetsOptions struct {
 	Notice          data.Notice
 }
 
+// Check finds numbers that cannot be.
+func (o SetsOptions) Check() error {
+	switch {
+	case o.Data == "":
+		return fault.Usage("data", "is missing: which images?")
+	case o.Limit < 0 || o.ValLimit < 0:
+		return fault.Usage("limit", "%d, option val_limit %d: expected 0 (all) or more", o.Limit, o.ValLimit)
+	}
+	return fault.Shares{{"val_split", o.ValSplit, 1}}.Check()
+}
+
 // OpenSets opens the images.
 func OpenSets(o SetsOptions) (*Sets, error) {
 	s := &Sets{}

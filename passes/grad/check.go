@@ -1,0 +1,45 @@
+package grad
+
+import (
+	"math"
+
+	"github.com/bottlenet/bnc/internal/fault"
+)
+
+// Check finds options that cannot be, or do not go together, before any work.
+func (o BuildOptions) Check() error {
+	err := fault.Words{
+		{"freeze", o.Freeze, []string{"none", "backbone", "mobile", "cloud"}},
+		{"loss", o.Loss.Kind, Objectives(o.Distilled)},
+		{"optimizer", o.Opt.Kind, []string{"", SGD, Adam, AdamW}},
+		{"statistics", o.Statistics, []string{"", "batch", "running"}},
+		{"layout", string(o.Layout), []string{"auto", "nchw", "chwn"}},
+	}.Check()
+	if err != nil {
+		return err
+	}
+	of := func(v *float64) float64 {
+		if v == nil {
+			return 0
+		}
+		return *v
+	}
+	err = fault.Shares{
+		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", o.Loss.FeatureWeight, fault.Unbounded}, {"rate_weight", o.Loss.RateWeight, fault.Unbounded},
+		{"momentum", o.Opt.Momentum, 1}, {"weight_decay", of(o.Decay), fault.Unbounded}, {"clip_norm", of(o.Clip), fault.Unbounded},
+		{"ema", o.Opt.EMA, 1}, {"lr", o.Rate, fault.Unbounded},
+	}.Check()
+	switch t := o.Loss.Temperature; {
+	case err != nil:
+		return err
+	case o.Batch < 0:
+		return fault.Usage("batch", "%d: expected 1 or more", o.Batch)
+	case !(t > 0) || math.IsInf(t, 1):
+		return fault.Usage("temperature", "%v: expected a number larger than 0", t)
+	case o.Opt.Nesterov && o.Opt.Momentum == 0:
+		return fault.Usage("nesterov", "needs a option momentum larger than 0")
+	case o.Loss.RateWeight > 0 && o.Naive:
+		return fault.Usage("rate_weight", "has no meaning with option naive, which trains without the codec")
+	}
+	return nil
+}
