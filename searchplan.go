@@ -1,11 +1,9 @@
 package bnc
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -21,13 +19,7 @@ import (
 )
 
 // searchSettings is what a plan tells its trainers.
-type searchSettings struct {
-	Model        string       `json:"model_file"`
-	Train        TrainOptions `json:"train"`
-	Split        SplitOptions `json:"split"`
-	ScreenImages int          `json:"screen_images"`
-	CacheBytes   int64        `json:"cache_bytes"`
-}
+type searchSettings = search.Settings[TrainOptions, SplitOptions]
 
 // PlanSearch writes the plan of a search for the model at path into the folder o.Out,
 // which takes an evaluation of the model. The same search may be there.
@@ -58,23 +50,17 @@ func openPlan(dir string) (*search.Plan, error) {
 	return p, nil
 }
 
-// upgradePlan makes options of the flags that settings are in a plan of
-// search.FlagsFormat. Other plans stay as they are.
-func upgradePlan(p *search.Plan) error {
-	if p.Format != search.FlagsFormat {
-		return nil
+// upgradePlan makes a plan of an older format one of today's.
+func upgradePlan(p *search.Plan) error { return search.Upgrade[TrainOptions, SplitOptions](p, plain) }
+
+// plain leaves out what says no more than a zero value does, so that plans of the same
+// search are the same.
+func plain(o *TrainOptions) {
+	for value, usual := range map[*string]string{&o.Freeze: "none", &o.Schedule: train.Cosine, &o.Layout: "auto"} {
+		if *value == usual {
+			*value = ""
+		}
 	}
-	var old search.FlagSettings
-	err := json.Unmarshal(p.Settings, &old)
-	s := searchSettings{Model: old.Model, ScreenImages: old.ScreenImages, CacheBytes: old.CacheBytes}
-	err = cmp.Or(err, search.OptionsOfFlags(old.Train, &s.Train), search.OptionsOfFlags(old.Split, &s.Split))
-	if err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	s.plain()
-	p.Format = search.PlanFormat
-	p.Settings, err = json.Marshal(s)
-	return err
 }
 
 // plan makes the plan of a search.
@@ -83,12 +69,12 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 		return nil, err
 	}
 	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
-	settings.plain()
-	training := settings.training(o.Seed, o.Threads)
+	plain(&settings.Train)
+	training := trainingOf(settings, o.Seed, o.Threads)
 	if err := training.check(); err != nil {
 		return nil, err
 	}
-	split := settings.splitting("each", 0, 1, o.Seed)
+	split := splittingOf(settings, plan.Candidate{Tensor: "each", C: 1, S: 1})
 	if _, err := split.request(); err != nil {
 		return nil, err
 	}
@@ -164,32 +150,22 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	return nil
 }
 
-// training are the options of a training.
-func (s searchSettings) training(seed uint64, threads int) TrainOptions {
+// trainingOf are the options of a training.
+func trainingOf(s searchSettings, seed uint64, threads int) TrainOptions {
 	o := s.Train
 	o.Seed, o.Threads = seed, threads
 	return o
 }
 
-// splitting are the options of a split; 0 channels are all of them.
-func (s searchSettings) splitting(after string, channels, stride int, seed uint64) SplitOptions {
+// splittingOf are the options of a candidate's split.
+func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
 	o := s.Split
-	o.After, o.Channels, o.Stride, o.Seed = after, Channels(channels), stride, seed
-	if channels == 0 {
+	o.After, o.Channels, o.Stride, o.Seed = c.Tensor, Channels(c.C), c.S, c.Seed
+	if c.C == 0 {
 		o.Channels = Full
 	}
 	o.Input, o.ImageOptions = s.Train.Input, s.Train.ImageOptions
 	return o
-}
-
-// plain leaves out what says no more than a zero value does, so that plans of the same
-// search are the same.
-func (s *searchSettings) plain() {
-	for value, usual := range map[*string]string{&s.Train.Freeze: "none", &s.Train.Schedule: train.Cosine, &s.Train.Layout: "auto"} {
-		if *value == usual {
-			*value = ""
-		}
-	}
 }
 
 // openSearchSets opens the images of a search, prepared for the model itself.

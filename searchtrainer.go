@@ -54,7 +54,7 @@ func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to 
 
 // training are the options of a candidate's training, which tells nothing.
 func (t *searchTrainer) training(c plan.Candidate) TrainOptions {
-	return t.settings.training(c.Seed, t.threads)
+	return trainingOf(t.settings, c.Seed, t.threads)
 }
 
 // split writes the candidate's bundle, untrained, to dir.
@@ -62,7 +62,7 @@ func (t *searchTrainer) split(ctx context.Context, c plan.Candidate, dir string)
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	o := t.settings.splitting(c.Tensor, c.C, c.S, c.Seed)
+	o := splittingOf(t.settings, c)
 	o.Out = dir
 	_, err := Split(ctx, t.settings.Model, o)
 	return err
@@ -70,47 +70,49 @@ func (t *searchTrainer) split(ctx context.Context, c plan.Candidate, dir string)
 
 // Train trains a candidate in full, or goes on where an earlier process ended. What that
 // one learnt is given up only where it is of another training, or damaged.
-func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate) (search.Outcome, error) {
-	start, bundleDir := t.dir.Work(c), t.dir.Bundle(c)
+func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate) (out search.Outcome, err error) {
+	defer func() { err = own(err) }()
 	o := t.training(c)
-	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), bundleDir), true, t.to
-	var err error
-	if o.Resume, err = train.Folder(trainingFolder(o.Output)).HasCheckpoint(); err != nil {
-		return search.Outcome{}, err
-	}
+	out.Bundle = filepath.ToSlash(t.dir.Bundle(c))
+	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), true, t.to
 	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(accuracies(done), o.epochs()) }
+	if o.Resume, err = train.Folder(trainingFolder(o.Output)).HasCheckpoint(); err != nil {
+		return out, err
+	}
+	result, err := t.train(ctx, c, warmFrom, o)
+	if o.Resume && (errors.Is(err, train.ErrOtherTraining) || errors.Is(err, train.ErrDamaged)) {
+		t.notice("%s: its checkpoint is of no use, it begins anew: %v", c, err)
+		o.Resume = false
+		result, err = t.train(ctx, c, warmFrom, o)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Accuracy, out.PayloadBytes = plan.Accuracy{Primary: result.Primary, Agreement: result.Agreement}, orElse(result.PayloadBytes, 0)
+	out.Settings = map[string]any{"epochs": len(result.Epochs), "threads": t.threads}
+	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs())
+	return out, nil
+}
+
+// train trains a candidate from the bundle that it begins with, which is made unless an
+// earlier process has.
+func (t *searchTrainer) train(ctx context.Context, c plan.Candidate, warmFrom *plan.Candidate, o TrainOptions) (*TrainResult, error) {
+	start := t.dir.Work(c)
 	if !o.Resume || !bundle.IsBundle(start) {
 		if err := t.begin(ctx, c, start, warmFrom); err != nil {
-			return search.Outcome{}, own(err)
+			return nil, err
 		}
 	}
 	if o.Distill {
 		subject, err := openSubject(start, ort.Options{})
 		if err != nil {
-			return search.Outcome{}, err
+			return nil, err
 		}
 		if !subject.meta.Backbone { // after a warm start
 			o.Teacher = t.settings.Model
 		}
 	}
-	result, err := Train(ctx, start, o)
-	if o.Resume && (errors.Is(err, train.ErrOtherTraining) || errors.Is(err, train.ErrDamaged)) {
-		t.notice("%s: its checkpoint is of no use, it begins anew: %v", c, err)
-		o.Resume = false
-		if err := t.begin(ctx, c, start, warmFrom); err != nil {
-			return search.Outcome{}, own(err)
-		}
-		result, err = Train(ctx, start, o)
-	}
-	if err != nil {
-		return search.Outcome{}, own(err)
-	}
-	out := search.Outcome{
-		Accuracy: plan.Accuracy{Primary: result.Primary, Agreement: result.Agreement}, PayloadBytes: orElse(result.PayloadBytes, 0),
-		Bundle: filepath.ToSlash(bundleDir), Settings: map[string]any{"epochs": len(result.Epochs), "threads": t.threads},
-	}
-	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs())
-	return out, nil
+	return Train(ctx, start, o)
 }
 
 // Finished removes the checkpoint of a training whose result is written, and what the
@@ -182,46 +184,42 @@ func own(err error) error {
 // what a full training reaches: up to 45 points more after rb1 of a ResNet-20,
 // where this is up to 12 more (2048 images of Fashion-MNIST, six sizes). After rb5
 // this is up to 50 more, in an order that is much like that of full training.
-func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (search.Outcome, error) {
-	dir := t.dir.Work(c)
-	o := t.screening(c)
-	o.Output = dir + ".screen"
-	if err := t.split(ctx, c, dir); err != nil {
-		return search.Outcome{}, own(err)
+func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out search.Outcome, err error) {
+	if err := t.cache(ctx, c); err != nil {
+		return out, err
 	}
+	defer func() { err = own(err) }()
+	dir, o := t.dir.Work(c), t.screening(c)
+	o.Output = dir + ".screen"
 	folder := trainingFolder(o.Output)
-	defer func() {
-		for _, old := range []string{dir, folder} {
-			os.RemoveAll(old)
-		}
-	}()
+	defer func() { os.RemoveAll(dir); os.RemoveAll(folder) }()
+	if err := t.split(ctx, c, dir); err != nil {
+		return out, err
+	}
 	b, err := openTraining(ctx, dir, o)
 	if err != nil {
-		return search.Outcome{}, own(err)
+		return out, err
 	}
 	if err := b.calibrate(ctx, t.sets); err != nil {
-		return search.Outcome{}, own(err)
-	}
-	if err := t.cache(ctx, c); err != nil {
-		return search.Outcome{}, err
+		return out, err
 	}
 	if err := b.keepBehindCut(ctx); err != nil {
-		return search.Outcome{}, own(err)
+		return out, err
 	}
 	sets := &train.Sets{Train: t.cached.Train, Val: t.cached.Val, Choose: feed.Always(nil)}
 	job, err := b.compile(ctx, sets)
 	if err != nil {
-		return search.Outcome{}, own(err)
+		return out, err
 	}
 	defer job.Close()
 	history, err := b.learn(ctx, train.Folder(folder), job)
 	if err != nil {
-		return search.Outcome{}, own(err)
+		return out, err
 	}
 	kept := history.Result()
-	return search.Outcome{
-		Accuracy: plan.Accuracy{Primary: kept.Primary, Agreement: kept.Agreement}, PayloadBytes: orElse(kept.PayloadBytes, 0), Settings: map[string]any{"threads": t.threads},
-	}, nil
+	out.Accuracy, out.PayloadBytes = plan.Accuracy{Primary: kept.Primary, Agreement: kept.Agreement}, orElse(kept.PayloadBytes, 0)
+	out.Settings = map[string]any{"threads": t.threads}
+	return out, nil
 }
 
 // screening are the options of a candidate's screening: those of its training that say

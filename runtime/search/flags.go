@@ -2,6 +2,7 @@ package search
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,19 +11,37 @@ import (
 	"time"
 )
 
-// FlagSettings are the settings in a plan of FlagsFormat: flags of the command line.
-type FlagSettings struct {
-	Model        string   `json:"model_file"`
-	Train        []string `json:"train"`
-	Split        []string `json:"split"`
-	ScreenImages int      `json:"screen_images"`
-	CacheBytes   int64    `json:"cache_bytes"`
+// Settings is what a plan tells a trainer whose options of trainings are T and of splits S.
+type Settings[T, S any] struct {
+	Model        string `json:"model_file"`
+	Train        T      `json:"train"`
+	Split        S      `json:"split"`
+	ScreenImages int    `json:"screen_images"`
+	CacheBytes   int64  `json:"cache_bytes"`
+}
+
+// Upgrade makes options of the flags that the settings are in a plan of FlagsFormat. Other
+// plans stay as they are. Plain leaves out of options what says no more than a zero value.
+func Upgrade[T, S any](p *Plan, plain func(*T)) error {
+	if p.Format != FlagsFormat {
+		return nil
+	}
+	var old Settings[[]string, []string]
+	err := json.Unmarshal(p.Settings, &old)
+	s := Settings[T, S]{Model: old.Model, ScreenImages: old.ScreenImages, CacheBytes: old.CacheBytes}
+	if err = cmp.Or(err, OptionsOfFlags(old.Train, &s.Train), OptionsOfFlags(old.Split, &s.Split)); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	plain(&s.Train)
+	p.Format = PlanFormat
+	p.Settings, err = json.Marshal(s)
+	return err
 }
 
 // textFlags are those whose options are text, whatever it looks like.
 var textFlags = []string{"data", "val", "freeze", "loss", "optimizer", "schedule", "random-resized-crop", "random-crop", "flip", "statistics", "layout", "scores", "color", "codec-at"}
 
-// OptionsOfFlags turns --name=value, as in FlagSettings, into options: the fields of a
+// OptionsOfFlags turns --name=value, as a plan of FlagsFormat has them, into options: the fields of a
 // struct by their names in JSON.
 func OptionsOfFlags(flags []string, options any) error {
 	values := map[string]any{}
