@@ -3,14 +3,11 @@ package bnc
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
-	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -107,31 +104,11 @@ func (h profileHost) Notice(format string, args ...any)      { h.notice(format, 
 func (h profileHost) Phase(name string, steps int) func(int) { return h.phase(name, steps).step }
 
 func (profileHost) Weigh(mobile string) (params, bytes int64, err error) {
-	m, err := onnx.Load(mobile)
-	if err != nil {
-		return 0, 0, err
-	}
-	external, err := onnx.ExternalFiles(mobile)
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, f := range append(external, mobile) {
-		st, err := os.Stat(f)
-		if err != nil {
-			return 0, 0, err
-		}
-		bytes += st.Size()
-	}
-	return cut.ModelParameters(m), bytes, nil
+	return survey.Weight(mobile)
 }
 
 func (profileHost) Chain(nodes int) (profile.Graph, error) {
-	text := new(strings.Builder)
-	fmt.Fprintf(text, "<ir_version: 8, opset_import: [\"\" : 17]> chain (float[1] x0) => (float[1] x%d) {", nodes)
-	for i := range nodes {
-		fmt.Fprintf(text, " x%d = %s (x%d)", i+1, []string{"Neg", "Abs"}[i%2], i)
-	}
-	m, err := onnxtext.Parse(text.String() + " }")
+	m, err := split.Chain(nodes)
 	if err != nil {
 		return profile.Graph{}, err
 	}

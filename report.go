@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/runtime/report"
 )
 
@@ -50,24 +50,12 @@ func modelSizes(ctx context.Context, path string) (*report.From[*report.Model], 
 	if err != nil {
 		return nil, err
 	}
-	sizes := new(report.Model)
-	for _, v := range a.Model.Graph.Feeds() {
-		bytes := a.Bytes(&cut.Cut{Type: a.Info.Of(v)})
-		if bytes == nil {
-			sizes.InputBytes = 0
-			break
-		}
-		sizes.InputBytes += float64(*bytes)
-	}
-	for i := range a.Cuts {
-		c := &a.Cuts[i]
-		if bytes := a.Bytes(c); bytes != nil {
-			sizes.Cuts = append(sizes.Cuts, report.CutSize{Names: append([]string{c.ID}, c.Aliases...), Tensor: c.Value.Name(), Bytes: float64(*bytes)})
+	sizes := &report.Model{InputBytes: float64(survey.InputBytes(a))}
+	for _, c := range survey.Of(path, a).Cuts {
+		if c.Bytes != nil {
+			sizes.Cuts = append(sizes.Cuts, report.CutSize{Names: append([]string{c.ID}, c.Aliases...), Tensor: c.Tensor, Bytes: float64(*c.Bytes)})
 		}
 	}
 	sum, err := hash()
-	if err != nil {
-		return nil, err
-	}
-	return &report.From[*report.Model]{File: report.File{Name: path, SHA256: sum}, Value: sizes}, nil
+	return &report.From[*report.Model]{File: report.File{Name: path, SHA256: sum}, Value: sizes}, err
 }

@@ -61,21 +61,16 @@ func (p *phase) at(done int, status any) {
 
 // notices is the Reporter of several at once: their lines only, one at a time.
 type notices struct {
-	mu sync.Mutex
-	to Reporter // nil is silent
+	sync.Mutex
+	Reporter // nil is silent
 }
 
-// Phase tells nothing: there are several.
 func (*notices) Phase(string, int) {}
-
-// Step tells nothing.
-func (*notices) Step(int, any) {}
-
-// Notice hands a line on.
+func (*notices) Step(int, any)     {}
 func (n *notices) Notice(text string, about any) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.to != nil {
-		n.to.Notice(text, about)
+	n.Lock()
+	defer n.Unlock()
+	if n.Reporter != nil {
+		n.Reporter.Notice(text, about)
 	}
 }

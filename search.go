@@ -50,7 +50,7 @@ func Search(ctx context.Context, path string, o SearchOptions) (*search.Result, 
 	if o.Jobs == 1 {
 		err = o.work(ctx, p, func(s *search.Search) error { return s.All(ctx) })
 	} else {
-		shared := &notices{to: o.Reporter}
+		shared := &notices{Reporter: o.Reporter}
 		err = search.Parallel(ctx, p, o.Jobs, func() (*search.Search, func(), error) { return o.open(ctx, p, shared) })
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package split
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -36,4 +37,15 @@ func Unit(ctx context.Context, c *cut.Cut, s Settings) (*Bundle, error) {
 	}
 	b, _, err := Split(ctx, a, unit, s, nil)
 	return b, err
+}
+
+// Chain returns a model of so many nodes that do nearly nothing, on float32 [1]: what is
+// measured of it is what a run, and each node of it, takes in any case.
+func Chain(nodes int) (*ir.Model, error) {
+	text := new(strings.Builder)
+	fmt.Fprintf(text, "<ir_version: 8, opset_import: [\"\" : 17]> chain (float[1] x0) => (float[1] x%d) {", nodes)
+	for i := range nodes {
+		fmt.Fprintf(text, " x%d = %s (x%d)", i+1, []string{"Neg", "Abs"}[i%2], i)
+	}
+	return onnxtext.Parse(text.String() + " }")
 }
