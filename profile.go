@@ -133,7 +133,7 @@ type profiled struct {
 func (m profiled) Cuts() (all []profile.Cut) {
 	for _, c := range m.cuts {
 		_, params := m.analysis.Before(c)
-		all = append(all, profile.Cut{Name: c.Name(), Tensor: c.Value.Name(), Bytes: m.analysis.Bytes(c), Params: params})
+		all = append(all, profile.Cut{Name: c.Name(), Tensor: c.Tensor(), Bytes: m.analysis.Bytes(c), Params: params})
 	}
 	return all
 }

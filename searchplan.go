@@ -111,7 +111,7 @@ func (o *SearchOptions) candidates(a *cut.Analysis) ([]plan.Candidate, error) {
 	var places []search.Place
 	at := map[string]*cut.Cut{}
 	for _, c := range cuts {
-		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Value.Name()})
+		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Tensor()})
 		at[c.Name()] = c
 	}
 	channels := make([]int, len(o.Channels)) // Full is 0 there

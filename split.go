@@ -127,7 +127,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		return nil, err
 	}
 	meta := settings.Meta()
-	meta.Cut, meta.Tensor, meta.Labels, meta.Backbone, meta.Calibrated = c.Name(), c.Value.Name(), known.labels, true, o.Calibrate != ""
+	meta.Cut, meta.Tensor, meta.Labels, meta.Backbone, meta.Calibrated = c.Name(), c.Names(), known.labels, true, o.Calibrate != ""
 	for _, p := range a.Model.Graph.Outputs() {
 		meta.Outputs = append(meta.Outputs, p.Value.Name())
 	}
@@ -243,7 +243,10 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bottleneck.Meta) *SplitResult {
 	r := &SplitResult{
 		Bundle: dir, Mobile: filepath.Join(dir, bundle.MobileFile), Cloud: filepath.Join(dir, bundle.CloudFile),
-		Cut: meta.Cut, Tensor: meta.Tensor, CutShape: survey.TensorOf("", c.Type).Shape, Tile: meta.Tile, Quality: int(meta.Quality),
+		Cut: meta.Cut, Tensor: c.Tensor(), Tile: meta.Tile, Quality: int(meta.Quality),
+	}
+	for _, t := range c.Tensors { // one
+		r.CutShape = survey.TensorOf("", t.Type).Shape
 	}
 	if !o.Plain {
 		g, joined := s.Geometry, filepath.Join(dir, bundle.JoinedFile)

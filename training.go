@@ -251,7 +251,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 // newMeta is the metadata of the trained bundle.
 func (t *training) newMeta(settings split.Settings, sets *train.Sets) bottleneck.Meta {
 	meta := settings.Meta()
-	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensor, t.meta.Outputs, t.meta.SourceSHA256
+	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
 	meta.Calibrated, meta.Labels = true, t.namesOf(sets)
 	meta.Preprocess = t.preprocess(sets)
 	return meta

@@ -13,7 +13,7 @@ func (a *Analysis) Choose(names []string) ([]*Cut, error) {
 	var sums, all, named []*Cut
 	for i := range a.Cuts {
 		c := &a.Cuts[i]
-		if c.NoBottleneck != "" {
+		if c.NoBottleneck() != "" {
 			continue
 		}
 		all = append(all, c)
@@ -32,8 +32,8 @@ func (a *Analysis) Choose(names []string) ([]*Cut, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.NoBottleneck != "" {
-			return nil, fault.Unusable("option cuts: %s takes no bottleneck: %s", name, c.NoBottleneck)
+		if c.NoBottleneck() != "" {
+			return nil, fault.Unusable("option cuts: %s takes no bottleneck: %s", name, c.NoBottleneck())
 		}
 		if !slices.Contains(named, c) {
 			named = append(named, c)

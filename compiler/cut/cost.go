@@ -14,7 +14,7 @@ import (
 func (a *Analysis) OutputsBefore(c *Cut) []*ir.Value {
 	var out []*ir.Value
 	for _, p := range a.Model.Graph.Outputs() {
-		if !a.BelongsBehind(c.Value, p.Value) {
+		if !a.BelongsBehind(c, p.Value) {
 			out = append(out, p.Value)
 		}
 	}
@@ -56,7 +56,10 @@ func (a *Analysis) MACs(nodes iter.Seq[*ir.Node]) *int64 {
 func (a *Analysis) before(c *Cut) (map[*ir.Node]bool, map[*ir.Value]bool) {
 	seen := map[*ir.Value]bool{}
 	visited := map[*ir.Node]bool{}
-	todo := append(a.OutputsBefore(c), c.Value)
+	todo := a.OutputsBefore(c)
+	for _, t := range c.Tensors {
+		todo = append(todo, t.Value)
+	}
 	for len(todo) > 0 {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -72,22 +75,35 @@ func (a *Analysis) before(c *Cut) (map[*ir.Node]bool, map[*ir.Value]bool) {
 	return visited, seen
 }
 
-// Bytes returns the size of the cut tensor at batch 1, nil where its shape or
+// Bytes returns the size of the cut's tensors at batch 1, nil where a shape or
 // type leaves that open.
 func (a *Analysis) Bytes(c *Cut) *int64 {
-	bits := c.Type.DType.Bits()
-	if !c.Type.Ranked || bits == 0 {
+	sum := int64(0)
+	for _, t := range c.Tensors {
+		n := a.BytesOf(t.Type)
+		if n == nil {
+			return nil
+		}
+		sum += *n
+	}
+	return &sum
+}
+
+// BytesOf returns the size of a tensor of type t at batch 1, nil where it is open.
+func (a *Analysis) BytesOf(t shape.Type) *int64 {
+	bits := t.DType.Bits()
+	if !t.Ranked || bits == 0 {
 		return nil
 	}
 	n := int64(1)
-	for _, d := range c.Type.Dims {
+	for _, d := range t.Dims {
 		size, ok := a.Info.AtBatch1(d)
 		if !ok {
 			return nil
 		}
 		n *= size
 	}
-	b := c.Type.DType.Bytes(n)
+	b := t.DType.Bytes(n)
 	return &b
 }
 

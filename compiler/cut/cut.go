@@ -17,9 +17,20 @@ type Cut struct {
 	// Aliases holds rbK where the tensor is the K-th residual sum or the
 	// activation right after it.
 	Aliases []string
-	Value   *ir.Value
-	Type    shape.Type
-	// NoBottleneck says why the cut takes no bottleneck, "" where it takes one.
+	// Tensors cross there, one or more: together they separate the inputs of the model
+	// from every output that depends on them.
+	Tensors []Tensor
+
+	// behind are the nodes that carry activations behind the cut, nil where its only
+	// tensor is a gate.
+	behind map[*ir.Node]bool
+}
+
+// Tensor is a tensor that crosses.
+type Tensor struct {
+	Value *ir.Value
+	Type  shape.Type
+	// NoBottleneck says why it takes no bottleneck, "" where it takes one.
 	NoBottleneck string
 }
 
@@ -139,9 +150,7 @@ func (a *Analysis) list(nodes []*ir.Node) {
 			}
 			t := a.Info.Of(v)
 			at[v] = len(a.Cuts)
-			a.Cuts = append(a.Cuts, Cut{
-				ID: fmt.Sprintf("cut%d", len(a.Cuts)+1), Value: v, Type: t, NoBottleneck: noBottleneck(t, axes[v]),
-			})
+			a.Cuts = append(a.Cuts, Cut{ID: fmt.Sprintf("cut%d", len(a.Cuts)+1), Tensors: []Tensor{{v, t, noBottleneck(t, axes[v])}}})
 		}
 	}
 	sums := 0
@@ -154,15 +163,18 @@ func (a *Analysis) list(nodes []*ir.Node) {
 }
 
 // Behind reports whether node n reads, directly or not, activations that come
-// out of cut v.
-func (a *Analysis) Behind(v *ir.Value, n *ir.Node) bool {
+// out of cut c.
+func (a *Analysis) Behind(c *Cut, n *ir.Node) bool {
+	if c.behind != nil {
+		return c.behind[n]
+	}
 	id, ok := a.vertex[n]
-	return ok && a.gates.behind(a.vertex[v], id)
+	return ok && slices.ContainsFunc(c.Tensors, func(t Tensor) bool { return a.gates.behind(a.vertex[t.Value], id) })
 }
 
-// computedBehind reports whether value w is computed from cut v or is v itself.
-func (a *Analysis) computedBehind(v, w *ir.Value) bool {
-	return v == w || w.Producer() != nil && a.Behind(v, w.Producer())
+// computedBehind reports whether value w is computed from cut c or is one of its tensors.
+func (a *Analysis) computedBehind(c *Cut, w *ir.Value) bool {
+	return c.Has(w) || w.Producer() != nil && a.Behind(c, w.Producer())
 }
 
 // residual returns the index of the cut that n's residual sum makes: that of

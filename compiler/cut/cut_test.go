@@ -32,7 +32,7 @@ func find(t *testing.T, text string) *cut.Analysis {
 func tensors(a *cut.Analysis) string {
 	var names []string
 	for _, c := range a.Cuts {
-		names = append(names, strings.Join(append([]string{c.Value.Name()}, c.Aliases...), "="))
+		names = append(names, strings.Join(append(c.Names(), c.Aliases...), "="))
 	}
 	return strings.Join(names, " ")
 }
@@ -174,7 +174,7 @@ func TestResolveErrors(t *testing.T) {
 			if c == nil {
 				return ""
 			}
-			return c.Value.Name()
+			return c.Tensor()
 		}
 		if !strings.Contains(e.Reason, c.reason) || strings.Join(e.Crossing, " ") != c.crossing ||
 			near(e.Before) != c.before || near(e.After) != c.after || !slices.Equal(e.Similar, strings.Fields(c.similar)) {

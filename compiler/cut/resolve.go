@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 
 // String names a cut by its aliases, ID and tensor.
 func (c *Cut) String() string {
-	return fmt.Sprintf("%s (tensor %q)", strings.Join(append(slices.Clone(c.Aliases), c.ID), " = "), c.Value.Name())
+	return fmt.Sprintf("%s (tensor %q)", strings.Join(append(slices.Clone(c.Aliases), c.ID), " = "), c.Tensor())
 }
 
 // Name returns the shortest stable name: an alias where there is one, else the ID.
@@ -67,7 +67,7 @@ func (a *Analysis) Resolve(name string) (*Cut, error) {
 		}
 	}
 	for i := range a.Cuts {
-		if a.Cuts[i].Value == v && v != nil {
+		if a.Cuts[i].Has(v) {
 			return &a.Cuts[i], nil
 		}
 	}
@@ -88,7 +88,7 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 	}
 	for i := range a.Cuts {
 		c := &a.Cuts[i]
-		switch at := a.order[c.Value.Producer()]; {
+		switch at := a.position(c); {
 		case at <= pos:
 			e.Before = c
 		case e.After == nil:
@@ -96,6 +96,15 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 		}
 	}
 	return e
+}
+
+// position is that of the last node that computes one of the cut's tensors.
+func (a *Analysis) position(c *Cut) int {
+	last := -1
+	for _, t := range c.Tensors {
+		last = max(last, a.order[t.Value.Producer()])
+	}
+	return last
 }
 
 // Crossing returns the names of the tensors that a division at v would have to
@@ -151,7 +160,7 @@ func (a *Analysis) Crossing(v *ir.Value) []string {
 func (a *Analysis) similar(name string) []string {
 	var names []string
 	for _, c := range a.Cuts {
-		names = append(append(names, c.ID, c.Value.Name()), c.Aliases...)
+		names = append(append(append(names, c.ID), c.Names()...), c.Aliases...)
 	}
 	return similar.Names(name, names)
 }

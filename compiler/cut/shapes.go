@@ -7,33 +7,33 @@ import (
 	"github.com/bottlenet/bnc/compiler/shape"
 )
 
-// lostShape returns an activation from before cut v whose shape is read behind
-// it and that the cut tensor's own shape does not tell, nil where there is none.
-func (a *Analysis) lostShape(v *ir.Value) *ir.Value {
+// lostShape returns an activation from before cut c whose shape is read behind
+// it and that the shapes of its tensors do not tell, nil where there is none.
+func (a *Analysis) lostShape(c *Cut) *ir.Value {
 	seen := map[*ir.Value]*ir.Value{}
-	for _, u := range a.ShapeUses(v) {
-		if lost := a.lost(v, u.Value, seen); lost != nil {
+	for _, u := range a.ShapeUses(c) {
+		if lost := a.lost(c, u.Value, seen); lost != nil {
 			return lost
 		}
 	}
 	return nil
 }
 
-// lost returns what value w, shape-only, needs from before cut v and cannot get.
-func (a *Analysis) lost(v, w *ir.Value, seen map[*ir.Value]*ir.Value) *ir.Value {
+// lost returns what value w, shape-only, needs from before cut c and cannot get.
+func (a *Analysis) lost(c *Cut, w *ir.Value, seen map[*ir.Value]*ir.Value) *ir.Value {
 	if old, ok := seen[w]; ok {
 		return old
 	}
 	seen[w] = nil
-	if a.flow.kinds[w] == constant || a.Computable(v, a.Info.Of(w)) {
+	if a.flow.kinds[w] == constant || a.Computable(c, a.Info.Of(w)) {
 		return nil
 	}
 	for _, r := range a.flow.reads[w.Producer()] {
 		var found *ir.Value
 		switch {
 		case a.flow.kinds[r] != activation:
-			found = a.lost(v, r, seen)
-		case !a.computedBehind(v, r):
+			found = a.lost(c, r, seen)
+		case !a.computedBehind(c, r):
 			found = r
 		}
 		if found != nil {
@@ -45,12 +45,15 @@ func (a *Analysis) lost(v, w *ir.Value, seen map[*ir.Value]*ir.Value) *ir.Value 
 }
 
 // Computable reports whether the contents of a shape-only value of type t are known
-// given cut v: numbers, or expressions over dimensions of the cut tensor.
-func (a *Analysis) Computable(v *ir.Value, t shape.Type) bool {
+// given cut c: numbers, or expressions over dimensions of its tensors.
+func (a *Analysis) Computable(c *Cut, t shape.Type) bool {
 	if t.Content == nil {
 		return false
 	}
-	dims := a.Info.Of(v).Dims
+	var dims []shape.Dim
+	for _, t := range c.Tensors {
+		dims = append(dims, t.Type.Dims...)
+	}
 	return !slices.ContainsFunc(t.Content, func(d shape.Dim) bool { return !expressible(d, dims) })
 }
 
@@ -82,12 +85,12 @@ type ShapeUse struct {
 	Node  *ir.Node
 }
 
-// ShapeUses returns the shape-only values that nodes behind cut v read and then
+// ShapeUses returns the shape-only values that nodes behind cut c read and then
 // those that are outputs there.
-func (a *Analysis) ShapeUses(v *ir.Value) []ShapeUse {
+func (a *Analysis) ShapeUses(c *Cut) []ShapeUse {
 	var out []ShapeUse
 	for _, u := range a.shapes {
-		if u.Node != nil && a.Behind(v, u.Node) || u.Node == nil && a.BelongsBehind(v, u.Value) {
+		if u.Node != nil && a.Behind(c, u.Node) || u.Node == nil && a.BelongsBehind(c, u.Value) {
 			out = append(out, u)
 		}
 	}
@@ -103,11 +106,11 @@ func (a *Analysis) IsActivation(v *ir.Value) bool { return a.flow.kinds[v] == ac
 func (a *Analysis) IsShape(v *ir.Value) bool { return a.flow.kinds[v] == shapeOnly }
 
 // CrossesShape reports whether the shape-only value w depends on activations
-// that are not computed behind cut v; self says whether the cut tensor itself
-// counts as one of them.
-func (a *Analysis) CrossesShape(v, w *ir.Value, self bool) bool {
+// that are not computed behind cut c; self says whether its tensors themselves
+// count among them.
+func (a *Analysis) CrossesShape(c *Cut, w *ir.Value, self bool) bool {
 	return slices.ContainsFunc(a.shapeSources(w), func(r *ir.Value) bool {
-		return r == v && self || r != v && !a.computedBehind(v, r)
+		return c.Has(r) && self || !a.computedBehind(c, r)
 	})
 }
 
@@ -135,11 +138,11 @@ func (a *Analysis) shapeSources(w *ir.Value) []*ir.Value {
 	return out
 }
 
-// BelongsBehind reports whether the model's output w belongs behind cut v: it depends on
+// BelongsBehind reports whether the model's output w belongs behind cut c: it depends on
 // it or on the shape of something that does.
-func (a *Analysis) BelongsBehind(v, w *ir.Value) bool {
+func (a *Analysis) BelongsBehind(c *Cut, w *ir.Value) bool {
 	if a.flow.kinds[w] == shapeOnly {
-		return slices.ContainsFunc(a.shapeSources(w), func(r *ir.Value) bool { return r != v && a.computedBehind(v, r) })
+		return slices.ContainsFunc(a.shapeSources(w), func(r *ir.Value) bool { return !c.Has(r) && a.computedBehind(c, r) })
 	}
-	return w.Producer() != nil && a.Behind(v, w.Producer())
+	return w.Producer() != nil && a.Behind(c, w.Producer())
 }

@@ -11,7 +11,7 @@ func (a *Analysis) Sides(cuts []*Cut) map[string][]bool {
 		}
 		sides := make([]bool, len(cuts))
 		for k, c := range cuts {
-			sides[k] = !a.Behind(c.Value, n)
+			sides[k] = !a.Behind(c, n)
 		}
 		before[n.Name] = sides
 		for _, v := range n.Outputs() {

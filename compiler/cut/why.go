@@ -35,7 +35,7 @@ func (a *Analysis) Why(v *ir.Value) string {
 	case t.DType == ir.Undefined:
 		return a.untyped(v)
 	}
-	if lost := a.lostShape(v); lost != nil {
+	if lost := a.lostShape(&Cut{Tensors: []Tensor{{Value: v, Type: t}}}); lost != nil {
 		return fmt.Sprintf("behind it the shape of %q is read, which its own shape does not tell (fix it with --input NAME=DIMS)", lost.Name())
 	}
 	return ""

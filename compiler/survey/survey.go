@@ -90,10 +90,14 @@ func Of(path string, a *cut.Analysis) *Model {
 
 func cutOf(a *cut.Analysis, c *cut.Cut) Cut {
 	macs, params := a.Before(c)
-	t := TensorOf(c.Value.Name(), c.Type)
+	why := c.NoBottleneck()
 	info := Cut{
-		ID: c.ID, Aliases: append([]string{}, c.Aliases...), Tensor: t.Name, DType: t.DType, Shape: t.Shape, Bytes: a.Bytes(c),
-		MACsBefore: macs, ParamsBefore: params, Bottleneck: c.NoBottleneck == "", Why: c.NoBottleneck,
+		ID: c.ID, Aliases: append([]string{}, c.Aliases...), Tensor: c.Tensor(), Bytes: a.Bytes(c),
+		MACsBefore: macs, ParamsBefore: params, Bottleneck: why == "", Why: why,
+	}
+	for _, t := range c.Tensors { // all cuts that are listed have one
+		one := TensorOf(t.Value.Name(), t.Type)
+		info.DType, info.Shape = one.DType, one.Shape
 	}
 	for _, v := range a.OutputsBefore(c) {
 		info.Stays = append(info.Stays, v.Name())

@@ -32,7 +32,7 @@ func Weight(path string) (params, bytes int64, err error) {
 // one is not known.
 func InputBytes(a *cut.Analysis) (sum int64) {
 	for _, v := range a.Model.Graph.Feeds() {
-		bytes := a.Bytes(&cut.Cut{Type: a.Info.Of(v)})
+		bytes := a.BytesOf(a.Info.Of(v))
 		if bytes == nil {
 			return 0
 		}

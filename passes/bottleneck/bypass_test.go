@@ -38,7 +38,7 @@ func splitAt(t *testing.T, m *ir.Model, name string, s split.Settings) *ir.Model
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bottleneck.Describe(b.Bottlenet, bottleneck.Meta{Part: "bottlenet", Tensor: c.Value.Name(), Labels: []string{"cat"}}); err != nil {
+	if err := bottleneck.Describe(b.Bottlenet, bottleneck.Meta{Part: "bottlenet", Tensor: c.Names(), Labels: []string{"cat"}}); err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := onnx.Parse(marshal(t, b.Bottlenet))

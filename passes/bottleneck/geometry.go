@@ -65,22 +65,20 @@ func (g Geometry) padding(n int64) (before, after int64) {
 	return total / 2, total - total/2
 }
 
-// CutGeometry returns the geometry of a bottleneck at c that reduces to the
-// given number of channels (0: all of them, without channel units) and stride
+// CutGeometry returns the geometry of a bottleneck at c, a cut of one tensor, that reduces
+// to the given number of channels (0: all of them, without channel units) and stride
 // (0: the default, 2, or 1 where height or width is 1).
 func CutGeometry(c *cut.Cut, channels, stride int64) (Geometry, error) {
-	if c.NoBottleneck != "" {
-		return Geometry{}, fmt.Errorf("cut %s takes no bottleneck: %s; use --plain, or another cut", c, c.NoBottleneck)
+	if why := c.NoBottleneck(); why != "" {
+		return Geometry{}, fmt.Errorf("cut %s takes no bottleneck: %s; use --plain, or another cut", c, why)
 	}
-	dims, _ := c.Type.Shape()
-	if dims == nil { // a symbolic batch
-		dims = []int64{0}
-		for _, d := range c.Type.Dims[1:] {
-			n, _ := d.Int()
-			dims = append(dims, n)
+	g := Geometry{Reduced: channels, Stride: stride}
+	for _, t := range c.Tensors {
+		for i, size := range []*int64{&g.C, &g.H, &g.W} {
+			*size, _ = t.Type.Dims[i+1].Int() // known where a bottleneck fits
 		}
+		g.Signed = canBeNegative(t.Value)
 	}
-	g := Geometry{C: dims[1], H: dims[2], W: dims[3], Signed: canBeNegative(c.Value), Reduced: channels, Stride: stride}
 	if channels == 0 {
 		g.Reduced, g.Full = g.C, true
 	}

@@ -21,7 +21,7 @@ type Meta struct {
 	Format       int       `json:"format"`
 	Part         string    `json:"part"` // mobile, cloud, bottlenet
 	Cut          string    `json:"cut"`
-	Tensor       string    `json:"tensor"`
+	Tensor       Tensors   `json:"tensor"`
 	Outputs      []string  `json:"outputs"` // of the model, in its order
 	C            int64     `json:"c,omitempty"`
 	S            int64     `json:"s,omitempty"`
@@ -45,6 +45,17 @@ type Meta struct {
 	// What the halves were lowered to, so that training writes the same again.
 	FP16   bool   `json:"fp16,omitempty"`
 	Target string `json:"target,omitempty"`
+}
+
+// Tensors names the tensors of a cut: the name where it is one, a list of several.
+type Tensors []string
+
+// MarshalJSON writes a name or a list.
+func (t Tensors) MarshalJSON() ([]byte, error) {
+	if len(t) == 1 {
+		return json.Marshal(t[0])
+	}
+	return json.Marshal([]string(t))
 }
 
 // ModelMeta is what a whole model that was trained says about itself.

@@ -54,13 +54,13 @@ func TestRecords(t *testing.T) {
 				t.Fatal(err)
 			}
 			meta := s.Meta()
-			meta.Tensor = at.Value.Name()
+			meta.Tensor = at.Names()
 			for part, half := range b.Parts() {
 				meta.Part = part
 				if err := bottleneck.Describe(half, meta); err != nil {
 					t.Fatal(err)
 				}
-				if got := records(t, half); !reflect.DeepEqual(got[0].Spec, s.Spec()) || len(got) != 1 || got[0].Sites.Cut != at.Value.Name() {
+				if got := records(t, half); !reflect.DeepEqual(got[0].Spec, s.Spec()) || len(got) != 1 || got[0].Sites.Cut != at.Tensor() {
 					t.Errorf("%s records %+v, expected %+v", part, got, s.Spec())
 				}
 			}

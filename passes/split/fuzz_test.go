@@ -100,7 +100,7 @@ func throughCompiler(t *testing.T, b []byte) {
 			c := &a.Cuts[i]
 			if !s.Plain {
 				var err error
-				if s.Geometry, err = bottleneck.CutGeometry(c, 1, 0); err != nil || !shape.Product(c.Type.Dims[1:]).AtMost(shape.Const(1<<12)) {
+				if s.Geometry, err = bottleneck.CutGeometry(c, 1, 0); err != nil || !shape.Product(c.Tensors[0].Type.Dims[1:]).AtMost(shape.Const(1<<12)) {
 					continue
 				}
 			}

@@ -12,8 +12,8 @@ import (
 
 // LocalShapes makes what lies behind a cut independent of the shapes of
 // activations before it: such a shape is folded where it is static and rebuilt
-// from the shape of the cut tensor otherwise. Behind the cut, tensor at stands
-// for the cut tensor (it is the restored tensor where there is a bottleneck).
+// from the shapes of the cut's tensors otherwise. Behind the cut, the tensors at stand
+// for those (they are the restored ones where there are bottlenecks).
 func LocalShapes(a *cut.Analysis, c *cut.Cut, at Tensors) passes.Pass {
 	return passes.Pass{
 		Name:     "local-shapes",
@@ -25,10 +25,13 @@ func LocalShapes(a *cut.Analysis, c *cut.Cut, at Tensors) passes.Pass {
 				return 0, err
 			}
 			l := localizer{
-				Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.shape."}, a: a, c: c, at: found[0],
-				done: map[*ir.Value]*ir.Value{}, dims: map[int]*ir.Value{},
+				Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc.shape."}, a: a, c: c, at: map[*ir.Value]*ir.Value{},
+				done: map[*ir.Value]*ir.Value{}, shapes: map[*ir.Value]*ir.Value{}, dims: map[dimension]*ir.Value{},
 			}
-			uses := a.ShapeUses(c.Value)
+			for i, t := range c.Tensors {
+				l.at[t.Value] = found[i]
+			}
+			uses := a.ShapeUses(c)
 			local := make([]*ir.Value, len(uses))
 			for i, u := range uses { // all before any edit: the analysis knows the graph as it was
 				var err error
@@ -63,12 +66,18 @@ func LocalShapes(a *cut.Analysis, c *cut.Cut, at Tensors) passes.Pass {
 
 type localizer struct {
 	ir.Emitter
-	a     *cut.Analysis
-	c     *cut.Cut
-	at    *ir.Value
-	whole *ir.Value         // Shape(at)
-	dims  map[int]*ir.Value // its elements, int64 [1]
-	done  map[*ir.Value]*ir.Value
+	a      *cut.Analysis
+	c      *cut.Cut
+	at     map[*ir.Value]*ir.Value // what stands for each of the cut's tensors
+	shapes map[*ir.Value]*ir.Value // of what stands for them
+	dims   map[dimension]*ir.Value // elements of those, int64 [1]
+	done   map[*ir.Value]*ir.Value
+}
+
+// dimension is one of a tensor of the cut.
+type dimension struct {
+	of   *ir.Value
+	axis int
 }
 
 // output makes w the output of the model that v is, under v's name.
@@ -94,10 +103,10 @@ func (l *localizer) local(v *ir.Value) (*ir.Value, error) {
 }
 
 func (l *localizer) make(v *ir.Value) (*ir.Value, error) {
-	if !l.a.CrossesShape(l.c.Value, v, l.at != l.c.Value) {
+	if !l.a.CrossesShape(l.c, v, l.replaced()) {
 		return v, nil
 	}
-	if t := l.a.Info.Of(v); l.a.Computable(l.c.Value, t) {
+	if t := l.a.Info.Of(v); l.a.Computable(l.c, t) {
 		return l.contents(v.Name(), t), nil
 	}
 	old := v.Producer()
@@ -107,8 +116,8 @@ func (l *localizer) make(v *ir.Value) (*ir.Value, error) {
 			continue
 		}
 		switch {
-		case r == l.c.Value:
-			inputs[i] = l.at
+		case l.at[r] != nil:
+			inputs[i] = l.at[r]
 		case l.a.IsShape(r):
 			w, err := l.local(r)
 			if err != nil {
@@ -167,10 +176,8 @@ func (l *localizer) dim(d shape.Dim) *ir.Value {
 	if n, ok := d.Int(); ok {
 		return l.Ints("const", n)
 	}
-	for i, have := range l.c.Type.Dims {
-		if d.Equal(have) {
-			return l.element(i)
-		}
+	if v := l.find(d); v != nil {
+		return v
 	}
 	var sum *ir.Value
 	add := func(v *ir.Value) {
@@ -204,10 +211,8 @@ func (l *localizer) dim(d shape.Dim) *ir.Value {
 var atomOps = map[shape.AtomOp]string{shape.FloorDiv: "Div", shape.Max: "Max"}
 
 func (l *localizer) atom(a *shape.Atom) *ir.Value {
-	for i, have := range l.c.Type.Dims {
-		if a.Dim().Equal(have) {
-			return l.element(i)
-		}
+	if v := l.find(a.Dim()); v != nil {
+		return v
 	}
 	op, ok := atomOps[a.Op]
 	if !ok {
@@ -220,13 +225,35 @@ func (l *localizer) atom(a *shape.Atom) *ir.Value {
 	return l.Op(op, op, args)
 }
 
-// element makes dimension i of the cut tensor, int64 [1].
-func (l *localizer) element(i int) *ir.Value {
-	if l.whole == nil {
-		l.whole = l.Unary("cut", "Shape", l.at)
+// find returns d, int64 [1], where it is a dimension of one of the cut's tensors, else nil.
+func (l *localizer) find(d shape.Dim) *ir.Value {
+	for _, t := range l.c.Tensors {
+		for axis, have := range t.Type.Dims {
+			if d.Equal(have) {
+				return l.element(dimension{t.Value, axis})
+			}
+		}
 	}
-	if l.dims[i] == nil {
-		l.dims[i] = l.Slice(fmt.Sprintf("cut.%d", i), l.whole, 0, int64(i), int64(i)+1)
+	return nil
+}
+
+// element makes a dimension of what stands for a tensor of the cut, int64 [1].
+func (l *localizer) element(d dimension) *ir.Value {
+	if l.shapes[d.of] == nil {
+		l.shapes[d.of] = l.Unary("cut", "Shape", l.at[d.of])
 	}
-	return l.dims[i]
+	if l.dims[d] == nil {
+		l.dims[d] = l.Slice(fmt.Sprintf("cut.%d", d.axis), l.shapes[d.of], 0, int64(d.axis), int64(d.axis)+1)
+	}
+	return l.dims[d]
+}
+
+// replaced reports whether other tensors stand for the cut's.
+func (l *localizer) replaced() bool {
+	for v, w := range l.at {
+		if v != w {
+			return true
+		}
+	}
+	return false
 }

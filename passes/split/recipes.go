@@ -17,14 +17,17 @@ func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
 	if s.Plain {
 		return []passes.Pass{
 			convert.Initializers,
-			LocalShapes(a, c, Named(c.Value.Name())),
+			LocalShapes(a, c, Named(c.Names()...)),
 		}
 	}
 	units := s.Units
 	if units == nil {
 		units = bottleneck.InitialUnits(s.Geometry)
 	}
-	inserted := []bottleneck.Insertion{{At: c.Value, Batch: c.Type.Dims[0].Declared(), Spec: s.Spec(), Units: units}}
+	var inserted []bottleneck.Insertion
+	for _, t := range c.Tensors {
+		inserted = append(inserted, bottleneck.Insertion{At: t.Value, Batch: t.Type.Dims[0].Declared(), Spec: s.Spec(), Units: units})
+	}
 	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
 	return []passes.Pass{
 		convert.Initializers,
@@ -41,12 +44,12 @@ func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
 // of the model that are computed before the cut.
 func mobileRecipe(c *cut.Cut, s Settings, target convert.Target, outputs []string) []passes.Pass {
 	if s.Plain {
-		return []passes.Pass{MobileSide(Named(c.Value.Name()), outputs)}
+		return []passes.Pass{MobileSide(Named(c.Names()...), outputs)}
 	}
 	return slices.Concat(
 		[]passes.Pass{
 			MobileSide(bottleneck.Sent, outputs),
-			opt.Identities(c.Value.Name()), // others, between a convolution and its normalisation, would keep them apart
+			opt.Identities(c.Names()...), // others, between a convolution and its normalisation, would keep them apart
 			opt.FoldBatchNorm,
 			opt.DeadCode,
 		},
@@ -60,7 +63,7 @@ func mobileRecipe(c *cut.Cut, s Settings, target convert.Target, outputs []strin
 // cloudRecipe makes the cloud half, with the model's other outputs.
 func cloudRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
 	if s.Plain {
-		return []passes.Pass{CloudSide(Named(c.Value.Name()), outputs)}
+		return []passes.Pass{CloudSide(Named(c.Names()...), outputs)}
 	}
 	return slices.Concat(
 		[]passes.Pass{

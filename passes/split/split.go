@@ -87,13 +87,15 @@ func Split(ctx context.Context, a *cut.Analysis, c *cut.Cut, s Settings, dump pa
 	joined := a.Model
 	var mobile, cloud []string // outputs of the model
 	for _, p := range joined.Graph.Outputs() {
-		if a.BelongsBehind(c.Value, p.Value) {
+		if a.BelongsBehind(c, p.Value) {
 			cloud = append(cloud, p.Value.Name())
 		} else {
 			mobile = append(mobile, p.Value.Name())
 		}
 	}
-	joined.Graph.SetType(c.Value, c.Type.Proto()) // its file may lack it, and it may become an input and an output
+	for _, t := range c.Tensors {
+		joined.Graph.SetType(t.Value, t.Type.Proto()) // its file may lack it, and it may become an input and an output
+	}
 	r.run(joined, joinedRecipe(a, c, s))
 	if r.err != nil {
 		return nil, r.reports, r.err
@@ -140,7 +142,7 @@ func PairID(sourceSHA256 string, c *cut.Cut, s Settings) (string, error) {
 		Source, Tensor string
 		Settings       hashed
 		Units          *bottleneck.Units
-	}{sourceSHA256, c.Value.Name(), s.hashed(), units})
+	}{sourceSHA256, c.Tensor(), s.hashed(), units})
 	if err != nil {
 		return "", err
 	}

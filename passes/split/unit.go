@@ -14,14 +14,14 @@ import (
 // textTypes are the element types of cut tensors as onnxtext spells them.
 var textTypes = map[ir.DType]string{ir.Float32: "float", ir.Float16: "float16", ir.Float64: "double"}
 
-// Unit splits a model that holds nothing but a cut like c, which takes a bottleneck: its
-// two sides on their own. The mobile one takes the cut tensor [N, C, H, W].
+// Unit splits a model that holds nothing but a cut like c, which takes the settings'
+// bottleneck: its two sides on their own. The mobile one takes the cut tensor [N, C, H, W].
 func Unit(ctx context.Context, c *cut.Cut, s Settings) (*Bundle, error) {
-	var dims [3]int64
-	for i := range dims {
-		dims[i], _ = c.Type.Dims[i+1].Int() // known where a bottleneck fits
+	var of ir.DType
+	for _, t := range c.Tensors {
+		of = t.Type.DType
 	}
-	t := fmt.Sprintf("%s[batch, %d, %d, %d]", textTypes[c.Type.DType], dims[0], dims[1], dims[2])
+	t := fmt.Sprintf("%s[batch, %d, %d, %d]", textTypes[of], s.Geometry.C, s.Geometry.H, s.Geometry.W)
 	m, err := onnxtext.Parse(fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : 17]>\nunit (%s x) => (%s y)\n{\n  at = Identity (x)\n  y = Identity (at)\n}\n", t, t))
 	if err != nil {
 		return nil, err

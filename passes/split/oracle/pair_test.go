@@ -130,7 +130,7 @@ func everyCut(t *testing.T, m *ir.Model) (tensors []string) {
 		t.Fatal(err)
 	}
 	for _, c := range cut.Find(same, info).Cuts {
-		tensors = append(tensors, c.Value.Name())
+		tensors = append(tensors, c.Tensor())
 		agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: c.ID, Plain: true})), whole(t, m))
 	}
 	return tensors

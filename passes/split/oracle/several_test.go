@@ -1,0 +1,61 @@
+//go:build cgo
+
+package oracle
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnxtext"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/split"
+)
+
+// TestSeveralTensors splits a network with skip connections at two tensors, of which one
+// is computed from the other, and which both tell shapes that are read behind them.
+func TestSeveralTensors(t *testing.T) {
+	const text = `<ir_version: 8, opset_import: ["" : 17]>
+	net (float[N,3,H,W] x) => (float[N,3,H,W] y, float[N,3,H,W] early) <float[3,3,1,1] w = {1,-2,0.5, 0.3,1,1, -1,0.2,0.7}, float[4] scales = {1,1,2,2}, float[0] roi = {}> {
+		early = Neg (x)
+		a = Conv (x, w)
+		p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (a)
+		b = Sigmoid (p)
+		c = Conv (b, w)
+		dims = Shape (a)
+		u = Resize <mode = "nearest"> (c, roi, , dims)
+		s = Add (u, a)
+		y = Tanh (s)
+	}`
+	m, err := onnxtext.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range []string{"a b", "a c", "b a"} {
+		same := m.Clone()
+		info, err := shape.Infer(same, shape.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := cut.Find(same, info)
+		var at []*ir.Value
+		for _, name := range strings.Fields(names) {
+			at = append(at, same.Graph.Value(name))
+		}
+		c, err := a.Of(at...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _, err := split.Split(t.Context(), a, c, split.Settings{Plain: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range strings.Fields(names) {
+			if out, in := b.Mobile.Graph.Outputs()[i].Value.Name(), b.Cloud.Graph.Feeds()[i].Name(); out != name || in != name {
+				t.Errorf("%s: tensor %d leaves as %s and arrives as %s", names, i, out, in)
+			}
+		}
+		agree(t, m, pair(t, b), whole(t, m), 4, 6)
+	}
+}
