@@ -1,6 +1,7 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
-	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -90,40 +90,48 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluation{EvalOptions: o, subject: s, set: set, skipped: leftOut{to: p}}
-	if e.teacher, err = o.openTeacher(s); err != nil {
+	skipped := &leftOut{to: p}
+	e := &eval.Evaluation{Subject: s, Task: taskOf(), Set: set, Choose: o.chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.add}
+	if e.Teacher, err = o.openTeacher(s); err != nil {
 		return nil, err
 	}
 	switch {
-	case o.Plot && s.meta.Part == "" && o.InputCodec == "":
+	case o.Plot && s.Meta.Part == "" && o.InputCodec == "":
 		return nil, usage("plot", ": nothing crosses in %s; option input_codec measures images sent as JPEG or PNG", path)
-	case o.Plot && e.teacher == nil && !set.Labelled():
+	case o.Plot && e.Teacher == nil && !set.Labelled():
 		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
 	}
-	var others []grad.Other
-	if e.heads, others, e.except, err = s.heads(grad.Want{Output: o.Scores, Classes: len(set.Classes())}); err != nil {
+	heads, others, except, err := headsOf(s, grad.Want{Output: o.Scores, Classes: len(set.Classes())})
+	if err != nil {
 		return nil, err
 	}
 	for _, other := range others {
 		p.notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
 	}
+	e.Outputs = outputsOf(heads, except)
+	if e.Teacher != nil {
+		if err := o.ask(e, heads, p); err != nil {
+			return nil, err
+		}
+	}
 	asked := slices.Clone(o.Quality)
 	if !slices.Contains(asked, own) {
 		asked = append([]int{own}, asked...)
 	}
-	rows, err := e.measureAll(ctx, p, asked)
+	e.Step = p.phase("evaluating", e.Steps(asked)).step
+	rows, err := e.Run(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
 	r := eval.NewReport(filepath.Base(path), task.Classify, rows, len(o.Quality), slices.Index(asked, own))
-	if len(e.heads) > 1 {
+	if len(heads) > 1 {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
-	return r, e.skipped.err(set.Len())
+	return r, skipped.err(set.Len())
 }
 
 // open opens the images, their classes numbered as the subject's labels.
-func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
+func (o EvalOptions) open(s *eval.Subject, p progress) (*data.Set, error) {
 	set, err := data.OpenOption("data", o.Data, data.Val, p.notice)
 	if err != nil {
 		return nil, err
@@ -133,7 +141,7 @@ func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
 		return nil, err
 	}
 	if labels == nil {
-		labels = s.meta.Labels
+		labels = s.Meta.Labels
 	}
 	if set, err = set.Named(labels, "data"); err != nil {
 		return nil, err
@@ -143,157 +151,64 @@ func (o EvalOptions) open(s *subject, p progress) (*data.Set, error) {
 
 // ownQuality returns the quality that a subject has where no option says another, 0 for
 // none, and an error where options do not fit it.
-func (o EvalOptions) ownQuality(s *subject) (int, error) {
+func (o EvalOptions) ownQuality(s *eval.Subject) (int, error) {
 	const imageQuality = 75 // libjpeg's default
 	switch {
-	case o.InputCodec != "" && s.meta.Part != "":
-		return 0, usage("input_codec", "is for a whole model: %s sends features, not images", s.path)
+	case o.InputCodec != "" && s.Meta.Part != "":
+		return 0, usage("input_codec", "is for a whole model: %s sends features, not images", s.Path)
 	case o.InputCodec == "jpeg":
 		return imageQuality, nil
-	case s.bottleneck() && o.InputCodec == "":
-		return s.meta.Quality, nil
+	case s.Joined != "" && o.InputCodec == "":
+		return s.Meta.Quality, nil
 	case len(o.Quality) == 0:
 		return 0, nil
-	case s.meta.Part != "" && !s.meta.Plain():
+	case s.Meta.Part != "" && !s.Meta.Plain():
 		return 0, usage("quality", "needs the bundle's bottlenet.onnx, which is not there")
 	case o.InputCodec == "png":
 		return 0, usage("quality", "has no meaning with option input_codec png: it is lossless")
 	}
-	return 0, usage("quality", "has no meaning for %s, which has no codec; option input_codec jpeg measures images sent as JPEG", s.path)
+	return 0, usage("quality", "has no meaning for %s, which has no codec; option input_codec jpeg measures images sent as JPEG", s.Path)
 }
 
 // openTeacher returns the model to compare with: the one that is named, else a bundle's
 // own network without the bottleneck as long as its weights are the original's, else nil.
-func (o EvalOptions) openTeacher(s *subject) (*subject, error) {
+func (o EvalOptions) openTeacher(s *eval.Subject) (*eval.Subject, error) {
 	if o.Teacher == "" {
-		if !s.bottleneck() || !s.meta.Backbone {
+		if s.Joined == "" || !s.Meta.Backbone {
 			return nil, nil
 		}
-		original := *s
-		original.bypassed = true
-		return &original, nil
+		return bypassed(s), nil
 	}
-	teacher, err := openSubject(o.Teacher, s.session)
+	teacher, err := openSubject(o.Teacher, s.Session)
 	if err != nil {
 		return nil, fmt.Errorf("option teacher: %w", err)
 	}
 	return teacher, nil
 }
 
-// evaluation is a subject with what it is judged by.
-type evaluation struct {
-	EvalOptions
-	subject, teacher *subject
-	set              *data.Set
-	heads            []grad.Judged
-	except           []string // outputs that cannot be class scores
-	skipped          leftOut
-}
-
-// measureAll runs the teacher, if there is one, and the subject at each quality.
-func (e *evaluation) measureAll(ctx context.Context, p progress, qualities []int) (rows []eval.Row, err error) {
-	total := len(qualities) * e.set.Len()
-	if e.teacher != nil {
-		total += e.set.Len()
-	}
-	bar := p.phase("evaluating", total)
-	var taught task.Judge
-	if e.teacher != nil {
-		taught, err = e.teach(ctx, bar.step)
-		var unsuitable *passes.UnsuitableError
-		switch {
-		case e.teacher.bypassed && errors.As(err, &unsuitable):
-			p.notice("no agreement is measured, option teacher names no model: %v", err)
-		case err != nil:
-			return nil, err
+// ask says what the teacher is asked of the subject's outputs. What neither options nor
+// the teacher's metadata say of images, the subject's do.
+func (o EvalOptions) ask(e *eval.Evaluation, heads []grad.Judged, p progress) error {
+	e.NoTeacher = func(err error) error {
+		if unfit := (*passes.UnsuitableError)(nil); o.Teacher != "" || !errors.As(err, &unfit) {
+			return err
 		}
+		p.notice("no agreement is measured, option teacher names no model: %v", err)
+		return nil
 	}
-	for _, q := range qualities {
-		row, err := e.measure(ctx, q, taught, bar.step)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
-}
-
-// teach runs the teacher on the images as they are, and returns what it says of the
-// subject's outputs. What neither options nor the teacher's metadata say of images, the
-// subject's do.
-func (e *evaluation) teach(ctx context.Context, step func(int)) (task.Judge, error) {
-	inherited := e.teacher.meta.Preprocess
-	if inherited == nil {
-		inherited = e.subject.meta.Preprocess
-	}
-	feeder, err := feed.New(e.teacher.inputs, e.chooser(inherited))
+	e.TeacherChoose = o.chooser(cmp.Or(e.Teacher.Meta.Preprocess, e.Subject.Meta.Preprocess))
+	theirs, _, except, err := headsOf(e.Teacher, grad.Want{Output: o.Scores, Classes: len(e.Set.Classes()), Optional: true})
 	if err != nil {
-		return nil, unusable("option teacher: %w", err)
+		e.Teacher = nil
+		return e.NoTeacher(fmt.Errorf("teacher: %w", err))
 	}
-	heads, _, except, err := e.teacher.heads(grad.Want{Output: e.Scores, Classes: len(e.set.Classes()), Optional: true})
-	if err != nil {
-		return nil, fmt.Errorf("teacher: %w", err)
-	}
-	asked := task.Outputs{Except: except} // of the subject's outputs
-	for i, h := range e.heads {
-		same := slices.IndexFunc(heads, func(t grad.Judged) bool { return t.Output == h.Output })
+	e.Asked.Except = except
+	for i, h := range heads {
+		same := slices.IndexFunc(theirs, func(t grad.Judged) bool { return t.Output == h.Output })
 		if same < 0 && i > 0 {
 			continue
 		}
-		asked.Judged = append(asked.Judged, task.Output{Name: h.Output, From: heads[max(same, 0)].Scores})
+		e.Asked.Judged = append(e.Asked.Judged, task.Output{Name: h.Output, From: theirs[max(same, 0)].Scores})
 	}
-	judge := taskOf().Judge(e.set, asked)
-	options := e.teacher.options(e.Batch)
-	options.Step, options.OnSkip = step, e.skipped.add
-	if _, err := e.teacher.run(ctx, 0, feeder, e.set, judge, options); err != nil {
-		return nil, fmt.Errorf("teacher: %w", err)
-	}
-	return judge, nil
-}
-
-// input prepares the set for the subject, with the input codec at a quality, whose sizes
-// it returns.
-func (e *evaluation) input(quality int) (*data.Set, *feed.Feeder, *eval.Sizes, error) {
-	chooser := e.chooser(e.subject.meta.Preprocess)
-	feeder, err := feed.New(e.subject.inputs, chooser)
-	if err != nil {
-		return nil, nil, nil, unusable("%s: %w", e.subject.path, err)
-	}
-	if e.InputCodec == "" {
-		return e.set, feeder, nil, nil
-	}
-	codec := eval.PNG()
-	if e.InputCodec == "jpeg" {
-		codec = eval.JPEG(quality)
-	}
-	set, feeder, sizes, err := eval.Recode(e.set, e.subject.inputs[0], chooser, codec)
-	if err != nil {
-		return nil, nil, nil, unusable("option input_codec: %w", err)
-	}
-	return set, feeder, sizes, nil
-}
-
-// measure evaluates the subject at one quality.
-func (e *evaluation) measure(ctx context.Context, quality int, taught task.Judge, step func(int)) (eval.Row, error) {
-	set, feeder, sizes, err := e.input(quality)
-	if err != nil {
-		return eval.Row{}, err
-	}
-	options, judge := e.subject.options(e.Batch), taskOf().Judge(set, outputsOf(e.heads, e.except))
-	options.Step, options.OnSkip = step, e.skipped.add
-	r, err := e.subject.run(ctx, quality, feeder, set, judge, options)
-	if err != nil {
-		return eval.Row{}, err
-	}
-	row, err := eval.NewRow(quality, r, judge, taught)
-	if err != nil {
-		return row, unusable("%s: %w; name the model that it was made from with option teacher", e.subject.path, err)
-	}
-	switch {
-	case sizes != nil:
-		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Of(sizes.Payload)), eval.Summarise(r.Of(sizes.File))
-	case r.Bytes != nil:
-		row.PayloadBytes, row.FileBytes = eval.Summarise(r.Bytes), eval.Summarise(e.subject.meta.FileBytes(r.Bytes))
-	}
-	return row, nil
+	return nil
 }

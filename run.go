@@ -114,7 +114,7 @@ func shown(path, name string, classes int) (scores string, except []string, err 
 	subject, err := openSubject(path, ort.Options{})
 	var heads []grad.Judged
 	if err == nil {
-		heads, _, except, err = subject.heads(grad.Want{Output: name, Classes: classes})
+		heads, _, except, err = headsOf(subject, grad.Want{Output: name, Classes: classes})
 	}
 	switch {
 	case err != nil && name != "":

@@ -174,14 +174,14 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	if err != nil {
 		return nil, err
 	}
-	if subject.pair != nil || subject.joined != "" {
+	if subject.Pair != nil || subject.Joined != "" {
 		return nil, usage("", "%s is of a bundle: a search begins with the whole model", path)
 	}
 	source, err := loadLearnable(ctx, path, o.Input)
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainOptions: o, progress: p, path: path, meta: subject.meta, source: source}
+	t := &training{TrainOptions: o, progress: p, path: path, meta: subject.Meta, source: source}
 	return t.openSets()
 }
 
@@ -194,19 +194,19 @@ func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, se
 	if err != nil {
 		return nil, err
 	}
-	feeder, err := feed.New(subject.inputs, sets.Choose)
+	feeder, err := feed.New(subject.Inputs, sets.Choose)
 	if err != nil {
 		return nil, unusable("%w", err)
 	}
-	options := subject.options(0)
-	heads, _, except, err := subject.heads(grad.Want{Output: scores, Classes: len(sets.Val.Classes())})
+	options := subject.Batches(0)
+	heads, _, except, err := headsOf(subject, grad.Want{Output: scores, Classes: len(sets.Val.Classes())})
 	if err != nil {
 		return nil, err
 	}
 	bar := p.phase("evaluating the model", sets.Val.Len())
 	judge := taskOf().Judge(sets.Val, outputsOf(heads[:1], except))
 	options.Step = bar.step
-	if _, err := subject.run(ctx, 0, feeder, sets.Val, judge, options); err != nil {
+	if _, err := subject.Run(ctx, 0, feeder, sets.Val, judge, options); err != nil {
 		return nil, err
 	}
 	return &judge.Values()[0].Value, nil

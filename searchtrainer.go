@@ -108,7 +108,7 @@ func (t *searchTrainer) train(ctx context.Context, c plan.Candidate, warmFrom *p
 		if err != nil {
 			return nil, err
 		}
-		if !subject.meta.Backbone { // after a warm start
+		if !subject.Meta.Backbone { // after a warm start
 			o.Teacher = t.settings.Model
 		}
 	}

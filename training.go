@@ -56,14 +56,14 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainOptions: o, progress: progress{o.Reporter}, path: path, meta: subject.meta, bottleneck: subject.joined != "", running: session}
+	t := &training{TrainOptions: o, progress: progress{o.Reporter}, path: path, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
 	switch {
-	case subject.pair != nil && subject.joined == "":
+	case subject.Pair != nil && subject.Joined == "":
 		return nil, usage("", "%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
-	case t.bottleneck && subject.pair == nil:
+	case t.bottleneck && subject.Pair == nil:
 		return nil, usage("", "%s is one file of a bundle, and all three change together: give the folder %s", path, filepath.Dir(path))
 	case t.bottleneck:
-		t.path = subject.joined
+		t.path = subject.Joined
 	case o.Output == "":
 		return nil, usage("", "which file is to be written? give option output FILE: a model is not changed in place")
 	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.RateWeight > 0:
@@ -147,7 +147,7 @@ func (t *training) openTeacher(ctx context.Context) (*ir.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("option teacher: %w", err)
 	}
-	t.taught = subject.meta.Preprocess
+	t.taught = subject.Meta.Preprocess
 	if t.bottleneck {
 		hash, err := onnx.Hash(t.Teacher)
 		if err != nil {

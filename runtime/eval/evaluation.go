@@ -1,0 +1,125 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/task"
+)
+
+// Evaluation is a subject with what it is judged by.
+type Evaluation struct {
+	Subject *Subject
+	Task    task.Task
+	Outputs task.Outputs // of the subject, that are judged
+	Set     *data.Set
+	Choose  feed.Chooser // of the subject's images
+	Codec   string       // "jpeg" or "png" for the images themselves, "" for none
+	Batch   int          // 0 for the default
+	Step    func(images int)
+	OnSkip  func(name string, err error)
+
+	Teacher       *Subject // nil for none
+	Asked         task.Outputs
+	TeacherChoose feed.Chooser
+	// NoTeacher is told of a teacher that fails; nil goes on without.
+	NoTeacher func(error) error
+}
+
+// Steps are how many images are run in all.
+func (e *Evaluation) Steps(qualities []int) int {
+	n := len(qualities) * e.Set.Len()
+	if e.Teacher != nil {
+		n += e.Set.Len()
+	}
+	return n
+}
+
+// Run runs the teacher, if there is one, and the subject at each quality.
+func (e *Evaluation) Run(ctx context.Context, qualities []int) (rows []Row, err error) {
+	var said task.Judge
+	if e.Teacher != nil {
+		if said, err = e.teach(ctx); err != nil {
+			if err = e.NoTeacher(err); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, q := range qualities {
+		row, err := e.measure(ctx, q, said)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// options are those of a run of s.
+func (e *Evaluation) options(s *Subject) Options {
+	o := s.Batches(e.Batch)
+	o.Step, o.OnSkip = e.Step, e.OnSkip
+	return o
+}
+
+// teach runs the teacher on the images as they are, and returns what it says of the
+// subject's outputs.
+func (e *Evaluation) teach(ctx context.Context) (task.Judge, error) {
+	feeder, err := feed.New(e.Teacher.Inputs, e.TeacherChoose)
+	if err != nil {
+		return nil, fault.Unusable("option teacher: %w", err)
+	}
+	judge := e.Task.Judge(e.Set, e.Asked)
+	if _, err := e.Teacher.Run(ctx, 0, feeder, e.Set, judge, e.options(e.Teacher)); err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
+	}
+	return judge, nil
+}
+
+// measure evaluates the subject at one quality.
+func (e *Evaluation) measure(ctx context.Context, quality int, said task.Judge) (Row, error) {
+	set, feeder, sizes, err := e.input(quality)
+	if err != nil {
+		return Row{}, err
+	}
+	judge := e.Task.Judge(set, e.Outputs)
+	r, err := e.Subject.Run(ctx, quality, feeder, set, judge, e.options(e.Subject))
+	if err != nil {
+		return Row{}, err
+	}
+	row, err := NewRow(quality, r, judge, said)
+	if err != nil {
+		return row, fault.Unusable("%s: %w; name the model that it was made from with option teacher", e.Subject.Path, err)
+	}
+	switch {
+	case sizes != nil:
+		row.PayloadBytes, row.FileBytes = Summarise(r.Of(sizes.Payload)), Summarise(r.Of(sizes.File))
+	case r.Bytes != nil:
+		row.PayloadBytes, row.FileBytes = Summarise(r.Bytes), Summarise(e.Subject.Meta.FileBytes(r.Bytes))
+	}
+	return row, nil
+}
+
+// input prepares the set for the subject, with the images' codec at a quality, whose sizes
+// it returns.
+func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *Sizes, error) {
+	feeder, err := feed.New(e.Subject.Inputs, e.Choose)
+	if err != nil {
+		return nil, nil, nil, fault.Unusable("%s: %w", e.Subject.Path, err)
+	}
+	if e.Codec == "" {
+		return e.Set, feeder, nil, nil
+	}
+	codec := PNG()
+	if e.Codec == "jpeg" {
+		codec = JPEG(quality)
+	}
+	set, feeder, sizes, err := Recode(e.Set, e.Subject.Inputs[0], e.Choose, codec)
+	if err != nil {
+		return nil, nil, nil, fault.Unusable("option input_codec: %w", err)
+	}
+	return set, feeder, sizes, nil
+}

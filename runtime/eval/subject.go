@@ -1,0 +1,157 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
+)
+
+// Subject is a bundle or a model to be evaluated.
+type Subject struct {
+	Path   string
+	Meta   bundle.Meta
+	Inputs []model.Port
+	// Joined is the path of bottlenet.onnx, "" for whole models and plain pairs.
+	Joined string
+	// Pair is the bundle, whose halves are run where there is no joined network; nil for a
+	// file.
+	Pair    *bundle.Bundle
+	Session ort.Options
+	// Change gives the network that is run with its codec at a quality, 0 for its own; nil
+	// for as its file is. Nil for never.
+	Change func(path string, quality int) ([]byte, error)
+}
+
+// OpenSubject reads the heads of the files at path. Session is how they are to be run.
+func OpenSubject(path string, session ort.Options) (*Subject, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if stat.IsDir() {
+		return openBundle(path, session)
+	}
+	head, err := model.ReadFile(path)
+	if err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
+	meta, err := bundle.ParseMeta(head.Metadata)
+	if err != nil {
+		return nil, fault.Unusable("%s: %w", path, err)
+	}
+	s := &Subject{Path: path, Meta: meta, Inputs: head.Inputs, Session: session}
+	switch meta.Part {
+	case "":
+	case bundle.PartJoined:
+		s.Joined = path
+	default:
+		return nil, fault.Unusable("%s is the %s half of a bundle: give the folder %s", path, meta.Part, filepath.Dir(path))
+	}
+	return s, nil
+}
+
+func openBundle(dir string, session ort.Options) (*Subject, error) {
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
+	s := &Subject{Path: dir, Meta: b.Meta, Inputs: b.Mobile.Inputs, Pair: b, Session: session}
+	joined, err := b.Joined()
+	if b.Meta.Plain() || errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	own, err := OpenSubject(joined, session)
+	if err != nil {
+		return nil, err
+	}
+	if own.Meta.Pair != b.Meta.Pair {
+		return nil, fault.Unusable("%s does not belong to the halves beside it: its bnc.pair is %s, theirs %s; take all three files from one split or training",
+			joined, own.Meta.Pair, b.Meta.Pair)
+	}
+	s.Joined = joined
+	return s, nil
+}
+
+// Files are the networks that are run: one, or the halves of a pair.
+func (s *Subject) Files() []string {
+	switch {
+	case s.Joined != "":
+		return []string{s.Joined}
+	case s.Pair != nil:
+		return []string{filepath.Join(s.Path, bundle.MobileFile), filepath.Join(s.Path, bundle.CloudFile)}
+	}
+	return []string{s.Path}
+}
+
+// open loads the subject with its codec, if any, at a quality; 0 stands for its own.
+func (s *Subject) open(quality int) (Model, io.Closer, error) {
+	files := s.Files()
+	if len(files) > 1 {
+		r, err := s.Pair.OpenRunner(s.Session)
+		if err != nil {
+			return nil, nil, err
+		}
+		return Pair(r), r, nil
+	}
+	var network []byte
+	var err error
+	if s.Change != nil {
+		if network, err = s.Change(files[0], quality); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", files[0], err)
+		}
+	}
+	var session *ort.Session
+	if network == nil {
+		session, err = ort.Open(files[0], s.Session)
+	} else {
+		session, err = ort.OpenBytes(files[0], network, s.Session)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return Session(session), session, nil
+}
+
+// Batches returns how batches of n images, 0 for the default, are to be made.
+func (s *Subject) Batches(n int) Options {
+	if len(s.Files()) > 1 && !s.Meta.Plain() {
+		n = 1 // so that each image's payload is counted
+	}
+	return BatchOf(s.Inputs[0], n)
+}
+
+// Run evaluates the subject at a quality on a set that feeder prepares; judge hears what
+// it says.
+func (s *Subject) Run(ctx context.Context, quality int, feeder *feed.Feeder, set *data.Set, judge task.Judge, o Options) (*Result, error) {
+	m, closer, err := s.open(quality)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	r, err := Run(ctx, m, feeder, set, judge, o)
+	var unfit *UnusableError
+	var node *ort.NodeError
+	switch {
+	case errors.As(err, &unfit):
+		return nil, fault.Unusable("%s: %w", s.Path, err)
+	case errors.As(err, &node) && o.Batch != 1:
+		return nil, fmt.Errorf("%s: %w; if the model takes single images only, use option batch 1", s.Path, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
+	}
+	return r, nil
+}
