@@ -31,17 +31,17 @@ func (b *build) prepare(ctx context.Context, m *ir.Model) (builtIn *passes.Unsui
 	case !errors.As(err, &builtIn):
 		return nil, err
 	}
-	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.FoldConstants, opt.Identities(cutNames(m)...), opt.DeadCode}, nil); err != nil {
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.FoldConstants, opt.Identities(recorded(m)...), opt.DeadCode}, nil); err != nil {
 		return nil, err
 	}
 	return builtIn, b.foldComputed(ctx, m)
 }
 
-// cutNames are the names of the tensors that bottlenecks read.
-func cutNames(m *ir.Model) (names []string) {
+// recorded are the names of tensors by which bottlenecks are known.
+func recorded(m *ir.Model) (names []string) {
 	records, _ := bottleneck.Records(m) // a model without any has none
 	for _, r := range records {
-		names = append(names, r.Sites.Cut)
+		names = append(names, r.Sites.Cut, r.Sites.Reduced, r.Sites.Grey, r.Sites.Tile, r.Sites.Range, r.Sites.Decoded, r.Sites.Planes, r.Sites.Restored)
 	}
 	return names
 }
