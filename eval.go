@@ -158,6 +158,8 @@ func (o EvalOptions) ownQuality(s *eval.Subject) (int, error) {
 		return 0, usage("input_codec", "is for a whole model: %s sends features, not images", s.Path)
 	case o.InputCodec == "jpeg":
 		return imageQuality, nil
+	case s.Joined != "" && len(o.Quality) > 0 && s.Meta.Quality == 0:
+		return 0, noQuality(s.Meta.Codec)
 	case s.Joined != "" && o.InputCodec == "":
 		return s.Meta.Quality, nil
 	case len(o.Quality) == 0:

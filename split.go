@@ -40,6 +40,12 @@ const (
 	CodecOnHost       = bottleneck.CodecOnHost       // both programs; neither graph has a custom operator
 )
 
+// DefaultCodec is the codec where SplitOptions name none.
+const DefaultCodec = bottleneck.DefaultCodec
+
+// Codecs are the values of SplitOptions.Codec.
+func Codecs() []string { return bottleneck.Codecs() }
+
 // Targets are the values of SplitOptions.Target.
 func Targets() []string { return convert.Targets() }
 
@@ -49,8 +55,8 @@ type SplitOptions struct {
 	Channels     Channels           `json:"c,omitempty"`             // that cross, from 1 on, or Full; 0 for 1
 	Stride       int                `json:"s,omitempty"`             // spatial reduction, 1 to 4; 0 for 2, or 1 where height or width is 1
 	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
-	Quality      int                `json:"quality,omitempty"`       // of the JPEG codec, 1 to 100; 0 for 20
-	Codec        string             `json:"codec,omitempty"`         // jpeg
+	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for 20
+	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec
 	Range        string             `json:"range,omitempty"`         // static (calibrated, nothing travels) or dynamic (each image's own travels); "" for static with Calibrate, else dynamic
 	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, or what Target implies
 	RestoreWidth int                `json:"restore_width,omitempty"` // width of a residual branch in the restoration, 0 for none
@@ -80,7 +86,8 @@ type SplitResult struct {
 	ReducedShape []any           `json:"reduced_shape"` // of what crosses before it is tiled; nil for a plain split
 	Tile         *[2]int64       `json:"tile"`          // height, width
 	Passes       []passes.Report `json:"passes"`
-	Quality      int             `json:"-"` // of the codec
+	Codec        string          `json:"-"` // "" for a plain split
+	Quality      int             `json:"-"` // of the codec, 0 where it has none
 	Files        []output.File   `json:"-"`
 }
 
@@ -250,7 +257,7 @@ func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bot
 	}
 	if !o.Plain {
 		g, joined := s.Geometry, filepath.Join(dir, bundle.JoinedFile)
-		r.Bottlenet, r.ReducedShape = &joined, []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
+		r.Codec, r.Bottlenet, r.ReducedShape = s.Codec.Name, &joined, []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
 	}
 	return r
 }

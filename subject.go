@@ -82,16 +82,21 @@ func headsOf(s *eval.Subject, want grad.Want) (heads []grad.Judged, others []gra
 func setQuality(m *ir.Model, quality int) error {
 	without := ""
 	err := bottleneck.SetCodec(m, func(c bottleneck.Codec) bottleneck.Codec {
-		if c.Number(bundle.QualityParameter) == 0 {
+		if !c.HasQuality() {
 			without = c.Name
 			return c
 		}
 		return c.With(bundle.QualityParameter, int64(quality))
 	})
 	if err == nil && without != "" {
-		return unusable("the codec, %s, has no quality to choose", without)
+		return noQuality(without)
 	}
 	return err
+}
+
+// noQuality refuses option quality for a codec without one.
+func noQuality(codec string) error {
+	return usage("quality", "has no meaning for codec %s, which has none", codec)
 }
 
 // ofCodec tells whether a node is that operator of some codec that kind picks.

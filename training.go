@@ -91,6 +91,11 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 			return nil, err
 		}
 	}
+	if o.RateWeight > 0 {
+		if err := t.rateKnown(); err != nil {
+			return nil, err
+		}
+	}
 	_, err = os.Stat(t.path + ".data")
 	t.external = err == nil
 	t.calibrated = t.bottleneck && t.meta.Range == bundle.RangeStatic
@@ -100,6 +105,24 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 		}
 	}
 	return t, nil
+}
+
+// rateKnown refuses option rate_weight where a codec cannot estimate its payloads.
+func (t *training) rateKnown() error {
+	records, err := bottleneck.Records(t.source)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		coding, err := r.Spec.Codec.Coding()
+		if err != nil {
+			return unusable("%s: %w", t.path, err)
+		}
+		if coding.Rate == nil {
+			return usage("rate_weight", "has no meaning for codec %s: how many bits it takes cannot be estimated", coding.Name)
+		}
+	}
+	return nil
 }
 
 // destinationFits tells before hours of work whether what is trained can be written.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/bottlenet/bnc"
 	"github.com/spf13/pflag"
@@ -62,8 +63,8 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.Var(channels(&o.Channels), "c", "channels that cross, or full: all of them, without channel units")
 	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
 	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
-	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the JPEG codec, 1 to 100")
-	fs.StringVar(&o.Codec, "codec", "", "codec: jpeg")
+	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100")
+	fs.StringVar(&o.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or "))
 	fs.StringVar(&o.Range, "range", "", "quantiser's range: static (calibrated, nothing travels) or dynamic (each image's own travels)")
 	fs.StringVar(&o.CodecAt, "codec-at", "", "where the codec runs: graph, device-host or host")
 	fs.IntVar(&o.RestoreWidth, "restore-width", 0, "width of a residual branch in the restoration, 0 for none")
@@ -78,7 +79,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the model to after each pass")
 	fs.StringVar(&o.Depfile, "depfile", "", "make-style dependency file to write")
 	declareImages(fs, &o.ImageOptions)
-	for name, value := range map[string]any{"c": 1, "bits": 8, "quality": 20, "codec": "jpeg", "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
+	for name, value := range map[string]any{"c": 1, "bits": 8, "quality": 20, "codec": bnc.DefaultCodec, "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
 		standsFor(fs, name, value)
 	}
 }
@@ -86,7 +87,11 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 func printSplit(s streams, r *bnc.SplitResult, o bnc.SplitOptions) {
 	fmt.Fprintf(s.out, "%s\n  cut      %s, tensor %q %s\n", r.Bundle, r.Cut, r.Tensor, shapeText(r.CutShape))
 	if r.Tile != nil {
-		fmt.Fprintf(s.out, "  crosses  %s as a %d x %d tile, JPEG quality %d\n", shapeText(r.ReducedShape), r.Tile[0], r.Tile[1], r.Quality)
+		codec := strings.ToUpper(r.Codec)
+		if r.Quality > 0 {
+			codec += fmt.Sprintf(" quality %d", r.Quality)
+		}
+		fmt.Fprintf(s.out, "  crosses  %s as a %d x %d tile, %s\n", shapeText(r.ReducedShape), r.Tile[0], r.Tile[1], codec)
 	} else {
 		fmt.Fprintf(s.out, "  crosses  the tensor itself\n")
 	}

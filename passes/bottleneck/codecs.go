@@ -26,7 +26,8 @@ type Coding struct {
 	Rate func(c Codec, h, w int64) *Rate
 }
 
-// Parameter is a number or a byte string that a codec is given.
+// Parameter is a number or a byte string that a codec is given. One called quality trades
+// bytes for accuracy, from 1 to 100: what bnc's option quality says.
 type Parameter struct {
 	Name    string
 	Bytes   bool // a byte string, not a number
@@ -132,14 +133,19 @@ func (c Codec) Number(parameter string) int64 {
 	return v
 }
 
+// HasQuality reports whether the codec has a quality to choose.
+func (c Codec) HasQuality() bool {
+	_, has := c.Parameters[quality]
+	return has
+}
+
 // NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.
 const NoCodec = "none"
 
 // InMeta is metadata bnc.codec: name and parameters, or the name alone where there are
 // none but a quality, which is bnc.quality.
 func (c Codec) InMeta() any {
-	_, told := c.Parameters[quality]
-	if n := len(c.Parameters); n == 0 || n == 1 && told {
+	if n := len(c.Parameters); n == 0 || n == 1 && c.HasQuality() {
 		return c.Name
 	}
 	return c

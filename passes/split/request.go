@@ -66,7 +66,12 @@ func (r *Request) Check() error {
 			return err
 		}
 	}
+	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
 	switch {
+	case err != nil:
+		return fault.Usage("codec", ": %w", err)
+	case given.Quality != 0 && !codec.HasQuality():
+		return fault.Usage("quality", "has no meaning for codec %s, which has none", codec.Name)
 	case r.Channels < 1 && r.Channels != bottleneck.Full:
 		return fault.Usage("c", `"%d": expected a number from 1 on, or %v`, int(r.Channels), bottleneck.Full)
 	case r.Bits < 2 || r.Bits > 8:
