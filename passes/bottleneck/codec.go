@@ -57,7 +57,7 @@ func reserveNames(g *ir.Graph) (renamed int, err error) {
 		switch {
 		case v == nil:
 		case v.IsInput() || v.IsOutput():
-			return renamed, passes.Unsuitable(fmt.Sprintf("tensor %q", name), "an input or output of the model, or of a body of one of its nodes, has the name of what a bottleneck sends; rename it, or use --plain")
+			return renamed, passes.Unsuitable(fmt.Sprintf("tensor %q", name), "an input or output of the model, or of a body of one of its nodes, has the name of what a bottleneck sends; rename it, or use option plain")
 		default:
 			g.Rename(v, g.FreeName("model."+name))
 			renamed++

@@ -76,7 +76,7 @@ func checkTensorRTNodes(g *ir.Graph) error {
 			}
 		}
 		if n.Domain != "" || !slices.Contains(tensorRTOps, n.Op) {
-			return passes.Unsuitable(n.Label(), "TensorRT 8 on a Jetson TX2 does not parse this operator; choose an earlier cut or --target default")
+			return passes.Unsuitable(n.Label(), "TensorRT 8 on a Jetson TX2 does not parse this operator; choose an earlier cut or option target default")
 		}
 		for _, i := range constantInputs[n.Op] {
 			if v := n.Input(i); v != nil && v.Init() == nil {
@@ -127,7 +127,7 @@ func checkIntegers(m *ir.Model) error {
 	m.Graph.Walk(func(n *ir.Node) {
 		if v, number, found := wideInteger(n); found && err == nil {
 			err = passes.Unsuitable(n.Label(), "TensorRT 8 reads int64 as int32, and constant %q holds %d; "+
-				"choose an earlier cut or --target default", v.Name(), number)
+				"choose an earlier cut or option target default", v.Name(), number)
 		}
 	})
 	return err

@@ -204,7 +204,7 @@ func (c *call) settle(r rule) error {
 		dx := c.given[i]
 		switch {
 		case dx == nil && c.wants(i) && r.ignores[i] == "" && r.ignores[every] == "":
-			return c.errorAt(v, "there is no gradient rule for input %d of this operator; keep what it is computed from as it is (--freeze), or make it a constant", i)
+			return c.errorAt(v, "there is no gradient rule for input %d of this operator; keep what it is computed from as it is (option freeze), or make it a constant", i)
 		case dx != nil && !slices.Equal(c.dims(dx), c.dims(v)):
 			return c.errorAt(v, "its gradient rule does not take these attributes: expected a gradient of shape %v for input %d, found %v", c.dims(v), i, c.dims(dx))
 		case dx != nil:

@@ -87,7 +87,7 @@ func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error
 		params = slices.DeleteFunc(params, func(v *ir.Value) bool { return !o.Train(v.Name()) })
 	}
 	if len(params) == 0 {
-		return nil, fmt.Errorf("no weights are left to train: float32 initializers learn, as far as --freeze leaves them")
+		return nil, fmt.Errorf("no weights are left to train: float32 initializers learn, as far as option freeze leaves them")
 	}
 	trained := map[*ir.Value]bool{}
 	for _, v := range params {
@@ -150,7 +150,7 @@ func fixBatch(m *ir.Model, o Options) (*shape.Info, error) {
 	for _, d := range dims[1:] {
 		n, ok := d.Int()
 		if !ok {
-			return nil, fmt.Errorf("input %q is %v: only the batch may be open in training; give the others by --input NAME=DIMS", o.Input, info.Of(in))
+			return nil, fmt.Errorf("input %q is %v: only the batch may be open in training; give the others by option input NAME=DIMS", o.Input, info.Of(in))
 		}
 		fixed = append(fixed, n)
 	}

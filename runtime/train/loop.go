@@ -148,7 +148,7 @@ type DivergedError struct {
 
 // Error gives the step.
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("epoch %d, step %d: loss %v, gradient norm %v at learning rate %.3g, after halving it %d times; the weights before that are kept: try a smaller --lr, or --clip-norm 1",
+	return fmt.Sprintf("epoch %d, step %d: loss %v, gradient norm %v at learning rate %.3g, after halving it %d times; the weights before that are kept: try a smaller option lr, or option clip_norm 1",
 		e.Epoch, e.Step, e.Result.Loss, e.Result.Norm, e.Rate, e.Halved)
 }
 
@@ -208,7 +208,7 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		}
 	}
 	if err == nil && h.Kept == 0 && len(h.Epochs) > 0 {
-		r.o.Notice("no epoch is better than the start, %.2f%%: its weights stay. Try a smaller --lr", 100**r.p.Score)
+		r.o.Notice("no epoch is better than the start, %.2f%%: its weights stay. Try a smaller option lr", 100**r.p.Score)
 	}
 	return h, err
 }
@@ -349,7 +349,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		}
 		epoch.Primary, epoch.Agreement, epoch.PayloadBytes, epoch.Outputs = v.Primary, v.Agreement, v.PayloadBytes, v.Outputs
 		if v.Dead {
-			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without --no-calib), with --warmup, or with a smaller --lr", epoch.Epoch)
+			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without option no_calib), with option warmup, or with a smaller option lr", epoch.Epoch)
 		}
 		if err := r.compare(v, epoch.Epoch); err != nil {
 			return err

@@ -170,7 +170,7 @@ func TestRunDiverges(t *testing.T) {
 	o.Schedule.Rate = 1e30
 	_, err = Run(t.Context(), tr, o)
 	var diverged *DivergedError
-	if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "--lr") {
+	if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "option lr") {
 		t.Errorf("%v", err)
 	}
 	for name, x := range tr.state {
