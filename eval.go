@@ -79,12 +79,9 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	own, err := o.ownQuality(s)
+	own, err := s.OwnQuality(o.InputCodec, o.Quality)
 	if err != nil {
 		return nil, err
-	}
-	if len(o.Quality) == 1 {
-		own = o.Quality[0]
 	}
 	set, err := o.open(s, p)
 	if err != nil {
@@ -147,29 +144,6 @@ func (o EvalOptions) open(s *eval.Subject, p progress) (*data.Set, error) {
 		return nil, err
 	}
 	return set.Spread(o.Limit), nil
-}
-
-// ownQuality returns the quality that a subject has where no option says another, 0 for
-// none, and an error where options do not fit it.
-func (o EvalOptions) ownQuality(s *eval.Subject) (int, error) {
-	const imageQuality = 75 // libjpeg's default
-	switch {
-	case o.InputCodec != "" && s.Meta.Part != "":
-		return 0, usage("input_codec", "is for a whole model: %s sends features, not images", s.Path)
-	case o.InputCodec == "jpeg":
-		return imageQuality, nil
-	case s.Joined != "" && len(o.Quality) > 0 && s.Meta.Quality == 0:
-		return 0, noQuality(s.Meta.Codec)
-	case s.Joined != "" && o.InputCodec == "":
-		return s.Meta.Quality, nil
-	case len(o.Quality) == 0:
-		return 0, nil
-	case s.Meta.Part != "" && !s.Meta.Plain():
-		return 0, usage("quality", "needs the bundle's bottlenet.onnx, which is not there")
-	case o.InputCodec == "png":
-		return 0, usage("quality", "has no meaning with option input_codec png: it is lossless")
-	}
-	return 0, usage("quality", "has no meaning for %s, which has no codec; option input_codec jpeg measures images sent as JPEG", s.Path)
 }
 
 // openTeacher returns the model to compare with: the one that is named, else a bundle's

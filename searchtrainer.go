@@ -76,7 +76,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	out.Bundle = filepath.ToSlash(t.dir.Bundle(c))
 	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), true, t.to
 	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(accuracies(done), o.epochs()) }
-	if o.Resume, err = train.Folder(trainingFolder(o.Output)).HasCheckpoint(); err != nil {
+	if o.Resume, err = train.FolderOf(o.Output).HasCheckpoint(); err != nil {
 		return out, err
 	}
 	result, err := t.train(ctx, c, warmFrom, o)
@@ -118,7 +118,7 @@ func (t *searchTrainer) train(ctx context.Context, c plan.Candidate, warmFrom *p
 // Finished removes the checkpoint of a training whose result is written, and what the
 // training began with.
 func (t *searchTrainer) Finished(c plan.Candidate) error {
-	if err := train.Folder(trainingFolder(filepath.Join(string(t.dir), t.dir.Bundle(c)))).Finish(); err != nil {
+	if err := train.FolderOf(filepath.Join(string(t.dir), t.dir.Bundle(c))).Finish(); err != nil {
 		return err
 	}
 	return os.RemoveAll(t.dir.Work(c))
@@ -191,8 +191,8 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 	defer func() { err = own(err) }()
 	dir, o := t.dir.Work(c), t.screening(c)
 	o.Output = dir + ".screen"
-	folder := trainingFolder(o.Output)
-	defer func() { os.RemoveAll(dir); os.RemoveAll(folder) }()
+	folder := train.FolderOf(o.Output)
+	defer func() { os.RemoveAll(dir); os.RemoveAll(string(folder)) }()
 	if err := t.split(ctx, c, dir); err != nil {
 		return out, err
 	}
@@ -212,7 +212,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 		return out, err
 	}
 	defer job.Close()
-	history, err := b.learn(ctx, train.Folder(folder), job)
+	history, err := b.learn(ctx, folder, job)
 	if err != nil {
 		return out, err
 	}

@@ -25,7 +25,7 @@ func openSubject(path string, session ort.Options) (*eval.Subject, error) {
 		if quality == 0 || quality == s.Meta.Quality {
 			return nil, nil
 		}
-		return edited(path, func(m *ir.Model) error { return setQuality(m, quality) })
+		return edited(path, func(m *ir.Model) error { return bottleneck.SetQuality(m, int64(quality)) })
 	}
 	return s, nil
 }
@@ -76,27 +76,6 @@ func headsOf(s *eval.Subject, want grad.Want) (heads []grad.Judged, others []gra
 		err = unusable("%s: %w", s.Path, err)
 	}
 	return heads, others, except, err
-}
-
-// setQuality changes the quality of a joined network's codecs.
-func setQuality(m *ir.Model, quality int) error {
-	without := ""
-	err := bottleneck.SetCodec(m, func(c bottleneck.Codec) bottleneck.Codec {
-		if !c.HasQuality() {
-			without = c.Name
-			return c
-		}
-		return c.With(bundle.QualityParameter, int64(quality))
-	})
-	if err == nil && without != "" {
-		return noQuality(without)
-	}
-	return err
-}
-
-// noQuality refuses option quality for a codec without one.
-func noQuality(codec string) error {
-	return usage("quality", "has no meaning for codec %s, which has none", codec)
 }
 
 // ofCodec tells whether a node is that operator of some codec that kind picks.

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -197,21 +195,8 @@ func (o *TrainOptions) destination(path string) string {
 // inPlace tells whether what is read is replaced.
 func (o *TrainOptions) inPlace(path string) bool { return o.destination(path) == filepath.Clean(path) }
 
-// TrainResult is what a training gave. Rates are 0..1.
-type TrainResult struct {
-	Epochs       []train.Epoch     `json:"epochs"`
-	Start        *train.Validation `json:"start"` // nil where the last epoch is kept, and where there is nothing to judge by
-	Primary      *float64          `json:"top1"`  // the task's first measure of the weights that were kept, nil without labels
-	Agreement    *float64          `json:"agreement"`
-	PayloadBytes *float64          `json:"payload_bytes"`     // mean, nil where nothing crosses
-	Outputs      []task.Value      `json:"outputs,omitempty"` // where several are judged
-	Images       int               `json:"images"`            // of an epoch
-	ImagesPerSec float64           `json:"images_per_second"`
-	Kept         int               `json:"kept_epoch"` // 0: the start
-
-	Destination string `json:"-"` // the model or bundle that was written
-	Folder      string `json:"-"` // of log.jsonl, curves.html and checkpoints
-}
+// TrainResult is what a training gave.
+type TrainResult = train.Result
 
 // Train trains a bundle with its codec in the way, or a whole model. A bundle is updated
 // in place, its three files together; a whole model goes to Output. An untrained
@@ -230,7 +215,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	if err != nil {
 		return nil, err
 	}
-	dir := train.Folder(trainingFolder(o.destination(path)))
+	dir := train.FolderOf(o.destination(path))
 	if held, err := dir.HasCheckpoint(); err == nil && !held && o.Resume {
 		return nil, usage("resume", ": there is no checkpoint in %s: start without option resume", dir)
 	}
@@ -302,36 +287,22 @@ func (t *training) run(ctx context.Context, path string, dir train.Folder, sets 
 // finish makes the result of a training that is written, and leaves its folder with the
 // curves.
 func (t *training) finish(ctx context.Context, path string, dir train.Folder, sets *train.Sets, done *train.Written) (*TrainResult, error) {
-	h, to := done.History, t.destination(path)
-	kept := h.Result()
-	r := &TrainResult{
-		Epochs: h.Epochs, Start: h.Start, Images: sets.Train.Len(), ImagesPerSec: h.ImagesPerSec, Kept: h.Kept,
-		Primary: kept.Primary, Agreement: kept.Agreement, PayloadBytes: kept.PayloadBytes, Outputs: kept.Outputs,
-		Destination: to, Folder: string(dir),
-	}
+	r := train.NewResult(done.History, sets.Train.Len(), t.destination(path), dir)
 	if done.Requantised && sets.Val != nil { // the range is another than that of the last epoch
 		v, err := t.judge(ctx, sets)
 		if err != nil {
 			return nil, err
 		}
-		r.Primary, r.PayloadBytes = v.Primary, v.PayloadBytes
-		if t.said != nil {
-			r.Agreement, r.Outputs = v.Agreement, v.Outputs
-		}
+		r.Rejudge(v, t.said != nil)
 	}
 	if t.epochs() == 0 {
 		return r, nil
 	}
-	if err := train.WriteCurves(dir.Curves(), filepath.Base(to), taskOf().Measures()[0].Text, h); err != nil {
+	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), taskOf().Measures()[0].Text, done.History); err != nil {
 		return nil, err
 	}
 	if t.keepCheckpoint {
 		return r, nil
 	}
 	return r, dir.Finish()
-}
-
-// trainingFolder returns the folder for log, curves and checkpoint.
-func trainingFolder(destination string) string {
-	return strings.TrimSuffix(destination, ".onnx") + ".train"
 }

@@ -87,7 +87,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	}
 	if o.Quality > 0 {
 		t.meta.Quality = o.Quality
-		if err := setQuality(t.source, o.Quality); err != nil {
+		if err := bottleneck.SetQuality(t.source, int64(o.Quality)); err != nil {
 			return nil, err
 		}
 	}

@@ -141,9 +141,9 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 
 // learn trains.
 func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
-	shown := &shownTraining{progress: t.progress, primary: taskOf().Measures()[0].Text}
+	teller := &train.Teller{Primary: taskOf().Measures()[0].Text, Notice: t.about, Phase: func(name string, steps int) func(int, any) { return t.phase(name, steps).at }}
 	s := t.settings()
-	s.Notice, s.Step, s.Start, s.Epoch = t.notice, shown.step, shown.start, shown.epoch
+	s.Notice, s.Step, s.Start, s.Epoch = t.notice, teller.Step, teller.Start, teller.Epoch
 	return job.Run(ctx, dir, s)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/opt"
 )
@@ -130,6 +131,22 @@ func SetCodec(m *ir.Model, change func(Codec) Codec) error {
 		records = append(records, j.Record)
 	}
 	return record(m, records)
+}
+
+// SetQuality changes the quality of a joined network's codecs.
+func SetQuality(m *ir.Model, to int64) error {
+	without := ""
+	err := SetCodec(m, func(c Codec) Codec {
+		if !c.HasQuality() {
+			without = c.Name
+			return c
+		}
+		return c.With(quality, to)
+	})
+	if err == nil && without != "" {
+		return fault.Usage("quality", "has no meaning for codec %s, which has none", without)
+	}
+	return err
 }
 
 // Weights returns the names of the initializers of a model's bottlenecks, none where it

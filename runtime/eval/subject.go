@@ -134,6 +134,32 @@ func (s *Subject) Batches(n int) Options {
 	return BatchOf(s.Inputs[0], n)
 }
 
+// OwnQuality returns the quality at which the subject itself is measured where others are
+// asked for, or one: its own, 75 for images, 0 for none. It fails where a codec of images,
+// "" for none, or a quality does not fit it.
+func (s *Subject) OwnQuality(codec string, asked []int) (int, error) {
+	const imageQuality = 75 // libjpeg's default
+	switch {
+	case codec != "" && s.Meta.Part != "":
+		return 0, fault.Usage("input_codec", "is for a whole model: %s sends features, not images", s.Path)
+	case s.Joined != "" && len(asked) > 0 && s.Meta.Quality == 0:
+		return 0, fault.Usage("quality", "has no meaning for codec %s, which has none", s.Meta.Codec)
+	case len(asked) == 1 && (codec == "jpeg" || s.Joined != "" && codec == ""):
+		return asked[0], nil
+	case codec == "jpeg":
+		return imageQuality, nil
+	case s.Joined != "" && codec == "":
+		return s.Meta.Quality, nil
+	case len(asked) == 0:
+		return 0, nil
+	case s.Meta.Part != "" && !s.Meta.Plain():
+		return 0, fault.Usage("quality", "needs the bundle's bottlenet.onnx, which is not there")
+	case codec == "png":
+		return 0, fault.Usage("quality", "has no meaning with option input_codec png: it is lossless")
+	}
+	return 0, fault.Usage("quality", "has no meaning for %s, which has no codec; option input_codec jpeg measures images sent as JPEG", s.Path)
+}
+
 // Run evaluates the subject at a quality on a set that feeder prepares; judge hears what
 // it says.
 func (s *Subject) Run(ctx context.Context, quality int, feeder *feed.Feeder, set *data.Set, judge task.Judge, o Options) (*Result, error) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/bottlenet/bnc/internal/files"
 )
@@ -14,6 +15,11 @@ import (
 // Folder is the folder of a training: its log, its curves, and until it is done its
 // checkpoint. One process works in it at a time.
 type Folder string
+
+// FolderOf is the folder of a training that writes a model or bundle.
+func FolderOf(destination string) Folder {
+	return Folder(strings.TrimSuffix(destination, ".onnx") + ".train")
+}
 
 // Names in a training's folder.
 const (
