@@ -120,7 +120,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := eval.NewReport(filepath.Base(path), task.Classify, rows, len(o.Quality), slices.Index(asked, own))
+	r := eval.NewReport(filepath.Base(path), taskName, rows, len(o.Quality), slices.Index(asked, own))
 	if len(heads) > 1 {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}

@@ -49,8 +49,10 @@ func edited(path string, edit func(*ir.Model) error) ([]byte, error) {
 	return onnx.Marshal(m)
 }
 
-// taskOf is what models' outputs are.
-func taskOf() task.Task { return task.Of(task.Classify) }
+// taskName is what models' outputs are.
+const taskName = task.Classify
+
+func taskOf() task.Task { return task.Of(taskName) }
 
 // outputsOf are heads as a task judges them.
 func outputsOf(heads []grad.Judged, except []string) task.Outputs {
