@@ -3,6 +3,7 @@ package bnc
 import (
 	"context"
 
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bench"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -25,17 +26,17 @@ func Bench(ctx context.Context, paths []string, o BenchOptions) (*BenchResult, e
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	p := progress{o.Reporter}
+	p := progress.Progress{To: o.Reporter}
 	names, err := inputFiles([]string{o.Input}, p)
 	if err != nil {
 		return nil, err
 	}
-	skipped := leftOut{to: p}
-	photos, err := bench.ReadPhotos(o.Input, names, o.JPEGBytes, skipped.add)
+	skipped := progress.LeftOut{To: p}
+	photos, err := bench.ReadPhotos(o.Input, names, o.JPEGBytes, skipped.Add)
 	if err != nil {
 		return nil, err
 	}
-	phase := p.phase("measuring", o.Steps(len(paths)))
+	phase := p.Phase("measuring", o.Steps(len(paths)))
 	prepare := func(inherited *imagein.Preprocess) feed.Chooser { return o.chooser(inherited) }
-	return o.Run(ctx, paths, photos, prepare, func() { phase.step(1) })
+	return o.Run(ctx, paths, photos, prepare, func() { phase.Step(1) })
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -37,7 +38,7 @@ type calibrationSource struct {
 
 // calibrate runs the model up to the cut on real images and returns the units
 // that fit what the cut tensor holds there.
-func calibrate(ctx context.Context, p progress, src calibrationSource, g bottleneck.Geometry) (*calibration, error) {
+func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, g bottleneck.Geometry) (*calibration, error) {
 	set := src.set
 	session, err := src.openPrefix(ctx)
 	if err != nil {
@@ -52,8 +53,8 @@ func calibrate(ctx context.Context, p progress, src calibrationSource, g bottlen
 		return nil, unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", src.option, in.Shape[0].Size, in.Name, src.path, in.Name)
 	}
 	c := bottleneck.NewCalibration(g)
-	bar := p.phase("calibrating", probe.Images(set))
-	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.step(1) }}, func(name string, x *tensor.Tensor) error {
+	bar := p.Phase("calibrating", probe.Images(set))
+	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, x *tensor.Tensor) error {
 		activations, err := x.Float32s()
 		if err != nil {
 			return err
@@ -150,7 +151,7 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	if t.meta.Calibrated || t.calibrated {
 		return nil, usage("", "%s is calibrated or trained: calibrating it would lose that; split the model again", path)
 	}
-	set, err := data.OpenOption("data", o.Data, data.Train, t.progress.notice)
+	set, err := data.OpenOption("data", o.Data, data.Train, t.Progress.Notice)
 	if err != nil {
 		return nil, err
 	}

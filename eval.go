@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -74,7 +75,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	p := progress{o.Reporter}
+	p := progress.Progress{To: o.Reporter}
 	s, err := openSubject(path, ort.Options{Threads: o.Threads})
 	if err != nil {
 		return nil, err
@@ -87,8 +88,8 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	skipped := &leftOut{to: p}
-	e := &eval.Evaluation{Subject: s, Task: taskOf(), Set: set, Choose: o.chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.add}
+	skipped := &progress.LeftOut{To: p}
+	e := &eval.Evaluation{Subject: s, Task: taskOf(), Set: set, Choose: o.chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
 	if e.Teacher, err = o.openTeacher(s); err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		return nil, err
 	}
 	for _, other := range others {
-		p.notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
+		p.Notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
 	}
 	e.Outputs = outputsOf(heads, except)
 	if e.Teacher != nil {
@@ -115,7 +116,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if !slices.Contains(asked, own) {
 		asked = append([]int{own}, asked...)
 	}
-	e.Step = p.phase("evaluating", e.Steps(asked)).step
+	e.Step = p.Phase("evaluating", e.Steps(asked)).Step
 	rows, err := e.Run(ctx, asked)
 	if err != nil {
 		return nil, err
@@ -124,12 +125,12 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if len(heads) > 1 {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
-	return r, skipped.err(set.Len())
+	return r, skipped.Err(set.Len())
 }
 
 // open opens the images, their classes numbered as the subject's labels.
-func (o EvalOptions) open(s *eval.Subject, p progress) (*data.Set, error) {
-	set, err := data.OpenOption("data", o.Data, data.Val, p.notice)
+func (o EvalOptions) open(s *eval.Subject, p progress.Progress) (*data.Set, error) {
+	set, err := data.OpenOption("data", o.Data, data.Val, p.Notice)
 	if err != nil {
 		return nil, err
 	}
@@ -164,12 +165,12 @@ func (o EvalOptions) openTeacher(s *eval.Subject) (*eval.Subject, error) {
 
 // ask says what the teacher is asked of the subject's outputs. What neither options nor
 // the teacher's metadata say of images, the subject's do.
-func (o EvalOptions) ask(e *eval.Evaluation, heads []grad.Judged, p progress) error {
+func (o EvalOptions) ask(e *eval.Evaluation, heads []grad.Judged, p progress.Progress) error {
 	e.NoTeacher = func(err error) error {
 		if unfit := (*passes.UnsuitableError)(nil); o.Teacher != "" || !errors.As(err, &unfit) {
 			return err
 		}
-		p.notice("no agreement is measured, option teacher names no model: %v", err)
+		p.Notice("no agreement is measured, option teacher names no model: %v", err)
 		return nil
 	}
 	e.TeacherChoose = o.chooser(cmp.Or(e.Teacher.Meta.Preprocess, e.Subject.Meta.Preprocess))

@@ -1,9 +1,7 @@
 package bnc
 
 import (
-	"errors"
 	"image"
-	"strings"
 
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -20,26 +18,10 @@ type ImageOptions struct {
 	Labels string `json:"labels,omitempty"` // file with the name of a class a line
 }
 
-// resolve returns how images become an input of layout l: the options, else what is
-// inherited, else the defaults for images of the given size.
-func (o ImageOptions) resolve(l imagein.Layout, inherited *imagein.Preprocess, size image.Point) (imagein.Preprocess, error) {
-	p, err := o.Overrides.Resolve(l, inherited, size)
-	wrong := (*imagein.OverrideError)(nil)
-	switch {
-	case errors.As(err, &wrong):
-		return p, usage(wrong.Option, "%s", strings.TrimSpace(wrong.Message))
-	case errors.Is(err, imagein.ErrAnySize):
-		return p, unusable("the model takes images of any size: say which it is to get by option crop, height and width")
-	case err != nil:
-		return p, unusable("%w", err)
-	}
-	return p, nil
-}
-
-// chooser is resolve for a model that says inherited.
+// chooser is Resolve for a model that says inherited.
 func (o ImageOptions) chooser(inherited *imagein.Preprocess) feed.Chooser {
 	return func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
-		return o.resolve(l, inherited, size)
+		return o.Resolve(l, inherited, size)
 	}
 }
 
@@ -72,7 +54,7 @@ func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Pr
 	if err != nil {
 		return nil, nil, unusable("%w", err)
 	}
-	p, err := o.resolve(layout, meta.Preprocess, image.Point{})
+	p, err := o.Resolve(layout, meta.Preprocess, image.Point{})
 	return &p, labels, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -37,7 +38,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 	if len(paths) == 0 {
 		return nil, usage("", "expected bundles or a model to measure")
 	}
-	to := profileHost{progress{o.Reporter}, o}
+	to := profileHost{progress.Progress{To: o.Reporter}, o}
 	options := SplitOptions{After: "each", Channels: o.Channels, Stride: o.Stride, Input: o.Input}
 	request, err := options.request()
 	if err != nil {
@@ -45,7 +46,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 	}
 	var images []string
 	if o.Images != "" {
-		if images, err = inputFiles([]string{o.Images}, to.progress); err != nil {
+		if images, err = inputFiles([]string{o.Images}, to.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -90,7 +91,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 
 // profileHost is what a profiler asks for, whatever it measures.
 type profileHost struct {
-	progress
+	progress.Progress
 	o ProfileOptions
 }
 
@@ -100,8 +101,9 @@ func (h profileHost) Choose(inherited *imagein.Preprocess) feed.Chooser {
 func (h profileHost) Ports(inputs []model.Port) []model.Port {
 	return model.FixPorts(inputs, h.o.Input)
 }
-func (h profileHost) Notice(format string, args ...any)      { h.notice(format, args...) }
-func (h profileHost) Phase(name string, steps int) func(int) { return h.phase(name, steps).step }
+func (h profileHost) Phase(name string, steps int) func(int) {
+	return h.Progress.Phase(name, steps).Step
+}
 
 func (profileHost) Weigh(mobile string) (params, bytes int64, err error) {
 	return survey.Weight(mobile)

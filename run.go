@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/client"
@@ -57,7 +58,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if err := o.ServerOptions.Check(); err != nil {
 		return nil, err
 	}
-	p := progress{o.Reporter}
+	p := progress.Progress{To: o.Reporter}
 	session := ort.Options{Threads: o.Threads, TensorRT: ort.TensorRTOptions{FP16: o.TensorRTFP16, CacheDir: o.TensorRTCache}}
 	var err error
 	if session.Providers, err = ort.ParseProviders(o.Providers); err != nil {
@@ -77,7 +78,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	}
 	defer c.Close()
 	for _, line := range c.Skipped {
-		p.notice("%s", line)
+		p.Notice("%s", line)
 	}
 	if labels == nil {
 		labels = c.Meta.Labels
@@ -89,14 +90,14 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if how.Feeder, err = feed.New(c.Inputs, o.chooser(c.Meta.Preprocess)); err != nil {
 		return nil, unusable("%w", err)
 	}
-	result, skipped, phase := &RunResult{Results: []*classify.Result{}}, leftOut{to: p}, p.phase("running", len(files))
+	result, skipped, phase := &RunResult{Results: []*classify.Result{}}, progress.LeftOut{To: p}, p.Phase("running", len(files))
 	err = c.Run(ctx, files, how, func(r *classify.Result) error {
-		phase.step(1)
+		phase.Step(1)
 		switch {
 		case r.Damage != nil && len(files) == 1:
 			return unusable("%w", r.Damage)
 		case r.Damage != nil:
-			skipped.add(r.Input, r.Damage)
+			skipped.Add(r.Input, r.Damage)
 		case o.Each != nil:
 			return o.Each(r)
 		default:
@@ -104,7 +105,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 		}
 		return nil
 	})
-	return result, errors.Join(err, skipped.err(len(files)))
+	return result, errors.Join(err, skipped.Err(len(files)))
 }
 
 // shown chooses the output of the bundle or model at path whose classes are told, as Eval

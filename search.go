@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/search"
 )
 
@@ -50,7 +51,7 @@ func Search(ctx context.Context, path string, o SearchOptions) (*search.Result, 
 	if o.Jobs == 1 {
 		err = o.work(ctx, p, func(s *search.Search) error { return s.All(ctx) })
 	} else {
-		shared := &notices{Reporter: o.Reporter}
+		shared := &progress.Notices{Reporter: o.Reporter}
 		err = search.Parallel(ctx, p, o.Jobs, func() (*search.Search, func(), error) { return o.open(ctx, p, shared) })
 	}
 	if err != nil {
@@ -94,11 +95,11 @@ func CollectSearch(o SearchOptions) (*search.Result, error) {
 
 // open makes a search of a plan; closing frees what it took.
 func (o *SearchOptions) open(ctx context.Context, p *search.Plan, to Reporter) (run *search.Search, closing func(), err error) {
-	t, err := newSearchTrainer(ctx, p, o, progress{to})
+	t, err := newSearchTrainer(ctx, p, o, progress.Progress{To: to})
 	if err != nil {
 		return nil, nil, err
 	}
-	return &search.Search{Plan: p, Dir: t.dir, Trainer: t, Event: func(e search.Event) { t.about(e, "%v", e) }}, t.free, nil
+	return &search.Search{Plan: p, Dir: t.dir, Trainer: t, Event: func(e search.Event) { t.About(e, "%v", e) }}, t.free, nil
 }
 
 // work makes a search of a plan and has it do something.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -169,7 +170,7 @@ func TestSearchWarmStart(t *testing.T) {
 	o := TrainOptions{Data: "set"}
 	var err error
 	s := new(searchTrainer)
-	if s.sets, err = openSearchSets(t.Context(), net, o, progress{}); err != nil {
+	if s.sets, err = openSearchSets(t.Context(), net, o, progress.Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	weights := func(dir string) map[string]string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -129,7 +130,7 @@ func (o *SearchOptions) candidates(a *cut.Analysis) ([]plan.Candidate, error) {
 
 // judge opens the images of a plan and evaluates the model itself.
 func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, p *search.Plan) error {
-	to := progress{o.Reporter}
+	to := progress.Progress{To: o.Reporter}
 	sets, err := openSearchSets(ctx, path, t, to)
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
 }
 
 // openSearchSets opens the images of a search, prepared for the model itself.
-func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress) (*train.Sets, error) {
+func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress.Progress) (*train.Sets, error) {
 	subject, err := openSubject(path, ort.Options{})
 	if err != nil {
 		return nil, err
@@ -181,12 +182,12 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainOptions: o, progress: p, path: path, meta: subject.Meta, source: source}
+	t := &training{TrainOptions: o, Progress: p, path: path, meta: subject.Meta, source: source}
 	return t.openSets()
 }
 
 // wholePrimary is the task's first measure of the model itself, nil without labels.
-func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, session ort.Options, p progress) (*float64, error) {
+func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, session ort.Options, p progress.Progress) (*float64, error) {
 	if !sets.Val.Labelled() {
 		return nil, nil
 	}
@@ -203,9 +204,9 @@ func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, se
 	if err != nil {
 		return nil, err
 	}
-	bar := p.phase("evaluating the model", sets.Val.Len())
+	bar := p.Phase("evaluating the model", sets.Val.Len())
 	judge := taskOf().Judge(sets.Val, outputsOf(heads[:1], except))
-	options.Step = bar.step
+	options.Step = bar.Step
 	if _, err := subject.Run(ctx, 0, feeder, sets.Val, judge, options); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
@@ -26,7 +27,7 @@ import (
 
 // searchTrainer trains a search's candidates with what Split and Train are made of.
 type searchTrainer struct {
-	progress
+	progress.Progress
 	dir      search.Dir
 	plan     *search.Plan
 	settings searchSettings
@@ -36,8 +37,8 @@ type searchTrainer struct {
 }
 
 // newSearchTrainer opens a plan's model and images.
-func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to progress) (*searchTrainer, error) {
-	t := &searchTrainer{progress: to, dir: search.Dir(o.Out), plan: p, threads: o.Threads}
+func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to progress.Progress) (*searchTrainer, error) {
+	t := &searchTrainer{Progress: to, dir: search.Dir(o.Out), plan: p, threads: o.Threads}
 	if err := json.Unmarshal(p.Settings, &t.settings); err != nil {
 		return nil, unusable("%s: settings: %w", t.dir.PlanFile(), err)
 	}
@@ -74,14 +75,14 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	defer func() { err = own(err) }()
 	o := t.training(c)
 	out.Bundle = filepath.ToSlash(t.dir.Bundle(c))
-	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), true, t.to
+	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), true, t.To
 	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(accuracies(done), o.epochs()) }
 	if o.Resume, err = train.FolderOf(o.Output).HasCheckpoint(); err != nil {
 		return out, err
 	}
 	result, err := t.train(ctx, c, warmFrom, o)
 	if o.Resume && (errors.Is(err, train.ErrOtherTraining) || errors.Is(err, train.ErrDamaged)) {
-		t.notice("%s: its checkpoint is of no use, it begins anew: %v", c, err)
+		t.Notice("%s: its checkpoint is of no use, it begins anew: %v", c, err)
 		o.Resume = false
 		result, err = t.train(ctx, c, warmFrom, o)
 	}
@@ -272,8 +273,8 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 	}
 	t.cached, err = activations.Compute(ctx, activations.Network{Session: session, Feeder: feeder}, activations.Options{
 		Cut: c.Cut, Train: t.sets.Train, Val: t.sets.Val, Judges: screenedBy, Learners: t.settings.ScreenImages, Bytes: t.settings.CacheBytes, Dir: t.dir.Cache(c.Cut),
-		Readable: func(set *data.Set) (*data.Set, error) { return set.Readable(t.notice) },
-		Begin:    func(images int) func(int) { return t.phase("activations at "+c.Cut, images).step },
+		Readable: func(set *data.Set) (*data.Set, error) { return set.Readable(t.Notice) },
+		Begin:    func(images int) func(int) { return t.Phase("activations at "+c.Cut, images).Step },
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package bnc
 import (
 	"context"
 
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/plan"
 )
 
@@ -18,7 +19,7 @@ type SelectOptions struct {
 func Select(_ context.Context, o SelectOptions) (*plan.Selection, error) {
 	found, err := o.Options.Select()
 	if found != nil && found.Request.ImageBytes == 0 && found.Request.Mobile.ImageBytes == 0 {
-		progress{o.Reporter}.notice("cloud-only is left out: how many bytes an image takes is not known; give option image_bytes")
+		progress.Progress{To: o.Reporter}.Notice("cloud-only is left out: how many bytes an image takes is not known; give option image_bytes")
 	}
 	return found, err
 }

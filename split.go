@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/convert"
@@ -226,14 +227,14 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	if o.Calibrate == "" {
 		return k, nil
 	}
-	p := progress{o.Reporter}
-	set, err := data.OpenOption("calib", o.Calibrate, data.Train, p.notice)
+	p := progress.Progress{To: o.Reporter}
+	set, err := data.OpenOption("calib", o.Calibrate, data.Train, p.Notice)
 	if err != nil {
 		return k, err
 	}
 	cal, err := calibrate(ctx, p, calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, after: o.After, set: set, choose: o.chooser(k.preprocess), option: "calib", onSkip: (&leftOut{to: p}).add,
+		path:    path, after: o.After, set: set, choose: o.chooser(k.preprocess), option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
 	}, s.Geometry)
 	if err != nil {
 		return k, err

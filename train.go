@@ -232,7 +232,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 		return nil, err
 	}
 	for _, name := range sets.Train.EmptyClasses() {
-		t.notice("class %q has no images to train on", name)
+		t.Notice("class %q has no images to train on", name)
 	}
 	done, err := t.before(path, dir)
 	if err == nil && done == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
@@ -28,7 +29,7 @@ import (
 // training is a bundle or a model that is to be trained.
 type training struct {
 	TrainOptions
-	progress
+	progress.Progress
 	path string // of the joined network, or the model
 	meta bundle.Meta
 	// source is what trained weights go into: the joined network of a bundle, or
@@ -56,7 +57,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainOptions: o, progress: progress{o.Reporter}, path: path, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
+	t := &training{TrainOptions: o, Progress: progress.Progress{To: o.Reporter}, path: path, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
 	switch {
 	case subject.Pair != nil && subject.Joined == "":
 		return nil, usage("", "%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
@@ -195,7 +196,7 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 		return nil
 	}
 	b, _, settings, err := split.Rebuild(ctx, t.source, t.lowered(), func(settings *split.Settings) error {
-		cal, err := calibrate(ctx, t.progress, calibrationSource{
+		cal, err := calibrate(ctx, t.Progress, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
 			path:    t.path, after: t.meta.Tensor, set: sets.Train, choose: sets.Choose, option: "data",
 			session: t.running, // what cannot be used is told when it is trained on

@@ -10,7 +10,7 @@ import (
 // openSets opens the images and decides how they are prepared.
 func (t *training) openSets() (*train.Sets, error) {
 	o := t.images()
-	o.Labels, o.Notice = t.labels, t.notice
+	o.Labels, o.Notice = t.labels, t.Notice
 	sets, err := train.OpenSets(o)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (t *training) prepare(sets *train.Sets) error {
 	if len(feeds) != 1 {
 		return unusable("the model has %d inputs: only models with one can be trained", len(feeds))
 	}
-	return sets.Prepare(inputPort(feeds[0]), train.Preparing{Overrides: t.Overrides, Own: t.meta.Preprocess, Teacher: t.taught, Resolve: t.resolve})
+	return sets.Prepare(inputPort(feeds[0]), train.Preparing{Overrides: t.Overrides, Own: t.meta.Preprocess, Teacher: t.taught, Resolve: t.Resolve})
 }
 
 // inputPort is a model's input as the runtime sees it, with an open batch.

@@ -45,14 +45,14 @@ func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	o := t.step()
 	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
 	o.Bottleneck, o.Original = t.bottleneck, t.meta.Backbone
-	o.Compute, o.Notice = t.compute, t.notice
+	o.Compute, o.Notice = t.compute, t.Notice
 	o.Fit = func(first *grad.Scores) error { return t.fit(sets, first) }
 	return o
 }
 
 // fit compares the labels with the output that they are of.
 func (t *training) fit(sets *train.Sets, first *grad.Scores) error {
-	if err := sets.Fit(first.Output.Name(), int(first.Classes), t.Distill, t.notice); err != nil {
+	if err := sets.Fit(first.Output.Name(), int(first.Classes), t.Distill, t.Notice); err != nil {
 		return err
 	}
 	if t.Labels != "" && len(t.labels) != int(first.Classes) {
@@ -141,9 +141,9 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 
 // learn trains.
 func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
-	teller := &train.Teller{Primary: taskOf().Measures()[0].Text, Notice: t.about, Phase: func(name string, steps int) func(int, any) { return t.phase(name, steps).at }}
+	teller := &train.Teller{Primary: taskOf().Measures()[0].Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
 	s := t.settings()
-	s.Notice, s.Step, s.Start, s.Epoch = t.notice, teller.Step, teller.Start, teller.Epoch
+	s.Notice, s.Step, s.Start, s.Epoch = t.Notice, teller.Step, teller.Start, teller.Epoch
 	return job.Run(ctx, dir, s)
 }
 

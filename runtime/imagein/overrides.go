@@ -2,11 +2,11 @@ package imagein
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"image"
 	"math"
 	"slices"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // Overrides say how an image becomes a model's input where they say anything. What they
@@ -21,38 +21,31 @@ type Overrides struct {
 	Std    []float64 `json:"std,omitempty"`    // of each channel
 }
 
-// OverrideError is a value that fits no model.
-type OverrideError struct{ Option, Message string }
-
-// Error says what was expected.
-func (e *OverrideError) Error() string { return e.Option + e.Message }
-
 // Given reports whether o says anything.
 func (o Overrides) Given() bool {
 	return o.Color != "" || o.Resize != nil || o.Crop != [2]int{} || o.Orient != nil || o.Scale != nil || o.Mean != nil || o.Std != nil
 }
 
-// Check returns an *OverrideError where a value fits no model.
+// Check returns a *fault.UsageError where a value fits no model.
 func (o Overrides) Check() error {
 	number := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 	divisor := func(v float64) bool { return number(v) && v != 0 }
 	switch {
 	case o.Scale != nil && !divisor(*o.Scale):
-		return &OverrideError{"scale", fmt.Sprintf(" %v: expected a number other than 0", *o.Scale)}
+		return fault.Usage("scale", "%v: expected a number other than 0", *o.Scale)
 	case !slices.Contains([]string{"", RGB, BGR, Gray}, o.Color):
-		return &OverrideError{"color", fmt.Sprintf(" %q: expected one of %s, %s, %s", o.Color, RGB, BGR, Gray)}
+		return fault.Usage("color", "%q: expected one of %s, %s, %s", o.Color, RGB, BGR, Gray)
 	case slices.ContainsFunc(o.Mean, func(v float64) bool { return !number(v) }):
-		return &OverrideError{"mean", ": expected finite numbers"}
+		return fault.Usage("mean", ": expected finite numbers")
 	case slices.ContainsFunc(o.Std, func(v float64) bool { return !divisor(v) }):
-		return &OverrideError{"std", ": expected numbers other than 0"}
+		return fault.Usage("std", ": expected numbers other than 0")
 	}
 	return nil
 }
 
 // Resolve returns how images become an input of layout l: what o says, else what is
-// inherited, else the defaults for images of the given size. The error is an
-// *OverrideError where a value fits no model, or the crop is missing for a model that
-// takes images of any size; else it says what does not fit this one.
+// inherited, else the defaults for images of the given size. The error is a
+// *fault.UsageError where a value fits no model, else a *fault.DataError.
 func (o Overrides) Resolve(l Layout, inherited *Preprocess, size image.Point) (Preprocess, error) {
 	if err := o.Check(); err != nil {
 		return Preprocess{}, err
@@ -76,13 +69,13 @@ func (o Overrides) Resolve(l Layout, inherited *Preprocess, size image.Point) (P
 		p.Std = o.Std
 	}
 	if p.Crop == ([2]int{}) {
-		return p, ErrAnySize
+		return p, fault.Unusable("the model takes images of any size: say which it is to get by option crop, height and width")
 	}
-	return p, p.Validate(l)
+	if err := p.Validate(l); err != nil {
+		return p, fault.Unusable("%w", err)
+	}
+	return p, nil
 }
-
-// ErrAnySize says that a crop is missing.
-var ErrAnySize = errors.New("the model takes images of any size: which is it to get?")
 
 func replace[T any](value *T, by *T) {
 	if by != nil {
