@@ -37,6 +37,6 @@ func Bench(ctx context.Context, paths []string, o BenchOptions) (*BenchResult, e
 		return nil, err
 	}
 	phase := p.Phase("measuring", o.Steps(len(paths)))
-	prepare := func(inherited *imagein.Preprocess) feed.Chooser { return o.chooser(inherited) }
+	prepare := func(inherited *imagein.Preprocess) feed.Chooser { return o.Chooser(inherited) }
 	return o.Run(ctx, paths, photos, prepare, func() { phase.Step(1) })
 }

@@ -89,7 +89,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		return nil, err
 	}
 	skipped := &progress.LeftOut{To: p}
-	e := &eval.Evaluation{Subject: s, Task: taskOf(), Set: set, Choose: o.chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
+	e := &eval.Evaluation{Subject: s, Task: taskOf(), Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
 	if e.Teacher, err = o.openTeacher(s); err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (o EvalOptions) open(s *eval.Subject, p progress.Progress) (*data.Set, erro
 	if err != nil {
 		return nil, err
 	}
-	labels, err := o.readLabels()
+	labels, err := data.ReadLabels(o.Labels)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (o EvalOptions) ask(e *eval.Evaluation, heads []grad.Judged, p progress.Pro
 		p.Notice("no agreement is measured, option teacher names no model: %v", err)
 		return nil
 	}
-	e.TeacherChoose = o.chooser(cmp.Or(e.Teacher.Meta.Preprocess, e.Subject.Meta.Preprocess))
+	e.TeacherChoose = o.Chooser(cmp.Or(e.Teacher.Meta.Preprocess, e.Subject.Meta.Preprocess))
 	theirs, _, except, err := headsOf(e.Teacher, grad.Want{Output: o.Scores, Classes: len(e.Set.Classes()), Optional: true})
 	if err != nil {
 		e.Teacher = nil

@@ -5,7 +5,6 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 )
@@ -18,18 +17,11 @@ type ImageOptions struct {
 	Labels string `json:"labels,omitempty"` // file with the name of a class a line
 }
 
-// chooser is Resolve for a model that says inherited.
-func (o ImageOptions) chooser(inherited *imagein.Preprocess) feed.Chooser {
-	return func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
-		return o.Resolve(l, inherited, size)
-	}
-}
-
 // forModel returns what a model's bundle is to say about images and labels: nil where
 // neither the options nor the model say anything, so that whatever runs it decides by the
 // images. Fix holds the shapes of inputs that are given.
 func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Preprocess, []string, error) {
-	labels, err := o.readLabels()
+	labels, err := data.ReadLabels(o.Labels)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,16 +48,4 @@ func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Pr
 	}
 	p, err := o.Resolve(layout, meta.Preprocess, image.Point{})
 	return &p, labels, err
-}
-
-// readLabels reads the file of labels, nil where there is none.
-func (o ImageOptions) readLabels() ([]string, error) {
-	if o.Labels == "" {
-		return nil, nil
-	}
-	labels, err := data.ReadNames(o.Labels)
-	if err != nil {
-		return nil, unusable("option labels: %w", err)
-	}
-	return labels, nil
 }

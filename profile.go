@@ -96,7 +96,7 @@ type profileHost struct {
 }
 
 func (h profileHost) Choose(inherited *imagein.Preprocess) feed.Chooser {
-	return h.o.chooser(inherited)
+	return h.o.Chooser(inherited)
 }
 func (h profileHost) Ports(inputs []model.Port) []model.Port {
 	return model.FixPorts(inputs, h.o.Input)

@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/client"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
@@ -68,7 +69,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if err != nil {
 		return nil, err
 	}
-	labels, err := o.readLabels()
+	labels, err := data.ReadLabels(o.Labels)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if how.Scores, how.Except, err = shown(first, o.Scores, len(labels)); err != nil {
 		return nil, err
 	}
-	if how.Feeder, err = feed.New(c.Inputs, o.chooser(c.Meta.Preprocess)); err != nil {
+	if how.Feeder, err = feed.New(c.Inputs, o.Chooser(c.Meta.Preprocess)); err != nil {
 		return nil, unusable("%w", err)
 	}
 	result, skipped, phase := &RunResult{Results: []*classify.Result{}}, progress.LeftOut{To: p}, p.Phase("running", len(files))

@@ -12,7 +12,7 @@ import (
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
@@ -195,20 +195,16 @@ func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, se
 	if err != nil {
 		return nil, err
 	}
-	feeder, err := feed.New(subject.Inputs, sets.Choose)
-	if err != nil {
-		return nil, unusable("%w", err)
-	}
-	options := subject.Batches(0)
 	heads, _, except, err := headsOf(subject, grad.Want{Output: scores, Classes: len(sets.Val.Classes())})
 	if err != nil {
 		return nil, err
 	}
-	bar := p.Phase("evaluating the model", sets.Val.Len())
-	judge := taskOf().Judge(sets.Val, outputsOf(heads[:1], except))
-	options.Step = bar.Step
-	if _, err := subject.Run(ctx, 0, feeder, sets.Val, judge, options); err != nil {
+	rows, err := (&eval.Evaluation{
+		Subject: subject, Task: taskOf(), Outputs: outputsOf(heads[:1], except), Set: sets.Val, Choose: sets.Choose,
+		Step: p.Phase("evaluating the model", sets.Val.Len()).Step,
+	}).Run(ctx, []int{0})
+	if err != nil {
 		return nil, err
 	}
-	return &judge.Values()[0].Value, nil
+	return &rows[0].Outputs[0].Value, nil
 }

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"path/filepath"
-	"slices"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
-	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
@@ -164,7 +162,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		return nil, err
 	}
 	result.Files = dest.Files
-	return result, o.writeDepfile(result, path, known.files)
+	return result, output.WriteDepfile(o.Depfile, result.Bundle, path, known.files)
 }
 
 // oldestOpset is the oldest operator set that a bottleneck is written in: before,
@@ -176,7 +174,7 @@ const oldestOpset = 7
 func (o *SplitOptions) destination(path, name string, opset int64) (*output.Writer, error) {
 	dir := cmp.Or(o.Out, name)
 	for _, file := range []struct{ option, path string }{{"", path}, {"depfile", o.Depfile}, {"dump", o.Dump}, {"labels", o.Labels}} {
-		if err := outside(dir, file.option, file.path); err != nil {
+		if err := output.Outside(dir, file.option, file.path); err != nil {
 			return nil, err
 		}
 	}
@@ -187,22 +185,6 @@ func (o *SplitOptions) destination(path, name string, opset int64) (*output.Writ
 		return nil, unusable("%s: a bottleneck needs operator set %d or newer, found %d: convert the model, or use option plain", path, oldestOpset, opset)
 	}
 	return output.Create(dir)
-}
-
-// outside checks that a file that an option names, or the model for "", is not in the
-// folder dir, which is replaced as a whole.
-func outside(dir, option, path string) error {
-	if path == "" {
-		return nil
-	}
-	within, err := files.Within(dir, path)
-	if err != nil || !within {
-		return err
-	}
-	if option == "" {
-		path = "the model " + path
-	}
-	return usage(option, "%s lies in the bundle %s, which is replaced as a whole: choose another place", path, dir)
 }
 
 // prepared is what is known of the images and classes of a split.
@@ -234,7 +216,7 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	}
 	cal, err := calibrate(ctx, p, calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, after: o.After, set: set, choose: o.chooser(k.preprocess), option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
+		path:    path, after: o.After, set: set, choose: o.Chooser(k.preprocess), option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
 	}, s.Geometry)
 	if err != nil {
 		return k, err
@@ -261,21 +243,4 @@ func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bot
 		r.Codec, r.Bottlenet, r.ReducedShape = s.Codec.Name, &joined, []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
 	}
 	return r
-}
-
-// writeDepfile writes what the bundle depends on, where that is asked for: the model, the
-// files with its external data and what else was read.
-func (o *SplitOptions) writeDepfile(r *SplitResult, path string, read []string) error {
-	if o.Depfile == "" {
-		return nil
-	}
-	external, err := onnx.ExternalFiles(path)
-	if err != nil {
-		return err
-	}
-	var targets []string
-	for _, part := range output.Parts {
-		targets = append(targets, filepath.Join(r.Bundle, part+".onnx"))
-	}
-	return files.WriteRule(o.Depfile, targets, slices.Concat([]string{path}, external, read))
 }

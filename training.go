@@ -77,7 +77,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if err := o.destinationFits(path, t.bottleneck); err != nil {
 		return nil, err
 	}
-	if t.labels, err = o.readLabels(); err != nil {
+	if t.labels, err = data.ReadLabels(o.Labels); err != nil {
 		return nil, err
 	}
 	if t.labels == nil {
@@ -232,7 +232,10 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		if _, err := passes.RunContext(ctx, trained, []passes.Pass{opt.DeadCode}, nil); err != nil { // of what weights were computed
 			return err
 		}
-		return t.writeModel(ctx, sets)
+		if err := bottleneck.DescribeModel(trained, bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}); err != nil {
+			return err
+		}
+		return onnx.Save(ctx, t.Output, trained, onnx.SaveOptions{External: t.external})
 	}
 	backbone, units := false, bottleneck.Weights(trained)
 	for name := range weights {
@@ -253,8 +256,9 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		return err
 	}
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
-	meta := t.newMeta(settings, sets)
-	meta.Backbone = t.meta.Backbone && !backbone
+	meta := settings.Meta()
+	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
+	meta.Calibrated, meta.Labels, meta.Preprocess, meta.Backbone = true, t.namesOf(sets), t.preprocess(sets), t.meta.Backbone && !backbone
 	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+grad.WeightsID(weights), c, settings); err != nil {
 		return err
 	}
@@ -270,15 +274,6 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	}
 	t.source = b.Bottlenet
 	return dest.Save(ctx, b, onnx.SaveOptions{External: t.external}, func() (bottleneck.Meta, error) { return meta, nil })
-}
-
-// newMeta is the metadata of the trained bundle.
-func (t *training) newMeta(settings split.Settings, sets *train.Sets) bottleneck.Meta {
-	meta := settings.Meta()
-	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
-	meta.Calibrated, meta.Labels = true, t.namesOf(sets)
-	meta.Preprocess = t.preprocess(sets)
-	return meta
 }
 
 // namesOf are the names of the classes: those that are known, or the folders' own where
@@ -297,14 +292,4 @@ func (t *training) preprocess(sets *train.Sets) any {
 		return p
 	}
 	return nil
-}
-
-// writeModel writes a whole model with what it has learnt about its images.
-func (t *training) writeModel(ctx context.Context, sets *train.Sets) error {
-	m := t.source
-	meta := bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}
-	if err := bottleneck.DescribeModel(m, meta); err != nil {
-		return err
-	}
-	return onnx.Save(ctx, t.Output, m, onnx.SaveOptions{External: t.external})
 }

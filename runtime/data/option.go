@@ -102,3 +102,16 @@ func ID(sets ...*Set) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// ReadLabels reads the file that option labels names, the name of a class a line; nil where
+// it is "".
+func ReadLabels(path string) ([]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	labels, err := ReadNames(path)
+	if err != nil {
+		return nil, fault.Unusable("option labels: %w", err)
+	}
+	return labels, nil
+}

@@ -77,6 +77,11 @@ func (o Overrides) Resolve(l Layout, inherited *Preprocess, size image.Point) (P
 	return p, nil
 }
 
+// Chooser is Resolve for a model that says inherited.
+func (o Overrides) Chooser(inherited *Preprocess) func(l Layout, size image.Point) (Preprocess, error) {
+	return func(l Layout, size image.Point) (Preprocess, error) { return o.Resolve(l, inherited, size) }
+}
+
 func replace[T any](value *T, by *T) {
 	if by != nil {
 		*value = *by
