@@ -166,7 +166,7 @@ func TestSearchAllFailed(t *testing.T) {
 			t.Fatalf("%s is %s: expected trainings that diverge", c, c.Status)
 		}
 	}
-	if code != exitFailed || !strings.Contains(stderr, "2 candidates") || !strings.Contains(stderr, r.Candidates[0].Reason) {
+	if code != exitFailed || !strings.Contains(stderr, "2 candidates") || !strings.Contains(stderr, inFlags(r.Candidates[0].Reason)) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	var header, row []string
