@@ -49,7 +49,7 @@ class Interpreter:
 
     def apply(self, node, inputs):
         attributes = dict(node.attributes, outputs=len(node.outputs))
-        quantiser = node.name.startswith("bnc.quantiser.")
+        quantiser = node.name.startswith(("bnc.quantiser.", "quantiser_"))
         if node.op == "Cast":
             return self.cast(attributes["to"], inputs[0])
         if node.op == "JpegRoundTrip":
