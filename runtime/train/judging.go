@@ -3,10 +3,7 @@ package train
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -79,66 +76,4 @@ func (j *Judging) batches(session *ort.Session) eval.Options {
 		}
 	}
 	return eval.Options{Batch: j.Batch}
-}
-
-// Text says what is known of v; primary is the task's first measure in words.
-func (v Validation) Text(primary string) string {
-	var parts []string
-	if v.Primary != nil {
-		parts = append(parts, fmt.Sprintf("%s %.2f%%", primary, 100**v.Primary))
-	}
-	if v.Agreement != nil {
-		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
-	}
-	for _, o := range v.Outputs {
-		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", task.Text(o.Measure), o.Output, 100*o.Value))
-	}
-	if v.PayloadBytes != nil {
-		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// Text says what the epoch gave.
-func (e Epoch) Text(primary string) string {
-	line := fmt.Sprintf("epoch %d: loss %.4f, training %s %.1f%%", e.Epoch, e.Loss, primary, 100*e.TrainPrimary)
-	if judged := (Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}).Text(primary); judged != "" {
-		line += ", " + judged
-	}
-	return fmt.Sprintf("%s (%.0f s)", line, e.Seconds)
-}
-
-// Teller tells how a training goes on: an epoch is a phase of its own.
-type Teller struct {
-	Primary string // the task's first measure, in words
-	Phase   func(name string, steps int) (at func(done int, status any))
-	Notice  func(about any, format string, args ...any)
-
-	epoch int // whose phase goes on, 0 for none
-	at    func(done int, status any)
-	last  time.Time
-}
-
-// Step tells of a step, five times a second at most.
-func (t *Teller) Step(s Status) {
-	if t.epoch != s.Epoch {
-		t.epoch, t.at = s.Epoch, t.Phase(fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs), s.Steps)
-	}
-	if now := time.Now(); now.Sub(t.last) > 200*time.Millisecond || s.Step == s.Steps {
-		t.last = now
-		t.at(s.Step, s)
-	}
-}
-
-// Start tells what the weights are worth that the training begins with.
-func (t *Teller) Start(v Validation) {
-	if line := v.Text(t.Primary); line != "" {
-		t.Notice(v, "start: %s", line)
-	}
-}
-
-// Epoch tells what an epoch gave.
-func (t *Teller) Epoch(e Epoch) {
-	t.epoch = 0
-	t.Notice(e, "%s", e.Text(t.Primary))
 }

@@ -11,50 +11,8 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
-
-// Epoch is what an epoch gave.
-type Epoch struct {
-	Epoch        int          `json:"epoch"`         // counted from 1
-	Loss         float64      `json:"loss"`          // mean over its steps
-	TrainPrimary float64      `json:"train_top1"`    // share of the images that the output says the right thing of
-	Primary      *float64     `json:"top1"`          // the task's first measure of the validation, nil without labels
-	Agreement    *float64     `json:"agreement"`     // with the teacher, nil without one
-	PayloadBytes *float64     `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
-	Outputs      []task.Value `json:"outputs,omitempty"`
-	Rate         float64      `json:"lr"` // of its last step
-	Seconds      float64      `json:"seconds"`
-}
-
-// Validation is what the model made of the images that it is judged by.
-type Validation struct {
-	Primary      *float64 `json:"top1"` // the task's first measure, nil without labels
-	Agreement    *float64 `json:"agreement"`
-	PayloadBytes *float64 `json:"payload_bytes"`
-	// Outputs tells what each output is judged by, where there are several; what comes
-	// first counts of each. Agreement is their mean.
-	Outputs []task.Value `json:"outputs,omitempty"`
-	Dead    bool         `json:"-"` // all images gave the same tile
-}
-
-// score is what the best epoch has the most of.
-func (v Validation) score() *float64 {
-	if len(v.Outputs) > 0 {
-		sum, n, last := 0.0, 0, ""
-		for _, o := range v.Outputs {
-			if o.Output != last {
-				sum, n, last = sum+o.Value, n+1, o.Output
-			}
-		}
-		return new(sum / float64(n))
-	}
-	if v.Primary != nil {
-		return v.Primary
-	}
-	return v.Agreement
-}
 
 // Options say how a training runs.
 type Options struct {
@@ -110,27 +68,6 @@ type progress struct {
 	Score   *float64    `json:"score"`   // the best one, nil for none
 	Done    []Epoch     `json:"done"`
 	Logged  int64       `json:"logged"` // bytes of the log
-}
-
-// History is what a training gave.
-type History struct {
-	Epochs       []Epoch
-	Start        *Validation // before the first epoch, nil where it was not judged
-	Kept         int         // the epoch whose weights were kept, counted from 1; 0: the start
-	Early        bool        // ended before its last epoch
-	ImagesPerSec float64
-}
-
-// Result is what is known of the weights that were kept.
-func (h *History) Result() Validation {
-	switch {
-	case h.Kept > 0:
-		e := h.Epochs[h.Kept-1]
-		return Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}
-	case h.Start != nil:
-		return *h.Start
-	}
-	return Validation{}
 }
 
 // slowerAtMost is how often a step whose loss is no number is left out and the
