@@ -99,7 +99,7 @@ var Uncoded = passes.Pass{
 				return 0, err
 			}
 		}
-		m.DelMeta(func(key string) bool { return key == recordKey })
+		Forget(m)
 		uncounted(m)
 		return opt.DeadCode.Run(m)
 	},

@@ -67,7 +67,7 @@ type ModelMeta struct {
 // DescribeModel sets the bnc metadata of a whole model, replacing all that was
 // there.
 func DescribeModel(m *ir.Model, meta ModelMeta) error {
-	m.DelMeta(func(key string) bool { return key == recordKey })
+	Forget(m)
 	return describe(m, meta)
 }
 

@@ -64,6 +64,9 @@ func Records(m *ir.Model) ([]Record, error) {
 	return records, nil
 }
 
+// Forget takes the records out of a model's metadata.
+func Forget(m *ir.Model) { m.DelMeta(func(key string) bool { return key == recordKey }) }
+
 // Recorded holds of joined networks in which the tensors that the records name are there.
 var Recorded = &passes.Property{
 	Name: "the tensors of the recorded bottlenecks are there",

@@ -274,3 +274,20 @@ func TestBuildRefuses(t *testing.T) {
 		t.Errorf("%v, expected the end of the context", err)
 	}
 }
+
+// TestBuildForgets: what a step's graphs are says nothing of how a bundle is described, so
+// that a training goes on with another version's checkpoint.
+func TestBuildForgets(t *testing.T) {
+	var told []string
+	o := options(&told)
+	o.Bottleneck = true
+	p, err := grad.Build(t.Context(), joined(t, 2, 2), nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, graph := range []*ir.Model{p.Step, p.Eval, p.Statistics} {
+		if text, ok := graph.Meta("bnc.bottleneck"); ok {
+			t.Errorf("a graph has the record %.60s", text)
+		}
+	}
+}

@@ -129,7 +129,15 @@ func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error
 	if err := p.finishStep(ctx, b, o, names, inputs, weights, weightTensors); err != nil {
 		return nil, err
 	}
-	return p, p.finishEval(o, slices.Concat(weightTensors, statTensors))
+	if err := p.finishEval(o, slices.Concat(weightTensors, statTensors)); err != nil {
+		return nil, err
+	}
+	for _, graph := range []*ir.Model{p.Step, p.Eval, p.Statistics} {
+		if graph != nil {
+			bottleneck.Forget(graph) // what runs a step has no use for it
+		}
+	}
+	return p, nil
 }
 
 // fixBatch gives the images' input the number of images of a step.
