@@ -12,7 +12,6 @@
 package task
 
 import (
-	"fmt"
 
 	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -35,14 +34,6 @@ const Classify = "classify"
 
 // tasks are all that are known, by their names.
 var tasks = map[string]Task{Classify: classification{}}
-
-// Register makes a task known. A program calls it before it uses models.
-func Register(name string, t Task) {
-	if tasks[name] != nil {
-		panic(fmt.Sprintf("BUG: two tasks %q", name))
-	}
-	tasks[name] = t
-}
 
 // Of returns the task of a name, nil for none.
 func Of(name string) Task { return tasks[name] }
