@@ -12,7 +12,6 @@
 package task
 
 import (
-
 	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/ort"
