@@ -6,9 +6,9 @@
 //
 //	judge := kind.Judge(set, task.Outputs{})
 //	err := judge.Add(outputs, []int{0, 1, 2, 3}) // what the model says of those items
-//	values := judge.Values()                     // of kind.Primary() first
+//	values := judge.Values()                     // of kind.Measures() in their order
 //
-// Tasks are registered by their names; nothing else asks which one it is.
+// Tasks are known by their names; nothing else asks which one it is.
 package task
 
 import (
