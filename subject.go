@@ -52,7 +52,13 @@ func edited(path string, edit func(*ir.Model) error) ([]byte, error) {
 // taskName is what models' outputs are.
 const taskName = task.Classify
 
-func taskOf() task.Task { return task.Of(taskName) }
+func taskOf() task.Task {
+	t, err := task.Open(taskName, task.Model{})
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return t
+}
 
 // outputsOf are heads as a task judges them.
 func outputsOf(heads []grad.Judged, except []string) task.Outputs {

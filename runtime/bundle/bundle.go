@@ -9,7 +9,7 @@
 //	r, err := bundle.OpenRunner("resnet50-rb1-c1-s2", ort.Options{})
 //	defer r.Close()
 //	result, err := r.Run(ctx, ort.Feed{"input": image})
-//	seen, err := task.Of(task.Classify).See(result.Outputs, r.Meta().Labels, 5)
+//	seen, err := kind.See(task.Batch{Outputs: result.Outputs}, task.Sight{Labels: r.Meta().Labels, Most: 5}) // of task.Open
 package bundle
 
 import (

@@ -146,7 +146,7 @@ func (c *Classifier) one(ctx context.Context, input string, o Options) (*Result,
 		return nil, err
 	}
 	best := []task.Class{}
-	if seen, err := o.Task.See(o.ranked(out.Outputs), o.Labels, o.Top); err == nil { // else it is of another task: nothing to see
+	if seen, err := o.Task.See(task.Batch{Outputs: o.ranked(out.Outputs)}, task.Sight{Labels: o.Labels, Most: o.Top}); err == nil { // else it is of another task: nothing to see
 		if len(seen) > 1 {
 			return nil, inputFault{fmt.Errorf("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(seen))}
 		}

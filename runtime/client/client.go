@@ -8,7 +8,7 @@
 //	})
 //	defer c.Close()
 //	result, err := c.Run(ctx, ort.Feed{"input": image})
-//	seen, err := task.Of(task.Classify).See(result.Outputs, c.Meta().Labels, 5)
+//	seen, err := kind.See(task.Batch{Outputs: result.Outputs}, task.Sight{Labels: c.Meta().Labels, Most: 5}) // of task.Open
 //
 // With several bundles of one model each request goes through the one whose
 // latency is predicted to be the lowest, by what is measured of the link, the

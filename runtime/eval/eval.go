@@ -1,7 +1,7 @@
 // Package eval runs a data set through models: a task's judge gets what they say, and the
 // bytes that cross are counted for each image.
 //
-//	judge := task.Of(task.Classify).Judge(set, task.Outputs{})
+//	judge, err := kind.Judge(set, task.Outputs{}) // of a task
 //	r, err := eval.Run(ctx, eval.Session(session), feeder, set, judge, eval.Options{})
 //	judge.Values(), eval.Summarise(r.Bytes)
 package eval
@@ -13,6 +13,7 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -127,7 +128,7 @@ func (r *Result) add(ctx context.Context, m Model, input string, b batch, judge 
 	if bytes != nil {
 		r.Bytes = append(r.Bytes, bytes[:n]...)
 	}
-	if err := judge.Add(outputs, b.items); err != nil {
+	if err := judge.Add(task.Batch{Outputs: outputs, Frames: b.frames}, b.items); err != nil {
 		return &UnusableError{err}
 	}
 	r.N, r.Items = r.N+n, append(r.Items, b.items...)
@@ -138,6 +139,7 @@ func (r *Result) add(ctx context.Context, m Model, input string, b batch, judge 
 type batch struct {
 	x       *tensor.Tensor // nil where all were left out
 	items   []int          // x may hold copies behind them
+	frames  []imagein.Frame
 	skipped []skip
 	err     error
 }
@@ -180,7 +182,7 @@ func prepare(f *feed.Feeder, set *data.Set, from, to int, o Options) batch {
 	if o.OnSkip != nil {
 		pass = func(i int, err error) { b.skipped = append(b.skipped, skip{i, err}) }
 	}
-	if b.x, b.items, b.err = f.Usable(set, items, pass); b.err != nil {
+	if b.x, b.frames, b.items, b.err = f.Usable(set, items, pass); b.err != nil {
 		return b
 	}
 	if b.x != nil && o.Fixed && len(b.items) < o.Batch {

@@ -72,7 +72,10 @@ func (e *Evaluation) teach(ctx context.Context) (task.Judge, error) {
 	if err != nil {
 		return nil, fault.Unusable("option teacher: %w", err)
 	}
-	judge := e.Task.Judge(e.Set, e.Asked)
+	judge, err := e.Task.Judge(e.Set, e.Asked)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := e.Teacher.Run(ctx, 0, feeder, e.Set, judge, e.options(e.Teacher)); err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}
@@ -85,7 +88,10 @@ func (e *Evaluation) measure(ctx context.Context, quality int, said task.Judge) 
 	if err != nil {
 		return Row{}, err
 	}
-	judge := e.Task.Judge(set, e.Outputs)
+	judge, err := e.Task.Judge(set, e.Outputs)
+	if err != nil {
+		return Row{}, err
+	}
 	r, err := e.Subject.Run(ctx, quality, feeder, set, judge, e.options(e.Subject))
 	if err != nil {
 		return Row{}, err

@@ -174,7 +174,7 @@ func (f *Feeder) Batch(set *data.Set, items []int) (x *tensor.Tensor, labels []i
 	if len(items) == 0 {
 		return nil, nil, errors.New("a batch of no items")
 	}
-	if x, _, err = f.Usable(set, items, nil); err != nil {
+	if x, _, _, err = f.Usable(set, items, nil); err != nil {
 		return nil, nil, err
 	}
 	for _, i := range items {
@@ -184,17 +184,19 @@ func (f *Feeder) Batch(set *data.Set, items []int) (x *tensor.Tensor, labels []i
 }
 
 // Usable is Batch without the items that cannot be read or prepared, of which skip
-// is told, in order; the others are used. X is nil where there are none. With skip
-// nil the first such item is an error.
-func (f *Feeder) Usable(set *data.Set, items []int, skip func(i int, err error)) (x *tensor.Tensor, used []int, err error) {
+// is told, in order; the others are used. Frames are how they lie in x, zero for those
+// that are tensors. X is nil where there are none. With skip nil the first such item is
+// an error.
+func (f *Feeder) Usable(set *data.Set, items []int, skip func(i int, err error)) (x *tensor.Tensor, frames []imagein.Frame, used []int, err error) {
 	rows := make([]*tensor.Tensor, len(items))
+	lies := make([]imagein.Frame, len(items))
 	errs := make([]error, len(items))
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(items)) {
 		workers.Go(func() {
 			for k := range next {
-				rows[k], errs[k] = f.row(set, items[k])
+				rows[k], lies[k], errs[k] = f.row(set, items[k])
 			}
 		})
 	}
@@ -207,33 +209,46 @@ func (f *Feeder) Usable(set *data.Set, items []int, skip func(i int, err error))
 	for k, err := range errs {
 		switch {
 		case err == nil:
-			good, used = append(good, rows[k]), append(used, items[k])
+			good, frames, used = append(good, rows[k]), append(frames, lies[k]), append(used, items[k])
 		case skip == nil:
-			return nil, nil, err
+			return nil, nil, nil, err
 		default:
 			skip(items[k], err)
 		}
 	}
 	if len(good) == 0 {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	if x, err = join(good); err != nil {
-		return nil, nil, fmt.Errorf("%s to %s: %w", set.Name(used[0]), set.Name(used[len(used)-1]), err)
+		return nil, nil, nil, fmt.Errorf("%s to %s: %w", set.Name(used[0]), set.Name(used[len(used)-1]), err)
 	}
-	return x, used, nil
+	return x, frames, used, nil
 }
 
 // row reads and prepares one item.
-func (f *Feeder) row(set *data.Set, i int) (*tensor.Tensor, error) {
+func (f *Feeder) row(set *data.Set, i int) (*tensor.Tensor, imagein.Frame, error) {
 	item, err := set.Item(i)
 	if err != nil {
-		return nil, err
+		return nil, imagein.Frame{}, err
 	}
 	x, err := f.One(item)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", set.Name(i), err)
+		return nil, imagein.Frame{}, fmt.Errorf("%s: %w", set.Name(i), err)
 	}
-	return x, nil
+	frame, err := f.Frame(item)
+	return x, frame, err
+}
+
+// Frame is how an item lies in the input, zero for a tensor.
+func (f *Feeder) Frame(item data.Item) (imagein.Frame, error) {
+	if item.Tensor != nil {
+		return imagein.Frame{}, nil
+	}
+	p, img, err := f.preparer(item.Image)
+	if err != nil {
+		return imagein.Frame{}, err
+	}
+	return p.Frame(imagein.SizeOf(img))
 }
 
 // join puts batches of one behind each other.

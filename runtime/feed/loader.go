@@ -102,7 +102,7 @@ func (f *Feeder) rowShape(set *data.Set) ([]int64, error) {
 	var first error
 	tried := min(set.Len(), judged)
 	for i := range tried {
-		row, err := f.row(set, i)
+		row, _, err := f.row(set, i)
 		if err == nil && len(row.Shape) > 0 && row.Shape[0] == 1 {
 			return slices.Clone(row.Shape), nil
 		}

@@ -136,3 +136,9 @@ func fit(w, h, resize int, crop [2]int) (nw, nh int, err error) {
 	}
 	return nw, nh, nil
 }
+
+// centre returns the corner of a crop (height, width) from the centre of w x h pixels,
+// rounded as torchvision does.
+func centre(w, h int, crop [2]int) (left, top int) {
+	return int(math.RoundToEven(float64(w-crop[1]) / 2)), int(math.RoundToEven(float64(h-crop[0]) / 2))
+}

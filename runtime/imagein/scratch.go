@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"math"
 
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -36,8 +35,7 @@ func (prep *Preparer) pixels(ctx context.Context, s *Scratch, img image.Image) (
 		return nil, err
 	}
 	// Crop offsets are rounded half to even, as torchvision's center_crop does.
-	left := int(math.RoundToEven(float64(w-p.Crop[1]) / 2))
-	top := int(math.RoundToEven(float64(h-p.Crop[0]) / 2))
+	left, top := centre(w, h, p.Crop)
 	return prep.render(ctx, s, img, w, h, image.Rect(left, top, left+p.Crop[1], top+p.Crop[0]))
 }
 

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/runtime/data"
@@ -14,8 +15,8 @@ type classification struct{}
 // top1 and top5 are the shares of images whose label is the best class, and among the five
 // best.
 var (
-	top1 = Measure{"top1", "top-1"}
-	top5 = Measure{"top5", "top-5"}
+	top1 = share("top1", "top-1")
+	top5 = share("top5", "top-5")
 )
 
 // best is how many classes count for top5.
@@ -23,8 +24,10 @@ const best = 5
 
 func (classification) Measures() []Measure { return []Measure{top1, top5} }
 
-func (classification) See(outputs ort.Results, labels []string, most int) ([]Seen, error) {
-	rows, err := Top(outputs, labels, most)
+func (classification) Agreement() Measure { return Agreement }
+
+func (classification) See(b Batch, s Sight) ([]Seen, error) {
+	rows, err := Top(b.Outputs, s.Labels, s.Most)
 	seen := make([]Seen, len(rows))
 	for i, row := range rows {
 		seen[i].Top = row
@@ -32,7 +35,7 @@ func (classification) See(outputs ort.Results, labels []string, most int) ([]See
 	return seen, err
 }
 
-func (classification) Judge(set *data.Set, o Outputs) Judge {
+func (classification) Judge(set *data.Set, o Outputs) (Judge, error) {
 	if len(o.Judged) == 0 {
 		o.Judged = []Output{{}}
 	}
@@ -40,7 +43,7 @@ func (classification) Judge(set *data.Set, o Outputs) Judge {
 	for range o.Judged {
 		j.said = append(j.said, saidClasses{classes: slices.Repeat([]int{noClass}, set.Len())})
 	}
-	return j
+	return j, nil
 }
 
 // classJudge judges class scores.
@@ -60,7 +63,7 @@ type saidClasses struct {
 // noClass stands for the class of an item that was left out.
 const noClass = -1
 
-func (j *classJudge) Add(outputs ort.Results, items []int) error {
+func (j *classJudge) Add(b Batch, items []int) error {
 	for k := range j.said {
 		labels := slices.Repeat([]int{noClass}, len(items))
 		var names []string
@@ -70,7 +73,7 @@ func (j *classJudge) Add(outputs ort.Results, items []int) error {
 				labels[i] = j.set.Label(item)
 			}
 		}
-		from, err := j.pick(outputs, j.o.Judged[k].From)
+		from, err := j.pick(b.Outputs, j.o.Judged[k].From)
 		if err != nil {
 			return err
 		}
@@ -121,7 +124,10 @@ func (j *classJudge) Values() []Value {
 		return nil
 	}
 	name, n := j.o.Judged[0].Name, float64(j.images)
-	return []Value{{name, top1.Name, float64(j.first) / n, j.images}, {name, top5.Name, float64(j.among) / n, j.images}}
+	return []Value{
+		{Output: name, Measure: top1.Name, Value: float64(j.first) / n, Images: j.images},
+		{Output: name, Measure: top5.Name, Value: float64(j.among) / n, Images: j.images},
+	}
 }
 
 func (j *classJudge) Agreement(teacher Judge) (values []Value, err error) {
@@ -156,5 +162,23 @@ func agreement(name string, a, b []int) Value {
 			same++
 		}
 	}
-	return Value{name, Agreement.Name, float64(same) / float64(both), both}
+	return Value{Output: name, Measure: Agreement.Name, Value: float64(same) / float64(both), Images: both}
+}
+
+// Each is 1 where the first output's classes are the same.
+func (j *classJudge) Each(teacher Judge) ([]float64, error) {
+	t, ok := teacher.(*classJudge)
+	if !ok {
+		panic("BUG: judges of different tasks compared")
+	}
+	each := make([]float64, j.set.Len())
+	for i := range each {
+		switch mine, theirs := j.said[0].classes[i], t.said[0].classes[i]; {
+		case mine == noClass || theirs == noClass:
+			each[i] = math.NaN()
+		case mine == theirs:
+			each[i] = 1
+		}
+	}
+	return each, nil
 }

@@ -24,6 +24,15 @@ func scores(name string, width int, classes ...int) ort.Result {
 
 // TestJudge: rates are of the images that were judged, agreement of those that both
 // judged, of each output that the teacher was asked of; the label counts for the first.
+func judgeOf(t *testing.T, set *data.Set, o Outputs) Judge {
+	t.Helper()
+	j, err := classification{}.Judge(set, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
 func TestJudge(t *testing.T) {
 	dir := t.TempDir()
 	for name, file := range map[string]string{
@@ -37,11 +46,11 @@ func TestJudge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	student := Of(Classify).Judge(set, Outputs{Judged: []Output{{"a", "a"}, {"b", "b"}, {"c", "c"}}})
-	teacher := Of(Classify).Judge(set, Outputs{Judged: []Output{{"a", "x"}, {"c", "y"}}})
+	student := judgeOf(t, set, Outputs{Judged: []Output{{Name: "a", From: "a"}, {Name: "b", From: "b"}, {Name: "c", From: "c"}}})
+	teacher := judgeOf(t, set, Outputs{Judged: []Output{{Name: "a", From: "x"}, {Name: "c", From: "y"}}})
 	add := func(j Judge, items []int, outputs ...ort.Result) {
 		t.Helper()
-		if err := j.Add(outputs, items); err != nil {
+		if err := j.Add(Batch{Outputs: outputs}, items); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,11 +60,11 @@ func TestJudge(t *testing.T) {
 	add(teacher, []int{3, 4}, scores("x", 6, 3, 3), scores("y", 4, 0, 0))
 	// Of four images, the three with the labels 0, 3 and 5 are right; scores of one 1 and
 	// otherwise 0 rank lower classes first, so that label 1 is the third of six.
-	if want := []Value{{"a", "top1", 0.75, 4}, {"a", "top5", 1, 4}}; !reflect.DeepEqual(student.Values(), want) {
+	if want := []Value{{Output: "a", Measure: "top1", Value: 0.75, Images: 4}, {Output: "a", Measure: "top5", Value: 1, Images: 4}}; !reflect.DeepEqual(student.Values(), want) {
 		t.Errorf("%+v, expected %+v", student.Values(), want)
 	}
 	got, err := student.Agreement(teacher) // of the images 0, 1 and 3
-	if want := []Value{{"a", "agreement", 2. / 3, 3}, {"c", "agreement", 2. / 3, 3}}; err != nil || !reflect.DeepEqual(got, want) {
+	if want := []Value{{Output: "a", Measure: "agreement", Value: 2. / 3, Images: 3}, {Output: "c", Measure: "agreement", Value: 2. / 3, Images: 3}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, expected %+v", got, err, want)
 	}
 	if p := PrimaryOf(student.Values(), got); p.Name != "top1" || p.Value != 0.75 {
@@ -64,8 +73,13 @@ func TestJudge(t *testing.T) {
 	if p := PrimaryOf(nil, got); p.Name != "agreement" || math.Abs(p.Value-2./3) > 1e-15 || PrimaryOf(nil, nil) != nil { // one rounding
 		t.Errorf("%+v", p)
 	}
-	narrow := Of(Classify).Judge(set, Outputs{Judged: []Output{{"a", "x"}}})
-	if err := narrow.Add(ort.Results{scores("x", 5, 0)}, []int{0}); err == nil || !strings.Contains(err.Error(), "6") {
+	// Of item 0 and 1, where a says 0 and 2, the teacher says 0 and 1; both say 3 of item 3.
+	each, err := student.Each(teacher)
+	if err != nil || each[0] != 1 || each[1] != 0 || !math.IsNaN(each[2]) || each[3] != 1 || !math.IsNaN(each[4]) {
+		t.Errorf("%v, %v", each, err)
+	}
+	narrow := judgeOf(t, set, Outputs{Judged: []Output{{Name: "a", From: "x"}}})
+	if err := narrow.Add(Batch{Outputs: ort.Results{scores("x", 5, 0)}}, []int{0}); err == nil || !strings.Contains(err.Error(), "6") {
 		t.Errorf("5 scores for 6 classes: %v", err)
 	}
 }

@@ -116,7 +116,14 @@ func openModel(t *testing.T, path string) (*ort.Session, *feed.Feeder) {
 
 // evaluated runs a set through a model.
 func evaluated(ctx context.Context, m eval.Model, f *feed.Feeder, set *data.Set, o eval.Options) (*eval.Result, task.Judge, error) {
-	judge := task.Of(task.Classify).Judge(set, task.Outputs{})
+	kind, err := task.Open(task.Classify, task.Model{})
+	if err != nil {
+		return nil, nil, err
+	}
+	judge, err := kind.Judge(set, task.Outputs{})
+	if err != nil {
+		return nil, nil, err
+	}
 	r, err := eval.Run(ctx, m, f, set, judge, o)
 	return r, judge, err
 }

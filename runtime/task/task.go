@@ -1,19 +1,27 @@
 // Package task says what the outputs of a model are: what a person sees of them, and by
 // which measure epochs, candidates and selections are compared.
 //
-//	kind := task.Of("classify")
-//	seen, err := kind.See(outputs, labels, 5)
+//	kind, why := task.Guess(model)
+//	t, err := task.Open(kind, model)
+//	seen, err := t.See(task.Batch{Outputs: outputs}, task.Sight{Labels: labels, Most: 5})
 //
-//	judge := kind.Judge(set, task.Outputs{})
-//	err := judge.Add(outputs, []int{0, 1, 2, 3}) // what the model says of those items
-//	values := judge.Values()                     // of kind.Measures() in their order
+//	judge, err := t.Judge(set, task.Outputs{})
+//	err = judge.Add(task.Batch{Outputs: outputs}, []int{0, 1, 2, 3}) // what the model says of those items
+//	values := judge.Values()                                        // of t.Measures() in their order
 //
 // Tasks are known by their names; nothing else asks which one it is.
 package task
 
 import (
+	"encoding/json"
+	"fmt"
+	"image"
+	"strings"
+
 	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
 
@@ -21,46 +29,153 @@ import (
 type Task interface {
 	// Measures are what labels give, the primary one first.
 	Measures() []Measure
-	// See returns what a person sees of each image of a batch. Labels are the names of
-	// what can be told apart, at most so many of which are wanted.
-	See(outputs ort.Results, labels []string, most int) ([]Seen, error)
+	// Agreement is what the comparison with a teacher gives.
+	Agreement() Measure
+	// See returns what a person sees of each image of a batch.
+	See(b Batch, s Sight) ([]Seen, error)
 	// Judge begins to judge what a model says of the items of a set.
-	Judge(set *data.Set, o Outputs) Judge
+	Judge(set *data.Set, o Outputs) (Judge, error)
 }
 
-// Classify is a classification: the scores of classes, of which an image has one.
-const Classify = "classify"
+// Model is what is known of a model, from which its task is told and opened.
+type Model struct {
+	Inputs, Outputs []model.Port
+	Ends            map[string][]End  // of each output, by its name; of one that is joined of several, in their order
+	Metadata        map[string]string // the file's own
+	Labels          []string          // names of what can be told apart
+	Decoder         json.RawMessage   // of a detector's outputs, nil for none known
+}
 
-// tasks are all that are known, by their names.
-var tasks = map[string]Task{Classify: classification{}}
+// End is what an output, or a part of it along its last joined axis, ends in, as the
+// graph tells.
+type End struct {
+	Kind string // one of the End constants
+	Axis int    // of a softmax: that of the classes
+	Part [2]int // which elements along the axis of classes or maps, from and to; 0, 0 for all
+}
 
-// Of returns the task of a name, nil for none.
-func Of(name string) Task { return tasks[name] }
+// Kinds of ends.
+const (
+	EndSoftmax = "softmax" // probabilities, or their logarithms, of classes that exclude each other
+	EndSigmoid = "sigmoid" // scores that do not exclude each other
+	EndL2Norm  = "l2norm"  // vectors of length 1
+	EndIndices = "indices" // what is chosen or counted: nothing passes a gradient
+	EndValues  = "values"  // any numbers
+)
 
-// Measure is a share of images, 0..1: the more the better.
+// Names of tasks.
+const (
+	Classify = "classify" // scores of classes, of which an image has one
+)
+
+// kinds are all tasks that are known. Guess takes the first whose guess is not empty.
+var kinds = []struct {
+	name string
+	// guess says why a model's outputs are taken for this, "" where they are not.
+	guess func(m Model) string
+	open  func(m Model) (Task, error)
+}{
+	{Classify, func(Model) string { return "nothing tells otherwise" }, func(Model) (Task, error) { return classification{}, nil }},
+}
+
+// Kinds are the names of tasks.
+func Kinds() (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Open returns the task of a name for a model.
+func Open(name string, m Model) (Task, error) {
+	for _, k := range kinds {
+		if k.name == name {
+			return k.open(m)
+		}
+	}
+	return nil, fmt.Errorf("task %q: expected one of %s", name, strings.Join(Kinds(), ", "))
+}
+
+// Guess tells what a model's outputs are, and why they are taken for that.
+func Guess(m Model) (name, why string) {
+	for _, k := range kinds {
+		if why := k.guess(m); why != "" {
+			return k.name, why
+		}
+	}
+	panic("BUG: no task takes every model")
+}
+
+// Batch is what a model says of some images.
+type Batch struct {
+	Outputs ort.Results // the first axis of each is the images'
+	// Frames are how each image lies in the model's input; nil where they are not known,
+	// as those of tensors.
+	Frames []imagein.Frame
+}
+
+// Sight says what is wanted to be seen.
+type Sight struct {
+	Outputs
+	Labels []string // names of what can be told apart
+	Most   int      // at most so many of what can be ranked
+}
+
+// Measure is what models are compared by.
 type Measure struct {
 	Name string // in results
 	Text string // in words
+	// Points is how many points a difference of 1 is: 100 for a share in 0..1, 1 for decibels.
+	Points float64
+	Unit   string // of points, "%" for shares
+	Lower  bool   // less is better
 }
 
-// Agreement is the measure that a teacher gives, of every task.
-var Agreement = Measure{"agreement", "agreement"}
+// share is a measure in 0..1: the more the better.
+func share(name, text string) Measure { return Measure{Name: name, Text: text, Points: 100, Unit: "%"} }
 
-// Text is the measure of a name in words.
+// Agreement is the share of images of which a model says what its teacher says.
+var Agreement = share("agreement", "agreement")
+
+// Text returns a measure's name in words.
 func Text(name string) string {
-	for _, t := range tasks {
-		for _, m := range t.Measures() {
-			if m.Name == name {
-				return m.Text
-			}
+	for _, m := range measures {
+		if m.Name == name {
+			return m.Text
 		}
 	}
 	return name
 }
 
+// measures are all that there are.
+var measures = []Measure{top1, top5, Agreement}
+
 // Seen is what a person sees of an image.
 type Seen struct {
-	Top []Class // the best classes, best first
+	Top    []Class     // the best classes, best first
+	Boxes  []Box       // what was detected, best first
+	Mask   *Mask       // the class of each place
+	Vector []float64   // an embedding
+	Text   string      // what was read
+	Image  image.Image // a picture that is the answer
+}
+
+// Box is something detected.
+type Box struct {
+	X0     float64      `json:"x0"` // in pixels of the upright picture; without a frame, of the model's input
+	Y0     float64      `json:"y0"`
+	X1     float64      `json:"x1"`
+	Y1     float64      `json:"y1"`
+	Class  int          `json:"class"`
+	Label  string       `json:"label,omitempty"`
+	Score  float64      `json:"score"`
+	Points [][2]float64 `json:"points,omitempty"` // landmarks, where the model tells them
+}
+
+// Mask is the class of each place of the model's input, or of a grid over it.
+type Mask struct {
+	Width, Height int
+	Classes       []uint8 // row by row
 }
 
 // Outputs tell what is judged.
@@ -69,56 +184,76 @@ type Outputs struct {
 	// whatever looks right is taken for, but for those of Except.
 	Judged []Output
 	Except []string
+	// Annotations is a file that tells what is to be detected, as COCO's JSON; "" for none.
+	Annotations string
 }
 
 // Output is an output that is judged.
 type Output struct {
 	Name string // of the model that is judged
 	From string // the output that it is read from, a teacher's has another; "" for whatever looks right
+	End         // what it ends in; of kind "" where it is not known
 }
 
 // Judge compares what a model says of the items of a set with their labels, and with a
 // teacher.
 type Judge interface {
 	// Add takes the outputs for some items of the set: the first images of a batch.
-	Add(outputs ort.Results, items []int) error
+	Add(b Batch, items []int) error
 	// Values are those of Task.Measures for the first output; nil without labels.
 	Values() []Value
 	// Agreement compares with what a teacher said of the same items, output by output as
 	// far as it was asked. It fails where the two cannot be compared.
 	Agreement(teacher Judge) ([]Value, error)
+	// Each is how far a teacher's and the model's answers agree for each item of the set, 0
+	// to 1; NaN for those that one of them did not see.
+	Each(teacher Judge) ([]float64, error)
 }
 
 // Value is how good an output is.
 type Value struct {
 	Output  string  `json:"name"`
 	Measure string  `json:"measure"`
-	Value   float64 `json:"value"` // 0..1
-	Images  int     `json:"-"`     // that it is a share of
+	Value   float64 `json:"value"` // of a share 0..1
+	Images  int     `json:"-"`     // that it is measured on
+	// Interval is that of 95% confidence where the judge knows one; 0, 0 for Wilson's of a
+	// share of images.
+	Interval [2]float64 `json:"-"`
 }
 
 // Primary is the value by which models are compared.
 type Primary struct {
 	Name     string     `json:"name"` // of the measure
 	Value    float64    `json:"value"`
-	Interval [2]float64 `json:"interval"` // of 95% confidence, Wilson's
+	Interval [2]float64 `json:"interval"` // of 95% confidence
 }
 
 // PrimaryOf returns the value that counts: the first that labels give, else the mean of
 // those that a teacher gives; nil where there is none.
 func PrimaryOf(labelled, taught []Value) *Primary {
 	if len(labelled) > 0 {
-		return primary(labelled[0].Measure, labelled[0].Value, labelled[0].Images)
+		return primary(labelled[0])
 	}
 	if mean := Mean(taught); mean != nil {
-		return primary(Agreement.Name, *mean, taught[0].Images)
+		v := taught[0]
+		v.Value = *mean
+		if len(taught) > 1 && v.Interval != [2]float64{} {
+			v.Interval = [2]float64{}
+			for _, t := range taught {
+				v.Interval[0] += t.Interval[0] / float64(len(taught))
+				v.Interval[1] += t.Interval[1] / float64(len(taught))
+			}
+		}
+		return primary(v)
 	}
 	return nil
 }
 
-func primary(name string, value float64, images int) *Primary {
-	low, high := stats.Wilson(value, images)
-	return &Primary{Name: name, Value: value, Interval: [2]float64{low, high}}
+func primary(v Value) *Primary {
+	if v.Interval == [2]float64{} {
+		v.Interval[0], v.Interval[1] = stats.Wilson(v.Value, v.Images)
+	}
+	return &Primary{Name: v.Measure, Value: v.Value, Interval: v.Interval}
 }
 
 // Mean is the mean of values, nil for none.

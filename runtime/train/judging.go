@@ -26,7 +26,10 @@ type Judging struct {
 
 // Teach notes what a teacher says: of the outputs, each read from one of its own.
 func (j *Judging) Teach(ctx context.Context, teacher *ort.Session, asked task.Outputs) error {
-	said := j.Task.Judge(j.Set, asked)
+	said, err := j.Task.Judge(j.Set, asked)
+	if err != nil {
+		return err
+	}
 	if _, err := eval.Run(ctx, eval.Session(teacher), j.Feeder, j.Set, said, j.batches(teacher)); err != nil {
 		return err
 	}
@@ -36,7 +39,11 @@ func (j *Judging) Teach(ctx context.Context, teacher *ort.Session, asked task.Ou
 
 // Judge judges a network with weights as further inputs; nil for none.
 func (j *Judging) Judge(ctx context.Context, network *ort.Session, weights ort.Feed) (v Validation, err error) {
-	judge, options := j.Task.Judge(j.Set, j.Outputs), j.batches(network)
+	judge, err := j.Task.Judge(j.Set, j.Outputs)
+	if err != nil {
+		return v, err
+	}
+	options := j.batches(network)
 	options.Extra = weights
 	r, err := eval.Run(ctx, eval.Session(network), j.Feeder, j.Set, judge, options)
 	if unfit := (*eval.UnusableError)(nil); errors.As(err, &unfit) {
