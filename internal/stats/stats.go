@@ -3,6 +3,7 @@ package stats
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
@@ -80,4 +81,42 @@ func Wilson(share float64, n int) (lo, hi float64) {
 	centre := share + z*z/(2*size)
 	spread := z * math.Sqrt(share*(1-share)/size+z*z/(4*size*size))
 	return max(0, (centre-spread)/(1+z*z/size)), min(1, (centre+spread)/(1+z*z/size))
+}
+
+// resamples are how many samples Bootstrap draws: the ends of a 95% interval are then its
+// 26th value from either side, and vary by a twentieth of its width from seed to seed.
+const resamples = 1000
+
+// Bootstrap returns the 95% confidence interval of a value of n things that were sampled, as
+// images are: between the 2.5% and 97.5% quantiles of the values of samples drawn from them
+// with replacement (B. Efron, The Annals of Statistics 7, 1979: the percentile method). value
+// is given which of them a sample has, n numbers below n that it must not keep; samples of
+// which it is NaN do not count. The same seed gives the same interval. It is too narrow for
+// less than some 20 things, and 0, 0 of none.
+func Bootstrap(n int, seed uint64, value func(picks []int) float64) (lo, hi float64) {
+	if n == 0 {
+		return 0, 0
+	}
+	r := rand.New(rand.NewPCG(seed, 0))
+	picks, values := make([]int, n), make([]float64, 0, resamples)
+	for range resamples {
+		for i := range picks {
+			picks[i] = r.IntN(n)
+		}
+		if v := value(picks); !math.IsNaN(v) {
+			values = append(values, v)
+		}
+	}
+	return Quantile(0.025, values), Quantile(0.975, values)
+}
+
+// MeanInterval is Bootstrap of the mean of x.
+func MeanInterval(x []float64) (lo, hi float64) {
+	return Bootstrap(len(x), 1, func(picks []int) float64 {
+		sum := 0.0
+		for _, i := range picks {
+			sum += x[i]
+		}
+		return sum / float64(len(picks))
+	})
 }

@@ -81,3 +81,49 @@ func TestWilson(t *testing.T) {
 		t.Errorf("of nothing: %v to %v", lo, hi)
 	}
 }
+
+// TestBootstrap: the interval of a mean is that of the normal distribution for many values,
+// and holds the true mean of 40 uniform ones in 93 to 95% of the samples: 300 of them leave a
+// standard deviation of 1.4%.
+func TestBootstrap(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	x := make([]float64, 2000)
+	for i := range x {
+		x[i] = r.Float64()
+	}
+	mean, spread := 0.0, math.Sqrt(1./12)*1.96/math.Sqrt(2000)
+	for _, v := range x {
+		mean += v / 2000
+	}
+	lo, hi := MeanInterval(x)
+	if tolerance := spread / 5; math.Abs(lo-(mean-spread)) > tolerance || math.Abs(hi-(mean+spread)) > tolerance { // 1,000 resamples vary by less
+		t.Errorf("%.5f to %.5f, expected %.5f to %.5f", lo, hi, mean-spread, mean+spread)
+	}
+	if again, _ := MeanInterval(x); again != lo {
+		t.Errorf("%v, then %v", lo, again)
+	}
+	inside := 0
+	for range 300 {
+		few := x[:40]
+		for i := range few {
+			few[i] = r.Float64()
+		}
+		if lo, hi := MeanInterval(few); lo <= 0.5 && 0.5 <= hi {
+			inside++
+		}
+	}
+	if share := float64(inside) / 300; share < 0.89 || share > 0.98 {
+		t.Errorf("%.3f of the intervals hold the mean", share)
+	}
+	if lo, hi := Bootstrap(0, 1, nil); lo != 0 || hi != 0 {
+		t.Errorf("of nothing: %v to %v", lo, hi)
+	}
+	if lo, hi := Bootstrap(2, 1, func(p []int) float64 { // a value that some samples do not have
+		if p[0] == 0 {
+			return math.NaN()
+		}
+		return 3
+	}); lo != 3 || hi != 3 {
+		t.Errorf("of samples that have it: %v to %v", lo, hi)
+	}
+}
