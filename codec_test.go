@@ -18,8 +18,8 @@ import (
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -127,7 +127,7 @@ func uncoded(t *testing.T, dir string, x *tensor.Tensor) ort.Results {
 }
 
 // runTwice classifies inputs with a bundle here alone, and with the rest on a server.
-func runTwice(t *testing.T, dir string, inputs ...string) (here, served []*classify.Result) {
+func runTwice(t *testing.T, dir string, inputs ...string) (here, served []*predict.Result) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	defer end()

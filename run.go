@@ -8,18 +8,18 @@ import (
 
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/predict"
 )
 
 // RemoteOptions say which server is called, and as whom.
 type RemoteOptions = client.RemoteOptions
 
 // ServerOptions say with which server Run classifies, and how.
-type ServerOptions = classify.ServerOptions
+type ServerOptions = predict.ServerOptions
 
 // RunOptions say how Run classifies.
 type RunOptions struct {
@@ -37,15 +37,15 @@ type RunOptions struct {
 
 	// Each gets the results in the inputs' order, each as soon as it is there; they are
 	// not kept then. An error of it ends Run.
-	Each     func(*classify.Result) error `json:"-"`
-	Log      *slog.Logger                 `json:"-"` // of the client; nothing is logged
-	Reporter Reporter                     `json:"-"`
+	Each     func(*predict.Result) error `json:"-"`
+	Log      *slog.Logger                `json:"-"` // of the client; nothing is logged
+	Reporter Reporter                    `json:"-"`
 }
 
 // RunResult is what Run gives: the results in the inputs' order, without those of inputs
 // that cannot be used.
 type RunResult struct {
-	Results []*classify.Result `json:"results"`
+	Results []*predict.Result `json:"results"`
 }
 
 // Run classifies inputs, images or .npy tensors or folders of them, with the bundle or
@@ -84,15 +84,15 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if labels == nil {
 		labels = c.Meta.Labels
 	}
-	how := classify.Options{Task: taskOf(), Labels: labels, Top: cmp.Or(o.Top, 5)}
+	how := predict.Options{Task: taskOf(), Labels: labels, Top: cmp.Or(o.Top, 5)}
 	if how.Scores, how.Except, err = shown(first, o.Scores, len(labels)); err != nil {
 		return nil, err
 	}
 	if how.Feeder, err = feed.New(c.Inputs, o.Chooser(c.Meta.Preprocess)); err != nil {
 		return nil, unusable("%w", err)
 	}
-	result, skipped, phase := &RunResult{Results: []*classify.Result{}}, progress.LeftOut{To: p}, p.Phase("running", len(files))
-	err = c.Run(ctx, files, how, func(r *classify.Result) error {
+	result, skipped, phase := &RunResult{Results: []*predict.Result{}}, progress.LeftOut{To: p}, p.Phase("running", len(files))
+	err = c.Run(ctx, files, how, func(r *predict.Result) error {
 		phase.Step(1)
 		switch {
 		case r.Damage != nil && len(files) == 1:

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/link"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/predict"
 )
 
 // through listens at the address that it returns and connects over the link to
@@ -69,7 +69,7 @@ func TestLinkDrops(t *testing.T) {
 	}
 }
 
-func dropLink(t *testing.T, path, scheme, address string, inputs []string, want []classify.Result) {
+func dropLink(t *testing.T, path, scheme, address string, inputs []string, want []predict.Result) {
 	const drops, enough = 2, 20 // results from either side before the link changes
 	const patience = time.Minute
 	up := plan.Network{Uplink: 50e6, RTT: 2 * time.Millisecond}
@@ -100,7 +100,7 @@ func dropLink(t *testing.T, path, scheme, address string, inputs []string, want 
 	lines := json.NewDecoder(out)
 	n := 0
 	for ; lines.More(); n++ {
-		var r classify.Result
+		var r predict.Result
 		if err := lines.Decode(&r); err != nil {
 			t.Fatal(err)
 		}

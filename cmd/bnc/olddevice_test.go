@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/bottlenet/bnc/compiler/onnxpb"
-	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -127,7 +127,7 @@ func asFloats(b []byte) []float32 {
 func TestRunOnOldRuntime(t *testing.T) {
 	env, dir := oldDevice(t), tx2Pair(t)
 	picture := filepath.Join(blackSet(t), "black.png")
-	type answer struct{ Results []classify.Result }
+	type answer struct{ Results []predict.Result }
 	parse := func(out []byte) (a answer) {
 		if err := json.Unmarshal(out, &a); err != nil || len(a.Results) != 1 || len(a.Results[0].Top) == 0 {
 			t.Fatalf("%v: %s", err, out)

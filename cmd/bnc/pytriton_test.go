@@ -22,8 +22,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/oip"
+	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -153,14 +153,14 @@ func pictures(t *testing.T, n int) string {
 }
 
 // results runs bnc run --jsonl, and returns what it prints beside the results.
-func results(t *testing.T, args ...string) (list []classify.Result, said string) {
+func results(t *testing.T, args ...string) (list []predict.Result, said string) {
 	t.Helper()
 	out, said, code := tryBnc(t, append([]string{"run", "--jsonl", "--top", "10"}, args...)...)
 	if code != exitDone {
 		t.Fatalf("bnc run %s: exit code %d\n%s", strings.Join(args, " "), code, said)
 	}
 	for line := range strings.Lines(out) {
-		var r classify.Result
+		var r predict.Result
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatal(err)
 		}
@@ -193,13 +193,13 @@ func TestRunAgainstTriton(t *testing.T) {
 
 // runCloud runs images against a server, four at a time, so that it has requests
 // to join.
-func runCloud(t *testing.T, dir, images, url string) (list []classify.Result, said string) {
+func runCloud(t *testing.T, dir, images, url string) (list []predict.Result, said string) {
 	t.Helper()
 	return results(t, dir, images, "--cloud", url, "--fallback=false", "--inflight", "4", "--deadline", "30s")
 }
 
 // sameResults compares a server's results with those of both halves here.
-func sameResults(t *testing.T, remote, local []classify.Result) {
+func sameResults(t *testing.T, remote, local []predict.Result) {
 	t.Helper()
 	if len(remote) != len(local) || len(local) < 2 {
 		t.Fatalf("%d results, expected %d", len(remote), len(local))

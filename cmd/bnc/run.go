@@ -8,8 +8,8 @@ import (
 	"log/slog"
 
 	"github.com/bottlenet/bnc"
-	"github.com/bottlenet/bnc/runtime/classify"
 	"github.com/bottlenet/bnc/runtime/client"
+	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/spf13/pflag"
 )
 
@@ -79,7 +79,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 		o.Reporter, o.Log = r, slog.New(slog.NewTextHandler(s.err, nil))
 		switch {
 		case asLines:
-			o.Each = func(r *classify.Result) error {
+			o.Each = func(r *predict.Result) error {
 				line, err := json.Marshal(r)
 				if err == nil {
 					_, err = fmt.Fprintf(s.out, "%s\n", line)
@@ -87,7 +87,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 				return err
 			}
 		case !asJSON:
-			o.Each = func(r *classify.Result) error { return printResult(s, r) }
+			o.Each = func(r *predict.Result) error { return printResult(s, r) }
 		}
 		result, err := bnc.Run(ctx, args[0], args[1:], o)
 		if asJSON && result != nil && len(result.Results) > 0 {
@@ -98,7 +98,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 }
 
 // printResult prints a result for people.
-func printResult(s streams, r *classify.Result) error {
+func printResult(s streams, r *predict.Result) error {
 	link := ""
 	if r.LinkMS > 0 {
 		link = fmt.Sprintf("link %.1f ms, ", r.LinkMS)

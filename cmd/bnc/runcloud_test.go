@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc"
-	"github.com/bottlenet/bnc/runtime/classify"
+	"github.com/bottlenet/bnc/runtime/predict"
 )
 
 // cloudSet is a model, bundles of it in one folder, and inputs.
@@ -74,12 +74,12 @@ func serveHere(t *testing.T, args ...string) bnc.Serving {
 }
 
 // cloudRuns reads the lines of bnc run --jsonl.
-func cloudRuns(t *testing.T, args ...string) []classify.Result {
+func cloudRuns(t *testing.T, args ...string) []predict.Result {
 	t.Helper()
-	var results []classify.Result
+	var results []predict.Result
 	d := json.NewDecoder(strings.NewReader(mustBnc(t, append([]string{"run", "--jsonl", "--top", "3"}, args...)...)))
 	for d.More() {
-		var r classify.Result
+		var r predict.Result
 		if err := d.Decode(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func cloudRuns(t *testing.T, args ...string) []classify.Result {
 // sameTop compares rankings. A server may join images to other batches, for
 // which ONNX Runtime chooses other kernels: probabilities of a network in
 // float32 differ by less than 1e-4.
-func sameTop(t *testing.T, got, want classify.Result) {
+func sameTop(t *testing.T, got, want predict.Result) {
 	t.Helper()
 	if got.Input != want.Input || len(got.Top) != len(want.Top) {
 		t.Fatalf("%+v, expected %+v", got, want)
@@ -194,7 +194,7 @@ func TestServerKilled(t *testing.T) {
 	lines, kills, by := json.NewDecoder(out), 0, map[string]int{}
 	n := 0
 	for ; lines.More(); n++ {
-		var r classify.Result
+		var r predict.Result
 		if err := lines.Decode(&r); err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,11 @@
-// Package classify runs image files and tensors through a bundle, a whole model or a
-// client of a server, one by one, and ranks the classes that come out.
+// Package predict runs image files and tensors through a bundle, a whole model or a
+// client of a server, one by one, and tells what a person sees in what comes out.
 //
-//	c, err := classify.Open("resnet50-rb1-c1-s2", ort.Options{})
+//	c, err := predict.Open("resnet50-rb1-c1-s2", ort.Options{})
 //	defer c.Close()
 //	feeder, err := feed.New(c.Inputs, feed.Always(c.Meta.Preprocess))
-//	err = c.Run(ctx, files, classify.Options{Feeder: feeder, Top: 5}, func(r *classify.Result) error { ... })
-package classify
+//	err = c.Run(ctx, files, predict.Options{Feeder: feeder, Top: 5}, func(r *predict.Result) error { ... })
+package predict
 
 import (
 	"context"
@@ -24,8 +24,8 @@ import (
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
-// Classifier is what inputs are run through.
-type Classifier struct {
+// Predictor is what inputs are run through.
+type Predictor struct {
 	Meta   bundle.Meta
 	Inputs []model.Port
 	// Skipped are the execution providers that were preferred and cannot be used.
@@ -37,12 +37,12 @@ type Classifier struct {
 }
 
 // Open loads the bundle or model at path, all of which runs in this process.
-func Open(path string, o ort.Options) (*Classifier, error) {
+func Open(path string, o ort.Options) (*Predictor, error) {
 	runner, err := bundle.OpenRunner(path, o)
 	if err != nil {
 		return nil, err
 	}
-	c := &Classifier{Meta: runner.Meta(), Inputs: runner.Inputs(), close: runner.Close, atOnce: 1}
+	c := &Predictor{Meta: runner.Meta(), Inputs: runner.Inputs(), close: runner.Close, atOnce: 1}
 	for _, session := range runner.Sessions() {
 		for _, skipped := range session.Skipped() {
 			c.Skipped = append(c.Skipped, fmt.Sprintf("%s: %v; using %s", session.Name(), skipped, session.Provider()))
@@ -57,7 +57,7 @@ func Open(path string, o ort.Options) (*Classifier, error) {
 
 // openClient makes a client of a server, whose connections end with it, also where there is
 // an error. So many inputs are under way at a time.
-func openClient(ctx context.Context, remote *oip.Remote, o client.Options, atOnce int) (*Classifier, error) {
+func openClient(ctx context.Context, remote *oip.Remote, o client.Options, atOnce int) (*Predictor, error) {
 	o.Remote = remote
 	c, err := client.Open(ctx, o)
 	if err != nil {
@@ -71,18 +71,18 @@ func openClient(ctx context.Context, remote *oip.Remote, o client.Options, atOnc
 			return r, err
 		}
 	}
-	return &Classifier{
+	return &Predictor{
 		Meta: c.Meta(), Inputs: c.Inputs(), run: run, atOnce: atOnce,
 		close: func() error { return errors.Join(c.Close(), remote.Close()) },
 	}, nil
 }
 
 // Close frees the sessions, or ends the client.
-func (c *Classifier) Close() error { return c.close() }
+func (c *Predictor) Close() error { return c.close() }
 
 // Options say how inputs are fed and ranked.
 type Options struct {
-	Feeder *feed.Feeder // of the Classifier's inputs
+	Feeder *feed.Feeder // of the Predictor's inputs
 	Task   task.Task    // what the outputs are
 	Labels []string     // of the classes
 	Top    int          // classes that are told, best first
@@ -113,7 +113,7 @@ type Result struct {
 // Run runs every input, some at once, and gives each its result, in the inputs' order and
 // as soon as it and those before it are there. It stops at the first error that is not
 // about one input alone; it names the input.
-func (c *Classifier) Run(ctx context.Context, inputs []string, o Options, each func(*Result) error) error {
+func (c *Predictor) Run(ctx context.Context, inputs []string, o Options, each func(*Result) error) error {
 	one := func(ctx context.Context, input string) (*Result, error) {
 		r, err := c.one(ctx, input, o)
 		if fault := (inputFault{}); errors.As(err, &fault) {
@@ -128,7 +128,7 @@ func (c *Classifier) Run(ctx context.Context, inputs []string, o Options, each f
 type inputFault struct{ error }
 
 // one runs one input. Errors name it.
-func (c *Classifier) one(ctx context.Context, input string, o Options) (*Result, error) {
+func (c *Predictor) one(ctx context.Context, input string, o Options) (*Result, error) {
 	item, err := data.ReadItem(input)
 	if err != nil {
 		return nil, inputFault{err}

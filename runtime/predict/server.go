@@ -1,4 +1,4 @@
-package classify
+package predict
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/plan"
 )
 
-// ServerOptions say with which server inputs are classified, and how.
+// ServerOptions say with which server inputs are run, and how.
 type ServerOptions struct {
 	client.RemoteOptions               // its Cloud is needed by the others
 	Link                 string        `json:"link,omitempty"`     // emulated: 3g, 4g, wifi or RATE, each with [,DELAY] one way
@@ -51,7 +51,7 @@ func (o ServerOptions) Check() error {
 
 // Open loads the bundle or model at path, or with a Cloud makes a client of the server for
 // those that are there. First is the first of them.
-func (o ServerOptions) Open(ctx context.Context, path string, session ort.Options, log *slog.Logger) (c *Classifier, first string, err error) {
+func (o ServerOptions) Open(ctx context.Context, path string, session ort.Options, log *slog.Logger) (c *Predictor, first string, err error) {
 	if o.Cloud == "" {
 		c, err = Open(path, session)
 		return c, path, err
