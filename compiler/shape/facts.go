@@ -154,6 +154,32 @@ const (
 	Widens
 )
 
+// Gives says what numbers an operator gives, and what is to be known where a network ends
+// with it.
+type Gives uint8
+
+const (
+	_ Gives = iota
+	// GivesNumbers: such as follow the numbers of its inputs.
+	GivesNumbers
+	// GivesShares: of a whole, along attribute axis, or their logarithms.
+	GivesShares
+	// GivesScores: from 0 to 1, each by itself, as a logistic function does.
+	GivesScores
+	// GivesUnits: vectors divided by their lengths, where attribute p is 2.
+	GivesUnits
+	// GivesLengths: those of vectors.
+	GivesLengths
+	// GivesSteps: whole numbers and truth values, which small changes of its inputs leave as
+	// they are.
+	GivesSteps
+	// GivesAsTyped: the numbers of its input, in steps where its output's type is no float.
+	GivesAsTyped
+	// GivesChoices: positions, or elements that are chosen by what its inputs hold. (So does
+	// a Move whose Settings are computed of activations.)
+	GivesChoices
+)
+
 func takes(roles ...Role) []Role { return append([]Role{}, roles...) }
 
 // free is the cost of operators that are not made of multiply-adds.

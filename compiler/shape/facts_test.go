@@ -13,7 +13,7 @@ func TestEveryFactIsStated(t *testing.T) {
 		name := op.Domain + "." + op.Name
 		for fact, stated := range map[string]bool{
 			"Class": op.Class != 0, "Depends": op.Depends != 0, "Sign": op.Sign != 0, "Axes": op.Axes != 0,
-			"Batch": op.Batch != 0, "Half": op.Half != 0, "Magnitude": op.Magnitude != 0,
+			"Batch": op.Batch != 0, "Half": op.Half != 0, "Magnitude": op.Magnitude != 0, "Gives": op.Gives != 0,
 		} {
 			if !stated {
 				t.Errorf("%s: its row does not state %s", name, fact)

@@ -32,6 +32,7 @@ type Op struct {
 	Axis      int64
 	Half      Half
 	Magnitude Magnitude
+	Gives     Gives
 
 	infer rule
 	macs  cost
@@ -98,7 +99,7 @@ func idOf(domain, op string) opID {
 // unknown is what is taken for true of operators without a row.
 var unknown = Op{
 	Class: Computation, Depends: OnContents, Inputs: takes(Data), Sign: AnySign, Axes: AxesKept, Batch: BatchMixed,
-	Half: Never, Magnitude: Rounds,
+	Half: Never, Magnitude: Rounds, Gives: GivesNumbers,
 }
 
 // Of returns the row of n's operator, or a careful guess where there is none. The row
@@ -141,6 +142,7 @@ func group(class Op, rows []Op) []Op {
 		row.Batch = cmp.Or(row.Batch, class.Batch)
 		row.Half = cmp.Or(row.Half, class.Half)
 		row.Magnitude = cmp.Or(row.Magnitude, class.Magnitude)
+		row.Gives = cmp.Or(row.Gives, class.Gives)
 		if row.Inputs == nil {
 			row.Inputs = class.Inputs
 		}

@@ -9,7 +9,7 @@ import (
 // mlOps are the operators of domain ai.onnx.ml, which are no part of neural networks.
 var mlOps = group(Op{
 	Domain: "ai.onnx.ml", Class: Computation, In: exactly(1), Out: exactly(1), Inputs: takes(Data), Depends: OnContents, Sign: AnySign,
-	Axes: AxesUntold, Batch: BatchMixed, Half: Never, Magnitude: Rounds, macs: free,
+	Axes: AxesUntold, Batch: BatchMixed, Half: Never, Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: "ArrayFeatureExtractor", Since: since(1), In: exactly(2), infer: arrayFeatureExtractor, Inputs: takes(Data, Setting)},
 	{Name: "Binarizer", Since: since(1), infer: sameAs(0)},
@@ -35,7 +35,7 @@ var mlOps = group(Op{
 // fusedOps are operators that ONNX Runtime's optimiser writes. Networks with them stay in float32.
 var fusedOps = group(Op{
 	Domain: "com.microsoft", In: exactly(2), Out: exactly(1), infer: sameAs(0), Class: Computation, Depends: OnContents, Sign: AnySign,
-	Axes: AxesKept, Batch: BatchMixed, Half: Never, Magnitude: Rounds,
+	Axes: AxesKept, Batch: BatchMixed, Half: Never, Magnitude: Rounds, Gives: GivesNumbers,
 }, []Op{
 	{Name: "Attention", Since: since(1), In: between(2, 7), Out: between(1, 2), infer: packedAttention,
 		Inputs: takes(Data, Kernel, Weight, Setting, Data, Data, Setting), Axes: AxesUntold, macs: packedAttentionMACs},
@@ -78,7 +78,7 @@ var fusedOps = group(Op{
 // quantisedOps compute with integers, as ONNX Runtime's quantiser writes them.
 var quantisedOps = group(Op{
 	Domain: "com.microsoft", Class: Computation, In: between(4, 5), Out: exactly(1), Depends: OnContents, Sign: AnySign, Axes: AxesKept,
-	Batch: BatchMixed, Half: Never, Magnitude: Rounds,
+	Batch: BatchMixed, Half: Never, Magnitude: Rounds, Gives: GivesNumbers,
 }, []Op{
 	{Name: "DequantizeLinear", Since: since(1), In: between(2, 3), infer: dequantize, Class: Conversion, Inputs: takes(Data, Setting, Setting), macs: free},
 	{Name: "DynamicQuantizeMatMul", Since: since(1), In: between(3, 5), infer: matMulToFloat.infer, macs: matMulToFloat.macs,
@@ -135,7 +135,7 @@ func codecStep(op string) string {
 // codecOps are the codecs'.
 var codecOps = group(Op{
 	Domain: CodecDomain, Class: Computation, Depends: OnContents, Sign: NonNegative, Axes: AxesUntold, Batch: BatchMixed, Half: Never,
-	Magnitude: Rounds, macs: free,
+	Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: Decode, Since: since(1), In: exactly(1), Out: between(1, 2), infer: codecDecode, Inputs: takes(Data)},
 	{Name: Encode, Since: since(1), In: between(1, 2), Out: exactly(1), infer: codecEncode, Inputs: takes(Data, Data)},

@@ -5,7 +5,7 @@ import "github.com/bottlenet/bnc/compiler/ir"
 // functionOps are functions of one number, element by element.
 var functionOps = group(Op{
 	Class: Elementwise, In: exactly(1), Out: exactly(1), infer: sameAs(0), Inputs: takes(Data), Depends: OnContents, Axes: AxesKept,
-	Batch: BatchAligned, Half: Never, Magnitude: Rounds, macs: free,
+	Batch: BatchAligned, Half: Never, Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: "Abs", Since: since(1, 6, 13), infer: elementwise(absolute, ir.Undefined), Sign: NonNegative, Half: Always, Magnitude: Carries},
 	{Name: "Acos", Since: since(7, 22), Sign: NonNegative},
@@ -15,20 +15,20 @@ var functionOps = group(Op{
 	{Name: "Asinh", Since: since(9, 22), Sign: SignOfInputs},
 	{Name: "Atan", Since: since(7, 22), Sign: SignOfInputs},
 	{Name: "Atanh", Since: since(9, 22), Sign: SignOfInputs},
-	{Name: "Ceil", Since: since(1, 6, 13), infer: elementwise(roundUp, ir.Undefined), Sign: SignOfInputs},
+	{Name: "Ceil", Since: since(1, 6, 13), Gives: GivesSteps, infer: elementwise(roundUp, ir.Undefined), Sign: SignOfInputs},
 	{Name: "Cos", Since: since(7, 22), Sign: AnySign},
 	{Name: "Cosh", Since: since(9, 22), Sign: NonNegative, Magnitude: Widens},
 	{Name: "Exp", Since: since(1, 6, 13), Sign: NonNegative, Half: Always, Magnitude: Widens},
-	{Name: "Floor", Since: since(1, 6, 13), infer: elementwise(roundDn, ir.Undefined), Sign: SignOfInputs},
+	{Name: "Floor", Since: since(1, 6, 13), Gives: GivesSteps, infer: elementwise(roundDn, ir.Undefined), Sign: SignOfInputs},
 	{Name: "Log", Since: since(1, 6, 13), Sign: AnySign, Half: Always, Magnitude: Settles},
 	{Name: "Neg", Since: since(1, 6, 13), infer: elementwise(negate, ir.Undefined), Sign: AnySign, Half: Always, Magnitude: Carries},
 	{Name: "ParametricSoftplus", Since: since(1, 10), Sign: AnySign},
 	{Name: "Reciprocal", Since: since(1, 6, 13), Sign: SignOfInputs, Half: Always, Magnitude: Widens},
-	{Name: "Round", Since: since(11, 22), infer: elementwise(nearest, ir.Undefined), Sign: SignOfInputs},
+	{Name: "Round", Since: since(11, 22), Gives: GivesSteps, infer: elementwise(nearest, ir.Undefined), Sign: SignOfInputs},
 	{Name: "Scale", Since: since(1, 10), Sign: AnySign},
 	{Name: "ScaledTanh", Since: since(1, 10), Sign: AnySign},
 	{Name: "Shrink", Since: since(9), Sign: AnySign},
-	{Name: "Sign", Since: since(9, 13), Sign: SignOfInputs},
+	{Name: "Sign", Since: since(9, 13), Gives: GivesSteps, Sign: SignOfInputs},
 	{Name: "Sin", Since: since(7, 22), Sign: AnySign},
 	{Name: "Sinh", Since: since(9, 22), Sign: SignOfInputs, Magnitude: Widens},
 	{Name: "Sqrt", Since: since(1, 6, 13), infer: elementwise(root, ir.Undefined), Sign: NonNegative, Half: Always, Magnitude: Carries},
@@ -38,7 +38,7 @@ var functionOps = group(Op{
 // activationOps are the functions that networks put behind convolutions and sums.
 var activationOps = group(Op{
 	Class: Activation, In: exactly(1), Out: exactly(1), infer: sameAs(0), Inputs: takes(Data), Depends: OnContents, Axes: AxesKept,
-	Batch: BatchAligned, Magnitude: Rounds, macs: free,
+	Batch: BatchAligned, Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: "Celu", Since: since(12), Sign: SignOfInputs, Half: Never},
 	{Name: "Clip", Since: since(1, 6, 11, 12, 13), In: between(1, 3), infer: clip,
@@ -53,7 +53,7 @@ var activationOps = group(Op{
 	{Name: "PRelu", Since: since(1, 6, 7, 9, 16), In: exactly(2), infer: prelu, Inputs: takes(Data, Weight), Sign: SignOfInputs, Half: Always},
 	{Name: "Relu", Since: since(1, 6, 13, 14), Sign: NonNegative, Half: Always, Magnitude: Carries},
 	{Name: "Selu", Since: since(1, 6, 22), Sign: AnySign, Half: Always},
-	{Name: "Sigmoid", Since: since(1, 6, 13), Sign: NonNegative, Half: Always, Magnitude: Settles},
+	{Name: "Sigmoid", Since: since(1, 6, 13), Gives: GivesScores, Sign: NonNegative, Half: Always, Magnitude: Settles},
 	{Name: "Softplus", Since: since(1, 22), Sign: NonNegative, Half: Always},
 	{Name: "Softsign", Since: since(1, 22), Sign: SignOfInputs, Half: Never},
 	{Name: "Swish", Since: since(24), Sign: SignOfInputs, Half: Never},
@@ -64,7 +64,7 @@ var activationOps = group(Op{
 // arithmeticOps compute with several tensors, which broadcast.
 var arithmeticOps = group(Op{
 	Class: Elementwise, In: exactly(2), Out: exactly(1), Depends: OnContents, Axes: AxesKept, Batch: BatchAligned, Half: Always,
-	Magnitude: Carries, macs: free,
+	Magnitude: Carries, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: "Add", Since: since(1, 6, 7, 13, 14), infer: elementwise(add, ir.Undefined), Inputs: takes(Operand, Operand), Sign: SignOfInputs},
 	{Name: "Div", Since: since(1, 6, 7, 13, 14), infer: elementwise(div, ir.Undefined),
@@ -84,7 +84,7 @@ var arithmeticOps = group(Op{
 // predicateOps give truth values, bits or characters, which have no fractions.
 var predicateOps = group(Op{
 	Class: Elementwise, In: exactly(2), Out: exactly(1), Inputs: takes(Data, Data), Depends: OnContents, Sign: NonNegative, Axes: AxesKept,
-	Batch: BatchAligned, Half: Never, Magnitude: Rounds, macs: free,
+	Batch: BatchAligned, Half: Never, Magnitude: Rounds, macs: free, Gives: GivesSteps,
 }, []Op{
 	{Name: "And", Since: since(1, 7), infer: elementwise(and, ir.Bool)},
 	{Name: "BitShift", Since: since(11), infer: elementwise(opaque, ir.Undefined)},

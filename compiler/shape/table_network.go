@@ -2,7 +2,7 @@ package shape
 
 // imageOps work on the channels, rows and columns of an image [N,C,H,W].
 var imageOps = group(Op{
-	Class: Computation, Out: exactly(1), Inputs: takes(Data), Depends: OnContents, Axes: AxesNCHW, Batch: BatchLeading, Magnitude: Rounds,
+	Class: Computation, Out: exactly(1), Inputs: takes(Data), Depends: OnContents, Axes: AxesNCHW, Batch: BatchLeading, Magnitude: Rounds, Gives: GivesNumbers,
 }, []Op{
 	{Name: "AffineGrid", Since: since(20), In: exactly(2), infer: affineGrid,
 		Inputs: takes(Data, Setting), Sign: AnySign, Axes: AxesUntold, Batch: BatchMixed, Half: Never, macs: free},
@@ -48,7 +48,7 @@ var imageOps = group(Op{
 // productOps are sums of products.
 var productOps = group(Op{
 	Class: Computation, In: exactly(2), Out: exactly(1), Inputs: takes(Kernel, Kernel), Depends: OnContents, Sign: AnySign, Axes: AxesUntold,
-	Batch: BatchMixed, Half: Never, Magnitude: Rounds,
+	Batch: BatchMixed, Half: Never, Magnitude: Rounds, Gives: GivesNumbers,
 }, []Op{
 	{Name: "Einsum", Since: since(12), In: atLeast(1), infer: einsum, Inputs: takes(Data), macs: einsumMACs},
 	{Name: "Gemm", Since: since(1, 6, 7, 9, 11, 13), In: between(2, 3), infer: gemm, macs: gemmMACs,
@@ -63,10 +63,10 @@ var productOps = group(Op{
 // reduceOps make one number of many.
 var reduceOps = group(Op{
 	Class: Computation, In: between(1, 2), Out: exactly(1), Inputs: takes(Data, Setting), Depends: OnContents, Axes: AxesKept,
-	Batch: BatchFirst, Half: Never, Magnitude: Rounds, macs: free,
+	Batch: BatchFirst, Half: Never, Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: "ReduceL1", Since: since(1, 11, 13, 18), infer: reduce(opaque), Sign: NonNegative, Magnitude: Widens},
-	{Name: "ReduceL2", Since: since(1, 11, 13, 18), infer: reduce(opaque), Sign: NonNegative, Magnitude: Widens},
+	{Name: "ReduceL2", Since: since(1, 11, 13, 18), Gives: GivesLengths, infer: reduce(opaque), Sign: NonNegative, Magnitude: Widens},
 	{Name: "ReduceLogSum", Since: since(1, 11, 13, 18), infer: reduce(opaque), Sign: AnySign},
 	{Name: "ReduceLogSumExp", Since: since(1, 11, 13, 18), infer: reduce(opaque), Sign: AnySign, Magnitude: Widens},
 	{Name: "ReduceMax", Since: since(1, 11, 12, 13, 18, 20), infer: reduce(most), Sign: AnySign, Half: Always, Magnitude: Carries},
@@ -80,24 +80,24 @@ var reduceOps = group(Op{
 // normalisationOps scale vectors, along an axis or those from it on.
 var normalisationOps = group(Op{
 	Class: Computation, In: exactly(1), Out: exactly(1), infer: sameAs(0), Inputs: takes(Data), Depends: OnContents, Axes: AxesKept,
-	Batch: BatchMixed, Half: Never, Magnitude: Rounds, macs: free,
+	Batch: BatchMixed, Half: Never, Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
-	{Name: "Hardmax", Since: since(1, 11, 13), Sign: NonNegative, Batch: BatchByNode},
+	{Name: "Hardmax", Since: since(1, 11, 13), Gives: GivesChoices, Sign: NonNegative, Batch: BatchByNode},
 	{Name: "LayerNormalization", Since: since(1, 17), In: between(2, 3), Out: between(1, 3), infer: layerNormalization,
 		Inputs: takes(Data, Weight, Weight), Sign: AnySign, Batch: BatchByNode, Half: Always},
-	{Name: "LogSoftmax", Since: since(1, 11, 13), Sign: AnySign, Batch: BatchByNode, Half: Always, Magnitude: Settles},
-	{Name: "LpNormalization", Since: since(1, 22), Sign: SignOfInputs, Batch: BatchAcross, Axis: -1},
+	{Name: "LogSoftmax", Since: since(1, 11, 13), Gives: GivesShares, Sign: AnySign, Batch: BatchByNode, Half: Always, Magnitude: Settles},
+	{Name: "LpNormalization", Since: since(1, 22), Gives: GivesUnits, Sign: SignOfInputs, Batch: BatchAcross, Axis: -1},
 	{Name: "MeanVarianceNormalization", Since: since(1, 9, 13), Sign: AnySign},
 	{Name: "RMSNormalization", Since: since(23), In: exactly(2), Inputs: takes(Data, Weight), Sign: AnySign},
 	{Name: "SimplifiedLayerNormalization", Since: since(1), In: exactly(2), Out: between(1, 2), infer: layerNormalization,
 		Inputs: takes(Data, Weight), Sign: AnySign},
-	{Name: "Softmax", Since: since(1, 11, 13), Sign: NonNegative, Batch: BatchByNode, Half: Always, Magnitude: Settles},
+	{Name: "Softmax", Since: since(1, 11, 13), Gives: GivesShares, Sign: NonNegative, Batch: BatchByNode, Half: Always, Magnitude: Settles},
 })
 
 // sequenceOps compute along the positions of a sequence.
 var sequenceOps = group(Op{
 	Class: Computation, Inputs: takes(Data), Depends: OnContents, Sign: AnySign, Axes: AxesUntold, Batch: BatchMixed, Half: Never,
-	Magnitude: Rounds,
+	Magnitude: Rounds, Gives: GivesNumbers,
 }, []Op{
 	{Name: "Attention", Since: since(23, 24), In: between(3, 7), Out: between(1, 4), infer: attention,
 		Inputs: takes(Data, Data, Data, Setting, Data, Data, Setting), Axes: AxesKept, macs: attentionMACs},
@@ -116,14 +116,14 @@ var sequenceOps = group(Op{
 // otherOps are losses, transforms and what detectors and decoders are made of.
 var otherOps = group(Op{
 	Class: Computation, Out: exactly(1), Depends: OnContents, Sign: AnySign, Axes: AxesUntold, Batch: BatchMixed, Half: Never,
-	Magnitude: Rounds, macs: free,
+	Magnitude: Rounds, macs: free, Gives: GivesNumbers,
 }, []Op{
 	{Name: "DFT", Since: since(17, 20), In: between(1, 3), infer: dft, Inputs: takes(Data, Setting, Setting)},
 	{Name: "Det", Since: since(11, 22), In: exactly(1), infer: determinant, Inputs: takes(Data)},
 	{Name: "DynamicQuantizeLinear", Since: since(11), In: exactly(1), Out: exactly(3), infer: dynamicQuantize, Inputs: takes(Data), Axes: AxesKept},
 	{Name: "ImageDecoder", Since: since(20), In: exactly(1), infer: imageDecoder, Inputs: takes(Data), Sign: NonNegative},
 	{Name: "NegativeLogLikelihoodLoss", Since: since(12, 13, 22), In: between(2, 3), infer: crossEntropy, Inputs: takes(Data, Data, Number)},
-	{Name: "NonMaxSuppression", Since: since(10, 11), In: between(2, 5), infer: nonMaxSuppression,
+	{Name: "NonMaxSuppression", Since: since(10, 11), Gives: GivesChoices, In: between(2, 5), infer: nonMaxSuppression,
 		Inputs: takes(Data, Data, Setting, Setting, Setting), Sign: NonNegative},
 	{Name: "STFT", Since: since(17), In: between(2, 4), infer: stft, Inputs: takes(Data, Setting, Number, Setting)},
 	{Name: "SoftmaxCrossEntropyLoss", Since: since(12, 13), In: between(2, 3), Out: between(1, 2), infer: crossEntropy, Inputs: takes(Data, Data, Number)},

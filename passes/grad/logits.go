@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes"
@@ -148,10 +149,10 @@ func (h *Heads) choose(want Want) {
 		})
 	}
 	for _, t := range slices.Clone(h.Scores) {
-		before := ancestors(t.Value)
+		before := ends.Ancestors(t.Value)
 		h.leave(func(s *Scores) string {
-			switch from := origin(s.Value); {
-			case want.Output == "" && s.Softmax == nil && from != origin(t.Value) && before[from]:
+			switch from := ends.Origin(s.Value); {
+			case want.Output == "" && s.Softmax == nil && from != ends.Origin(t.Value) && before[from]:
 				return fmt.Sprintf("%q is computed from it", t.Output.Name())
 			case want.Output != "" && s.Output.Name() != want.Output:
 				return fmt.Sprintf("only %q is wanted", want.Output)
@@ -170,7 +171,7 @@ func (h *Heads) choose(want Want) {
 		}
 		values[s.Value] = true
 	}
-	h.Others = slices.DeleteFunc(h.Others, func(o Other) bool { return !o.None && follows(o.Output, values) })
+	h.Others = slices.DeleteFunc(h.Others, func(o Other) bool { return !o.None && ends.Follows(o.Output, values) })
 }
 
 // leave moves the scores for which why gives a reason to h.Others.
@@ -201,62 +202,6 @@ func fromImages(m *ir.Model, info *shape.Info) map[*ir.Value]bool {
 	return dependent
 }
 
-// ancestors returns the values that v is computed from, and v.
-func ancestors(v *ir.Value) map[*ir.Value]bool {
-	seen := map[*ir.Value]bool{v: true}
-	for todo := []*ir.Value{v}; len(todo) > 0; {
-		v, todo = todo[0], todo[1:]
-		if v.Producer() == nil {
-			continue
-		}
-		for _, x := range v.Producer().Reads() {
-			if !seen[x] {
-				seen[x] = true
-				todo = append(todo, x)
-			}
-		}
-	}
-	return seen
-}
-
-// follows reports whether v is computed of values and constants alone.
-func follows(v *ir.Value, values map[*ir.Value]bool) bool {
-	seen := map[*ir.Value]bool{}
-	for todo := []*ir.Value{v}; len(todo) > 0; {
-		v, todo = todo[0], todo[1:]
-		switch {
-		case seen[v] || values[v] || v.Init() != nil:
-		case v.Producer() == nil:
-			return false
-		default:
-			todo = append(todo, v.Producer().Reads()...)
-		}
-		seen[v] = true
-	}
-	return true
-}
-
-// origin looks through the operators that leave v's numbers as they are.
-func origin(v *ir.Value) *ir.Value {
-	for {
-		n := v.Producer()
-		if n == nil || v.Index() != 0 || !transparent(n) || n.Input(0) == nil {
-			return v
-		}
-		v = n.Input(0)
-	}
-}
-
-// transparent reports whether n's operator leaves the order of an image's scores as it
-// is.
-func transparent(n *ir.Node) bool {
-	switch shape.Of(n).Class {
-	case shape.Copy, shape.View, shape.Conversion:
-		return n.Domain == ""
-	}
-	return false
-}
-
 // scoresOf looks through the transparent nodes before an output, up to a
 // softmax. It returns why there are no scores.
 func scoresOf(out *ir.Value, info *shape.Info, opset int64) (s *Scores, reason string) {
@@ -273,14 +218,14 @@ func scoresOf(out *ir.Value, info *shape.Info, opset int64) (s *Scores, reason s
 		case n.Op == "Softmax" || n.Op == "LogSoftmax":
 			x := n.Input(0)
 			classes, ok := scoreShape(info.Of(x), info.Batch())
-			if !ok || !overClasses(n, info.Of(x), opset) {
+			if !ok || ends.SharesAxis(n, info.Of(x), opset) != 1 {
 				return nil, fmt.Sprintf("its %s is not over the classes of scores [N,K], but of %s", n.Label(), info.Of(x))
 			}
 			return &Scores{x, out, classes, n, s.Sorted}, ""
 		case n.Op == "TopK":
 			s = &Scores{Output: out, Sorted: true}
 			continue
-		case transparent(n) && n.Input(0) != nil:
+		case ends.Transparent(n) && n.Input(0) != nil:
 			continue
 		}
 		if s.Value == nil {
@@ -301,14 +246,4 @@ func scoreShape(t shape.Type, batch shape.Dim) (int64, bool) {
 	}
 	k, ok := t.Dims[1].Int()
 	return k, ok && k > 1
-}
-
-// overClasses reports whether softmax n is over axis 1 of scores of type t.
-func overClasses(n *ir.Node, t shape.Type, opset int64) bool {
-	axis := int64(1) // until operator set 13, with all axes behind it
-	if opset >= 13 {
-		axis = -1
-	}
-	rank := int64(len(t.Dims))
-	return (n.Int("axis", axis)+rank)%rank == 1
 }
