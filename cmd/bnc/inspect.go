@@ -18,8 +18,9 @@ var inspectCommand = command{
 For every cut: the tensor that would cross, its shape and size, and how much of
 the model is before it. rbK names the K-th residual sum. Cuts marked "plain" take
 no bottleneck, for the reason given: only the tensor itself can cross there. At cuts
-marked "branch" other outputs, and what makes them, stay on the mobile side. Where
-there is no cut at all, every tensor is listed with the reason.
+marked "branch" other outputs, and what makes them, stay on the mobile side; at cuts
+marked "late" an input that only the cloud reads travels as it is. Where there is no
+cut at all, every tensor is listed with the reason.
 
 Examples:
   bnc inspect resnet50.onnx
@@ -76,6 +77,9 @@ func printInspection(s streams, r *bnc.InspectResult) error {
 		}
 		if len(c.Stays) > 0 {
 			notes = append(notes, "branch: what makes "+strings.Join(c.Stays, ", ")+" stays on the mobile side")
+		}
+		if len(c.Late) > 0 {
+			notes = append(notes, "late: "+strings.Join(c.Late, ", ")+" travels as it is")
 		}
 		rows = append(rows, []string{
 			c.ID, strings.Join(c.Aliases, ","), c.DType + shapeText(c.Shape), counted(c.Bytes),

@@ -75,12 +75,19 @@ func (a *Analysis) before(c *Cut) (map[*ir.Node]bool, map[*ir.Value]bool) {
 	return visited, seen
 }
 
-// Bytes returns the size of the cut's tensors at batch 1, nil where a shape or
-// type leaves that open.
+// Bytes returns the size of what crosses at c at batch 1, its tensors and late inputs, nil
+// where a shape or type leaves that open.
 func (a *Analysis) Bytes(c *Cut) *int64 {
-	sum := int64(0)
+	var types []shape.Type
 	for _, t := range c.Tensors {
-		n := a.BytesOf(t.Type)
+		types = append(types, t.Type)
+	}
+	for _, v := range c.Late {
+		types = append(types, a.Info.Of(v))
+	}
+	sum := int64(0)
+	for _, t := range types {
+		n := a.BytesOf(t)
 		if n == nil {
 			return nil
 		}

@@ -20,6 +20,9 @@ type Cut struct {
 	// Tensors cross there, one or more: together they separate the inputs of the model
 	// from every output that depends on them.
 	Tensors []Tensor
+	// Late are the inputs of the model that only the side behind the cut reads: they travel
+	// as they are, beside what crosses.
+	Late []*ir.Value
 
 	// behind are the nodes that carry activations behind the cut, nil where its only
 	// tensor is a gate.
@@ -34,6 +37,10 @@ type Tensor struct {
 	NoBottleneck string
 }
 
+// Input reports whether the tensor is an input of the model, which crosses because both
+// sides read it.
+func (t Tensor) Input() bool { return t.Value.Producer() == nil }
+
 // Analysis is what is known about dividing one model. It is valid until the
 // model is edited.
 type Analysis struct {
@@ -43,8 +50,10 @@ type Analysis struct {
 
 	flow   *flow
 	order  map[*ir.Node]int
+	axes   map[*ir.Value]axisOrder
 	vertex map[any]int // of *ir.Node and *ir.Value that carry activations to an output
-	gates  gates
+	gates  *sources
+	ends   []int // the vertices of the model's outputs
 	// reaching holds the values from which activations flow to an output of the
 	// model, not only their shapes.
 	reaching map[*ir.Value]bool
@@ -66,6 +75,8 @@ func Find(m *ir.Model, info *shape.Info) *Analysis {
 		a.order[n] = i
 	}
 	a.findGates(nodes)
+	rank4 := func(v *ir.Value) bool { t := a.Info.Of(v); return t.Ranked && len(t.Dims) == 4 }
+	a.axes = axisOrders(m, rank4)
 	for _, n := range nodes {
 		if a.flow.nodes[n] != activation {
 			continue
@@ -103,18 +114,11 @@ func (a *Analysis) findGates(nodes []*ir.Node) {
 			a.reaching[v] = a.reaching[v] || reaching
 		}
 	}
-	succ := [][]int{nil}
-	add := func(x any, from ...int) {
-		id := len(succ)
-		succ = append(succ, nil)
-		a.vertex[x] = id
-		for _, f := range from {
-			succ[f] = append(succ[f], id)
-		}
-	}
+	a.gates = newSources()
+	add := func(x any, from ...int) { a.vertex[x] = a.gates.add(from...) }
 	for _, v := range a.Model.Graph.Feeds() {
 		if alive[v] {
-			add(v, 0)
+			a.vertex[v] = a.gates.addInput(v)
 		}
 	}
 	for _, n := range nodes {
@@ -136,21 +140,23 @@ func (a *Analysis) findGates(nodes []*ir.Node) {
 			add(v, a.vertex[n])
 		}
 	}
-	a.gates = findGates(succ, 0)
+	for _, p := range a.Model.Graph.Outputs() {
+		if id := a.vertex[p.Value]; id > 0 {
+			a.ends = append(a.ends, id)
+		}
+	}
 }
 
 func (a *Analysis) list(nodes []*ir.Node) {
-	rank4 := func(v *ir.Value) bool { t := a.Info.Of(v); return t.Ranked && len(t.Dims) == 4 }
-	axes := axisOrders(a.Model, rank4)
 	at := map[*ir.Value]int{}
 	for _, n := range nodes {
 		for _, v := range n.Outputs() {
 			if v == nil || a.Why(v) != "" {
 				continue
 			}
-			t := a.Info.Of(v)
+			late, _ := a.gates.lateOf(a.vertex[v], a.ends)
 			at[v] = len(a.Cuts)
-			a.Cuts = append(a.Cuts, Cut{ID: fmt.Sprintf("cut%d", len(a.Cuts)+1), Tensors: []Tensor{{v, t, noBottleneck(t, axes[v])}}})
+			a.Cuts = append(a.Cuts, Cut{ID: fmt.Sprintf("cut%d", len(a.Cuts)+1), Tensors: []Tensor{a.tensor(v)}, Late: late})
 		}
 	}
 	sums := 0
@@ -162,19 +168,29 @@ func (a *Analysis) list(nodes []*ir.Node) {
 	}
 }
 
-// Behind reports whether node n reads, directly or not, activations that come
-// out of cut c.
+// tensor is v as one that crosses.
+func (a *Analysis) tensor(v *ir.Value) Tensor {
+	t := a.Info.Of(v)
+	return Tensor{v, t, noBottleneck(t, a.axes[v])}
+}
+
+// Behind reports whether node n belongs behind cut c: it reads, directly or not, activations
+// that come out of it, or makes something there of inputs that only that side reads.
 func (a *Analysis) Behind(c *Cut, n *ir.Node) bool {
 	if c.behind != nil {
 		return c.behind[n]
 	}
 	id, ok := a.vertex[n]
-	return ok && slices.ContainsFunc(c.Tensors, func(t Tensor) bool { return a.gates.behind(a.vertex[t.Value], id) })
+	return ok && slices.ContainsFunc(c.Tensors, func(t Tensor) bool {
+		at := a.vertex[t.Value]
+		return a.gates.behind(at, id) || a.gates.beside(at, id, c.Late)
+	})
 }
 
-// computedBehind reports whether value w is computed from cut c or is one of its tensors.
+// computedBehind reports whether value w is there behind cut c: computed there, one of its
+// tensors, or an input that only that side reads.
 func (a *Analysis) computedBehind(c *Cut, w *ir.Value) bool {
-	return c.Has(w) || w.Producer() != nil && a.Behind(c, w.Producer())
+	return c.Has(w) || slices.Contains(c.Late, w) || w.Producer() != nil && a.Behind(c, w.Producer())
 }
 
 // residual returns the index of the cut that n's residual sum makes: that of

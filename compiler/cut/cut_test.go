@@ -57,6 +57,12 @@ func TestCuts(t *testing.T) {
 		{"two inputs",
 			`g (float[1,2] x, float[1,2] z) => (float[1,2] y) { a = Relu (x) b = Relu (z) s = Add (a, b) r = Neg (s) y = Abs (r) }`,
 			"s=rb1 r"},
+		{"a small input that joins behind the cut is late",
+			`g (float[1,8] x, float[1,2] z) => (float[1,2] y) { a = Relu (x) b = ReduceMax <axes = [1]> (a) w = Neg (z) s = Add (b, w) r = Neg (s) y = Abs (r) }`,
+			"a b s=rb1 r"},
+		{"a late input that the mobile side reads too",
+			`g (float[1,8] x, float[1,2] z) => (float[1,2] y, float[1,2] e) { a = Relu (x) b = ReduceMax <axes = [1]> (a) s = Add (b, z) r = Neg (s) e = Exp (z) y = Abs (r) }`,
+			"s=rb1 r"},
 		{"dead code does not cross",
 			`g (float[1,2] x) => (float[1,2] y) { a = Relu (x) dead = Add (x, a) y = Abs (a) }`, "a"},
 		{"a body that captures x goes around a",
@@ -71,7 +77,7 @@ func TestCuts(t *testing.T) {
 				b = Neg (a)
 				n = Not (k)
 				i = If (n) <then_branch = p () => (a) { }, else_branch = q () => (b) { }>
-				y = Abs (i) }`, "i"},
+				y = Abs (i) }`, "a i"},
 		{"random numbers cannot be drawn twice",
 			`g (float[1,2] x) => (float[1,2] y) { a = Relu (x) r = RandomNormal <shape = [1,2]> () b = Add (a, r) c = Mul (b, r) y = Abs (c) }`,
 			"c"},
@@ -119,7 +125,7 @@ func TestNestingMultiplies(t *testing.T) {
 	}
 	bodies = "g (float[1,2] x, bool k) => (float[1,2] y) { a = Relu (x) " + bodies + " y = Abs (b50) }"
 
-	for text, want := range map[string]string{calls: "a b", bodies: "b50"} {
+	for text, want := range map[string]string{calls: "a b", bodies: "a b50"} {
 		if got := tensors(find(t, text)); got != want {
 			t.Errorf("cuts %q, expected %q in %.100s", got, want, text)
 		}

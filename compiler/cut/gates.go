@@ -12,6 +12,9 @@ type gates struct {
 // behind reports whether u is behind the gate v.
 func (g gates) behind(v, u int) bool { return g.pre[u] > g.pre[v] && g.pre[u] <= g.last[v] }
 
+// unseen is the number of what the root does not reach.
+const unseen = -1
+
 // findGates finds, among the vertices that root reaches, the gates: every path
 // from root to anything behind one passes through it. The graph is given by its
 // successor lists; time and memory are linear in vertices and edges.
@@ -25,7 +28,6 @@ func (g gates) behind(v, u int) bool { return g.pre[u] > g.pre[v] && g.pre[u] <=
 // subtree's edges, which add up from the leaves.
 func findGates(succ [][]int, root int) gates {
 	n := len(succ)
-	const unseen = -1
 	pre := make([]int, n)
 	for i := range pre {
 		pre[i] = unseen

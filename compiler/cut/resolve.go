@@ -1,6 +1,7 @@
 package cut
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,8 +14,10 @@ import (
 type Error struct {
 	Name   string
 	Reason string
-	// Crossing lists the tensors that a division there would have to carry over.
+	// Crossing lists the tensors that a division there would have to carry over; Besides,
+	// where several were named, those that it would have to carry over besides.
 	Crossing      []string
+	Besides       []string
 	Before, After *Cut // the nearest cuts in topological order, nil at the ends
 	Similar       []string
 }
@@ -23,7 +26,10 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "no cut at %q: %s", e.Name, e.Reason)
 	if len(e.Crossing) > 0 {
-		fmt.Fprintf(&b, "; these tensors would cross: %s", strings.Join(e.Crossing, ", "))
+		fmt.Fprintf(&b, "; these tensors would cross: %s", few(e.Crossing))
+	}
+	if len(e.Besides) > 0 {
+		fmt.Fprintf(&b, "; besides, these would have to cross: %s", few(e.Besides))
 	}
 	if e.Before != nil {
 		fmt.Fprintf(&b, "; nearest cut before: %s", e.Before)
@@ -37,8 +43,20 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// few joins names, the first of many.
+func few(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
 // String names a cut by its aliases, ID and tensor.
 func (c *Cut) String() string {
+	if len(c.Tensors) > 1 && c.ID == c.Tensor() {
+		return fmt.Sprintf("%q", c.ID)
+	}
 	return fmt.Sprintf("%s (tensor %q)", strings.Join(append(slices.Clone(c.Aliases), c.ID), " = "), c.Tensor())
 }
 
@@ -50,20 +68,19 @@ func (c *Cut) Name() string {
 	return c.ID
 }
 
-// Resolve returns the cut that name means: an alias, an ID, the name of a
-// tensor, or that of a node with one output. The error is an [*Error].
+// Resolve returns the cut that name means: an alias, an ID, the name of a tensor, or that
+// of a node with one output; of several tensors, such names and those of inputs, joined
+// with commas or +. The error is an [*Error].
 func (a *Analysis) Resolve(name string) (*Cut, error) {
 	for i := range a.Cuts {
 		if c := &a.Cuts[i]; c.ID == name || slices.Contains(c.Aliases, name) {
 			return c, nil
 		}
 	}
-	v := a.Model.Graph.Value(name)
-	if v == nil {
-		for _, n := range a.Model.Graph.Nodes() {
-			if n.Name == name && n.NumOutputs() == 1 {
-				v = n.Output(0)
-			}
+	v := a.named(name)
+	for _, separator := range []string{",", "+"} {
+		if v == nil && strings.Contains(name, separator) {
+			return a.resolveAll(name, strings.Split(name, separator))
 		}
 	}
 	for i := range a.Cuts {
@@ -71,7 +88,56 @@ func (a *Analysis) Resolve(name string) (*Cut, error) {
 			return &a.Cuts[i], nil
 		}
 	}
+	if v != nil {
+		if c, err := a.Of(v); err == nil { // with late inputs as large as others
+			return c, nil
+		}
+	}
 	return nil, a.explain(name, v)
+}
+
+// named returns the tensor that name means, nil for none.
+func (a *Analysis) named(name string) *ir.Value {
+	if v := a.Model.Graph.Value(name); v != nil {
+		return v
+	}
+	for _, n := range a.Model.Graph.Nodes() {
+		if n.Name == name && n.NumOutputs() == 1 {
+			return n.Output(0)
+		}
+	}
+	return nil
+}
+
+// resolveAll is Resolve for several names.
+func (a *Analysis) resolveAll(name string, names []string) (*Cut, error) {
+	var all []*ir.Value
+	for _, one := range names {
+		one = strings.TrimSpace(one)
+		v := a.named(one)
+		for _, c := range a.Cuts {
+			if v == nil && (c.ID == one || slices.Contains(c.Aliases, one)) {
+				v = c.Tensors[0].Value
+			}
+		}
+		if v == nil {
+			e := a.explain(one, nil)
+			e.Name = name
+			e.Reason = fmt.Sprintf("%q: %s", one, e.Reason)
+			return nil, e
+		}
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	if len(all) == 1 {
+		return a.Resolve(all[0].Name())
+	}
+	c, err := a.Of(all...)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Name = name
+	}
+	return c, err
 }
 
 func (a *Analysis) explain(name string, v *ir.Value) *Error {
@@ -82,10 +148,7 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 		return e
 	}
 	e.Reason, e.Crossing = a.Why(v), a.Crossing(v)
-	pos := -1
-	if v.Producer() != nil {
-		pos = a.order[v.Producer()]
-	}
+	pos := a.place(v)
 	for i := range a.Cuts {
 		c := &a.Cuts[i]
 		switch at := a.position(c); {
@@ -102,7 +165,7 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 func (a *Analysis) position(c *Cut) int {
 	last := -1
 	for _, t := range c.Tensors {
-		last = max(last, a.order[t.Value.Producer()])
+		last = max(last, a.place(t.Value))
 	}
 	return last
 }

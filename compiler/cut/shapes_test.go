@@ -28,7 +28,7 @@ func TestShapesAcrossCuts(t *testing.T) {
 		{"read in a body",
 			`g (float[N,M] x, bool k) => (float y) {
 				s = Shape (x) n = Not (k) a = Add (x, x) b = ReduceMax <axes = [1]> (a) c = Neg (b)
-				y = Loop (k, k, c) <body = l (int64 i, bool q, float z) => (bool q2, float z2) { q2 = Not (q) z2 = Expand (z, s) }> }`, ""},
+				y = Loop (k, k, c) <body = l (int64 i, bool q, float z) => (bool q2, float z2) { q2 = Not (q) z2 = Expand (z, s) }> }`, "a"},
 		{"an unknown operator hides what the shape is",
 			`g (float[N,M] x) => (float y) { s = Shape (x) a = Relu (x) b = unknown.Op (a) y = Reshape (b, s) }`, "a"},
 		{"two symbols that are not known to be equal",

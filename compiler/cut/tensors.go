@@ -2,10 +2,12 @@ package cut
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // Has reports whether v is one of the cut's tensors.
@@ -22,55 +24,114 @@ func (c *Cut) Names() []string {
 	return names
 }
 
+// LateNames are the names of the late inputs.
+func (c *Cut) LateNames() []string {
+	var names []string
+	for _, v := range c.Late {
+		names = append(names, v.Name())
+	}
+	return names
+}
+
 // Tensor is what the tensors are called together: their names, joined with +.
 func (c *Cut) Tensor() string { return strings.Join(c.Names(), "+") }
 
-// NoBottleneck says why the cut takes no bottleneck, "" where it takes one.
+// NoBottleneck says why the cut takes no bottleneck, "" where each of its tensors takes one.
 func (c *Cut) NoBottleneck() string {
-	if len(c.Tensors) > 1 {
-		return "several tensors cross there"
-	}
 	for _, t := range c.Tensors {
-		if t.NoBottleneck != "" {
+		switch {
+		case t.NoBottleneck == "":
+		case len(c.Tensors) > 1:
+			return fmt.Sprintf("%q: %s", t.Value.Name(), t.NoBottleneck)
+		default:
 			return t.NoBottleneck
 		}
 	}
 	return ""
 }
 
-// Of returns the cut of several tensors, which together have to separate the inputs of
-// the model from the outputs that depend on them. One may be computed from another. The
-// error is an [*Error].
+// Of returns the cut of one or more tensors, which together have to separate the inputs of
+// the model from the outputs that depend on them, but for inputs that nothing before them
+// reads. One may be computed from another, or be an input itself. The error is an [*Error].
 func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 	c := &Cut{behind: map[*ir.Node]bool{}}
 	for _, v := range values {
-		c.Tensors = append(c.Tensors, Tensor{Value: v, Type: a.Info.Of(v)})
+		c.Tensors = append(c.Tensors, a.tensor(v))
 	}
 	c.ID = c.Tensor()
 	refuse := func(format string, args ...any) (*Cut, error) {
-		return nil, &Error{Name: c.ID, Reason: fmt.Sprintf(format, args...)}
+		return nil, &Error{Name: c.ID, Reason: fmt.Sprintf(format, args...), Besides: a.besides(c)}
 	}
-	todo := a.dependent(values)
-	if len(todo) == 0 {
+	computed := false
+	for _, v := range values {
+		if why := a.unfit(v); why != "" {
+			return refuse("%q does not cross: %s", v.Name(), why)
+		}
+		computed = computed || v.Producer() != nil
+	}
+	if !computed {
+		return refuse("nothing would be computed before the inputs of the model")
+	}
+	random, dependent := false, a.dependent(values)
+	if len(dependent) == 0 {
 		return refuse("no output of the model depends on them")
 	}
-	for len(todo) > 0 {
+	for todo := dependent; len(todo) > 0; {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		n := v.Producer()
 		switch {
-		case a.flow.kinds[v] != activation, c.Has(v), n != nil && c.behind[n]:
+		case a.flow.kinds[v] != activation, c.Has(v), n != nil && c.behind[n], slices.Contains(c.Late, v):
 			continue
 		case n == nil:
-			return refuse("input %q of the model is needed behind them", v.Name())
+			c.Late = append(c.Late, v)
+			continue
 		}
 		c.behind[n] = true
 		todo = append(todo, a.flow.reads[n]...)
+		random = random || !slices.ContainsFunc(a.flow.reads[n], a.IsActivation)
+	}
+	if len(c.Late) > 0 || random {
+		nodes, values := a.before(c)
+		for _, v := range c.Late {
+			if values[v] {
+				return refuse("input %q of the model is needed behind them", v.Name())
+			}
+		}
+		for n := range nodes {
+			if c.behind[n] && !slices.ContainsFunc(a.flow.reads[n], a.IsActivation) {
+				return refuse("%s draws random numbers that both sides need", n.Label())
+			}
+		}
+		feeds := a.Model.Graph.Feeds()
+		slices.SortFunc(c.Late, func(x, y *ir.Value) int { return slices.Index(feeds, x) - slices.Index(feeds, y) })
 	}
 	if lost := a.lostShape(c); lost != nil {
 		return refuse("behind them the shape of %q is read, which their own shapes do not tell (fix it with --input NAME=DIMS)", lost.Name())
 	}
 	return c, nil
+}
+
+// unfit says why v cannot be one of the tensors of a cut, "" where it can.
+func (a *Analysis) unfit(v *ir.Value) string {
+	t := a.Info.Of(v)
+	switch {
+	case a.flow.kinds[v] == constant:
+		return "it is a constant"
+	case a.flow.kinds[v] == shapeOnly:
+		return "it carries a shape, no activations"
+	case a.outputs[v]:
+		return "it is an output of the model"
+	case a.vertex[v] == 0:
+		return "no output of the model depends on it"
+	case !a.reaching[v]:
+		return "the outputs depend on its shape alone, nothing reads its activations"
+	case t.Kind > shape.Tensor:
+		return fmt.Sprintf("it is no tensor: %v", t)
+	case t.DType == ir.Undefined && v.Producer() != nil:
+		return a.untyped(v)
+	}
+	return ""
 }
 
 // dependent returns the outputs of the model that activations reach from values.
@@ -93,4 +154,57 @@ func (a *Analysis) dependent(values []*ir.Value) []*ir.Value {
 		}
 	}
 	return outputs
+}
+
+// besides returns the names of what a division at c would have to carry over besides its
+// tensors: what its side before computes or reads and its side behind reads.
+func (a *Analysis) besides(c *Cut) (names []string) {
+	has := map[*ir.Value]bool{}
+	for _, t := range c.Tensors {
+		has[t.Value] = true
+	}
+	before := map[*ir.Value]bool{}
+	for todo := slices.Collect(maps.Keys(has)); len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if before[v] {
+			continue
+		}
+		before[v] = true
+		if n := v.Producer(); n != nil {
+			todo = append(todo, a.flow.reads[n]...)
+		}
+	}
+	var values []*ir.Value
+	for v := range has {
+		values = append(values, v)
+	}
+	seen := map[*ir.Value]bool{}
+	var found []*ir.Value
+	for todo := a.dependent(values); len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[v] || has[v] || a.flow.kinds[v] != activation {
+			continue
+		}
+		seen[v] = true
+		if before[v] {
+			found = append(found, v)
+		} else if n := v.Producer(); n != nil {
+			todo = append(todo, a.flow.reads[n]...)
+		}
+	}
+	slices.SortFunc(found, func(x, y *ir.Value) int { return a.place(x) - a.place(y) })
+	for _, v := range found {
+		names = append(names, v.Name())
+	}
+	return names
+}
+
+// place is the position of what computes v, -1 for inputs.
+func (a *Analysis) place(v *ir.Value) int {
+	if v.Producer() == nil {
+		return -1
+	}
+	return a.order[v.Producer()]
 }

@@ -43,6 +43,7 @@ func TestOf(t *testing.T) {
 		{"a c", "d s y", "early"},
 		{"d a", "s y", "early"},
 		{"a", "b c d s y", "early"},
+		{"c a x", "early d s y", ""},
 	} {
 		at, err := a.Of(values(t, a, c.tensors)...)
 		if err != nil {
@@ -64,7 +65,7 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s takes a bottleneck", at.Tensor())
 		}
 	}
-	for tensors, why := range map[string]string{"b": `input "x"`, "c b": `input "x"`, "early": "no output"} {
+	for tensors, why := range map[string]string{"b": `input "x"`, "c b": `input "x"`, "early": "output of the model", "x": "nothing would be computed"} {
 		_, err := a.Of(values(t, a, tensors)...)
 		if e := (*cut.Error)(nil); !errors.As(err, &e) || !strings.Contains(e.Reason, why) {
 			t.Errorf("%s: %v, expected %s", tensors, err, why)

@@ -12,33 +12,48 @@ import (
 // cut is a tensor of a known element type, computed from the model's inputs and
 // not an output itself, through which every path of activations to what comes
 // after it passes, from which activations reach an output, and which leaves no
-// shape behind that the other side cannot tell itself.
+// shape behind that the other side cannot tell itself. Small inputs that join behind it
+// are late; see [Cut].
 func (a *Analysis) Why(v *ir.Value) string {
-	t := a.Info.Of(v)
-	switch id := a.vertex[v]; {
-	case v.Producer() == nil && a.flow.kinds[v] == activation:
+	if v.Producer() == nil && a.flow.kinds[v] == activation {
 		return "it is an input of the model"
-	case a.flow.kinds[v] == constant:
-		return "it is a constant"
-	case a.flow.kinds[v] == shapeOnly:
-		return "it carries a shape, no activations"
-	case a.outputs[v]:
-		return "it is an output of the model"
-	case id == 0:
-		return "no output of the model depends on it"
-	case !a.gates.gate[id]:
-		return "a division needs one tensor that everything after it depends on"
-	case !a.reaching[v]:
-		return "the outputs depend on its shape alone, nothing reads its activations"
-	case t.Kind > shape.Tensor:
-		return fmt.Sprintf("it is no tensor: %v", t)
-	case t.DType == ir.Undefined:
-		return a.untyped(v)
 	}
-	if lost := a.lostShape(&Cut{Tensors: []Tensor{{Value: v, Type: t}}}); lost != nil {
+	if why := a.unfit(v); why != "" {
+		return why
+	}
+	if !a.gates.gate(a.vertex[v]) {
+		return "a division needs one tensor that everything after it depends on"
+	}
+	late, both := a.gates.lateOf(a.vertex[v], a.ends)
+	if both != nil {
+		return fmt.Sprintf("both sides would read input %q of the model", both.Name())
+	}
+	if len(late) > 0 && !a.lighter(late, a.gates.inputsOf(a.vertex[v])) {
+		return fmt.Sprintf("input %q of the model, no smaller than what is read before it, would cross as it is", late[0].Name())
+	}
+	if lost := a.lostShape(&Cut{Tensors: []Tensor{{Value: v, Type: a.Info.Of(v)}}, Late: late}); lost != nil {
 		return fmt.Sprintf("behind it the shape of %q is read, which its own shape does not tell (fix it with --input NAME=DIMS)", lost.Name())
 	}
 	return ""
+}
+
+// lighter reports whether late inputs are together smaller than the inputs that are read
+// before a cut, as a vector beside an image is: it is not worth while to send an image as it
+// is and divide what is made of a vector.
+func (a *Analysis) lighter(late, early []*ir.Value) bool {
+	size := func(vs []*ir.Value) (sum int64, known bool) {
+		for _, v := range vs {
+			n := a.BytesOf(a.Info.Of(v))
+			if n == nil {
+				return 0, false
+			}
+			sum += *n
+		}
+		return sum, true
+	}
+	small, known := size(late)
+	large, open := size(early)
+	return known && (!open || small < large)
 }
 
 // untyped says which operator leaves the element type of v open. No runtime loads

@@ -50,13 +50,15 @@ type Cut struct {
 	Tensor       string   `json:"tensor"`
 	DType        string   `json:"dtype"`
 	Shape        []any    `json:"shape"`
-	Bytes        *int64   `json:"bytes"`       // at batch 1
+	Bytes        *int64   `json:"bytes"`       // at batch 1, late inputs included
 	MACsBefore   *int64   `json:"macs_before"` // at batch 1
 	ParamsBefore int64    `json:"params_before"`
 	Bottleneck   bool     `json:"bottleneck"`
 	Why          string   `json:"why,omitempty"` // it takes none
 	// Stays names the outputs that stay on the mobile side: the cut is in a branch.
 	Stays []string `json:"stays,omitempty"`
+	// Late names the inputs that only the other side reads: they travel as they are.
+	Late []string `json:"late,omitempty"`
 }
 
 // Of tells what is known of the model at path, of which a is the analysis.
@@ -93,7 +95,7 @@ func cutOf(a *cut.Analysis, c *cut.Cut) Cut {
 	why := c.NoBottleneck()
 	info := Cut{
 		ID: c.ID, Aliases: append([]string{}, c.Aliases...), Tensor: c.Tensor(), Bytes: a.Bytes(c),
-		MACsBefore: macs, ParamsBefore: params, Bottleneck: why == "", Why: why,
+		MACsBefore: macs, ParamsBefore: params, Bottleneck: why == "", Why: why, Late: c.LateNames(),
 	}
 	for _, t := range c.Tensors { // all cuts that are listed have one
 		one := TensorOf(t.Value.Name(), t.Type)

@@ -72,6 +72,9 @@ func CutGeometry(c *cut.Cut, channels, stride int64) (Geometry, error) {
 	if why := c.NoBottleneck(); why != "" {
 		return Geometry{}, fmt.Errorf("cut %s takes no bottleneck: %s; use --plain, or another cut", c, why)
 	}
+	if len(c.Tensors) > 1 {
+		return Geometry{}, fmt.Errorf("cut %s: a bottleneck takes one tensor, found %d; use --plain, or another cut", c, len(c.Tensors))
+	}
 	g := Geometry{Reduced: channels, Stride: stride}
 	for _, t := range c.Tensors {
 		for i, size := range []*int64{&g.C, &g.H, &g.W} {

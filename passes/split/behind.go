@@ -23,7 +23,7 @@ func Behind(ctx context.Context, m *ir.Model) error {
 	for _, j := range all {
 		cut, names = append(cut, j.Cut), append(names, j.Cut.Name())
 	}
-	recipe := []passes.Pass{convert.Initializers, CloudSide(Named(names...), outputsBehind(cut...)), opt.DropUnusedDomains}
+	recipe := []passes.Pass{convert.Initializers, CloudSide(Named(names...), nil, outputsBehind(cut...)), opt.DropUnusedDomains}
 	_, err = passes.RunContext(ctx, m, recipe, nil)
 	return err
 }

@@ -58,9 +58,9 @@ func MobileSide(crossing Tensors, outputs []string) passes.Pass {
 }
 
 // CloudSide keeps what computes those outputs of the model that are named, the
-// crossing tensors being its first inputs. No other input of the model may be
-// needed for that.
-func CloudSide(crossing Tensors, outputs []string) passes.Pass {
+// crossing tensors being its first inputs, followed by the late inputs of the model. No
+// other input of the model may be needed for that.
+func CloudSide(crossing Tensors, late, outputs []string) passes.Pass {
 	return passes.Pass{
 		Name:      "cloud-side",
 		Interface: true,
@@ -74,11 +74,14 @@ func CloudSide(crossing Tensors, outputs []string) passes.Pass {
 			for _, v := range vs {
 				m.Graph.CutInput(v)
 			}
+			for _, name := range late {
+				vs = append(vs, m.Graph.Value(name))
+			}
 			m.Graph.SetInputs(vs...)
 			keepOutputs(m.Graph, nil, outputs)
 			n, err := keepNeeded(m)
 			for _, v := range feeds {
-				if v.Graph() != nil && v.Used() {
+				if v.Graph() != nil && v.Used() && !slices.Contains(vs, v) {
 					return n, fmt.Errorf("input %q of the model is needed behind the cut", v.Name())
 				}
 			}

@@ -63,11 +63,11 @@ func mobileRecipe(c *cut.Cut, s Settings, target convert.Target, outputs []strin
 // cloudRecipe makes the cloud half, with the model's other outputs.
 func cloudRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
 	if s.Plain {
-		return []passes.Pass{CloudSide(Named(c.Names()...), outputs)}
+		return []passes.Pass{CloudSide(Named(c.Names()...), c.LateNames(), outputs)}
 	}
 	return slices.Concat(
 		[]passes.Pass{
-			CloudSide(bottleneck.Received, outputs),
+			CloudSide(bottleneck.Received, c.LateNames(), outputs),
 			opt.Identities(),
 			opt.FoldBatchNorm,
 			opt.DeadCode,

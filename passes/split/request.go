@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/internal/fault"
@@ -119,12 +120,24 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 func (r *Request) Name(model, after string, c *cut.Cut, s Settings) string {
 	name := strings.TrimSuffix(filepath.Base(model), filepath.Ext(model)) + "-"
 	if after == c.ID {
-		name += c.ID
+		name += fileName(c.ID)
 	} else {
-		name += c.Name()
+		name += fileName(c.Name())
 	}
 	if r.Plain {
 		return name + "-plain"
 	}
 	return fmt.Sprintf("%s-c%v-s%d", name, r.Channels, s.Geometry.Stride)
+}
+
+// fileName is a cut's name without what does not belong into names of files, as the names
+// of tensors that several together are called by have it.
+func fileName(cut string) string {
+	const most = 60
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("+-_.", r) || r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '_'
+	}, cut[:min(len(cut), most)])
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/passes/split"
 )
 
@@ -57,5 +58,48 @@ func TestSeveralTensors(t *testing.T) {
 			}
 		}
 		agree(t, m, pair(t, b), whole(t, m), 4, 6)
+	}
+}
+
+// TestInputCrosses splits a network that adds its input at its end, as denoisers do: the
+// input is one of the tensors that cross.
+func TestInputCrosses(t *testing.T) {
+	m, err := onnxtext.Parse(`<ir_version: 8, opset_import: ["" : 17]>
+	net (float[N,3,H,W] x) => (float[N,3,H,W] y) <float[3,3,1,1] w = {1,-2,0.5, 0.3,1,1, -1,0.2,0.7}> {
+		a = Conv (x, w)
+		b = Relu (a)
+		c = Conv (b, w)
+		y = Sub (x, c)
+	}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []string{"b,x", "x,a"} {
+		agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: after, Plain: true})), whole(t, m), 4, 6)
+	}
+}
+
+// TestLateInput splits a network whose second input joins behind the cut: the cloud half
+// takes it as it is, after what crosses.
+func TestLateInput(t *testing.T) {
+	m, err := onnxtext.Parse(`<ir_version: 8, opset_import: ["" : 17]>
+	net (float[N,3] late, float[N,3,8,8] x) => (float[N,3] y) <float[3,3,1,1] w = {1,-2,0.5, 0.3,1,1, -1,0.2,0.7}> {
+		a = Conv (x, w)
+		b = Relu (a)
+		c = Conv (b, w)
+		p = GlobalAveragePool (c)
+		f = Flatten (p)
+		v = Sigmoid (late)
+		s = Add (f, v)
+		y = Tanh (s)
+	}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bothWays(t, m, "b")
+	b := oracletest.Split(t, m, oracletest.Bottleneck{After: "f", Plain: true})
+	agree(t, m, pair(t, b), whole(t, m))
+	if in := b.Cloud.Graph.Feeds(); len(in) != 2 || in[0].Name() != "f" || in[1].Name() != "late" || len(b.Mobile.Graph.Feeds()) != 1 {
+		t.Errorf("the cloud half takes %d inputs, the first %s; the mobile half %d", len(in), in[0].Name(), len(b.Mobile.Graph.Feeds()))
 	}
 }
