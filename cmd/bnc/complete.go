@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -69,7 +70,7 @@ var valueFlags = map[string][]string{
 	"codec": bnc.Codecs(), "range": {"static", "dynamic"}, "codec-at": {bnc.CodecInGraph, bnc.CodecOnDeviceHost, bnc.CodecOnHost},
 	"split target": bnc.Targets(), "select target": {"latency", "energy", "weighted"},
 	"freeze": {"none", "backbone", "mobile", "cloud"}, "optimizer": {"sgd", "adam", "adamw"}, "schedule": {"cosine", "step", "constant"},
-	"statistics": {"batch", "running"}, "layout": {"auto", "nchw", "chwn"}, "flip": {"on", "off"}, "color": {"rgb", "bgr", "gray"},
+	"statistics": {"batch", "running"}, "layout": {"auto", "nchw", "chwn"}, "flip": {"on", "off"}, "color": imagein.Colors(), "fit": imagein.Fits(),
 	"input-codec": {"jpeg", "png"}, "link": {"3g", "4g", "wifi"}, "network": {"3g", "4g", "wifi"}, "ep": {"cpu", "cuda", "tensorrt"}, "kind": {"cpu", "gpu"},
 	"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"},
 }

@@ -211,11 +211,27 @@ func sizes(to []int, kind, example string) pflag.Value {
 	}}
 }
 
+// levels is a flag of numbers from 0 to 255.
+func levels(to *[]int) pflag.Value {
+	return parsed{kind: "a,b,c", set: func(text string) error {
+		for part := range strings.SplitSeq(text, ",") {
+			v, err := strconv.ParseUint(part, 10, 8)
+			if err != nil {
+				return fmt.Errorf("expected numbers from 0 to 255, for example 114,114,114")
+			}
+			*to = append(*to, int(v))
+		}
+		return nil
+	}}
+}
+
 // declareImages declares the flags of image options.
 func declareImages(fs *pflag.FlagSet, o *bnc.ImageOptions) {
-	fs.StringVar(&o.Color, "color", "", "order of an image's channels: rgb, bgr or gray")
+	fs.StringVar(&o.Color, "color", "", "order of an image's channels: rgb, bgr, gray or rgba")
+	fs.StringVar(&o.Fit, "fit", "", "how images get the input's size: crop takes the centre, stretch and letterbox the whole, letterbox in proportion and with a border (default: what the model says, else crop)")
 	fs.Var(optionalInt(&o.Resize), "resize", "short side that images are resized to, 0 to keep their size")
-	fs.Var(sizes(o.Crop[:], "HxW", "224x224"), "crop", "HxW cut out of the centre (default: the input's)")
+	fs.Var(sizes(o.Crop[:], "HxW", "224x224"), "crop", "HxW cut out of the centre, or what a model of any size gets (default: the input's)")
+	fs.Var(levels(&o.Pad), "pad", "colour of a letterbox's border, 0 to 255 of each channel, or one number for all (default 114)")
 	optionalBool(fs, &o.Orient, "orient", "turn images as their EXIF orientation says (default true, but for what the model says)")
 	fs.Var(optionalFloat(&o.Scale), "scale", "a pixel becomes (pixel * scale - mean) / std")
 	fs.Float64SliceVar(&o.Mean, "mean", nil, "mean of each channel, `a,b,c`")

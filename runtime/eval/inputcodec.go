@@ -109,7 +109,7 @@ func (c Codec) roundTrip(img image.Image) (back image.Image, file, payload int, 
 	return back, b.Len(), payload, err
 }
 
-// cropped returns the pixels that a model would get: grey, or RGB.
+// cropped returns the pixels that a model would get: grey, RGB or RGBA.
 func cropped(img image.Image, p imagein.Preprocess, l imagein.Layout) (image.Image, error) {
 	prep, err := imagein.New(p, l)
 	if err != nil {
@@ -122,6 +122,9 @@ func cropped(img image.Image, p imagein.Preprocess, l imagein.Layout) (image.Ima
 	frame := image.Rect(0, 0, p.Crop[1], p.Crop[0])
 	if p.Color == imagein.Gray {
 		return &image.Gray{Pix: pixels, Stride: frame.Dx(), Rect: frame}, nil
+	}
+	if p.Color == imagein.RGBA {
+		return &image.NRGBA{Pix: pixels, Stride: 4 * frame.Dx(), Rect: frame}, nil
 	}
 	rgb := image.NewRGBA(frame)
 	for i := range len(pixels) / 3 {

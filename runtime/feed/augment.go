@@ -19,7 +19,9 @@ type Augment struct {
 	// ResizedCrop is the range of the areas of random windows, as parts of the
 	// image's, such as {0.35, 1}; each is resized to the input's size, in place
 	// of the preprocessing's resizing and central crop. The windows' aspect
-	// ratios are 3/4 to 4/3, as in torchvision's RandomResizedCrop. Zero: none.
+	// ratios are 3/4 to 4/3, as in torchvision's RandomResizedCrop; where the whole
+	// image becomes the input, stretched or in a letterbox, they are those times the
+	// image's own, and a window is fit as the image would be. Zero: none.
 	ResizedCrop [2]float64
 	// Pad is the pixels of value 0 (before normalising) that are put on each
 	// side before a random window of the input's size is cut out.
@@ -39,20 +41,25 @@ func (a Augment) validate() error {
 	return nil
 }
 
-// pixels returns an image as prepared pixels, varied as a says. The result is
-// memory of s or of pad and valid until they are used again.
-func (a Augment) pixels(prep *imagein.Preparer, img image.Image, rng *rand.Rand, s *imagein.Scratch, pad *[]uint8) ([]uint8, error) {
+// pixels returns an image as prepared pixels, varied as a says, and how they lie over it.
+// They are memory of s or of pad and valid until these are used again.
+func (a Augment) pixels(prep *imagein.Preparer, img image.Image, rng *rand.Rand, s *imagein.Scratch, pad *[]uint8) ([]uint8, imagein.Frame, error) {
 	var pixels []uint8
+	var frame imagein.Frame
 	var err error
 	if a.ResizedCrop == [2]float64{} {
-		pixels, err = prep.PixelsWith(s, img)
+		if pixels, err = prep.PixelsWith(s, img); err == nil {
+			frame, err = prep.Frame(imagein.SizeOf(img))
+		}
 	} else if !img.Bounds().Empty() {
-		pixels, err = prep.WindowWith(s, img, a.window(img.Bounds(), rng))
+		window := a.window(img.Bounds(), shapeOf(prep, img), rng)
+		pixels, err = prep.WindowWith(s, img, window)
+		frame = prep.WindowFrame(img, window)
 	} else {
 		err = fmt.Errorf("the image is empty (%v)", img.Bounds())
 	}
 	if err != nil {
-		return nil, err
+		return nil, frame, err
 	}
 	crop := prep.Preprocess().Crop
 	rows := rows{pixels, crop[1], len(pixels) / (crop[0] * crop[1])}
@@ -60,11 +67,23 @@ func (a Augment) pixels(prep *imagein.Preparer, img image.Image, rng *rand.Rand,
 		dx, dy := rng.IntN(2*a.Pad+1)-a.Pad, rng.IntN(2*a.Pad+1)-a.Pad
 		*pad = rows.shift(*pad, dx, dy)
 		rows.pix = *pad
+		frame.OffsetX, frame.OffsetY = frame.OffsetX-float64(dx), frame.OffsetY-float64(dy)
 	}
 	if a.Flip && rng.Uint64()&1 == 1 {
 		rows.flip()
+		frame.ScaleX, frame.OffsetX = -frame.ScaleX, float64(frame.Input.X)-frame.OffsetX
 	}
-	return rows.pix, nil
+	return rows.pix, frame, nil
+}
+
+// shapeOf returns the aspect ratio about which those of an image's windows are: its own
+// where the whole becomes the input.
+func shapeOf(prep *imagein.Preparer, img image.Image) float64 {
+	if !prep.Preprocess().Whole() {
+		return 1
+	}
+	size := img.Bounds().Size()
+	return float64(size.X) / float64(size.Y)
 }
 
 // The bounds of the aspect ratio of a random window, and how many are drawn
@@ -75,12 +94,13 @@ const (
 	windowTries = 10
 )
 
-// window draws the window of a random resized crop (RandomResizedCrop.get_params).
-func (a Augment) window(b image.Rectangle, rng *rand.Rand) image.Rectangle {
+// window draws the window of a random resized crop (RandomResizedCrop.get_params), whose
+// aspect ratio is about that of shape.
+func (a Augment) window(b image.Rectangle, shape float64, rng *rand.Rand) image.Rectangle {
 	w, h := b.Dx(), b.Dy()
 	for range windowTries {
 		area := float64(w) * float64(h) * between(rng, a.ResizedCrop[0], a.ResizedCrop[1])
-		aspect := math.Exp(between(rng, math.Log(minAspect), math.Log(maxAspect)))
+		aspect := shape * math.Exp(between(rng, math.Log(minAspect), math.Log(maxAspect)))
 		cw := int(math.RoundToEven(math.Sqrt(area * aspect)))
 		ch := int(math.RoundToEven(math.Sqrt(area / aspect)))
 		if 0 < cw && cw <= w && 0 < ch && ch <= h {
@@ -90,10 +110,10 @@ func (a Augment) window(b image.Rectangle, rng *rand.Rand) image.Rectangle {
 	}
 	cw, ch := w, h
 	switch aspect := float64(w) / float64(h); {
-	case aspect < minAspect:
-		ch = int(math.RoundToEven(float64(w) / minAspect))
-	case aspect > maxAspect:
-		cw = int(math.RoundToEven(float64(h) * maxAspect))
+	case aspect < shape*minAspect:
+		ch = int(math.RoundToEven(float64(w) / (shape * minAspect)))
+	case aspect > shape*maxAspect:
+		cw = int(math.RoundToEven(float64(h) * shape * maxAspect))
 	}
 	x, y := (w-cw)/2, (h-ch)/2
 	return image.Rect(x, y, x+cw, y+ch).Add(b.Min)

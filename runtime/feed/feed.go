@@ -105,10 +105,16 @@ func (f *Feeder) preparer(img image.Image) (*imagein.Preparer, image.Image, erro
 	if f.noImages != nil {
 		return nil, nil, f.noImages
 	}
-	if img = f.resized.Upright(img); imagein.SizeOf(img) == f.size {
-		return f.exact, img, nil
+	img = f.resized.Upright(img)
+	return f.sized(imagein.SizeOf(img)), img, nil
+}
+
+// sized returns what prepares images of a size.
+func (f *Feeder) sized(size image.Point) *imagein.Preparer {
+	if size == f.size {
+		return f.exact
 	}
-	return f.resized, img, nil
+	return f.resized
 }
 
 // One returns an item as a batch of one. A tensor is taken as prepared; a
@@ -244,11 +250,11 @@ func (f *Feeder) Frame(item data.Item) (imagein.Frame, error) {
 	if item.Tensor != nil {
 		return imagein.Frame{}, nil
 	}
-	p, img, err := f.preparer(item.Image)
-	if err != nil {
-		return imagein.Frame{}, err
+	if f.noImages != nil {
+		return imagein.Frame{}, f.noImages
 	}
-	return p.Frame(imagein.SizeOf(img))
+	size := f.resized.UprightSize(item.Image)
+	return f.sized(size).Frame(size)
 }
 
 // join puts batches of one behind each other.

@@ -31,6 +31,9 @@ type Batch struct {
 	X      *tensor.Tensor // [Batch ...], as the graph's input wants it
 	Labels []int64        // data.NoLabel where an item has none
 	Items  []int          // which items of the set these are
+	// Frames are how images lie in X as they were varied, mirrored ones with a negative
+	// ScaleX; zero for tensors.
+	Frames []imagein.Frame
 }
 
 // Loader makes batches of a set of training images: shuffled, varied, and
@@ -122,7 +125,7 @@ func (l *Loader) newBatch() (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{X: x, Labels: make([]int64, l.o.Batch), Items: make([]int, l.o.Batch)}, nil
+	return &Batch{X: x, Labels: make([]int64, l.o.Batch), Items: make([]int, l.o.Batch), Frames: make([]imagein.Frame, l.o.Batch)}, nil
 }
 
 // take returns a batch that was given back, or a new one.

@@ -75,9 +75,9 @@ func TestResizedCropAgainstPillow(t *testing.T) {
 				t.Fatal(err)
 			}
 			seed := rand.NewPCG(uint64(channels), uint64(i))
-			w := a.window(img.Bounds(), rand.New(seed))
+			w := a.window(img.Bounds(), 1, rand.New(seed))
 			seed.Seed(uint64(channels), uint64(i))
-			pixels, err := a.pixels(prep, img, rand.New(seed), &s, &pad)
+			pixels, _, err := a.pixels(prep, img, rand.New(seed), &s, &pad)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestWindowsAgainstTorchvision(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		bounds := image.Rect(7, 3, 7+width, 3+height) // coordinates are the image's own
 		for range n {
-			w := Augment{ResizedCrop: area}.window(bounds, rng)
+			w := Augment{ResizedCrop: area}.window(bounds, 1, rng)
 			if w.Empty() || !w.In(bounds) {
 				t.Fatalf("window %v of %v", w, bounds)
 			}

@@ -45,6 +45,7 @@ func (w *worker) prepare(b *Batch, index, i int, item data.Item) error {
 	if label, classes := w.l.set.Label(i), len(w.l.set.Classes()); w.l.o.Labels && (label < 0 || label >= classes) {
 		return fmt.Errorf("label %d: expected 0 to %d", label, classes-1)
 	}
+	b.Frames[index] = imagein.Frame{}
 	if item.Tensor != nil {
 		return w.fillTensor(b, index, item.Tensor)
 	}
@@ -52,11 +53,12 @@ func (w *worker) prepare(b *Batch, index, i int, item data.Item) error {
 	if err != nil {
 		return err
 	}
-	pixels, err := w.l.o.Augment.pixels(prep, img, w.rng, &w.scratch, &w.padded)
+	pixels, frame, err := w.l.o.Augment.pixels(prep, img, w.rng, &w.scratch, &w.padded)
 	if err != nil {
 		return err
 	}
 	prep.Fill(b.X, index, pixels)
+	b.Frames[index] = frame
 	return nil
 }
 

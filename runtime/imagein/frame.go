@@ -28,14 +28,48 @@ func (f Frame) ToPicture(x, y float64) (float64, float64) {
 
 // Frame returns how an upright picture of a size comes to lie in the input.
 func (prep *Preparer) Frame(size image.Point) (Frame, error) {
-	p := prep.preprocess
-	w, h, err := fit(size.X, size.Y, p.Resize, p.Crop)
+	if err := notEmpty(size); err != nil {
+		return Frame{}, err
+	}
+	lies, err := prep.preprocess.lies(size)
 	if err != nil {
 		return Frame{}, err
 	}
-	x, y := centre(w, h, p.Crop)
-	return Frame{
-		Picture: size, Input: image.Pt(p.Crop[1], p.Crop[0]),
-		ScaleX: float64(w) / float64(size.X), ScaleY: float64(h) / float64(size.Y), OffsetX: -float64(x), OffsetY: -float64(y),
-	}, nil
+	return prep.frame(size, image.Rectangle{Max: size}, lies), nil
+}
+
+// WindowFrame is how what WindowWith prepares lies over the image.
+func (prep *Preparer) WindowFrame(img image.Image, window image.Rectangle) Frame {
+	b := img.Bounds()
+	return prep.frame(b.Size(), window.Sub(b.Min), prep.windowLies(window))
+}
+
+// frame is how an input lies over a picture of which a part comes to lie in a rectangle.
+func (prep *Preparer) frame(picture image.Point, part, lies image.Rectangle) Frame {
+	f := Frame{
+		Picture: picture, Input: prep.inputSize(),
+		ScaleX: float64(lies.Dx()) / float64(part.Dx()), ScaleY: float64(lies.Dy()) / float64(part.Dy()),
+	}
+	f.OffsetX = float64(lies.Min.X) - float64(part.Min.X)*f.ScaleX
+	f.OffsetY = float64(lies.Min.Y) - float64(part.Min.Y)*f.ScaleY
+	return f
+}
+
+// inputSize returns the width and the height of what is prepared.
+func (prep *Preparer) inputSize() image.Point {
+	return image.Pt(prep.preprocess.Crop[1], prep.preprocess.Crop[0])
+}
+
+// UprightSize returns the size of the whole picture as it is prepared, of which img may be
+// a fraction.
+func (prep *Preparer) UprightSize(img image.Image) image.Point {
+	o, ok := img.(*Oriented)
+	if !ok {
+		return SizeOf(img)
+	}
+	size := SizeOf(o.Raw)
+	if prep.preprocess.Orient && o.transposed() {
+		size.X, size.Y = size.Y, size.X
+	}
+	return size
 }

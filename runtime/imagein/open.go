@@ -9,6 +9,7 @@ import (
 	"image/color"
 	_ "image/jpeg" // registers the decoder
 	_ "image/png"  // registers the decoder
+	"math"
 
 	"github.com/bottlenet/bnc/ops"
 	_ "golang.org/x/image/bmp"  // registers the decoder
@@ -114,9 +115,9 @@ func (p *Picture) decode(ctx context.Context, denominator int) (image.Image, err
 	if p.Format == "webp" && err == nil {
 		switch lossy := img.(type) {
 		case *image.YCbCr:
-			return webpRGB(lossy), nil
+			return webpRGB(lossy, func(int, int) uint8 { return math.MaxUint8 }), nil
 		case *image.NYCbCrA:
-			return webpRGB(&lossy.YCbCr), nil
+			return webpRGB(&lossy.YCbCr, func(x, y int) uint8 { return lossy.A[y*lossy.AStride+x] }), nil
 		}
 	}
 	return img, err
@@ -165,12 +166,12 @@ const keep = 2
 // Preparer: 1, 2, 4 or 8.
 func (prep *Preparer) Reduction(p *Picture) int {
 	size := prep.uprightSize(p)
-	w, h, err := fit(size.X, size.Y, prep.preprocess.Resize, prep.preprocess.Crop)
+	lies, err := prep.preprocess.lies(size)
 	if err != nil || p.jpeg == nil {
 		return 1
 	}
 	for d := 8; d > 1; d /= 2 {
-		if size.X >= keep*d*w && size.Y >= keep*d*h {
+		if size.X >= keep*d*lies.Dx() && size.Y >= keep*d*lies.Dy() {
 			return d
 		}
 	}

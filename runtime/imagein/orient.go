@@ -72,7 +72,7 @@ func (o *Oriented) mirrors(axis int) bool {
 	return slices.Contains([][]int{{2, 3, 7, 8}, {3, 4, 6, 7}}[axis], o.Orientation)
 }
 
-// upright returns the upright image in memory, grey or RGB of 8 bits; of a *Reduced
+// upright returns the upright image in memory, grey or RGBA of 8 bits; of a *Reduced
 // image a *Reduced one.
 func (o *Oriented) upright() image.Image {
 	if r, ok := o.Raw.(*Reduced); ok {
@@ -95,8 +95,8 @@ func (o *Oriented) upright() image.Image {
 		turn(dst.Pix, 1, s.luma(o.Raw))
 		return dst
 	}
-	dst := image.NewNRGBA(b) // of which alpha does not matter
-	turn(dst.Pix, 4, s.rgb(o.Raw))
+	dst := image.NewNRGBA(b)
+	turn(dst.Pix, 4, s.rgba(o.Raw))
 	return dst
 }
 

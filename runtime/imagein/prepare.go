@@ -79,8 +79,8 @@ func (prep *Preparer) Into(batch *tensor.Tensor, index int, img image.Image) err
 	return nil
 }
 
-// Pixels returns the resized and cropped image as bytes 0..255, row by row,
-// with 3 bytes (R, G, B) a pixel, or 1 where the color is gray.
+// Pixels returns the image in the input's size as bytes 0..255, row by row, with 3 bytes
+// (R, G, B) a pixel, or 1 where the color is gray, or 4 where it has alpha.
 func (prep *Preparer) Pixels(img image.Image) ([]uint8, error) {
 	return prep.PixelsWith(new(Scratch), img)
 }

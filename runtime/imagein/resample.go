@@ -73,8 +73,11 @@ func (r *resampler) resize(ctx context.Context, out []uint8, src samples, sh int
 	stride := window.Dx() * src.keep
 	r.rows = resized(r.rows, (r.y.first[last]+r.y.count[last]-top)*stride)
 	along := r.x.gray
-	if src.keep == 3 {
+	switch src.keep {
+	case 3:
 		along = r.x.rgb
+	case 4:
+		along = r.x.rgba
 	}
 	for y := range len(r.rows) / stride {
 		if ctx.Err() != nil {
@@ -114,6 +117,25 @@ func (t *taps) rgb(out, row []uint8, step int) {
 		}
 		o := out[3*i:][:3]
 		o[0], o[1], o[2] = clip(red), clip(green), clip(blue)
+	}
+}
+
+// rgba resizes a row of pixels of four samples. Colours are not weighted by alpha: they
+// are those of rgb.
+func (t *taps) rgba(out, row []uint8, step int) {
+	for i, first := range t.first {
+		red := int32(1 << (precision - 1))
+		green, blue, alpha := red, red, red
+		from := row[first*step:]
+		for k, w := range t.weights[i*t.width:][:t.count[i]] {
+			p := from[k*step:][:4]
+			red += w * int32(p[0])
+			green += w * int32(p[1])
+			blue += w * int32(p[2])
+			alpha += w * int32(p[3])
+		}
+		o := out[4*i:][:4]
+		o[0], o[1], o[2], o[3] = clip(red), clip(green), clip(blue), clip(alpha)
 	}
 }
 

@@ -14,6 +14,7 @@ type Scratch struct {
 	line, grey []uint8 // a row
 	resize     resampler
 	pixels     []uint8
+	framed     []uint8 // with the border of a letterbox
 }
 
 // PixelsWith is Pixels with memory of s: what it returns is valid until s is
@@ -24,26 +25,30 @@ func (prep *Preparer) PixelsWith(s *Scratch, img image.Image) ([]uint8, error) {
 
 // pixels is PixelsWith that ends with ctx.
 func (prep *Preparer) pixels(ctx context.Context, s *Scratch, img image.Image) ([]uint8, error) {
-	p := prep.preprocess
 	img = prep.Upright(img)
 	size := SizeOf(img)
-	if size.X <= 0 || size.Y <= 0 {
-		return nil, fmt.Errorf("the image is empty (%v)", img.Bounds())
+	if err := notEmpty(size); err != nil {
+		return nil, err
 	}
-	w, h, err := fit(size.X, size.Y, p.Resize, p.Crop)
+	lies, err := prep.preprocess.lies(size)
 	if err != nil {
 		return nil, err
 	}
-	// Crop offsets are rounded half to even, as torchvision's center_crop does.
-	left, top := centre(w, h, p.Crop)
-	return prep.render(ctx, s, img, w, h, image.Rect(left, top, left+p.Crop[1], top+p.Crop[0]))
+	return prep.render(ctx, s, img, lies)
+}
+
+func notEmpty(size image.Point) error {
+	if size.X <= 0 || size.Y <= 0 {
+		return fmt.Errorf("the image is empty (%v)", size)
+	}
+	return nil
 }
 
 // WindowWith returns the part of an upright image that lies in window, in the image's
-// own coordinates, resized to the preprocessing's crop, as PixelsWith returns
-// pixels. The result is that of an image that ends where the window does.
+// own coordinates, resized to the preprocessing's crop, with a letterbox's border where
+// that is the fit, as PixelsWith returns pixels. The result is that of an image that ends
+// where the window does.
 func (prep *Preparer) WindowWith(s *Scratch, img image.Image, window image.Rectangle) ([]uint8, error) {
-	p := prep.preprocess
 	if window.Empty() || !window.In(img.Bounds()) {
 		return nil, fmt.Errorf("the window %v is not within the image, %v", window, img.Bounds())
 	}
@@ -53,7 +58,15 @@ func (prep *Preparer) WindowWith(s *Scratch, img image.Image, window image.Recta
 	if !ok {
 		return nil, fmt.Errorf("an image of type %T cannot be cropped", img)
 	}
-	return prep.render(context.Background(), s, part.SubImage(window), p.Crop[1], p.Crop[0], image.Rect(0, 0, p.Crop[1], p.Crop[0]))
+	return prep.render(context.Background(), s, part.SubImage(window), prep.windowLies(window))
+}
+
+// windowLies returns where a window of an image comes to lie in the input.
+func (prep *Preparer) windowLies(window image.Rectangle) image.Rectangle {
+	if prep.preprocess.Fit == FitLetterbox {
+		return letterbox(window.Size(), prep.inputSize())
+	}
+	return image.Rectangle{Max: prep.inputSize()}
 }
 
 // Fill writes what PixelsWith or WindowWith returned to place index of a batch
@@ -62,17 +75,46 @@ func (prep *Preparer) Fill(batch *tensor.Tensor, index int, pixels []uint8) {
 	prep.fill(batch, index, pixels)
 }
 
-// render returns the part of the image, brought to w x h, that lies in window.
-func (prep *Preparer) render(ctx context.Context, s *Scratch, img image.Image, w, h int, window image.Rectangle) ([]uint8, error) {
+// render returns the input for an image that comes to lie, resized, in a rectangle of it.
+func (prep *Preparer) render(ctx context.Context, s *Scratch, img image.Image, lies image.Rectangle) ([]uint8, error) {
+	input := image.Rectangle{Max: prep.inputSize()}
+	covered := lies.Intersect(input)
+	pixels, err := prep.resized(ctx, s, img, lies.Dx(), lies.Dy(), covered.Sub(lies.Min))
+	if err != nil || covered == input {
+		return pixels, err
+	}
+	return s.border(pixels, prep.preprocess, covered), nil
+}
+
+// border returns an input of which pixels are a part, with a border around it.
+func (s *Scratch) border(pixels []uint8, p Preprocess, covered image.Rectangle) []uint8 {
+	keep := len(pixels) / (covered.Dx() * covered.Dy())
+	colour := p.padding(keep)
+	s.framed = resized(s.framed, p.Crop[0]*p.Crop[1]*keep)
+	for i := 0; i < len(s.framed); i += keep {
+		copy(s.framed[i:i+keep], colour[:])
+	}
+	for y := range covered.Dy() {
+		row := s.framed[((covered.Min.Y+y)*p.Crop[1]+covered.Min.X)*keep:]
+		copy(row, pixels[y*covered.Dx()*keep:][:covered.Dx()*keep])
+	}
+	return s.framed
+}
+
+// resized returns the part of the image, brought to w x h, that lies in window.
+func (prep *Preparer) resized(ctx context.Context, s *Scratch, img image.Image, w, h int, window image.Rectangle) ([]uint8, error) {
 	there := img.Bounds().Size()
 	start, extent := [2]float64{}, [2]float64{float64(there.X), float64(there.Y)}
 	if r, ok := img.(*Reduced); ok {
 		img, start, extent = r.Image, r.from, r.extent
 	}
 	var src samples
-	if prep.preprocess.Color == Gray {
+	switch prep.preprocess.Color {
+	case Gray:
 		src = s.luma(img)
-	} else {
+	case RGBA:
+		src = s.rgba(img)
+	default:
 		src = s.rgb(img)
 	}
 	s.pixels = resized(s.pixels, window.Dx()*window.Dy()*src.keep)
