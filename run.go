@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/predict"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // RemoteOptions say which server is called, and as whom.
@@ -31,6 +32,8 @@ type RunOptions struct {
 	// Scores is the output whose classes are told: the first that has scores, of as many
 	// classes as there are labels.
 	Scores string `json:"scores,omitempty"`
+	Draw   string `json:"draw,omitempty"` // folder for pictures with what is seen of them: boxes, masks, landmarks, words
+	Save   string `json:"save,omitempty"` // folder for every output as a .npy file
 	ImageOptions
 
 	ServerOptions // to run with a server instead of here alone
@@ -84,8 +87,12 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if labels == nil {
 		labels = c.Meta.Labels
 	}
-	how := predict.Options{Task: taskOf(), Labels: labels, Top: cmp.Or(o.Top, 5)}
-	if how.Scores, how.Except, err = shown(first, o.Scores, len(labels)); err != nil {
+	how := predict.Options{Kind: taskName, Task: taskOf(), Sight: task.Sight{Labels: labels, Most: cmp.Or(o.Top, 5)}}
+	if how.Sight.Outputs, err = shown(first, o.Scores, len(labels)); err != nil {
+		return nil, err
+	}
+	keeper := predict.Keeper{Draw: o.Draw, Save: o.Save, Orient: c.Meta.Preprocess == nil || c.Meta.Preprocess.Orient, Notice: p.Notice}
+	if err := keeper.Open(); err != nil {
 		return nil, err
 	}
 	if how.Feeder, err = feed.New(c.Inputs, o.Chooser(c.Meta.Preprocess)); err != nil {
@@ -99,30 +106,34 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 			return unusable("%w", r.Damage)
 		case r.Damage != nil:
 			skipped.Add(r.Input, r.Damage)
-		case o.Each != nil:
-			return o.Each(r)
-		default:
-			result.Results = append(result.Results, r)
+			return nil
 		}
+		if err := keeper.Keep(r); err != nil {
+			return err
+		}
+		if o.Each != nil {
+			return o.Each(r)
+		}
+		result.Results = append(result.Results, r)
 		return nil
 	})
 	return result, errors.Join(err, skipped.Err(len(files)))
 }
 
-// shown chooses the output of the bundle or model at path whose classes are told, as Eval
-// chooses what it judges by: that of a name, or the first of so many classes. Except are
-// those that cannot have scores.
-func shown(path, name string, classes int) (scores string, except []string, err error) {
+// shown chooses the outputs of the bundle or model at path that are told, as Eval chooses
+// what it judges by: of classes that of a name, or the first of so many classes.
+func shown(path, name string, classes int) (task.Outputs, error) {
 	subject, err := openSubject(path, ort.Options{})
 	var heads []grad.Judged
+	var except []string
 	if err == nil {
 		heads, _, except, err = headsOf(subject, grad.Want{Output: name, Classes: classes})
 	}
 	switch {
 	case err != nil && name != "":
-		return "", except, err
+		return task.Outputs{}, err
 	case err != nil: // half of a bundle, or nothing to rank
-		return "", except, nil
+		return task.Outputs{Except: except}, nil
 	}
-	return heads[0].Scores, except, nil
+	return outputsOf(heads, except), nil
 }

@@ -157,7 +157,7 @@ func TestJSON(t *testing.T) {
 	}
 	d = document(t, "run", dir, photo)
 	r := d["results"].([]any)[0].(map[string]any)
-	hasKeys(t, "run", r, "cloud_ms input link_ms mobile_ms payload_bytes top total_ms where")
+	hasKeys(t, "run", r, "cloud_ms input link_ms mobile_ms outputs payload_bytes task top total_ms where")
 	hasKeys(t, "class", r["top"].([]any)[0].(map[string]any), "class label score")
 	if r["payload_bytes"] != 4.0*32*14*14 || r["where"] != "split" {
 		t.Errorf("run of a plain pair: %v", r)

@@ -24,7 +24,7 @@ var groups = []struct {
 	{"Safety", []string{"token", "ca", "cert", "key", "tokens", "tls-cert", "tls-key", "client-ca", "insecure"}},
 	{"Limits", []string{"max-batch", "max-delay", "queue", "instances", "max-body", "max-pixels", "memory", "max-connections", "drain"}},
 	{"Machine", []string{"threads", "jobs", "ep", "trt-fp16", "trt-cache", "layout"}},
-	{"Output", []string{"output", "plot", "csv", "markdown", "title", "external-data", "dump", "depfile", "json", "jsonl", "log-format", "log-level", quietFlag, "help"}},
+	{"Output", []string{"output", "plot", "csv", "markdown", "title", "external-data", "draw", "save", "dump", "depfile", "json", "jsonl", "log-format", "log-level", quietFlag, "help"}},
 }
 
 // exits tell the exit codes.

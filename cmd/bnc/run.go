@@ -16,11 +16,13 @@ import (
 var runCommand = command{
 	name:  "run",
 	args:  "BUNDLE|FOLDER-OF-BUNDLES|MODEL INPUT... [FLAGS]",
-	short: "Classify images with a bundle, here or with a server, or with a whole model",
+	short: "Run images through a bundle, here or with a server, or through a whole model",
 	long: `
 INPUT is an image (JPEG, PNG, WebP, TIFF, BMP), a .npy tensor that is prepared
 already, or a folder of them. Results come in input order. An input that cannot be
 used is told and left out: the others have their results, and the exit code is 3.
+What is printed is what the task says: classes, boxes, the areas of a mask, the
+nearest of the inputs, text; --json has every output, large ones summed up.
 
 Without --cloud both halves of a bundle run in this process. With it the mobile
 half runs here and the rest on the server, which knows a bundle by its folder's
@@ -32,6 +34,7 @@ server alone. What the server does not answer in time is finished here
 Examples:
   bnc run resnet50-rb1-c1-s2 photo.jpg
   bnc run net-rb6 photos/ --labels labels.txt --jsonl
+  bnc run detector-rb1 photos/ --draw seen/ --save outputs/
   bnc run net-rb1 photo.jpg --ep tensorrt,cpu --json
   bnc run net-rb1 photos/ --cloud http://127.0.0.1:8000 --jsonl
   bnc run bundles/ photos/ --cloud grpcs://cloud.example:8001 --token token.txt
@@ -47,6 +50,8 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
 	fs.BoolVar(&o.TensorRTFP16, "trt-fp16", false, "let TensorRT compute in float16")
 	fs.StringVar(&o.TensorRTCache, "trt-cache", "", "folder where TensorRT keeps its engines")
+	fs.StringVar(&o.Draw, "draw", "", "folder for pictures with what is seen of them: boxes, masks, landmarks, words")
+	fs.StringVar(&o.Save, "save", "", "folder for every output as a .npy file, NAME.OUTPUT.npy")
 	fs.StringVar(&o.Scores, "scores", "", "output whose classes are shown (default: the first that has scores, of as many classes as there are labels)")
 	declareImages(fs, &o.ImageOptions)
 	declareRemote(fs, &o.RemoteOptions, "run the cloud half on this server of the Open Inference Protocol")
@@ -108,12 +113,22 @@ func printResult(s streams, r *predict.Result) error {
 		where += " by " + r.Model
 	}
 	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, %scloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, link, r.CloudMS, where)
-	for _, c := range r.Top {
-		fmt.Fprintf(s.out, "  %6.2f%%  %d %s\n", 100*c.Score, c.Class, c.Label)
+	for _, b := range r.Boxes {
+		fmt.Fprintf(s.out, "  %6.2f%%  %d %s  %.0f,%.0f to %.0f,%.0f\n", 100*b.Score, b.Class, b.Label, b.X0, b.Y0, b.X1, b.Y1)
 	}
-	if len(r.Top) == 0 {
-		for _, o := range r.Outputs {
-			fmt.Fprintf(s.out, "  %s %v\n", o.Name, o.Tensor)
+	if r.Boxes != nil && len(r.Boxes) == 0 {
+		fmt.Fprintln(s.out, "  nothing detected")
+	}
+	lines := r.Lines()
+	for _, line := range lines {
+		fmt.Fprintf(s.out, "  %s\n", line)
+	}
+	if r.Unseen != "" {
+		fmt.Fprintf(s.out, "  %s\n", r.Unseen)
+	}
+	if len(lines) == 0 && r.Boxes == nil {
+		for _, o := range r.Told {
+			fmt.Fprintf(s.out, "  %s\n", o)
 		}
 	}
 	return nil

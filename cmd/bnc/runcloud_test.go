@@ -143,7 +143,7 @@ func TestRunOverAServer(t *testing.T) {
 	pinned := cloudRuns(t, set.bundles, set.inputs[0], "--cloud", "http://"+s.HTTP, "--cut", "rb6")
 	sameTop(t, pinned[0], cloudRuns(t, set.bundle("net-rb6-plain"), set.inputs[0])[0])
 	d := document(t, "run", set.bundle("net-rb1"), set.inputs[0], "--cloud", "http://"+s.HTTP)
-	hasKeys(t, "run", d["results"].([]any)[0].(map[string]any), "cloud_ms input link_ms mobile_ms payload_bytes top total_ms where")
+	hasKeys(t, "run", d["results"].([]any)[0].(map[string]any), "cloud_ms input link_ms mobile_ms outputs payload_bytes task top total_ms where")
 }
 
 // TestRunWithoutItsServer finishes on the device, or says that it cannot.

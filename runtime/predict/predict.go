@@ -4,20 +4,20 @@
 //	c, err := predict.Open("resnet50-rb1-c1-s2", ort.Options{})
 //	defer c.Close()
 //	feeder, err := feed.New(c.Inputs, feed.Always(c.Meta.Preprocess))
-//	err = c.Run(ctx, files, predict.Options{Feeder: feeder, Top: 5}, func(r *predict.Result) error { ... })
+//	err = c.Run(ctx, files, predict.Options{Feeder: feeder, Kind: kind, Task: t, Sight: task.Sight{Most: 5}}, func(r *predict.Result) error { ... })
 package predict
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -80,39 +80,18 @@ func openClient(ctx context.Context, remote *oip.Remote, o client.Options, atOnc
 // Close frees the sessions, or ends the client.
 func (c *Predictor) Close() error { return c.close() }
 
-// Options say how inputs are fed and ranked.
+// Options say how inputs are fed, and what is seen in what comes out.
 type Options struct {
 	Feeder *feed.Feeder // of the Predictor's inputs
+	Kind   string       // the task's name
 	Task   task.Task    // what the outputs are
-	Labels []string     // of the classes
-	Top    int          // classes that are told, best first
-	// Scores is the output whose classes are told, that labels are of; "" for whatever
-	// looks like scores, but for those of Except.
-	Scores string
-	Except []string
-}
-
-// Result is what one input gives.
-type Result struct {
-	Input        string       `json:"input"`
-	Top          []task.Class `json:"top"`
-	PayloadBytes int          `json:"payload_bytes"`
-	MobileMS     float64      `json:"mobile_ms"`
-	LinkMS       float64      `json:"link_ms"`
-	CloudMS      float64      `json:"cloud_ms"`
-	TotalMS      float64      `json:"total_ms"`
-	Where        string       `json:"where"`           // bundle.WhereSplit, WhereMobile or WhereCloud
-	Model        string       `json:"model,omitempty"` // by which bundle, where there was a choice
-	Retries      int          `json:"retries,omitempty"`
-	Fallback     string       `json:"fallback,omitempty"` // why the device finished it itself
-
-	Outputs ort.Results `json:"-"` // in the model's order
-	Damage  error       `json:"-"` // why there is no result: it is about this input alone
+	Sight  task.Sight   // what is wanted to be seen of them
 }
 
 // Run runs every input, some at once, and gives each its result, in the inputs' order and
-// as soon as it and those before it are there. It stops at the first error that is not
-// about one input alone; it names the input.
+// as soon as it and those before it are there; embeddings, whose neighbours are told, when
+// all are there. It stops at the first error that is not about one input alone; it names
+// the input.
 func (c *Predictor) Run(ctx context.Context, inputs []string, o Options, each func(*Result) error) error {
 	one := func(ctx context.Context, input string) (*Result, error) {
 		r, err := c.one(ctx, input, o)
@@ -121,7 +100,21 @@ func (c *Predictor) Run(ctx context.Context, inputs []string, o Options, each fu
 		}
 		return r, err
 	}
-	return inOrder(ctx, inputs, c.atOnce, one, each)
+	var held []*Result
+	err := inOrder(ctx, inputs, c.atOnce, one, func(r *Result) error {
+		if held == nil && r.Seen.Vector == nil {
+			return each(r)
+		}
+		held = append(held, r)
+		return nil
+	})
+	findNeighbours(held, o.Sight.Most)
+	for _, r := range held {
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // inputFault marks an error that is about one input and leaves the others usable.
@@ -145,30 +138,27 @@ func (c *Predictor) one(ctx context.Context, input string, o Options) (*Result, 
 		}
 		return nil, err
 	}
-	best := []task.Class{}
-	if seen, err := o.Task.See(task.Batch{Outputs: o.ranked(out.Outputs)}, task.Sight{Labels: o.Labels, Most: o.Top}); err == nil { // else it is of another task: nothing to see
-		if len(seen) > 1 {
-			return nil, inputFault{fmt.Errorf("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(seen))}
-		}
-		best = seen[0].Top
-	}
 	r := &Result{
-		Input: input, Top: best, Outputs: out.Outputs, PayloadBytes: out.PayloadBytes, Where: out.Where,
+		Input: input, Task: o.Kind, Outputs: out.Outputs, Told: describe(out.Outputs), PayloadBytes: out.PayloadBytes, Where: out.Where,
 		MobileMS: millis(out.Timings.Mobile), LinkMS: millis(out.Timings.Link), CloudMS: millis(out.Timings.Cloud), TotalMS: millis(out.Timings.Total),
 		Model: out.Model, Retries: out.Retries,
 	}
 	if out.Fallback != nil {
 		r.Fallback = out.Fallback.Error()
 	}
-	return r, nil
-}
-
-// ranked are the outputs among which scores are looked for.
-func (o Options) ranked(outputs ort.Results) ort.Results {
-	if v, ok := outputs.Find(o.Scores); ok {
-		return ort.Results{{Name: o.Scores, Value: v}}
+	if r.Frame, err = o.Feeder.Frame(item); err != nil {
+		return nil, inputFault{fmt.Errorf("%s: %w", input, err)}
 	}
-	return slices.DeleteFunc(slices.Clone(outputs), func(r ort.Result) bool { return slices.Contains(o.Except, r.Name) })
+	seen, err := o.Task.See(task.Batch{Outputs: out.Outputs, Frames: []imagein.Frame{r.Frame}}, o.Sight)
+	switch {
+	case err != nil:
+		r.Unseen = err.Error()
+	case len(seen) > 1:
+		return nil, inputFault{fmt.Errorf("%s holds %d images, and there is one result a file: save each as a file of its own; bnc eval takes arrays of many", input, len(seen))}
+	case len(seen) == 1:
+		r.see(seen[0], o.Sight.Labels)
+	}
+	return r, nil
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -27,12 +27,22 @@ func (classification) Measures() []Measure { return []Measure{top1, top5} }
 func (classification) Agreement() Measure { return Agreement }
 
 func (classification) See(b Batch, s Sight) ([]Seen, error) {
-	rows, err := Top(b.Outputs, s.Labels, s.Most)
+	rows, err := Top(s.ranked(b.Outputs), s.Labels, s.Most)
 	seen := make([]Seen, len(rows))
 	for i, row := range rows {
 		seen[i].Top = row
 	}
 	return seen, err
+}
+
+// ranked are the outputs among which scores are looked for.
+func (o Outputs) ranked(outputs ort.Results) ort.Results {
+	if len(o.Judged) > 0 {
+		if v, ok := outputs.Find(o.Judged[0].From); ok {
+			return ort.Results{{Name: o.Judged[0].From, Value: v}}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(outputs), func(r ort.Result) bool { return slices.Contains(o.Except, r.Name) })
 }
 
 func (classification) Judge(set *data.Set, o Outputs) (Judge, error) {

@@ -22,6 +22,9 @@ const (
 	readStep = 1 << 20
 )
 
+// npyMagic begins every .npy file.
+const npyMagic = "\x93NUMPY"
+
 // npyTypes maps numpy's type codes, without the byte-order mark, to types.
 var npyTypes = map[string]DType{
 	"f2": Float16, "f4": Float32, "f8": Float64,
@@ -103,7 +106,7 @@ func readNPYHeader(r io.Reader) (string, error) {
 	if _, err := io.ReadFull(r, start[:]); err != nil {
 		return "", fmt.Errorf(".npy header: %w", err)
 	}
-	if string(start[:6]) != "\x93NUMPY" {
+	if string(start[:6]) != npyMagic {
 		return "", fmt.Errorf("not a .npy file: expected it to begin with \\x93NUMPY, found %q", start[:6])
 	}
 	lengthBytes := 4
@@ -194,4 +197,43 @@ func transpose(data []byte, shape []int64, size int) []byte {
 	}
 	walk(0, 0)
 	return out
+}
+
+// WriteNPY writes a tensor of numbers or bools as a .npy file of format 1.0, little-endian
+// and in C order. BFloat16, which numpy does not know, is written as float32.
+func WriteNPY(w io.Writer, t *Tensor) error {
+	if t.DType == BFloat16 {
+		values, err := t.Float32s()
+		if err != nil {
+			return err
+		}
+		t = Of(t.Shape, values)
+	}
+	var descr string
+	for name, dtype := range npyTypes {
+		if dtype == t.DType {
+			descr = name
+		}
+	}
+	if descr == "" {
+		return fmt.Errorf("a tensor of type %v cannot be written as .npy", t.DType)
+	}
+	order := "<"
+	if t.DType.Size() == 1 {
+		order = "|"
+	}
+	dims := make([]string, len(t.Shape))
+	for i, d := range t.Shape {
+		dims[i] = strconv.FormatInt(d, 10) + ","
+	}
+	header := fmt.Sprintf("{'descr': '%s%s', 'fortran_order': False, 'shape': (%s), }", order, descr, strings.Join(dims, " "))
+	header += strings.Repeat(" ", 63-(len(npyMagic)+4+len(header))%64) + "\n" // data is aligned at 64 bytes
+	head := append([]byte(npyMagic), 1, 0)
+	head = binary.LittleEndian.AppendUint16(head, uint16(len(header)))
+	for _, b := range [][]byte{head, []byte(header), t.Data} {
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }

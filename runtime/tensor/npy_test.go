@@ -133,3 +133,53 @@ func FuzzReadNPY(f *testing.F) {
 		}
 	})
 }
+
+// TestWriteNPYAgainstNumpy: numpy reads what is written, with mmap_mode too, which wants the
+// data where format 1.0 says; scalars and empty arrays as well.
+func TestWriteNPYAgainstNumpy(t *testing.T) {
+	dir := t.TempDir()
+	all := map[string]*tensor.Tensor{
+		"f4":    tensor.Of([]int64{2, 3}, []float32{1.5, -2, 0.25, 3, 4, 5}),
+		"f8":    tensor.Of([]int64{2}, []float64{1e300, -1}),
+		"i8":    tensor.Of([]int64{1, 2}, []int64{1 << 60, -3}),
+		"u1":    tensor.Of([]int64{3}, []uint8{0, 7, 255}),
+		"one":   tensor.Of([]int64{}, []int32{-9}),
+		"empty": tensor.Of([]int64{0, 4}, []float32{}),
+	}
+	half, err := tensor.FromBytes(tensor.BFloat16, []int64{2}, []byte{0x80, 0x3f, 0, 0xc0}) // 1, -2
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["bf16"] = half
+	for name, x := range all {
+		var b bytes.Buffer
+		if err := tensor.WriteNPY(&b, x); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".npy"), b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := string(rttest.Python(t, `
+import sys, numpy as np
+for name in ["f4", "f8", "i8", "u1", "one", "empty", "bf16"]:
+    a = np.load(sys.argv[1] + "/" + name + ".npy")
+    if a.size: assert (np.load(sys.argv[1] + "/" + name + ".npy", mmap_mode="r") == a).all()
+    assert open(sys.argv[1] + "/" + name + ".npy", "rb").read().index(b"\n") % 64 == 63
+    print(name, a.dtype, list(a.shape), a.ravel().tolist())
+`, dir))
+	want := `f4 float32 [2, 3] [1.5, -2.0, 0.25, 3.0, 4.0, 5.0]
+f8 float64 [2] [1e+300, -1.0]
+i8 int64 [1, 2] [1152921504606846976, -3]
+u1 uint8 [3] [0, 7, 255]
+one int32 [] [-9]
+empty float32 [0, 4] []
+bf16 float32 [2] [1.0, -2.0]
+`
+	if got != want {
+		t.Errorf("numpy reads\n%s\nexpected\n%s", got, want)
+	}
+	if err := tensor.WriteNPY(new(bytes.Buffer), &tensor.Tensor{DType: tensor.String, Shape: []int64{1}, Strings: []string{"a"}}); err == nil {
+		t.Error("strings are written")
+	}
+}
