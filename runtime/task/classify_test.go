@@ -36,7 +36,7 @@ func judgeOf(t *testing.T, set *data.Set, o Outputs) Judge {
 func TestJudge(t *testing.T) {
 	dir := t.TempDir()
 	for name, file := range map[string]string{
-		"images.npy": npy("|u1", "(6, 1, 1, 1)", "\x00\x00\x00\x00\x00\x00"), "labels.npy": npy("|u1", "(6,)", "\x00\x01\x02\x03\x04\x05"),
+		"images.npy": NPY("|u1", "(6, 1, 1, 1)", "\x00\x00\x00\x00\x00\x00"), "labels.npy": NPY("|u1", "(6,)", "\x00\x01\x02\x03\x04\x05"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(file), 0o666); err != nil {
 			t.Fatal(err)
@@ -84,8 +84,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// npy is a file of numpy's.
-func npy(descr, shape, data string) string {
+// NPY is a file of numpy's.
+func NPY(descr, shape, data string) string {
 	header := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }"
 	return "\x93NUMPY\x01\x00\x76\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" + data
 }

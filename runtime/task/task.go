@@ -66,6 +66,8 @@ const (
 // Names of tasks.
 const (
 	Classify = "classify" // scores of classes, of which an image has one
+	Segment  = "segment"  // the class of each place
+	Embed    = "embed"    // vectors that are compared by their direction
 )
 
 // kinds are all tasks that are known. Guess takes the first whose guess is not empty.
@@ -75,6 +77,8 @@ var kinds = []struct {
 	guess func(m Model) string
 	open  func(m Model) (Task, error)
 }{
+	{Segment, guessSegment, openSegment},
+	{Embed, guessEmbed, openEmbed},
 	{Classify, func(Model) string { return "nothing tells otherwise" }, func(Model) (Task, error) { return classification{}, nil }},
 }
 
@@ -148,7 +152,7 @@ func Text(name string) string {
 }
 
 // measures are all that there are.
-var measures = []Measure{top1, top5, Agreement}
+var measures = []Measure{top1, top5, Agreement, meanIoU, cosine, neighbours, neighbour1}
 
 // Seen is what a person sees of an image.
 type Seen struct {
@@ -176,6 +180,9 @@ type Box struct {
 type Mask struct {
 	Width, Height int
 	Classes       []uint8 // row by row
+	// Names of the classes by their numbers, as far as there are labels; 0 of masks, what is
+	// in none, has "".
+	Names []string
 }
 
 // Outputs tell what is judged.
@@ -229,24 +236,35 @@ type Primary struct {
 }
 
 // PrimaryOf returns the value that counts: the first that labels give, else the mean of
-// those that a teacher gives; nil where there is none.
+// those that a teacher gives, see Mean; nil where there is none.
 func PrimaryOf(labelled, taught []Value) *Primary {
 	if len(labelled) > 0 {
 		return primary(labelled[0])
 	}
-	if mean := Mean(taught); mean != nil {
-		v := taught[0]
-		v.Value = *mean
-		if len(taught) > 1 && v.Interval != [2]float64{} {
-			v.Interval = [2]float64{}
-			for _, t := range taught {
-				v.Interval[0] += t.Interval[0] / float64(len(taught))
-				v.Interval[1] += t.Interval[1] / float64(len(taught))
-			}
-		}
-		return primary(v)
+	alike := firstMeasure(taught)
+	if len(alike) == 0 {
+		return nil
 	}
-	return nil
+	v := alike[0]
+	v.Value = *Mean(alike)
+	if len(alike) > 1 && v.Interval != [2]float64{} {
+		v.Interval = [2]float64{}
+		for _, t := range alike {
+			v.Interval[0] += t.Interval[0] / float64(len(alike))
+			v.Interval[1] += t.Interval[1] / float64(len(alike))
+		}
+	}
+	return primary(v)
+}
+
+// firstMeasure are the values of the first one's measure: those of each output.
+func firstMeasure(values []Value) (alike []Value) {
+	for _, v := range values {
+		if v.Measure == values[0].Measure {
+			alike = append(alike, v)
+		}
+	}
+	return alike
 }
 
 func primary(v Value) *Primary {
@@ -256,14 +274,14 @@ func primary(v Value) *Primary {
 	return &Primary{Name: v.Measure, Value: v.Value, Interval: v.Interval}
 }
 
-// Mean is the mean of values, nil for none.
+// Mean is the mean over outputs of the values of the first one's measure, nil for none.
 func Mean(values []Value) *float64 {
 	if len(values) == 0 {
 		return nil
 	}
-	sum := 0.0
-	for _, v := range values {
+	sum, alike := 0.0, firstMeasure(values)
+	for _, v := range alike {
 		sum += v.Value
 	}
-	return new(sum / float64(len(values)))
+	return new(sum / float64(len(alike)))
 }

@@ -1,0 +1,76 @@
+package task_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/task"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// port is a tensor of a shape: numbers, and -1 with "n", "h" or "w" for a symbol each.
+func port(name string, dtype tensor.DType, dims ...any) model.Port {
+	p := model.Port{Name: name, Kind: model.Tensor, DType: dtype, Ranked: true}
+	for _, d := range dims {
+		switch d := d.(type) {
+		case int:
+			p.Shape = append(p.Shape, model.Dim{Size: int64(d)})
+		case string:
+			p.Shape = append(p.Shape, model.Dim{Size: -1, Symbol: d})
+		}
+	}
+	return p
+}
+
+func float(name string, dims ...any) model.Port { return port(name, tensor.Float32, dims...) }
+
+// TestGuess: what outputs are taken for, of the kinds of networks that there are.
+func TestGuess(t *testing.T) {
+	rgb, grey := float("image", "n", 3, 64, 96), float("image", "n", 1, 64, 96)
+	wide, any := float("image", "n", 3, 48, "w"), float("image", "n", 3, "h", "w")
+	type out struct {
+		port model.Port
+		ends []task.End
+	}
+	of := func(p model.Port, kind string, axis int) out { return out{p, []task.End{{Kind: kind, Axis: axis}}} }
+	_ = wide
+	for _, c := range []struct {
+		name, want string
+		input      model.Port
+		outputs    []out
+	}{
+		{"softmax", "classify", rgb, []out{of(float("y", "n", 1000), "softmax", 1)}},
+		{"logits", "classify", rgb, []out{of(float("y", "n", 1000), "values", 1)}},
+		{"logits with axes of 1", "classify", rgb, []out{of(float("y", "n", 1000, 1, 1), "softmax", 1)}},
+		{"head pose by bins", "classify", rgb, []out{of(float("yaw", "n", 66), "values", 1), of(float("pitch", "n", 66), "values", 1), of(float("roll", "n", 66), "values", 1)}},
+		{"captcha", "classify", rgb, []out{of(float("d1", "n", 10), "softmax", 1), of(float("d2", "n", 10), "softmax", 1)}},
+		{"several labels", "classify", rgb, []out{of(float("y", "n", 20), "sigmoid", -1)}},
+		{"nothing known", "classify", rgb, []out{{float("y", "n", 10), nil}}},
+		{"U-Net", "segment", rgb, []out{of(float("mask", "n", 1, 64, 96), "sigmoid", -1)}},
+		{"U-Net of any size", "segment", any, []out{of(float("mask", "n", 1, "h", "w"), "sigmoid", -1)}},
+		{"side outputs", "segment", rgb, []out{of(float("d0", "n", 1, 64, 96), "sigmoid", -1), of(float("d1", "n", 1, 32, 48), "sigmoid", -1)}},
+		{"classes of places", "segment", any, []out{of(float("y", "n", 21, "h", "w"), "softmax", 1)}},
+		{"classes of places without a softmax", "segment", rgb, []out{of(float("out", "n", 21, 64, 96), "values", 1), of(float("aux", "n", 21, 64, 96), "values", 1)}},
+		{"classes of places, channels last", "segment", rgb, []out{of(float("y", "n", 64, 96, 21), "softmax", 3)}},
+		{"ArgMax", "segment", any, []out{of(port("y", tensor.Int64, "n", "h", "w"), "indices", -1)}},
+		{"embedding", "embed", rgb, []out{of(float("y", "n", 512), "l2norm", 1)}},
+		{"embedding by its name", "embed", rgb, []out{of(float("embedding", "n", 512), "values", 1)}},
+		{"grey, logits", "classify", grey, []out{of(float("y", "n", 10), "values", 1)}},
+	} {
+		m := task.Model{Inputs: []model.Port{c.input}, Ends: map[string][]task.End{}}
+		for _, o := range c.outputs {
+			m.Outputs, m.Ends[o.port.Name] = append(m.Outputs, o.port), o.ends
+		}
+		got, why := task.Guess(m)
+		if got != c.want {
+			t.Errorf("%s: %s (%s), expected %s", c.name, got, why, c.want)
+		}
+		if got != task.Classify && !strings.Contains(why, c.outputs[0].port.Name+" float32[n") && !strings.Contains(why, c.outputs[0].port.Name+" int64[n") {
+			t.Errorf("%s: %q does not name the output", c.name, why)
+		}
+		if _, err := task.Open(got, m); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
