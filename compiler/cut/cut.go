@@ -23,6 +23,8 @@ type Cut struct {
 	// Late are the inputs of the model that only the side behind the cut reads: they travel
 	// as they are, beside what crosses.
 	Late []*ir.Value
+	// Inverted are read behind the cut and laid out again there.
+	Inverted []Inverted
 
 	// behind are the nodes that carry activations behind the cut, nil where its only
 	// tensor is a gate.

@@ -76,12 +76,18 @@ func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 	if len(dependent) == 0 {
 		return refuse("no output of the model depends on them")
 	}
+	equal := a.equal(c)
 	for todo := dependent; len(todo) > 0; {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		n := v.Producer()
 		switch {
 		case a.flow.kinds[v] != activation, c.Has(v), n != nil && c.behind[n], slices.Contains(c.Late, v):
+			continue
+		case equal[v] != nil:
+			if inverted := (Inverted{v, equal[v]}); !slices.Contains(c.Inverted, inverted) {
+				c.Inverted = append(c.Inverted, inverted)
+			}
 			continue
 		case n == nil:
 			c.Late = append(c.Late, v)
@@ -106,6 +112,7 @@ func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 		feeds := a.Model.Graph.Feeds()
 		slices.SortFunc(c.Late, func(x, y *ir.Value) int { return slices.Index(feeds, x) - slices.Index(feeds, y) })
 	}
+	slices.SortFunc(c.Inverted, func(x, y Inverted) int { return a.place(x.Value) - a.place(y.Value) })
 	if lost := a.lostShape(c); lost != nil {
 		return refuse("behind them the shape of %q is read, which their own shapes do not tell (fix it with --input NAME=DIMS)", lost.Name())
 	}
@@ -133,6 +140,25 @@ func (a *Analysis) unfit(v *ir.Value) string {
 	}
 	return ""
 }
+
+// BothSides returns the nodes, in order, that both sides of cut c compute: those behind it
+// that its own tensors or the outputs before it depend on too.
+func (a *Analysis) BothSides(c *Cut) (both []*ir.Node) {
+	if c.behind == nil {
+		return nil
+	}
+	before, _ := a.before(c)
+	for n := range c.behind {
+		if before[n] {
+			both = append(both, n)
+		}
+	}
+	slices.SortFunc(both, func(x, y *ir.Node) int { return a.order[x] - a.order[y] })
+	return both
+}
+
+// Join says that n, made since, belongs behind the cut.
+func (c *Cut) Join(n *ir.Node) { c.behind[n] = true }
 
 // dependent returns the outputs of the model that activations reach from values.
 func (a *Analysis) dependent(values []*ir.Value) []*ir.Value {
@@ -179,12 +205,12 @@ func (a *Analysis) besides(c *Cut) (names []string) {
 	for v := range has {
 		values = append(values, v)
 	}
-	seen := map[*ir.Value]bool{}
+	seen, equal := map[*ir.Value]bool{}, a.equal(c)
 	var found []*ir.Value
 	for todo := a.dependent(values); len(todo) > 0; {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if seen[v] || has[v] || a.flow.kinds[v] != activation {
+		if seen[v] || has[v] || equal[v] != nil || a.flow.kinds[v] != activation {
 			continue
 		}
 		seen[v] = true

@@ -50,6 +50,16 @@ func (op *Op) Elementwise() bool {
 	return false
 }
 
+// Layout reports whether the output is the first input's numbers in another order or shape,
+// and nothing else.
+func (op *Op) Layout() bool {
+	return op.Class == View || op.Class == Copy && op.Deterministic() || op.Axes == AxesPermuted
+}
+
+// Cheap reports whether computing the outputs takes hardly more than reading the inputs:
+// who has these need not be sent those.
+func (op *Op) Cheap() bool { return op.Class != Computation && op.Deterministic() }
+
 // Deterministic reports whether equal inputs give equal outputs in every run.
 func (op *Op) Deterministic() bool { return op.Depends == OnContents || op.Depends == OnShape }
 

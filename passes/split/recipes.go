@@ -14,11 +14,13 @@ import (
 // joinedRecipe prepares the analysed model for its division at c. With a bottleneck
 // it makes the joined, trainable network.
 func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
+	sides := when(twoSides(a, c, s.Plain), Sides(a, c))
 	if s.Plain {
-		return []passes.Pass{
-			convert.Initializers,
-			LocalShapes(a, c, Named(c.Names()...)),
-		}
+		return slices.Concat(
+			[]passes.Pass{convert.Initializers},
+			sides,
+			[]passes.Pass{LocalShapes(a, c, Named(c.Names()...))},
+		)
 	}
 	units := s.Units
 	if units == nil {
@@ -29,15 +31,18 @@ func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
 		inserted = append(inserted, bottleneck.Insertion{At: t.Value, Batch: t.Type.Dims[0].Declared(), Spec: s.Spec(), Units: units})
 	}
 	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
-	return []passes.Pass{
-		convert.Initializers,
-		bottleneck.ReserveNames,
-		bottleneck.Insert(inserted, shapeOnly),
-		LocalShapes(a, c, bottleneck.Restored),
-		opt.DeadCode,
-		opt.FoldConstants,
-		opt.DeadCode,
-	}
+	return slices.Concat(
+		[]passes.Pass{convert.Initializers},
+		sides,
+		[]passes.Pass{
+			bottleneck.ReserveNames,
+			bottleneck.Insert(inserted, shapeOnly),
+			LocalShapes(a, c, bottleneck.Restored),
+			opt.DeadCode,
+			opt.FoldConstants,
+			opt.DeadCode,
+		},
+	)
 }
 
 // mobileRecipe makes the mobile half of what joinedRecipe prepared. Outputs are those

@@ -103,3 +103,28 @@ func TestLateInput(t *testing.T) {
 		t.Errorf("the cloud half takes %d inputs, the first %s; the mobile half %d", len(in), in[0].Name(), len(b.Mobile.Graph.Feeds()))
 	}
 }
+
+// TestOtherLayout splits where what crosses is read in another layout, and where both sides
+// compute the same of what crosses.
+func TestOtherLayout(t *testing.T) {
+	m, err := onnxtext.Parse(`<ir_version: 8, opset_import: ["" : 17]>
+	net (float[N,4,4,3] x) => (float[N,48] y) <float[3,3,1,1] w = {1,-2,0.5, 0.3,1,1, -1,0.2,0.7}, int64[3] sizes = {0, 16, 3}, int64[2] flat = {0, 48}> {
+		h = Sigmoid (x)
+		q = Reshape (h, sizes)
+		p = Transpose <perm = [0,3,1,2]> (h)
+		r = Tanh (p)
+		c = Conv (r, w)
+		d = Conv (c, w)
+		e = Add (d, r)
+		f = Reshape (e, flat)
+		g = Exp (q)
+		i = Reshape (g, flat)
+		y = Mul (f, i)
+	}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []string{"p,c", "c,q", "d,q", "p", "q"} {
+		agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: after, Plain: true})), whole(t, m))
+	}
+}
