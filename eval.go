@@ -14,7 +14,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // EvalOptions say what is measured on which images.
@@ -42,6 +41,7 @@ type EvalOptions struct {
 	Limit int `json:"limit,omitempty"`
 	// Threads of a session; 0 for one a core.
 	Threads int `json:"threads,omitempty"`
+	TaskOptions
 	ImageOptions
 	Reporter Reporter `json:"-"`
 }
@@ -61,7 +61,7 @@ func (o EvalOptions) check() error {
 			return usage("quality", "%d: expected 1 to 100, or a range such as 5-95:10", q)
 		}
 	}
-	return nil
+	return o.TaskOptions.Check()
 }
 
 // EvalResult is what was measured.
@@ -88,8 +88,13 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
+	kind, err := taskOf(o.TaskOptions, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	kind.Tell(p.Notice)
 	skipped := &progress.LeftOut{To: p}
-	e := &eval.Evaluation{Subject: s, Task: taskOf(), Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
+	e := &eval.Evaluation{Subject: s, Task: kind.Task, Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
 	if e.Teacher, err = o.openTeacher(s); err != nil {
 		return nil, err
 	}
@@ -99,16 +104,15 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	case o.Plot && e.Teacher == nil && !set.Labelled():
 		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
 	}
-	heads, others, except, err := headsOf(s, grad.Want{Output: o.Scores, Classes: len(set.Classes())})
-	if err != nil {
+	var others []grad.Other
+	if e.Outputs, others, err = judgedBy(kind.Task, s, grad.Want{Output: o.Scores, Classes: len(set.Classes())}); err != nil {
 		return nil, err
 	}
 	for _, other := range others {
 		p.Notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
 	}
-	e.Outputs = outputsOf(heads, except)
 	if e.Teacher != nil {
-		if err := o.ask(e, heads, p); err != nil {
+		if err := o.ask(e, p); err != nil {
 			return nil, err
 		}
 	}
@@ -121,8 +125,8 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := eval.NewReport(filepath.Base(path), taskName, rows, len(o.Quality), slices.Index(asked, own))
-	if len(heads) > 1 {
+	r := eval.NewReport(filepath.Base(path), kind.Kind, rows, len(o.Quality), slices.Index(asked, own))
+	if len(e.Outputs.Judged) > 1 {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
 	return r, skipped.Err(set.Len())
@@ -165,7 +169,7 @@ func (o EvalOptions) openTeacher(s *eval.Subject) (*eval.Subject, error) {
 
 // ask says what the teacher is asked of the subject's outputs. What neither options nor
 // the teacher's metadata say of images, the subject's do.
-func (o EvalOptions) ask(e *eval.Evaluation, heads []grad.Judged, p progress.Progress) error {
+func (o EvalOptions) ask(e *eval.Evaluation, p progress.Progress) error {
 	e.NoTeacher = func(err error) error {
 		if unfit := (*passes.UnsuitableError)(nil); o.Teacher != "" || !errors.As(err, &unfit) {
 			return err
@@ -174,18 +178,14 @@ func (o EvalOptions) ask(e *eval.Evaluation, heads []grad.Judged, p progress.Pro
 		return nil
 	}
 	e.TeacherChoose = o.Chooser(cmp.Or(e.Teacher.Meta.Preprocess, e.Subject.Meta.Preprocess))
-	theirs, _, except, err := headsOf(e.Teacher, grad.Want{Output: o.Scores, Classes: len(e.Set.Classes()), Optional: true})
+	theirs, _, err := judgedBy(e.Task, e.Teacher, grad.Want{Output: o.Scores, Classes: len(e.Set.Classes()), Optional: true})
+	if err == nil && len(theirs.Judged) == 0 {
+		err = errors.New("it has none of the outputs that are judged")
+	}
 	if err != nil {
 		e.Teacher = nil
 		return e.NoTeacher(fmt.Errorf("teacher: %w", err))
 	}
-	e.Asked.Except = except
-	for i, h := range heads {
-		same := slices.IndexFunc(theirs, func(t grad.Judged) bool { return t.Output == h.Output })
-		if same < 0 && i > 0 {
-			continue
-		}
-		e.Asked.Judged = append(e.Asked.Judged, task.Output{Name: h.Output, From: theirs[max(same, 0)].Scores})
-	}
+	e.Asked = e.Outputs.Of(theirs)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -34,6 +35,7 @@ type RunOptions struct {
 	Scores string `json:"scores,omitempty"`
 	Draw   string `json:"draw,omitempty"` // folder for pictures with what is seen of them: boxes, masks, landmarks, words
 	Save   string `json:"save,omitempty"` // folder for every output as a .npy file
+	TaskOptions
 	ImageOptions
 
 	ServerOptions // to run with a server instead of here alone
@@ -62,6 +64,9 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if err := o.ServerOptions.Check(); err != nil {
 		return nil, err
 	}
+	if err := o.TaskOptions.Check(); err != nil {
+		return nil, err
+	}
 	p := progress.Progress{To: o.Reporter}
 	session := ort.Options{Threads: o.Threads, TensorRT: ort.TensorRTOptions{FP16: o.TensorRTFP16, CacheDir: o.TensorRTCache}}
 	var err error
@@ -87,10 +92,12 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if labels == nil {
 		labels = c.Meta.Labels
 	}
-	how := predict.Options{Kind: taskName, Task: taskOf(), Sight: task.Sight{Labels: labels, Most: cmp.Or(o.Top, 5)}}
-	if how.Sight.Outputs, err = shown(first, o.Scores, len(labels)); err != nil {
+	kind, outputs, err := o.shown(first, c.Meta, labels)
+	if err != nil {
 		return nil, err
 	}
+	kind.Tell(p.Notice)
+	how := predict.Options{Kind: kind.Kind, Task: kind.Task, Sight: task.Sight{Outputs: outputs, Labels: labels, Most: cmp.Or(o.Top, 5)}}
 	keeper := predict.Keeper{Draw: o.Draw, Save: o.Save, Orient: c.Meta.Preprocess == nil || c.Meta.Preprocess.Orient, Notice: p.Notice}
 	if err := keeper.Open(); err != nil {
 		return nil, err
@@ -120,20 +127,25 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	return result, errors.Join(err, skipped.Err(len(files)))
 }
 
-// shown chooses the outputs of the bundle or model at path that are told, as Eval chooses
-// what it judges by: of classes that of a name, or the first of so many classes.
-func shown(path, name string, classes int) (task.Outputs, error) {
+// shown opens the task of the bundle or model at path, which says so much of itself, and
+// chooses the outputs that are told, as Eval chooses what it judges by: of classes those of
+// option scores, or the first of so many as there are labels.
+func (o RunOptions) shown(path string, meta bundle.Meta, labels []string) (*task.Chosen, task.Outputs, error) {
 	subject, err := openSubject(path, ort.Options{})
-	var heads []grad.Judged
-	var except []string
-	if err == nil {
-		heads, _, except, err = headsOf(subject, grad.Want{Output: name, Classes: classes})
+	if err != nil && o.Scores != "" {
+		return nil, task.Outputs{}, err
 	}
-	switch {
-	case err != nil && name != "":
-		return task.Outputs{}, err
-	case err != nil: // half of a bundle, or nothing to rank
-		return task.Outputs{Except: except}, nil
+	if err != nil { // half of a bundle
+		kind, err := o.TaskOptions.Open(task.Model{Labels: labels, Decoder: meta.Decoder}, meta.Task)
+		return kind, task.Outputs{}, err
 	}
-	return outputsOf(heads, except), nil
+	kind, err := taskOf(o.TaskOptions, subject, labels)
+	if err != nil {
+		return nil, task.Outputs{}, err
+	}
+	outputs, _, err := judgedBy(kind.Task, subject, grad.Want{Output: o.Scores, Classes: len(labels)})
+	if err != nil && o.Scores == "" { // nothing to rank
+		return kind, task.Outputs{Except: outputs.Except}, nil
+	}
+	return kind, outputs, err
 }

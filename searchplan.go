@@ -141,7 +141,7 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	if sets.Val == nil {
 		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
 	}
-	if p.Baseline.Primary, err = wholePrimary(ctx, path, t.Scores, sets, ort.Options{Threads: o.Threads}, to); err != nil {
+	if p.Baseline.Primary, err = wholePrimary(ctx, path, t, sets, ort.Options{Threads: o.Threads}, to); err != nil {
 		return err
 	}
 	if t.Distill {
@@ -165,7 +165,7 @@ func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
 	if c.C == 0 {
 		o.Channels = Full
 	}
-	o.Input, o.ImageOptions = s.Train.Input, s.Train.ImageOptions
+	o.Input, o.TaskOptions, o.ImageOptions = s.Train.Input, s.Train.TaskOptions, s.Train.ImageOptions
 	return o
 }
 
@@ -187,7 +187,7 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 }
 
 // wholePrimary is the task's first measure of the model itself, nil without labels.
-func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, session ort.Options, p progress.Progress) (*float64, error) {
+func wholePrimary(ctx context.Context, path string, t TrainOptions, sets *train.Sets, session ort.Options, p progress.Progress) (*float64, error) {
 	if !sets.Val.Labelled() {
 		return nil, nil
 	}
@@ -195,12 +195,17 @@ func wholePrimary(ctx context.Context, path, scores string, sets *train.Sets, se
 	if err != nil {
 		return nil, err
 	}
-	heads, _, except, err := headsOf(subject, grad.Want{Output: scores, Classes: len(sets.Val.Classes())})
+	kind, err := taskOf(t.TaskOptions, subject, nil)
 	if err != nil {
 		return nil, err
 	}
+	outputs, _, err := judgedBy(kind.Task, subject, grad.Want{Output: t.Scores, Classes: len(sets.Val.Classes())})
+	if err != nil {
+		return nil, err
+	}
+	outputs.Judged = outputs.Judged[:1]
 	rows, err := (&eval.Evaluation{
-		Subject: subject, Task: taskOf(), Outputs: outputsOf(heads[:1], except), Set: sets.Val, Choose: sets.Choose,
+		Subject: subject, Task: kind.Task, Outputs: outputs, Set: sets.Val, Choose: sets.Choose,
 		Step: p.Phase("evaluating the model", sets.Val.Len()).Step,
 	}).Run(ctx, []int{0})
 	if err != nil {

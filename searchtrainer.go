@@ -229,7 +229,7 @@ func (t *searchTrainer) screening(c plan.Candidate) TrainOptions {
 	o := t.training(c)
 	return TrainOptions{
 		Data: o.Data, Val: o.Val, ValSplit: o.ValSplit, Limit: o.Limit, ValLimit: o.ValLimit, Batch: o.Batch, Distill: o.Distill, Scores: o.Scores,
-		Input: o.Input, ImageOptions: o.ImageOptions, Seed: o.Seed, Threads: o.Threads,
+		Input: o.Input, TaskOptions: o.TaskOptions, ImageOptions: o.ImageOptions, Seed: o.Seed, Threads: o.Threads,
 		Epochs: 1, Freeze: "backbone", CheckpointEvery: new(time.Duration(0)),
 	}
 }

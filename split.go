@@ -18,6 +18,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // Channels is a number of channels that cross a cut. In JSON and text Full is "full".
@@ -69,6 +70,7 @@ type SplitOptions struct {
 	ExternalData bool               `json:"external_data,omitempty"` // keep large weights in FILE.data beside each graph
 	Dump         string             `json:"dump,omitempty"`          // folder to write the model to after each pass
 	Depfile      string             `json:"depfile,omitempty"`       // make-style dependency file to write
+	TaskOptions
 	ImageOptions
 	Reporter Reporter `json:"-"`
 }
@@ -98,6 +100,9 @@ func (o *SplitOptions) request() (*split.Request, error) {
 	r := &split.Request{
 		Channels: o.Channels, Stride: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
 		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "",
+	}
+	if err := o.TaskOptions.Check(); err != nil {
+		return nil, err
 	}
 	return r, r.Check()
 }
@@ -133,6 +138,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		return nil, err
 	}
 	meta := settings.Meta()
+	meta.Task, meta.Decoder = known.task.Recorded()
 	meta.Cut, meta.Tensor, meta.Labels, meta.Backbone, meta.Calibrated = c.Name(), c.Names(), known.labels, true, o.Calibrate != ""
 	for _, p := range a.Model.Graph.Outputs() {
 		meta.Outputs = append(meta.Outputs, p.Value.Name())
@@ -191,6 +197,7 @@ func (o *SplitOptions) destination(path, name string, opset int64) (*output.Writ
 type prepared struct {
 	preprocess *imagein.Preprocess // nil for nothing
 	labels     []string
+	task       *task.Chosen
 	files      []string // that were read for it
 }
 
@@ -206,10 +213,14 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 			return k, unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(k.labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
 		}
 	}
+	p := progress.Progress{To: o.Reporter}
+	if k.task, err = taskOfModel(o.TaskOptions, path, k.labels); err != nil {
+		return k, err
+	}
+	k.task.Tell(p.Notice)
 	if o.Calibrate == "" {
 		return k, nil
 	}
-	p := progress.Progress{To: o.Reporter}
 	set, err := data.OpenOption("calib", o.Calibrate, data.Train, p.Notice)
 	if err != nil {
 		return k, err

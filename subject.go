@@ -49,15 +49,41 @@ func edited(path string, edit func(*ir.Model) error) ([]byte, error) {
 	return onnx.Marshal(m)
 }
 
-// taskName is what models' outputs are.
-const taskName = task.Classify
+// TaskOptions say what a model's outputs are.
+type TaskOptions = task.Options
 
-func taskOf() task.Task {
-	t, err := task.Open(taskName, task.Model{})
-	if err != nil {
-		panic("BUG: " + err.Error())
+// Tasks are the values of TaskOptions.Task.
+func Tasks() []string { return task.Kinds() }
+
+// taskOf opens the task of a subject, whose classes have those names.
+func taskOf(o TaskOptions, s *eval.Subject, labels []string) (*task.Chosen, error) {
+	known := s.Known()
+	if labels != nil {
+		known.Labels = labels
 	}
-	return t
+	return o.Open(known, s.Meta.Task)
+}
+
+// taskOfModel is taskOf of the file at path.
+func taskOfModel(o TaskOptions, path string, labels []string) (*task.Chosen, error) {
+	s, err := openSubject(path, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return taskOf(o, s, labels)
+}
+
+// judgedBy are the outputs that a subject is judged by: of a task of scores those that
+// grad.JudgedBy chooses, else all, or the one that is wanted by name.
+func judgedBy(t task.Task, s *eval.Subject, want grad.Want) (o task.Outputs, others []grad.Other, err error) {
+	if !task.OfScores(t) {
+		if o = s.Known().All(want.Output); len(o.Judged) == 0 && !want.Optional {
+			return o, nil, unusable("%s: there is no output %q to judge by", s.Path, want.Output)
+		}
+		return o, nil, nil
+	}
+	heads, others, except, err := headsOf(s, want)
+	return outputsOf(heads, except), others, err
 }
 
 // outputsOf are heads as a task judges them.
@@ -69,7 +95,7 @@ func outputsOf(heads []grad.Judged, except []string) task.Outputs {
 	return o
 }
 
-// headsOf are the outputs that a subject is judged by, as grad.JudgedBy chooses them.
+// headsOf are the outputs with scores of a subject, as grad.JudgedBy chooses them.
 func headsOf(s *eval.Subject, want grad.Want) (heads []grad.Judged, others []grad.Other, except []string, err error) {
 	var parts []*ir.Model
 	for _, path := range s.Files() {

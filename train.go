@@ -88,6 +88,7 @@ type TrainOptions struct {
 	Dump            string         `json:"dump,omitempty"`   // folder to write the graphs of step and evaluation to
 
 	Input map[string][]int64 `json:"input,omitempty"` // shapes that inputs are fixed to
+	TaskOptions
 	ImageOptions
 	Reporter Reporter `json:"-"`
 
@@ -124,7 +125,7 @@ func (o *TrainOptions) check() error {
 	if err := fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
 		return err
 	}
-	for _, check := range []func() error{o.images().Check, o.step().Check, o.settings().Check} {
+	for _, check := range []func() error{o.TaskOptions.Check, o.images().Check, o.step().Check, o.settings().Check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -298,7 +299,7 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 	if t.epochs() == 0 {
 		return r, nil
 	}
-	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), taskOf().Measures()[0].Text, done.History); err != nil {
+	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), t.kind.Measures()[0].Text, done.History); err != nil {
 		return nil, err
 	}
 	if t.keepCheckpoint {

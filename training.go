@@ -43,6 +43,7 @@ type training struct {
 	// taught is how the teacher's own file prepares images, nil for unknown.
 	taught *imagein.Preprocess
 	labels []string      // names of the classes, nil for unknown
+	kind   *task.Chosen  // what the outputs are
 	heads  []grad.Judged // what is trained and judged, which compile chooses
 	said   task.Judge    // what the teacher says of the images to judge by
 	// running is how graphs run: with every optimisation, which gives layers whose
@@ -83,6 +84,10 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if t.labels == nil {
 		t.labels = t.meta.Labels
 	}
+	if t.kind, err = taskOf(o.TaskOptions, subject, t.labels); err != nil {
+		return nil, err
+	}
+	t.kind.Tell(t.Notice)
 	if t.source, err = loadLearnable(ctx, t.path, o.Input); err != nil {
 		return nil, err
 	}
@@ -232,7 +237,9 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		if _, err := passes.RunContext(ctx, trained, []passes.Pass{opt.DeadCode}, nil); err != nil { // of what weights were computed
 			return err
 		}
-		if err := bottleneck.DescribeModel(trained, bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}); err != nil {
+		about := bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}
+		about.Task, about.Decoder = t.kind.Recorded()
+		if err := bottleneck.DescribeModel(trained, about); err != nil {
 			return err
 		}
 		return onnx.Save(ctx, t.Output, trained, onnx.SaveOptions{External: t.external})
@@ -258,6 +265,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
 	meta := settings.Meta()
 	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
+	meta.Task, meta.Decoder = t.kind.Recorded()
 	meta.Calibrated, meta.Labels, meta.Preprocess, meta.Backbone = true, t.namesOf(sets), t.preprocess(sets), t.meta.Backbone && !backbone
 	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+grad.WeightsID(weights), c, settings); err != nil {
 		return err

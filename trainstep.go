@@ -118,7 +118,7 @@ func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) 
 
 // judging is what weights are judged by, but for the images' feeder.
 func (t *training) judging(set *data.Set, batch int) train.Judging {
-	return train.Judging{Task: taskOf(), Outputs: outputsOf(t.heads, nil), First: t.heads[0].Taught, Set: set, Batch: batch, Said: t.said}
+	return train.Judging{Task: t.kind.Task, Outputs: outputsOf(t.heads, nil), First: t.heads[0].Taught, Set: set, Batch: batch, Said: t.said}
 }
 
 // teach notes what the teacher says of the images to judge by.
@@ -141,7 +141,7 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 
 // learn trains.
 func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
-	teller := &train.Teller{Primary: taskOf().Measures()[0].Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
+	teller := &train.Teller{Primary: t.kind.Measures()[0].Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
 	s := t.settings()
 	s.Notice, s.Step, s.Start, s.Epoch = t.Notice, teller.Step, teller.Start, teller.Epoch
 	return job.Run(ctx, dir, s)

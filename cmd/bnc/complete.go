@@ -60,7 +60,7 @@ var arguments = map[string][]string{
 // fileFlags are the endings of the files that flags name, nil for folders.
 var fileFlags = map[string][]string{
 	"data": nil, "val": nil, "calib": nil, "dump": nil, "draw": nil, "save": nil, "trt-cache": nil, "watch": nil,
-	"teacher": {"onnx"}, "model": {"onnx"}, "labels": {"txt"}, "results": {"json"}, "eval": {"json"}, "cloud-profile": {"json"},
+	"teacher": {"onnx"}, "model": {"onnx"}, "labels": {"txt"}, "decoder": {"json"}, "results": {"json"}, "eval": {"json"}, "cloud-profile": {"json"},
 	"ca": {"pem", "crt"}, "cert": {"pem", "crt"}, "key": {"pem", "key"}, "tls-cert": {"pem", "crt"}, "tls-key": {"pem", "key"}, "client-ca": {"pem", "crt"},
 	"plot": {"svg"}, "markdown": {"md"},
 }
@@ -71,7 +71,7 @@ var valueFlags = map[string][]string{
 	"split target": bnc.Targets(), "select target": {"latency", "energy", "weighted"},
 	"freeze": {"none", "backbone", "mobile", "cloud"}, "optimizer": {"sgd", "adam", "adamw"}, "schedule": {"cosine", "step", "constant"},
 	"statistics": {"batch", "running"}, "layout": {"auto", "nchw", "chwn"}, "flip": {"on", "off"}, "color": imagein.Colors(), "fit": imagein.Fits(),
-	"input-codec": {"jpeg", "png"}, "link": {"3g", "4g", "wifi"}, "network": {"3g", "4g", "wifi"}, "ep": {"cpu", "cuda", "tensorrt"}, "kind": {"cpu", "gpu"},
+	"task": append([]string{"auto"}, bnc.Tasks()...), "input-codec": {"jpeg", "png"}, "link": {"3g", "4g", "wifi"}, "network": {"3g", "4g", "wifi"}, "ep": {"cpu", "cuda", "tensorrt"}, "kind": {"cpu", "gpu"},
 	"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"},
 }
 

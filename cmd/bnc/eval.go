@@ -62,6 +62,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.Var(countFrom1(&o.Batch), "batch", fmt.Sprintf("images of a run, where the model does not fix it (default %d)", eval.DefaultBatch))
 	fs.IntVar(&o.Limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
+	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {

@@ -225,6 +225,12 @@ func levels(to *[]int) pflag.Value {
 	}}
 }
 
+// declareTask declares the flags that say what outputs are.
+func declareTask(fs *pflag.FlagSet, o *bnc.TaskOptions) {
+	fs.StringVar(&o.Task, "task", "", "what the outputs are: "+strings.Join(bnc.Tasks(), ", ")+" (default auto: what the file says, else what they look like)")
+	fs.StringVar(&o.Decoder, "decoder", "", "how a detector's boxes are read: a name, or a JSON file (default: what the file says, else what they look like)")
+}
+
 // declareImages declares the flags of image options.
 func declareImages(fs *pflag.FlagSet, o *bnc.ImageOptions) {
 	fs.StringVar(&o.Color, "color", "", "order of an image's channels: rgb, bgr, gray or rgba")

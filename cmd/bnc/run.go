@@ -53,6 +53,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	fs.StringVar(&o.Draw, "draw", "", "folder for pictures with what is seen of them: boxes, masks, landmarks, words")
 	fs.StringVar(&o.Save, "save", "", "folder for every output as a .npy file, NAME.OUTPUT.npy")
 	fs.StringVar(&o.Scores, "scores", "", "output whose classes are shown (default: the first that has scores, of as many classes as there are labels)")
+	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	declareRemote(fs, &o.RemoteOptions, "run the cloud half on this server of the Open Inference Protocol")
 	fs.StringVar(&o.Link, "link", "", "emulate a link to the server: 3g, 4g, wifi or RATE, each with [,DELAY] one way, as in 5.85Mbit,20ms")

@@ -78,6 +78,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.BoolVar(&o.ExternalData, "external-data", false, "keep large weights in FILE.data beside each graph")
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the model to after each pass")
 	fs.StringVar(&o.Depfile, "depfile", "", "make-style dependency file to write")
+	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	for name, value := range map[string]any{"c": 1, "bits": 8, "quality": 20, "codec": bnc.DefaultCodec, "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
 		standsFor(fs, name, value)

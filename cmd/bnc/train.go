@@ -84,6 +84,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVarP(&o.Output, "output", "o", "", "model file to write, or a bundle other than the one that is read")
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the graphs of step and evaluation to")
 	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
+	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 }
 

@@ -38,6 +38,8 @@ type Meta struct {
 	Pair         string    `json:"pair"`
 	Preprocess   any       `json:"preprocess,omitempty"`
 	Labels       []string  `json:"labels,omitempty"`
+	Task         string    `json:"task,omitempty"`    // what the model's outputs are
+	Decoder      any       `json:"decoder,omitempty"` // how a detector's outputs are read, an object
 	Backbone     bool      `json:"backbone"` // the model's own weights are still the source's
 	// Calibrated tells that the bottleneck was fitted to real images, by
 	// calibration or training.
@@ -62,6 +64,8 @@ func (t Tensors) MarshalJSON() ([]byte, error) {
 type ModelMeta struct {
 	Preprocess any      `json:"preprocess,omitempty"`
 	Labels     []string `json:"labels,omitempty"`
+	Task       string   `json:"task,omitempty"`
+	Decoder    any      `json:"decoder,omitempty"`
 }
 
 // DescribeModel sets the bnc metadata of a whole model, replacing all that was
@@ -96,5 +100,5 @@ func describe(m *ir.Model, meta any) error {
 // metaKeys is the order in which the properties are written.
 var metaKeys = []string{
 	"format", "part", "cut", "tensor", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality",
-	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone", "calibrated", "fp16", "target",
+	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone", "calibrated", "fp16", "target", "task", "decoder",
 }

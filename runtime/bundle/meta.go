@@ -38,8 +38,8 @@ const (
 const keyPrefix = "bnc."
 
 // Meta is what a file of a bundle says about itself in its metadata_props:
-// keys bnc.*, values JSON. A model that bnc only trained has Preprocess and
-// Labels at most, and an empty Part.
+// keys bnc.*, values JSON. A model that bnc only trained has Preprocess, Labels,
+// Task and Decoder at most, and an empty Part.
 type Meta struct {
 	Format int
 	Part   string // PartMobile, PartCloud, PartJoined; "" for a whole model
@@ -66,6 +66,8 @@ type Meta struct {
 	Pair         string // identifies the two halves that belong together
 	Preprocess   *imagein.Preprocess
 	Labels       []string
+	Task         string          // what the outputs are, a name of runtime/task; "" where the file does not tell
+	Decoder      json.RawMessage // how a detector's outputs are read, an object; nil where the file does not tell
 	Backbone     bool // the model's own weights are still the source's
 	Calibrated   bool // the bottleneck was fitted to real images
 	FP16         bool
@@ -102,7 +104,7 @@ func ParseMeta(props map[string]string) (Meta, error) {
 		"c": (*channels)(&m.Channels), "s": &m.Stride, "bits": &m.Bits,
 		"range": &m.Range, "lo": &m.Lo, "hi": &m.Hi, "quality": &m.Quality,
 		"tile": &m.Tile, "grid": &m.Grid, "source_sha256": &m.SourceSHA256, "pair": &m.Pair,
-		"preprocess": &m.Preprocess, "labels": &m.Labels, "backbone": &m.Backbone,
+		"preprocess": &m.Preprocess, "labels": &m.Labels, "task": &m.Task, "decoder": &m.Decoder, "backbone": &m.Backbone,
 		"calibrated": &m.Calibrated, "fp16": &m.FP16, "target": &m.Target,
 	}
 	for key, text := range props {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -22,6 +23,9 @@ type Subject struct {
 	Path   string
 	Meta   bundle.Meta
 	Inputs []model.Port
+	// Outputs are the model's own in its order, and Metadata all that the file says.
+	Outputs  []model.Port
+	Metadata map[string]string
 	// Joined is the path of bottlenet.onnx, "" for whole models and plain pairs.
 	Joined string
 	// Pair is the bundle, whose halves are run where there is no joined network; nil for a
@@ -50,11 +54,12 @@ func OpenSubject(path string, session ort.Options) (*Subject, error) {
 	if err != nil {
 		return nil, fault.Unusable("%s: %w", path, err)
 	}
-	s := &Subject{Path: path, Meta: meta, Inputs: head.Inputs, Session: session}
+	s := &Subject{Path: path, Meta: meta, Inputs: head.Inputs, Outputs: head.Outputs, Metadata: head.Metadata, Session: session}
 	switch meta.Part {
 	case "":
 	case bundle.PartJoined:
 		s.Joined = path
+		s.Outputs = slices.DeleteFunc(slices.Clone(head.Outputs), func(p model.Port) bool { return p.Name == payloadBytes })
 	default:
 		return nil, fault.Unusable("%s is the %s half of a bundle: give the folder %s", path, meta.Part, filepath.Dir(path))
 	}
@@ -66,7 +71,10 @@ func openBundle(dir string, session ort.Options) (*Subject, error) {
 	if err != nil {
 		return nil, fault.Unusable("%w", err)
 	}
-	s := &Subject{Path: dir, Meta: b.Meta, Inputs: b.Mobile.Inputs, Pair: b, Session: session}
+	s := &Subject{
+		Path: dir, Meta: b.Meta, Inputs: b.Mobile.Inputs, Outputs: ports(b.Outputs(), b.Mobile.Outputs, b.Cloud.Outputs), Metadata: b.Mobile.Metadata,
+		Pair: b, Session: session,
+	}
 	joined, err := b.Joined()
 	if b.Meta.Plain() || errors.Is(err, os.ErrNotExist) {
 		return s, nil
@@ -84,6 +92,24 @@ func openBundle(dir string, session ort.Options) (*Subject, error) {
 	}
 	s.Joined = joined
 	return s, nil
+}
+
+// ports are those of names among the outputs of files.
+func ports(names []string, files ...[]model.Port) (all []model.Port) {
+	for _, name := range names {
+		for _, outputs := range files {
+			if p, ok := model.Find(outputs, name); ok {
+				all = append(all, p)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// Known is what the subject's files tell of its task, but for what its outputs end in.
+func (s *Subject) Known() task.Model {
+	return task.Model{Inputs: s.Inputs, Outputs: s.Outputs, Metadata: s.Metadata, Labels: s.Meta.Labels, Decoder: s.Meta.Decoder}
 }
 
 // Files are the networks that are run: one, or the halves of a pair.

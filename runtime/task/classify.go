@@ -22,6 +22,9 @@ var (
 // best is how many classes count for top5.
 const best = 5
 
+// ofScores marks the task that OfScores is of.
+func (classification) ofScores() {}
+
 func (classification) Measures() []Measure { return []Measure{top1, top5} }
 
 func (classification) Agreement() Measure { return Agreement }

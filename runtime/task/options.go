@@ -1,0 +1,146 @@
+package task
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/bottlenet/bnc/internal/fault"
+)
+
+// Auto stands for the task that a model's metadata or its outputs tell.
+const Auto = "auto"
+
+// Options say what a model's outputs are.
+type Options struct {
+	Task    string `json:"task,omitempty"`    // one of Kinds; "" or Auto for what the model's metadata say, else for what it looks like
+	Decoder string `json:"decoder,omitempty"` // how boxes are read from a detector's outputs: a name, or a JSON file; "" for what metadata and outputs tell
+}
+
+// Check finds a task that there is none of.
+func (o Options) Check() error {
+	return fault.OneOf("task", o.Task, append([]string{"", Auto}, Kinds()...)...)
+}
+
+// Chosen is a task with how it was chosen.
+type Chosen struct {
+	Task
+	Kind    string
+	Decoder json.RawMessage // an object; nil for none
+	// Why says why the outputs are taken for this, and Decoded why they are read that way;
+	// "" where options or metadata say so.
+	Why, Decoded string
+}
+
+// Decoding is a task that reads outputs in one of several ways.
+type Decoding interface {
+	Task
+	// Decoder describes the way as a JSON object that Open understands, and says why it
+	// was taken; "" where it was given.
+	Decoder() (object json.RawMessage, why string)
+}
+
+// Open opens the task of a model: that of the options, else that which was recorded, ""
+// for none, else the one that the model looks like. The model's Decoder is the one that
+// was recorded.
+func (o Options) Open(m Model, recorded string) (*Chosen, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	if err := o.decode(&m); err != nil {
+		return nil, err
+	}
+	c := &Chosen{Kind: o.Task}
+	if c.Kind == "" || c.Kind == Auto {
+		c.Kind = recorded
+	}
+	if c.Kind == "" {
+		c.Kind, c.Why = Guess(m)
+	}
+	var err error
+	if c.Task, err = Open(c.Kind, m); err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
+	if d, ok := c.Task.(Decoding); ok {
+		c.Decoder, c.Decoded = d.Decoder()
+	}
+	return c, nil
+}
+
+// decode puts the decoder of the options into a model: a file's text, or {"name": NAME}.
+func (o Options) decode(m *Model) (err error) {
+	if o.Decoder == "" {
+		return nil
+	}
+	text, err := os.ReadFile(o.Decoder)
+	switch named := filepath.Base(o.Decoder) == o.Decoder && filepath.Ext(o.Decoder) == ""; {
+	case err == nil && !(json.Valid(text) && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{"))):
+		return fault.Unusable("option decoder %s: expected a JSON object", o.Decoder)
+	case err == nil:
+		m.Decoder = text
+		return nil
+	case named && errors.Is(err, fs.ErrNotExist):
+		m.Decoder, err = json.Marshal(map[string]string{"name": o.Decoder})
+		return err
+	}
+	return fault.Unusable("option decoder: %w", err)
+}
+
+// Tell says what was guessed, if anything.
+func (c *Chosen) Tell(notice func(format string, args ...any)) {
+	if c.Why != "" {
+		notice("the outputs are taken for task %s (%s); option task says what they are", c.Kind, c.Why)
+	}
+	if c.Decoded != "" {
+		notice("they are read by %s; option decoder names another way", c.Decoded)
+	}
+}
+
+// Recorded are the kind and the decoder as metadata hold them, nil for no decoder.
+func (c *Chosen) Recorded() (kind string, decoder any) {
+	if c.Decoder != nil {
+		decoder = c.Decoder
+	}
+	return c.Kind, decoder
+}
+
+// OfScores tells whether a task is judged by those outputs only that have scores of classes.
+func OfScores(t Task) bool {
+	_, ok := t.(interface{ ofScores() })
+	return ok
+}
+
+// Of are the outputs as a teacher is asked for them, each read from its own of that name;
+// the first from its own first where there is none.
+func (o Outputs) Of(teacher Outputs) Outputs {
+	asked := Outputs{Except: teacher.Except, Annotations: o.Annotations}
+	for i, out := range o.Judged {
+		same := slices.IndexFunc(teacher.Judged, func(t Output) bool { return t.Name == out.Name })
+		if same < 0 && i > 0 {
+			continue
+		}
+		out.From = teacher.Judged[max(same, 0)].From
+		asked.Judged = append(asked.Judged, out)
+	}
+	return asked
+}
+
+// All are all outputs of a model as they are judged, or only that of a name.
+func (m Model) All(only string) Outputs {
+	var o Outputs
+	for _, p := range m.Outputs {
+		if only != "" && p.Name != only {
+			continue
+		}
+		out := Output{Name: p.Name, From: p.Name}
+		if ends := m.Ends[p.Name]; len(ends) > 0 {
+			out.End = ends[0]
+		}
+		o.Judged = append(o.Judged, out)
+	}
+	return o
+}
