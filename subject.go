@@ -3,13 +3,16 @@ package bnc
 import (
 	"slices"
 
+	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -57,11 +60,53 @@ func Tasks() []string { return task.Kinds() }
 
 // taskOf opens the task of a subject, whose classes have those names.
 func taskOf(o TaskOptions, s *eval.Subject, labels []string) (*task.Chosen, error) {
-	known := s.Known()
+	known := knownOf(s)
 	if labels != nil {
 		known.Labels = labels
 	}
 	return o.Open(known, s.Meta.Task)
+}
+
+// knownOf is what is known of a subject's task, with what the graphs of its files tell.
+func knownOf(s *eval.Subject) task.Model {
+	known := s.Known()
+	known.Ends = map[string][]task.End{}
+	for _, path := range s.Files() {
+		m, err := onnx.Load(path)
+		if err != nil {
+			continue // the runtime tells
+		}
+		info, err := shape.Infer(m, shape.Options{})
+		if err != nil {
+			continue
+		}
+		for _, e := range ends.Of(m, info) {
+			end := task.End{Kind: string(e.Kind), Axis: e.Axis}
+			if len(e.Where) > 0 {
+				end.PartAxis, end.Part = e.Where[0].Axis, [2]int{int(e.Where[0].Start), int(e.Where[0].Stop)}
+			}
+			known.Ends[e.Output.Name()] = append(known.Ends[e.Output.Name()], end)
+		}
+		for i, p := range known.Outputs {
+			if v := m.Graph.Value(p.Name); v != nil && v.IsOutput() && info.Of(v).Ranked {
+				known.Outputs[i].Ranked, known.Outputs[i].Shape = true, dimsOf(info.Of(v))
+			}
+		}
+	}
+	return known
+}
+
+// dimsOf are dimensions as the runtime has them.
+func dimsOf(t shape.Type) (dims []model.Dim) {
+	for _, d := range t.Dims {
+		dim := model.Dim{Size: -1}
+		if n, known := d.Int(); known {
+			dim.Size = n
+		}
+		dim.Symbol, _ = d.Symbol()
+		dims = append(dims, dim)
+	}
+	return dims
 }
 
 // taskOfModel is taskOf of the file at path.
@@ -77,7 +122,7 @@ func taskOfModel(o TaskOptions, path string, labels []string) (*task.Chosen, err
 // grad.JudgedBy chooses, else all, or the one that is wanted by name.
 func judgedBy(t task.Task, s *eval.Subject, want grad.Want) (o task.Outputs, others []grad.Other, err error) {
 	if !task.OfScores(t) {
-		if o = s.Known().All(want.Output); len(o.Judged) == 0 && !want.Optional {
+		if o = knownOf(s).All(want.Output); len(o.Judged) == 0 && !want.Optional {
 			return o, nil, unusable("%s: there is no output %q to judge by", s.Path, want.Output)
 		}
 		return o, nil, nil

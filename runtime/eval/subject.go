@@ -109,7 +109,7 @@ func ports(names []string, files ...[]model.Port) (all []model.Port) {
 
 // Known is what the subject's files tell of its task, but for what its outputs end in.
 func (s *Subject) Known() task.Model {
-	return task.Model{Inputs: s.Inputs, Outputs: s.Outputs, Metadata: s.Metadata, Labels: s.Meta.Labels, Decoder: s.Meta.Decoder}
+	return task.Model{Inputs: s.Inputs, Outputs: slices.Clone(s.Outputs), Metadata: s.Metadata, Labels: s.Meta.Labels, Decoder: s.Meta.Decoder}
 }
 
 // Files are the networks that are run: one, or the halves of a pair.

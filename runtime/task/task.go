@@ -46,12 +46,13 @@ type Model struct {
 	Decoder         json.RawMessage   // of a detector's outputs, nil for none known
 }
 
-// End is what an output, or a part of it along its last joined axis, ends in, as the
-// graph tells.
+// End is what an output, or a part of it, ends in, as the graph tells.
 type End struct {
 	Kind string // one of the End constants
-	Axis int    // of a softmax: that of the classes
-	Part [2]int // which elements along the axis of classes or maps, from and to; 0, 0 for all
+	Axis int    // of a softmax that of the classes, of vectors theirs, of values that of the channels; -1 where it is not known
+	Part [2]int // which elements along PartAxis, from and to; 0, 0 for all
+	// PartAxis is the axis along which several ends are joined.
+	PartAxis int
 }
 
 // Kinds of ends.
