@@ -40,7 +40,7 @@ type Meta struct {
 	Labels       []string  `json:"labels,omitempty"`
 	Task         string    `json:"task,omitempty"`    // what the model's outputs are
 	Decoder      any       `json:"decoder,omitempty"` // how a detector's outputs are read, an object
-	Backbone     bool      `json:"backbone"` // the model's own weights are still the source's
+	Backbone     bool      `json:"backbone"`          // the model's own weights are still the source's
 	// Calibrated tells that the bottleneck was fitted to real images, by
 	// calibration or training.
 	Calibrated bool `json:"calibrated,omitempty"`

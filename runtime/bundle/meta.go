@@ -68,8 +68,8 @@ type Meta struct {
 	Labels       []string
 	Task         string          // what the outputs are, a name of runtime/task; "" where the file does not tell
 	Decoder      json.RawMessage // how a detector's outputs are read, an object; nil where the file does not tell
-	Backbone     bool // the model's own weights are still the source's
-	Calibrated   bool // the bottleneck was fitted to real images
+	Backbone     bool            // the model's own weights are still the source's
+	Calibrated   bool            // the bottleneck was fitted to real images
 	FP16         bool
 	Target       string // what the mobile half was lowered for, "" for any runtime
 }
