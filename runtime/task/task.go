@@ -67,6 +67,7 @@ const (
 // Names of tasks.
 const (
 	Classify = "classify" // scores of classes, of which an image has one
+	Detect   = "detect"   // boxes around things
 	Segment  = "segment"  // the class of each place
 	Embed    = "embed"    // vectors that are compared by their direction
 )
@@ -78,6 +79,7 @@ var kinds = []struct {
 	guess func(m Model) string
 	open  func(m Model) (Task, error)
 }{
+	{Detect, guessDetect, openDetect},
 	{Segment, guessSegment, openSegment},
 	{Embed, guessEmbed, openEmbed},
 	{Classify, func(Model) string { return "nothing tells otherwise" }, func(Model) (Task, error) { return classification{}, nil }},
@@ -153,7 +155,7 @@ func Text(name string) string {
 }
 
 // measures are all that there are.
-var measures = []Measure{top1, top5, Agreement, meanIoU, cosine, neighbours, neighbour1}
+var measures = []Measure{top1, top5, Agreement, ap50, ap5095, meanIoU, cosine, neighbours, neighbour1}
 
 // Seen is what a person sees of an image.
 type Seen struct {
