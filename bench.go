@@ -2,9 +2,11 @@ package bnc
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bench"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 )
@@ -38,5 +40,32 @@ func Bench(ctx context.Context, paths []string, o BenchOptions) (*BenchResult, e
 	}
 	phase := p.Phase("measuring", o.Steps(len(paths)))
 	prepare := func(inherited *imagein.Preprocess) feed.Chooser { return o.Chooser(inherited) }
-	return o.Run(ctx, paths, photos, prepare, func() { phase.Step(1) })
+	result, err := o.Run(ctx, paths, photos, prepare, func() { phase.Step(1) })
+	if err != nil || o.Draw == "" {
+		return result, err
+	}
+	return result, o.draw(ctx, paths)
+}
+
+// draw compares each bundle with the whole model, if one is measured, else with its own
+// network without the bottleneck.
+func (o BenchOptions) draw(ctx context.Context, paths []string) error {
+	whole := ""
+	for _, path := range paths {
+		if !bundle.IsBundle(path) {
+			whole = path
+		}
+	}
+	for _, path := range paths {
+		if !bundle.IsBundle(path) {
+			continue
+		}
+		_, err := Eval(ctx, path, EvalOptions{
+			Data: o.Input, Teacher: whole, Draw: filepath.Join(o.Draw, bundle.Name(path)), ImageOptions: o.ImageOptions, Reporter: o.Reporter,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

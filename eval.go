@@ -35,6 +35,9 @@ type EvalOptions struct {
 	InputCodec string `json:"input_codec,omitempty"`
 	// Plot makes sure, before any work, that the result can be drawn.
 	Plot bool `json:"plot,omitempty"`
+	// Draw is a folder for pictures of the images on which the teacher's answer and the
+	// subject's agree worst, in the middle and best, side by side; "" for none.
+	Draw string `json:"draw,omitempty"`
 	// Batch is the number of images of a run where the model does not fix it; 0 for 32.
 	Batch int `json:"batch,omitempty"`
 	// Limit is how many images are taken, spread over the set; 0 for all.
@@ -104,6 +107,9 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	case o.Plot && e.Teacher == nil && !set.Labelled():
 		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
 	}
+	if o.Draw != "" && e.Teacher == nil {
+		return nil, usage("draw", "compares with a teacher, and there is none: give option teacher MODEL")
+	}
 	var others []grad.Other
 	if e.Outputs, others, err = judgedBy(kind.Task, s, grad.Want{Output: o.Scores, Classes: len(set.Classes())}); err != nil {
 		return nil, err
@@ -126,6 +132,16 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		return nil, err
 	}
 	r := eval.NewReport(filepath.Base(path), kind.Kind, rows, len(o.Quality), slices.Index(asked, own))
+	if o.Draw != "" {
+		pictures, err := e.Pictures(ctx, own, s.Meta.Labels)
+		if err == nil {
+			err = eval.SavePictures(o.Draw, pictures)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Pictures = pictures
+	}
 	if len(e.Outputs.Judged) > 1 {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}

@@ -38,6 +38,7 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.IntVar(&o.N, "n", 30, "measured runs of each way over each link")
 	fs.DurationVar(&o.Most, "most", time.Minute, "time after which a way has enough runs, three at least")
 	fs.IntVar(&o.JPEGBytes, "jpeg-bytes", 0, "also send images that were compressed to at most that many bytes")
+	fs.StringVar(&o.Draw, "draw", "", "folder for pictures of the whole model's answer beside each bundle's: of the worst, the median and the best image")
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	fs.BoolVar(&markdown, "markdown", false, "print the table as Markdown")
 	declareImages(fs, &o.ImageOptions)

@@ -59,6 +59,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
 	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as jpeg or png")
 	fs.StringVar(&plot, "plot", "", "SVG file to write: accuracy against payload")
+	fs.StringVar(&o.Draw, "draw", "", "folder for pictures of the teacher's answer beside this one's: of the worst, the median and the best image")
 	fs.Var(countFrom1(&o.Batch), "batch", fmt.Sprintf("images of a run, where the model does not fix it (default %d)", eval.DefaultBatch))
 	fs.IntVar(&o.Limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
@@ -151,6 +152,9 @@ func printEval(s streams, data string, r *bnc.EvalResult) error {
 	}
 	for _, out := range r.Outputs {
 		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, task.Text(out.Measure), rateText(&out.Value))
+	}
+	for _, p := range r.Pictures {
+		fmt.Fprintf(s.out, "%s: %s, agreement %s: %s\n", p.Which, p.Input, rateText(&p.Agreement), p.File)
 	}
 	return nil
 }

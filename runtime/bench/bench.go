@@ -50,6 +50,7 @@ type Options struct {
 	Links     []string      `json:"link,omitempty"`
 	N         int           `json:"n,omitempty"`          // measured runs of each way over each link; 0 for 30
 	Most      time.Duration `json:"most,omitempty"`       // after which a way has enough runs, three at least; 0 for a minute
+	Draw      string        `json:"draw,omitempty"`       // folder for pictures of the whole model's answer beside each bundle's
 	JPEGBytes int           `json:"jpeg_bytes,omitempty"` // also send images that were compressed to at most that many bytes; 0 does not
 }
 
@@ -68,6 +69,8 @@ func (o Options) Check() error {
 		return fault.Usage("input", ": expected an image or a folder of images")
 	case o.N < 0:
 		return fault.Usage("n", "%d: expected 1 or more", o.N)
+	case o.Draw != "" && imagein.IsImage(o.Input):
+		return fault.Usage("draw", "takes its examples from several images: option input names one, give a folder")
 	case o.Most < 0:
 		return fault.Usage("most", "%v: expected a time above 0", o.Most)
 	}

@@ -27,6 +27,9 @@ type Evaluation struct {
 	TeacherChoose feed.Chooser
 	// NoTeacher is told of a teacher that fails; nil goes on without.
 	NoTeacher func(error) error
+
+	said   task.Judge         // what the teacher says, when it was run
+	judges map[int]task.Judge // what the subject says at each quality
 }
 
 // Steps are how many images are run in all.
@@ -40,16 +43,16 @@ func (e *Evaluation) Steps(qualities []int) int {
 
 // Run runs the teacher, if there is one, and the subject at each quality.
 func (e *Evaluation) Run(ctx context.Context, qualities []int) (rows []Row, err error) {
-	var said task.Judge
+	e.judges = map[int]task.Judge{}
 	if e.Teacher != nil {
-		if said, err = e.teach(ctx); err != nil {
+		if e.said, err = e.teach(ctx); err != nil {
 			if err = e.NoTeacher(err); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, q := range qualities {
-		row, err := e.measure(ctx, q, said)
+		row, err := e.measure(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +86,7 @@ func (e *Evaluation) teach(ctx context.Context) (task.Judge, error) {
 }
 
 // measure evaluates the subject at one quality.
-func (e *Evaluation) measure(ctx context.Context, quality int, said task.Judge) (Row, error) {
+func (e *Evaluation) measure(ctx context.Context, quality int) (Row, error) {
 	set, feeder, sizes, err := e.input(quality)
 	if err != nil {
 		return Row{}, err
@@ -92,11 +95,12 @@ func (e *Evaluation) measure(ctx context.Context, quality int, said task.Judge) 
 	if err != nil {
 		return Row{}, err
 	}
+	e.judges[quality] = judge
 	r, err := e.Subject.Run(ctx, quality, feeder, set, judge, e.options(e.Subject))
 	if err != nil {
 		return Row{}, err
 	}
-	row, err := NewRow(quality, r, judge, said)
+	row, err := NewRow(quality, r, judge, e.said)
 	if err != nil {
 		return row, fault.Unusable("%s: %w; name the model that it was made from with option teacher", e.Subject.Path, err)
 	}

@@ -26,6 +26,9 @@ type Report struct {
 	// Primary is what models are compared by: what labels say first, else the agreement.
 	Primary *task.Primary `json:"primary"`
 
+	// Pictures show both answers of some images, where that was asked for.
+	Pictures []Picture `json:"pictures,omitempty"`
+
 	// Rows are all that was measured at each quality: at first at the model's own, unless
 	// it is among those that were asked for.
 	Rows []Row  `json:"-"`

@@ -113,20 +113,3 @@ func safe(name string) string {
 		return r
 	}, name)
 }
-
-// Lines say in words what is seen, but for boxes and what else is drawn at its place.
-func (r *Result) Lines() (lines []string) {
-	for _, c := range r.Top {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%6.2f%%  %d %s", 100*c.Score, c.Class, c.Label)))
-	}
-	for _, a := range r.Areas {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%6.2f%% of the picture  %d %s", 100*a.Share, a.Class, a.Label)))
-	}
-	for _, n := range r.Neighbours {
-		lines = append(lines, fmt.Sprintf("%.4f  %s", n.Cosine, n.Input))
-	}
-	if r.Text != nil {
-		lines = append(lines, fmt.Sprintf("%q", *r.Text))
-	}
-	return lines
-}

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -17,7 +18,7 @@ type Result struct {
 	Task         string       `json:"task,omitempty"`
 	Top          []task.Class `json:"top,omitempty"`        // the best classes, best first
 	Boxes        []task.Box   `json:"boxes,omitzero"`       // what was detected, best first; empty for nothing
-	Areas        []Area       `json:"areas,omitzero"`       // of the classes of a mask, largest first
+	Areas        []task.Area  `json:"areas,omitzero"`       // of the classes of a mask, largest first
 	Neighbours   []Neighbour  `json:"neighbours,omitempty"` // of an embedding among the inputs, nearest first
 	Text         *string      `json:"text,omitempty"`       // what was read
 	Unseen       string       `json:"unseen,omitempty"`     // why the outputs cannot be read as the task's
@@ -36,13 +37,7 @@ type Result struct {
 	Seen    task.Seen     `json:"-"` // what a person sees of them
 	Frame   imagein.Frame `json:"-"` // how the picture lies in the model's input
 	Damage  error         `json:"-"` // why there is no result: it is about this input alone
-}
-
-// Area is how much of a picture a class covers.
-type Area struct {
-	Class int     `json:"class"`
-	Label string  `json:"label,omitempty"`
-	Share float64 `json:"share"` // of the mask, 0..1
+	words   []string      // of what is seen
 }
 
 // Neighbour is an input whose embedding is near.
@@ -57,25 +52,19 @@ func (r *Result) see(seen task.Seen, labels []string) {
 	if r.Task == "text" {
 		r.Text = &seen.Text
 	}
-	if seen.Mask == nil {
-		return
+	if seen.Mask != nil {
+		r.Areas = seen.Mask.Areas(labels)
 	}
-	var cells [256]int
-	for _, class := range seen.Mask.Classes {
-		cells[class]++
+	r.words = seen.Words(labels)
+}
+
+// Lines say in words what is seen, but for boxes.
+func (r *Result) Lines() []string {
+	lines := slices.Clone(r.words)
+	for _, n := range r.Neighbours {
+		lines = append(lines, fmt.Sprintf("%.4f  %s", n.Cosine, n.Input))
 	}
-	r.Areas = []Area{}
-	for class, n := range cells {
-		if n == 0 {
-			continue
-		}
-		area := Area{Class: class, Share: float64(n) / float64(len(seen.Mask.Classes))}
-		if class < len(labels) {
-			area.Label = labels[class]
-		}
-		r.Areas = append(r.Areas, area)
-	}
-	slices.SortStableFunc(r.Areas, func(a, b Area) int { return cmp.Compare(b.Share, a.Share) })
+	return lines
 }
 
 // findNeighbours tells each result that has an embedding the most inputs that are nearest to

@@ -60,7 +60,7 @@ func TestSeen(t *testing.T) {
 	}
 	r = &Result{Task: "segment"}
 	r.see(task.Seen{Mask: &task.Mask{Width: 4, Height: 1, Classes: []uint8{1, 0, 1, 1}}}, []string{"ground", "person"})
-	if want := []Area{{1, "person", 0.75}, {0, "ground", 0.25}}; !slices.Equal(r.Areas, want) {
+	if want := []task.Area{{Class: 1, Label: "person", Share: 0.75}, {Label: "ground", Share: 0.25}}; !slices.Equal(r.Areas, want) {
 		t.Errorf("%+v, expected %+v", r.Areas, want)
 	}
 	all := []*Result{{Input: "a"}, {Input: "b"}, {Input: "c"}, {Input: "none"}}

@@ -17,7 +17,8 @@ type Eval struct {
 	PayloadBytes *struct {
 		Mean float64 `json:"mean"`
 	} `json:"payload_bytes"` // null where nothing crosses
-	Sweep []struct {
+	Pictures []Picture `json:"pictures"`
+	Sweep    []struct {
 		Quality      int      `json:"quality"`
 		Primary      *float64 `json:"top1"`
 		PayloadBytes float64  `json:"payload_bytes"`

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	_ "embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -14,7 +15,10 @@ import (
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"svg":   func(svg []byte) template.HTML { return template.HTML(svg) }, // chart escapes what it is given
+	"svg": func(svg []byte) template.HTML { return template.HTML(svg) }, // chart escapes what it is given
+	"png": func(png []byte) template.URL {
+		return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png))
+	},
 	"file":  func(r Ref) int { return r.File + 1 },
 	"class": cellClass,
 	"row":   rowID,

@@ -117,7 +117,13 @@ func openEval(named string) (*From[*Eval], error) {
 	if !ok {
 		file, name = named, strings.TrimSuffix(filepath.Base(named), ".json")
 	}
-	return openFrom(file, os.ReadFile, func(file string, text []byte) (*Eval, error) { return ParseEval(file, name, text) })
+	return openFrom(file, os.ReadFile, func(file string, text []byte) (*Eval, error) {
+		e, err := ParseEval(file, name, text)
+		if err != nil {
+			return nil, err
+		}
+		return e, e.readPictures(filepath.Dir(file))
+	})
 }
 
 // Write writes what the options ask for, and returns the names of the files.

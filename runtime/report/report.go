@@ -85,6 +85,7 @@ type Section struct {
 type Figure struct {
 	Title string
 	SVG   []byte
+	PNG   []byte // instead
 	Text  string
 }
 
@@ -121,7 +122,7 @@ func New(in Input) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []Section{b.ways(), b.cuts(), b.sizes(), accuracy, b.printed(), b.skipped(), b.measured(), b.sources()} {
+	for _, s := range []Section{b.ways(), b.cuts(), b.sizes(), accuracy, b.pictures(), b.printed(), b.skipped(), b.measured(), b.sources()} {
 		if len(s.Figures)+len(s.Tables) > 0 {
 			r.Sections = append(r.Sections, s)
 		}
