@@ -66,7 +66,7 @@ func guessDetect(m Model) string {
 		return "its metadata say task " + task
 	}
 	if fit, err := detect.Guess(detector(m)); err == nil && fit.Sure {
-		return fit.Why
+		return "decoder " + fit.Decoder.Name + " fits"
 	}
 	return ""
 }
