@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -299,7 +300,7 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 	if t.epochs() == 0 {
 		return r, nil
 	}
-	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), t.kind.Measures()[0].Text, done.History); err != nil {
+	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), task.First(t.kind).Text, done.History); err != nil {
 		return nil, err
 	}
 	if t.keepCheckpoint {

@@ -141,7 +141,7 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 
 // learn trains.
 func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
-	teller := &train.Teller{Primary: t.kind.Measures()[0].Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
+	teller := &train.Teller{Primary: task.First(t.kind).Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
 	s := t.settings()
 	s.Notice, s.Step, s.Start, s.Epoch = t.Notice, teller.Step, teller.Start, teller.Epoch
 	return job.Run(ctx, dir, s)

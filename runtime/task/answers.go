@@ -21,7 +21,7 @@ type reading[A any] interface {
 	// batch is the axis of an output's images.
 	batch(t *tensor.Tensor) int
 	// read returns the answer of a tensor for one image, whose axis of the batch is 1.
-	read(one *tensor.Tensor, end End) (A, error)
+	read(one *tensor.Tensor, out picked) (A, error)
 	// agree compares what a model and its teacher say of the same images, one or more: the
 	// primary value first, without its output's name. Two that cannot be compared are an error.
 	agree(mine, theirs []A) ([]Value, error)
@@ -90,7 +90,7 @@ func (p outputsOf[A]) answers(out picked, images int, name func(i int) string) (
 	for i := range said {
 		one, err := part(out.Tensor, axis, i, i+1)
 		if err == nil {
-			said[i], err = p.read(one, out.end)
+			said[i], err = p.read(one, out)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("output %s, %s: %w", out.Name, name(i), err)

@@ -103,7 +103,7 @@ func (vectors) looks(t *tensor.Tensor, _ End) bool {
 	return ok && d > 1 && t.DType != tensor.String
 }
 
-func (vectors) read(one *tensor.Tensor, _ End) (vector, error) { return finite(one) }
+func (vectors) read(one *tensor.Tensor, _ picked) (vector, error) { return finite(one) }
 
 // finite are the numbers of a tensor, of which each has to be one.
 func finite(t *tensor.Tensor) ([]float64, error) {

@@ -34,7 +34,6 @@ func TestGuess(t *testing.T) {
 		ends []task.End
 	}
 	of := func(p model.Port, kind string, axis int) out { return out{p, []task.End{{Kind: kind, Axis: axis}}} }
-	_ = wide
 	for _, c := range []struct {
 		name, want string
 		input      model.Port
@@ -56,6 +55,25 @@ func TestGuess(t *testing.T) {
 		{"ArgMax", "segment", any, []out{of(port("y", tensor.Int64, "n", "h", "w"), "indices", -1)}},
 		{"embedding", "embed", rgb, []out{of(float("y", "n", 512), "l2norm", 1)}},
 		{"embedding by its name", "embed", rgb, []out{of(float("embedding", "n", 512), "values", 1)}},
+		{"two embeddings", "embed", rgb, []out{of(float("a", "n", 512), "l2norm", 1), of(float("b", "n", 128), "l2norm", 1)}},
+		{"characters", "text", wide, []out{of(float("y", "n", "t", 6625), "softmax", 2)}},
+		{"characters, steps first", "text", wide, []out{of(float("y", "n", 26, 37), "softmax", 2)}},
+		{"characters without a softmax", "text", wide, []out{of(float("y", "n", 26, 37), "values", 1)}},
+		{"super-resolution", "image", grey, []out{of(float("y", "n", 1, 192, 288), "values", 1)}},
+		{"denoising", "image", any, []out{of(float("y", "n", 3, "h", "w"), "values", 1)}},
+		{"colours behind a sigmoid", "image", rgb, []out{of(float("y", "n", 3, 64, 96), "sigmoid", -1)}},
+		{"age", "regress", rgb, []out{of(float("y", "n", 1), "values", 1)}},
+		{"face landmarks", "regress", rgb, []out{of(float("landmarks", "n", 136), "values", 1)}},
+		{"points", "regress", rgb, []out{of(float("y", "n", 68, 2), "values", 2)}},
+		{"angles", "regress", rgb, []out{of(float("yaw", "n", 1), "values", 1), of(float("pitch", "n", 1), "values", 1)}},
+		{"age and gender", "raw", rgb, []out{of(float("gender", "n", 2), "softmax", 1), of(float("age", "n", 1), "values", 1)}},
+		{"a stage of MTCNN", "raw", rgb, []out{of(float("box", "n", 4), "values", 1), of(float("face", "n", 2), "softmax", 1)}},
+		{"heat maps", "raw", rgb, []out{of(float("y", "n", 17, 16, 24), "values", 1)}},
+		{"maps of features", "raw", rgb, []out{of(float("y", "n", 256, 4, 6), "values", 1), of(float("z", "n", 512, 2, 3), "values", 1)}},
+		{"joined of several", "raw", rgb, []out{{float("y", "n", 85, 22, 22), []task.End{{Kind: "sigmoid", Part: [2]int{0, 1}, PartAxis: 1}, {Kind: "values", Part: [2]int{1, 85}, PartAxis: 1}}}}},
+		{"classes, and features besides", "classify", rgb, []out{of(float("y", "n", 1000), "softmax", 1), of(float("map", "n", 512, 7, 7), "values", 1)}},
+		{"the best classes", "classify", rgb, []out{of(float("y", "n", 5), "values", 1), of(port("i", tensor.Int64, "n", 5), "indices", -1)}},
+		{"a class number", "classify", rgb, []out{of(port("i", tensor.Int64, "n"), "indices", -1)}},
 		{"grey, logits", "classify", grey, []out{of(float("y", "n", 10), "values", 1)}},
 	} {
 		m := task.Model{Inputs: []model.Port{c.input}, Ends: map[string][]task.End{}}
@@ -71,6 +89,23 @@ func TestGuess(t *testing.T) {
 		}
 		if _, err := task.Open(got, m); err != nil {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestPrimaryOf: what counts is a mean over outputs, not over measures.
+func TestPrimaryOf(t *testing.T) {
+	taught := []task.Value{
+		{Output: "a", Measure: "cosine", Value: 0.5, Images: 9, Interval: [2]float64{0.4, 0.6}}, {Output: "a", Measure: "neighbours", Value: 0, Images: 9},
+		{Output: "b", Measure: "cosine", Value: 0.75, Images: 9, Interval: [2]float64{0.7, 0.8}}, {Output: "b", Measure: "neighbours", Value: 0, Images: 9},
+	}
+	if p := task.PrimaryOf(nil, taught); p.Name != "cosine" || p.Value != 0.625 || p.Interval != [2]float64{0.55, 0.7} {
+		t.Errorf("%+v", p)
+	}
+	for kind, want := range map[string]string{"classify": "top1", "embed": "neighbour_top1", "text": "exact", "image": "psnr"} {
+		k, err := task.Open(kind, task.Model{})
+		if err != nil || task.First(k).Name != want {
+			t.Errorf("%s: %v, %v", kind, task.First(k), err)
 		}
 	}
 }

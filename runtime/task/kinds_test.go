@@ -12,6 +12,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -32,6 +33,7 @@ type kindCase struct {
 	Each     []*float64
 	Metadata map[string]string
 	Labels   []string
+	Ends     []task.End // of an output that is joined of several
 }
 
 // images13 is a set of 13 items in three classes.
@@ -151,8 +153,15 @@ func TestKindsAgainstNumpy(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			end := task.End{Kind: c.Kind, Axis: c.Axis}
 			m := task.Model{Metadata: c.Metadata, Labels: c.Labels}
-			if c.Kind != "" {
+			switch {
+			case c.Ends != nil:
+				m.Ends = map[string][]task.End{"y": c.Ends, "a": c.Ends, "b": c.Ends}
+			case c.Kind != "":
 				m.Ends = map[string][]task.End{"y": {end}}
+			}
+			if c.Batch == 1 { // as the graph's ports tell
+				m.Inputs = []model.Port{float("image", "n", 1, 32, 100)}
+				m.Outputs = []model.Port{float("y", "t", "n", int(c.Shape[2]))}
 			}
 			kind, err := task.Open(c.Task, m)
 			if err != nil {
@@ -206,7 +215,7 @@ func compareValues(t *testing.T, what string, got []task.Value, want []struct {
 		if g.Interval != [2]float64{} && (g.Value < g.Interval[0]-1e-9 || g.Value > g.Interval[1]+1e-9 || math.IsNaN(g.Interval[0]+g.Interval[1])) {
 			t.Errorf("%s: %v is not in its interval %v", what, g.Value, g.Interval)
 		}
-		if task.Text(g.Measure) == g.Measure && g.Measure != "cosine" {
+		if task.Text(g.Measure) == g.Measure && g.Measure != "cosine" && g.Measure != "likeness" {
 			t.Errorf("measure %s has no words", g.Measure)
 		}
 	}
@@ -232,6 +241,14 @@ func TestKindsRefuse(t *testing.T) {
 		{"embed", task.End{}, tensor.Of([]int64{2, 3}, bad(make([]float32, 6), 1, nan)), 2, "images.npy[0]: the values hold NaN"},
 		{"embed", task.End{}, tensor.Of([]int64{2, 3}, bad(make([]float32, 6), 5, float32(math.Inf(1)))), 2, "images.npy[1]: the values hold infinity"},
 		{"embed", task.End{}, tensor.Of([]int64{2, 3, 4}, make([]float32, 24)), 2, "expected a vector for each image [N,D]"},
+		{"text", task.End{}, tensor.Of([]int64{2, 3, 4}, bad(make([]float32, 24), 23, nan)), 2, "images.npy[1]: the values hold NaN"},
+		{"text", task.End{}, tensor.Of([]int64{2, 12}, make([]float32, 24)), 2, "expected a score of each character at each step"},
+		{"regress", task.End{}, tensor.Of([]int64{2, 3}, bad(make([]float32, 6), 0, nan)), 2, "images.npy[0]: the values hold NaN"},
+		{"image", task.End{}, tensor.Of([]int64{2, 3, 1, 2}, bad(make([]float32, 12), 6, nan)), 2, "images.npy[1]: the values hold NaN"},
+		{"image", task.End{}, tensor.Of([]int64{2, 6, 2, 2}, make([]float32, 48)), 2, "found y float32[2 6 2 2]; expected a picture"},
+		{"raw", task.End{Kind: "softmax", Axis: 1}, tensor.Of([]int64{2, 3}, bad(make([]float32, 6), 4, nan)), 2, "images.npy[1]: the values hold NaN"},
+		{"raw", task.End{Kind: "l2norm", Axis: 1}, tensor.Of([]int64{2, 3}, bad(make([]float32, 6), 4, nan)), 2, "images.npy[1]: the values hold NaN"},
+		{"raw", task.End{Kind: "values", Part: [2]int{2, 9}, PartAxis: 1}, tensor.Of([]int64{2, 3}, make([]float32, 6)), 2, "expected elements 2 to 9 of axis 1 to be values"},
 	} {
 		kind, err := task.Open(c.task, task.Model{Ends: map[string][]task.End{"y": {c.end}}})
 		if err != nil {

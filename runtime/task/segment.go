@@ -192,7 +192,8 @@ func (maps) looks(t *tensor.Tensor, end End) bool {
 	return false
 }
 
-func (maps) read(one *tensor.Tensor, end End) (classMap, error) {
+func (maps) read(one *tensor.Tensor, out picked) (classMap, error) {
+	end := out.end
 	m := classMap{height: int(one.Shape[1]), width: int(one.Shape[2]), classes: 1}
 	step, stride := 0, 1 // from class to class, from place to place
 	if len(one.Shape) == 4 {
@@ -381,11 +382,7 @@ func classesOver(images []overlap) Value {
 		}
 		return all.meanIoU()
 	}
-	each := make([]int, len(images))
-	for i := range each {
-		each[i] = i
-	}
-	v := Value{Measure: meanIoU.Name, Value: sum(each), Images: len(images)}
+	v := Value{Measure: meanIoU.Name, Value: sum(everyOne(len(images))), Images: len(images)}
 	v.Interval[0], v.Interval[1] = stats.Bootstrap(len(images), 1, sum)
 	return v
 }

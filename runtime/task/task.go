@@ -27,7 +27,8 @@ import (
 
 // Task is what a model's outputs are.
 type Task interface {
-	// Measures are what labels give, the primary one first.
+	// Measures are what labels give, the primary one first; none where labels are nothing to
+	// the task.
 	Measures() []Measure
 	// Agreement is what the comparison with a teacher gives.
 	Agreement() Measure
@@ -70,6 +71,10 @@ const (
 	Detect   = "detect"   // boxes around things
 	Segment  = "segment"  // the class of each place
 	Embed    = "embed"    // vectors that are compared by their direction
+	Lines    = "text"     // a score of each character at each step along a picture
+	Regress  = "regress"  // numbers that are no scores
+	Image    = "image"    // pictures
+	Raw      = "raw"      // any numbers
 )
 
 // kinds are all tasks that are known. Guess takes the first whose guess is not empty.
@@ -82,6 +87,10 @@ var kinds = []struct {
 	{Detect, guessDetect, openDetect},
 	{Segment, guessSegment, openSegment},
 	{Embed, guessEmbed, openEmbed},
+	{Lines, guessText, openText},
+	{Image, guessImage, openImage},
+	{Regress, guessRegress, openRegress},
+	{Raw, guessRaw, openRaw},
 	{Classify, func(Model) string { return "nothing tells otherwise" }, func(Model) (Task, error) { return classification{}, nil }},
 }
 
@@ -138,6 +147,15 @@ type Measure struct {
 	Lower  bool   // less is better
 }
 
+// First is the measure that a task's models are compared by where there are labels, or the
+// agreement with a teacher where labels are nothing to it.
+func First(t Task) Measure {
+	if labelled := t.Measures(); len(labelled) > 0 {
+		return labelled[0]
+	}
+	return t.Agreement()
+}
+
 // share is a measure in 0..1: the more the better.
 func share(name, text string) Measure { return Measure{Name: name, Text: text, Points: 100, Unit: "%"} }
 
@@ -155,7 +173,10 @@ func Text(name string) string {
 }
 
 // measures are all that there are.
-var measures = []Measure{top1, top5, Agreement, ap50, ap5095, meanIoU, cosine, neighbours, neighbour1}
+var measures = []Measure{
+	top1, top5, Agreement, ap50, ap5095, meanIoU, cosine, neighbours, neighbour1,
+	exact, edits, relativeError, absoluteError, psnr, likeness,
+}
 
 // Seen is what a person sees of an image.
 type Seen struct {
