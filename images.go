@@ -36,16 +36,25 @@ func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Pr
 	if labels == nil {
 		labels = meta.Labels
 	}
-	if !o.Given() {
+	if !o.Given() && meta.Preprocess == nil {
+		return nil, labels, nil
+	}
+	p, err := o.resolveFor(path, model.FixPorts(head.Inputs, fix), meta.Preprocess)
+	if err != nil && !o.Given() { // whatever runs it tells what is missing
 		return meta.Preprocess, labels, nil
 	}
-	if len(head.Inputs) == 0 {
-		return nil, nil, unusable("%s has no input", path)
+	return p, labels, err
+}
+
+// resolveFor is Resolve for the inputs of the model at path.
+func (o ImageOptions) resolveFor(path string, inputs []model.Port, says *imagein.Preprocess) (*imagein.Preprocess, error) {
+	if len(inputs) == 0 {
+		return nil, unusable("%s has no input", path)
 	}
-	layout, err := imagein.LayoutOf(model.FixPorts(head.Inputs, fix)[0])
+	layout, err := imagein.LayoutOf(inputs[0])
 	if err != nil {
-		return nil, nil, unusable("%w", err)
+		return nil, unusable("%w", err)
 	}
-	p, err := o.Resolve(layout, meta.Preprocess, image.Point{})
-	return &p, labels, err
+	p, err := o.Resolve(layout, says, image.Point{})
+	return &p, err
 }

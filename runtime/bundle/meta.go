@@ -8,6 +8,7 @@ import (
 
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/ultralytics"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -39,7 +40,8 @@ const keyPrefix = "bnc."
 
 // Meta is what a file of a bundle says about itself in its metadata_props:
 // keys bnc.*, values JSON. A model that bnc only trained has Preprocess, Labels,
-// Task and Decoder at most, and an empty Part.
+// Task and Decoder at most, and an empty Part; for one that bnc did not write these are
+// what Ultralytics' metadata say.
 type Meta struct {
 	Format int
 	Part   string // PartMobile, PartCloud, PartJoined; "" for a whole model
@@ -121,6 +123,7 @@ func ParseMeta(props map[string]string) (Meta, error) {
 	}
 	m.Tensor = strings.Join(m.Tensors, "+")
 	if m.Part == "" {
+		m.adopt(props)
 		return m, nil
 	}
 	if m.Format != Format {
@@ -134,6 +137,23 @@ func ParseMeta(props map[string]string) (Meta, error) {
 		m.Quality = int(quality)
 	}
 	return m, m.validate()
+}
+
+// adopt fills what bnc.* leaves open from what others wrote into a whole model.
+func (m *Meta) adopt(props map[string]string) {
+	said, ok := ultralytics.Read(props)
+	if !ok {
+		return
+	}
+	if m.Preprocess == nil {
+		m.Preprocess = &said.Preprocess
+	}
+	if m.Labels == nil {
+		m.Labels = said.Labels
+	}
+	if m.Task == "" {
+		m.Task = said.Task
+	}
 }
 
 // tensors reads bnc.tensor: a name, or a list of them where several tensors cross.

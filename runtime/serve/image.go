@@ -48,10 +48,7 @@ func newImages(m *served, shared *pictures) *images {
 		return nil
 	}
 	feeder, err := feed.New(inputs, func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
-		if m.meta.Preprocess != nil {
-			return *m.meta.Preprocess, nil
-		}
-		return imagein.Default(l, size), nil
+		return imagein.Overrides{}.Resolve(l, m.meta.Preprocess, size)
 	})
 	if err != nil {
 		return nil

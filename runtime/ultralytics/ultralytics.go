@@ -19,17 +19,12 @@ type Said struct {
 	// say its images' size.
 	Preprocess imagein.Preprocess
 	Labels     []string // of the classes, "" for those without a name; nil for none
-	Task       string   // Ultralytics' own: detect, segment, pose, obb, classify
+	Task       string   // what the outputs are, a name of runtime/task; "" where the file does not tell
 }
 
-// The tasks that are told.
-const (
-	Detect   = "detect" // also where the file says none, as those of YOLOv5
-	Segment  = "segment"
-	Pose     = "pose"
-	OBB      = "obb"
-	Classify = "classify"
-)
+// tasks are what Ultralytics' own come to: those that find things, with masks, landmarks
+// or an angle, give boxes first of all.
+var tasks = map[string]string{"detect": "detect", "segment": "detect", "pose": "detect", "obb": "detect", "classify": "classify"}
 
 // maxText bounds a value that is read, bytes; names of ten thousand classes are smaller.
 const maxText = 1 << 20
@@ -40,13 +35,9 @@ const maxText = 1 << 20
 func Read(props map[string]string) (said Said, ok bool) {
 	said.Labels = names(value(props, "names"))
 	stride, _ := value(props, "stride").(int64)
-	said.Task = props["task"]
-	switch {
-	case said.Labels == nil:
-		return Said{}, false
-	case said.Task == "" && stride > 0:
-		said.Task = Detect
-	case !slices.Contains([]string{Detect, Segment, Pose, OBB, Classify}, said.Task):
+	said.Task = tasks[props["task"]]
+	old := props["task"] == "" && stride > 0 // of YOLOv5
+	if said.Labels == nil || said.Task == "" && !old {
 		return Said{}, false
 	}
 	p := &said.Preprocess
@@ -58,7 +49,7 @@ func Read(props map[string]string) (said Said, ok bool) {
 	}
 	p.Mean, p.Std = make([]float64, channels), slices.Repeat([]float64{1}, channels)
 	switch {
-	case said.Task == Classify: // classify_transforms: the short side, and the centre
+	case said.Task == "classify": // classify_transforms: the short side, and the centre
 		p.Fit, p.Resize = "", min(p.Crop[0], p.Crop[1])
 	case strings.Contains(strings.ToLower(props["description"]), "rtdetr"):
 		p.Fit = imagein.FitStretch

@@ -122,13 +122,13 @@ func TestRead(t *testing.T) {
 		props map[string]string
 		want  Said
 	}{
-		"v8":        {map[string]string{"task": "detect", "names": "{0: 'person', 1: 'bicycle'}", "imgsz": "[480, 640]", "stride": "32", "batch": "1", "author": "Ultralytics"}, Said{three(imagein.FitLetterbox, 0, [2]int{480, 640}), []string{"person", "bicycle"}, Detect}},
-		"v5":        {map[string]string{"names": "['a', 'b']", "stride": "32"}, Said{three(imagein.FitLetterbox, 0, [2]int{}), []string{"a", "b"}, Detect}},
-		"classes":   {map[string]string{"task": "classify", "names": "{0: 'tench'}", "imgsz": "[224, 256]", "stride": "1"}, Said{three("", 224, [2]int{224, 256}), []string{"tench"}, Classify}},
-		"rtdetr":    {map[string]string{"task": "detect", "names": "{0: 'x'}", "imgsz": "640", "description": "Ultralytics rtdetr-l model trained on coco.yaml"}, Said{three(imagein.FitStretch, 0, [2]int{640, 640}), []string{"x"}, Detect}},
-		"grey":      {map[string]string{"task": "pose", "names": "{0: 'x'}", "imgsz": "(32, 32)", "channels": "1"}, Said{gray, []string{"x"}, Pose}},
-		"a gap":     {map[string]string{"task": "obb", "names": "{0: 'x', 2: 'z'}", "imgsz": "[bad"}, Said{three(imagein.FitLetterbox, 0, [2]int{}), []string{"x", "", "z"}, OBB}},
-		"too large": {map[string]string{"task": "segment", "names": "{0: 'x'}", "imgsz": "[99999999, 1]"}, Said{three(imagein.FitLetterbox, 0, [2]int{}), []string{"x"}, Segment}},
+		"v8":        {map[string]string{"task": "detect", "names": "{0: 'person', 1: 'bicycle'}", "imgsz": "[480, 640]", "stride": "32", "batch": "1", "author": "Ultralytics"}, Said{three(imagein.FitLetterbox, 0, [2]int{480, 640}), []string{"person", "bicycle"}, "detect"}},
+		"v5":        {map[string]string{"names": "['a', 'b']", "stride": "32"}, Said{three(imagein.FitLetterbox, 0, [2]int{}), []string{"a", "b"}, ""}},
+		"classes":   {map[string]string{"task": "classify", "names": "{0: 'tench'}", "imgsz": "[224, 256]", "stride": "1"}, Said{three("", 224, [2]int{224, 256}), []string{"tench"}, "classify"}},
+		"rtdetr":    {map[string]string{"task": "detect", "names": "{0: 'x'}", "imgsz": "640", "description": "Ultralytics rtdetr-l model trained on coco.yaml"}, Said{three(imagein.FitStretch, 0, [2]int{640, 640}), []string{"x"}, "detect"}},
+		"grey":      {map[string]string{"task": "pose", "names": "{0: 'x'}", "imgsz": "(32, 32)", "channels": "1"}, Said{gray, []string{"x"}, "detect"}},
+		"a gap":     {map[string]string{"task": "obb", "names": "{0: 'x', 2: 'z'}", "imgsz": "[bad"}, Said{three(imagein.FitLetterbox, 0, [2]int{}), []string{"x", "", "z"}, "detect"}},
+		"too large": {map[string]string{"task": "segment", "names": "{0: 'x'}", "imgsz": "[99999999, 1]"}, Said{three(imagein.FitLetterbox, 0, [2]int{}), []string{"x"}, "detect"}},
 	} {
 		if said, ok := Read(x.props); !ok || !reflect.DeepEqual(said, x.want) {
 			t.Errorf("%s: %+v, %t, expected %+v", name, said, ok, x.want)

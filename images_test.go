@@ -1,0 +1,111 @@
+package bnc
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/runtime/imagein"
+)
+
+// foreign rewrites a model as others write theirs: weights in Constant nodes, and metadata
+// of Ultralytics'.
+const foreign = `
+import json, sys
+import onnx
+from onnx import helper
+m = onnx.load(sys.argv[1])
+g = m.graph
+constants = [helper.make_node("Constant", [], [w.name], value=w) for w in g.initializer]
+nodes = constants + list(g.node)
+del g.initializer[:], g.node[:]
+g.node.extend(nodes)
+helper.set_model_props(m, json.loads(sys.argv[3]))
+onnx.save(m, sys.argv[2])
+`
+
+// foreignModel is a ResNet-20 for 28 x 28 in grey that another exporter wrote.
+func foreignModel(t *testing.T, task string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "foreign.onnx")
+	rttest.Python(t, foreign, small(t), path, `{"task": "`+task+`", "names": "{0: 'a', 1: 'b', 2: 'c', 3: 'd', 4: 'e', 5: 'f', 6: 'g', 7: 'h', 8: 'i', 9: 'j'}",
+		"imgsz": "[28, 28]", "stride": "1", "batch": "1", "channels": "1", "author": "Ultralytics"}`)
+	return path
+}
+
+// What a file says of images and classes in Ultralytics' way is taken, where neither
+// options nor bnc's own metadata say otherwise.
+func TestForeignMetadata(t *testing.T) {
+	detector := foreignModel(t, "detect")
+	want := imagein.Preprocess{Color: imagein.Gray, Fit: imagein.FitLetterbox, Crop: [2]int{28, 28}, Orient: true, Scale: 1.0 / 255, Mean: []float64{0}, Std: []float64{1}}
+	for name, c := range map[string]struct {
+		o      ImageOptions
+		change func(*imagein.Preprocess)
+	}{
+		"as it says": {ImageOptions{}, func(*imagein.Preprocess) {}},
+		"stretched":  {ImageOptions{Overrides: imagein.Overrides{Fit: imagein.FitStretch}}, func(p *imagein.Preprocess) { p.Fit = imagein.FitStretch }},
+		"cropped":    {ImageOptions{Overrides: imagein.Overrides{Fit: imagein.FitCrop}}, func(p *imagein.Preprocess) { p.Fit, p.Resize = "", 32 }},
+		"scaled":     {ImageOptions{Overrides: imagein.Overrides{Scale: new(1.0)}}, func(p *imagein.Preprocess) { p.Scale = 1 }},
+	} {
+		p, labels, err := c.o.forModel(detector, nil)
+		expected := want
+		c.change(&expected)
+		if err != nil || !samePreprocess(*p, expected) || !slices.Equal(labels, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}) {
+			t.Errorf("%s: %+v, %v, %v, expected %+v", name, p, labels, err, expected)
+		}
+	}
+}
+
+func samePreprocess(a, b imagein.Preprocess) bool {
+	return a.Color == b.Color && a.Fit == b.Fit && a.Crop == b.Crop && a.Resize == b.Resize && a.Orient == b.Orient && a.Scale == b.Scale && slices.Equal(a.Mean, b.Mean) && slices.Equal(a.Std, b.Std)
+}
+
+// A model whose weights are in Constant nodes is split, calibrated, trained, evaluated and
+// run as one whose weights are initializers, to the same numbers, and its bundle says what
+// the file said.
+func TestForeignWeights(t *testing.T) {
+	set, says := pictures(t, 16), imagein.Overrides{Resize: new(28), Mean: []float64{0}, Std: []float64{1}}
+	models := []string{foreignModel(t, "classify"), small(t)}
+	var agreements []float64
+	var scores [][]float64
+	for i, model := range models {
+		o := SplitOptions{After: "rb3", Channels: 4, Stride: 1, Calibrate: set, Out: filepath.Join(t.TempDir(), "b")}
+		if i == 1 {
+			o.Overrides = says
+		}
+		if _, err := Split(t.Context(), model, o); err != nil {
+			t.Fatal(err)
+		}
+		trained, err := Train(t.Context(), o.Out, TrainOptions{Data: set, Epochs: 1, Batch: 8, Distill: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		agreements = append(agreements, *trained.Agreement)
+		r, err := Run(t.Context(), o.Out, []string{set}, RunOptions{Top: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scores = append(scores, nil)
+		for _, result := range r.Results {
+			for _, c := range result.Top {
+				scores[i] = append(scores[i], c.Score)
+			}
+			if label := result.Top[0].Label; (label == "") != (i == 1) {
+				t.Errorf("%s: label %q", model, label)
+			}
+		}
+		if meta := metaOf(t, o.Out); i == 0 && meta["bnc.labels"] != `["a","b","c","d","e","f","g","h","i","j"]` {
+			t.Errorf("labels %s", meta["bnc.labels"])
+		}
+	}
+	if agreements[0] != agreements[1] || len(scores[0]) != len(scores[1]) {
+		t.Errorf("agreements %v", agreements)
+	}
+	for i := range scores[0] {
+		if diff := math.Abs(scores[0][i] - scores[1][i]); diff > 1e-5 { // of float32, in another order of weights
+			t.Fatalf("score %d is %v, with initializers %v", i, scores[0][i], scores[1][i])
+		}
+	}
+}
