@@ -96,6 +96,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		return nil, err
 	}
 	kind.Tell(p.Notice)
+	o.adapt(kind, s.Meta.Preprocess, p.Notice)
 	skipped := &progress.LeftOut{To: p}
 	e := &eval.Evaluation{Subject: s, Task: kind.Task, Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
 	if e.Teacher, err = o.openTeacher(s); err != nil {

@@ -3,10 +3,10 @@ package bnc
 import (
 	"image"
 
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // ImageOptions say how an image becomes a model's input, and what its classes are
@@ -17,37 +17,31 @@ type ImageOptions struct {
 	Labels string `json:"labels,omitempty"` // file with the name of a class a line
 }
 
-// forModel returns what a model's bundle is to say about images and labels: nil where
-// neither the options nor the model say anything, so that whatever runs it decides by the
-// images. Fix holds the shapes of inputs that are given.
-func (o ImageOptions) forModel(path string, fix map[string][]int64) (*imagein.Preprocess, []string, error) {
-	labels, err := data.ReadLabels(o.Labels)
-	if err != nil {
-		return nil, nil, err
+// adapt takes the fit that is usual for a task, and tells so, where neither options nor
+// the model say one.
+func (o *ImageOptions) adapt(kind *task.Chosen, says *imagein.Preprocess, notice data.Notice) {
+	if says != nil || o.Fit != "" || kind.Fit() == "" {
+		return
 	}
-	head, err := model.ReadFile(path)
-	if err != nil {
-		return nil, nil, unusable("%w", err)
-	}
-	meta, err := bundle.ParseMeta(head.Metadata)
-	if err != nil {
-		return nil, nil, unusable("%w", err)
-	}
-	if labels == nil {
-		labels = meta.Labels
-	}
-	if !o.Given() && meta.Preprocess == nil {
-		return nil, labels, nil
-	}
-	p, err := o.resolveFor(path, model.FixPorts(head.Inputs, fix), meta.Preprocess)
-	if err != nil && !o.Given() { // whatever runs it tells what is missing
-		return meta.Preprocess, labels, nil
-	}
-	return p, labels, err
+	o.Usual = kind.Fit()
+	notice("task %s: images become the input as a whole, by %s; option fit says otherwise, and option color, option scale, option mean and option std what pixels become", kind.Kind, o.Usual)
 }
 
-// resolveFor is Resolve for the inputs of the model at path.
-func (o ImageOptions) resolveFor(path string, inputs []model.Port, says *imagein.Preprocess) (*imagein.Preprocess, error) {
+// forModel returns what a bundle of the model at path is to say about images: nil where
+// neither the options nor the model say anything, so that whatever runs it decides by the
+// images.
+func (o ImageOptions) forModel(path string, inputs []model.Port, says *imagein.Preprocess) (*imagein.Preprocess, error) {
+	if !o.Given() && says == nil {
+		return nil, nil
+	}
+	p, err := o.resolve(path, inputs, says)
+	if err != nil && !o.Given() { // whatever runs it tells what is missing
+		return says, nil
+	}
+	return p, err
+}
+
+func (o ImageOptions) resolve(path string, inputs []model.Port, says *imagein.Preprocess) (*imagein.Preprocess, error) {
 	if len(inputs) == 0 {
 		return nil, unusable("%s has no input", path)
 	}

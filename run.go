@@ -97,6 +97,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 		return nil, err
 	}
 	kind.Tell(p.Notice)
+	o.adapt(kind, c.Meta.Preprocess, p.Notice)
 	how := predict.Options{Kind: kind.Kind, Task: kind.Task, Sight: task.Sight{Outputs: outputs, Labels: labels, Most: cmp.Or(o.Top, 5)}}
 	keeper := predict.Keeper{Draw: o.Draw, Save: o.Save, Orient: c.Meta.Preprocess == nil || c.Meta.Preprocess.Orient, Notice: p.Notice}
 	if err := keeper.Open(); err != nil {

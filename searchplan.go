@@ -182,6 +182,11 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	if err != nil {
 		return nil, err
 	}
+	kind, err := taskOf(o.TaskOptions, subject, nil)
+	if err != nil {
+		return nil, err
+	}
+	o.adapt(kind, subject.Meta.Preprocess, p.Notice)
 	t := &training{TrainOptions: o, Progress: p, path: path, meta: subject.Meta, source: source}
 	return t.openSets()
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -204,8 +206,15 @@ type prepared struct {
 // prepare finds what is known of images and classes and, where images to calibrate on are
 // given, calibrates the bottleneck of s.
 func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis, s *split.Settings) (k prepared, err error) {
-	if k.preprocess, k.labels, err = o.forModel(path, o.Input); err != nil {
+	subject, err := openSubject(path, ort.Options{})
+	if err != nil {
 		return k, err
+	}
+	if k.labels, err = data.ReadLabels(o.Labels); err != nil {
+		return k, err
+	}
+	if k.labels == nil {
+		k.labels = subject.Meta.Labels
 	}
 	if o.Labels != "" {
 		k.files = []string{o.Labels}
@@ -214,10 +223,14 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 		}
 	}
 	p := progress.Progress{To: o.Reporter}
-	if k.task, err = taskOfModel(o.TaskOptions, path, k.labels); err != nil {
+	if k.task, err = taskOf(o.TaskOptions, subject, k.labels); err != nil {
 		return k, err
 	}
 	k.task.Tell(p.Notice)
+	o.adapt(k.task, subject.Meta.Preprocess, p.Notice)
+	if k.preprocess, err = o.forModel(path, model.FixPorts(subject.Inputs, o.Input), subject.Meta.Preprocess); err != nil {
+		return k, err
+	}
 	if o.Calibrate == "" {
 		return k, nil
 	}

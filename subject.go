@@ -109,15 +109,6 @@ func dimsOf(t shape.Type) (dims []model.Dim) {
 	return dims
 }
 
-// taskOfModel is taskOf of the file at path.
-func taskOfModel(o TaskOptions, path string, labels []string) (*task.Chosen, error) {
-	s, err := openSubject(path, ort.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return taskOf(o, s, labels)
-}
-
 // judgedBy are the outputs that a subject is judged by: of a task of scores those that
 // grad.JudgedBy chooses, else all, or the one that is wanted by name.
 func judgedBy(t task.Task, s *eval.Subject, want grad.Want) (o task.Outputs, others []grad.Other, err error) {

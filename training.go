@@ -88,6 +88,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 		return nil, err
 	}
 	t.kind.Tell(t.Notice)
+	t.adapt(t.kind, t.meta.Preprocess, t.Notice)
 	if t.source, err = loadLearnable(ctx, t.path, o.Input); err != nil {
 		return nil, err
 	}
