@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // EvalOptions say what is measured on which images.
@@ -22,7 +25,11 @@ type EvalOptions struct {
 	// flat folder without labels, a folder with MNIST-named IDX files, or .npy arrays; of
 	// a divided one val/ or t10k-* is taken.
 	Data string `json:"data"`
-	// Scores is the output with the scores of the classes; "" for all that have them.
+	// Annotations say what is to be detected in the images: a file in COCO's JSON, of a
+	// detector.
+	Annotations string `json:"annotations,omitempty"`
+	// Scores is the output with the scores of the classes, or the only one that is judged of
+	// another task; "" for all that have them, or all.
 	Scores string `json:"scores,omitempty"`
 	// Teacher is a model, or a bundle, whose classes are compared with. Without it a
 	// bundle's own network without its bottleneck is, as long as its weights are the
@@ -91,11 +98,10 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	kind, err := taskOf(o.TaskOptions, s, nil)
+	kind, err := o.openTask(s, p)
 	if err != nil {
 		return nil, err
 	}
-	kind.Tell(p.Notice)
 	o.adapt(kind, s.Meta.Preprocess, p.Notice)
 	skipped := &progress.LeftOut{To: p}
 	e := &eval.Evaluation{Subject: s, Task: kind.Task, Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
@@ -105,7 +111,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	switch {
 	case o.Plot && s.Meta.Part == "" && o.InputCodec == "":
 		return nil, usage("plot", ": nothing crosses in %s; option input_codec measures images sent as JPEG or PNG", path)
-	case o.Plot && e.Teacher == nil && !set.Labelled():
+	case o.Plot && e.Teacher == nil && !set.Labelled() && o.Annotations == "":
 		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
 	}
 	if o.Draw != "" && e.Teacher == nil {
@@ -115,6 +121,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if e.Outputs, others, err = judgedBy(kind.Task, s, grad.Want{Output: o.Scores, Classes: len(set.Classes())}); err != nil {
 		return nil, err
 	}
+	e.Outputs.Annotations = o.Annotations
 	for _, other := range others {
 		p.Notice("output %q is not judged: %s", other.Output.Name(), other.Reason)
 	}
@@ -132,7 +139,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := eval.NewReport(filepath.Base(path), kind.Kind, rows, len(o.Quality), slices.Index(asked, own))
+	r := eval.NewReport(filepath.Base(path), kind, rows, len(o.Quality), slices.Index(asked, own))
 	if o.Draw != "" {
 		pictures, err := e.Pictures(ctx, own, s.Meta.Labels)
 		if err == nil {
@@ -143,10 +150,41 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		}
 		r.Pictures = pictures
 	}
-	if len(e.Outputs.Judged) > 1 {
+	if len(e.Outputs.Judged) > 1 || !task.OfScores(e.Task) {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
+	r.DeviceMACs = deviceMACs(ctx, s, o.InputCodec)
 	return r, skipped.Err(set.Len())
+}
+
+// openTask opens the task of a subject, which is told where it was guessed.
+func (o EvalOptions) openTask(s *eval.Subject, p progress.Progress) (*task.Chosen, error) {
+	labels, err := data.ReadLabels(o.Labels)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := taskOf(o.TaskOptions, s, labels)
+	if err != nil {
+		return nil, err
+	}
+	if o.Annotations != "" && !task.Annotated(kind.Task) {
+		return nil, usage("annotations", "has no meaning for task %s: it says what is to be detected", kind.Kind)
+	}
+	kind.Tell(p.Notice)
+	return kind, nil
+}
+
+// deviceMACs are the multiply-adds of an image on the device, nil where nothing crosses.
+func deviceMACs(ctx context.Context, s *eval.Subject, codec string) *int64 {
+	if s.Pair != nil {
+		if a, err := analyse(ctx, filepath.Join(s.Path, bundle.MobileFile), nil); err == nil {
+			return survey.Of(bundle.MobileFile, a).MACs
+		}
+	}
+	if codec != "" {
+		return new(int64(0))
+	}
+	return nil
 }
 
 // open opens the images, their classes numbered as the subject's labels.

@@ -2,6 +2,7 @@ package bnc
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,7 @@ func TestTaskIsRecorded(t *testing.T) {
 		_, err := Eval(t.Context(), dir, EvalOptions{Data: photos, Reporter: r})
 		return err
 	})
+	t.Run("multiply-adds on the device", func(t *testing.T) { deviceMultiplies(t, source, dir, photos) })
 	tells("eval of the model", true, func(r Reporter) error {
 		_, err := Eval(t.Context(), source, EvalOptions{Data: photos, Teacher: dir, Reporter: r})
 		return err
@@ -89,5 +91,36 @@ func TestTaskIsRecorded(t *testing.T) {
 		if err := do(TaskOptions{Task: "walk"}); KindOf(err) != Usage || !strings.Contains(err.Error(), "classify") {
 			t.Errorf("%s: %v, expected the tasks that there are", name, err)
 		}
+	}
+}
+
+// deviceMultiplies: on the device there is what is before the cut, after rb3 of a ResNet-20,
+// and a reduction of 16 channels of 28 x 28 to 1 of 14 x 14; nothing where images are sent.
+func deviceMultiplies(t *testing.T, source, dir, photos string) {
+	m, err := Inspect(t.Context(), source, InspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := int64(16*28*28 + 9*14*14)
+	for _, c := range m.Cuts {
+		if slices.Contains(c.Aliases, "rb3") || c.ID == "rb3" {
+			want += *c.MACsBefore
+		}
+	}
+	r, err := Eval(t.Context(), dir, EvalOptions{Data: photos})
+	if err != nil || r.DeviceMACs == nil || *r.DeviceMACs != want {
+		t.Errorf("%+v, %v: expected %d multiply-adds", r, err, want)
+	}
+	if p := r.PayloadBytes; float64(p.Max) < p.P95 || p.P95 < p.Mean/2 {
+		t.Errorf("%+v", p)
+	}
+	if r, err = Eval(t.Context(), source, EvalOptions{Data: photos, Teacher: source, InputCodec: "png"}); err != nil || r.DeviceMACs == nil || *r.DeviceMACs != 0 {
+		t.Errorf("%+v, %v: expected none", r, err)
+	}
+	if r, err = Eval(t.Context(), source, EvalOptions{Data: photos, Teacher: source}); err != nil || r.DeviceMACs != nil {
+		t.Errorf("%+v, %v: expected it not known", r, err)
+	}
+	if _, err = Eval(t.Context(), source, EvalOptions{Data: photos, Annotations: "boxes.json"}); KindOf(err) != Usage {
+		t.Errorf("annotations of classes: %v", err)
 	}
 }

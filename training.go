@@ -266,7 +266,9 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
 	meta := settings.Meta()
 	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
-	meta.Task, meta.Decoder = t.kind.Recorded()
+	if t.kind.Why == "" { // a bundle of before stays as it was
+		meta.Task, meta.Decoder = t.kind.Recorded()
+	}
 	meta.Calibrated, meta.Labels, meta.Preprocess, meta.Backbone = true, t.namesOf(sets), t.preprocess(sets), t.meta.Backbone && !backbone
 	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+grad.WeightsID(weights), c, settings); err != nil {
 		return err

@@ -60,7 +60,7 @@ var arguments = map[string][]string{
 // fileFlags are the endings of the files that flags name, nil for folders.
 var fileFlags = map[string][]string{
 	"data": nil, "val": nil, "calib": nil, "dump": nil, "draw": nil, "save": nil, "trt-cache": nil, "watch": nil,
-	"teacher": {"onnx"}, "model": {"onnx"}, "labels": {"txt"}, "decoder": {"json"}, "results": {"json"}, "eval": {"json"}, "cloud-profile": {"json"},
+	"teacher": {"onnx"}, "model": {"onnx"}, "labels": {"txt"}, "decoder": {"json"}, "annotations": {"json"}, "results": {"json"}, "eval": {"json"}, "cloud-profile": {"json"},
 	"ca": {"pem", "crt"}, "cert": {"pem", "crt"}, "key": {"pem", "key"}, "tls-cert": {"pem", "crt"}, "tls-key": {"pem", "key"}, "client-ca": {"pem", "crt"},
 	"plot": {"svg"}, "markdown": {"md"},
 }

@@ -54,6 +54,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	var quality, plot string
 	var asJSON bool
 	fs.StringVar(&o.Data, "data", "", "images to evaluate on")
+	fs.StringVar(&o.Annotations, "annotations", "", "what is to be detected in the images: a file in COCO's JSON")
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose classes are compared with")
 	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
@@ -139,24 +140,47 @@ func parseQualities(list string) ([]int, error) {
 
 func printEval(s streams, data string, r *bnc.EvalResult) error {
 	fmt.Fprintf(s.out, "%d images of %s\n", r.N, data)
-	rows := [][]string{{"quality", "top-1", "top-5", "agreement", "payload bytes", "p95", "file bytes", "p95"}}
+	head := []string{"quality"}
+	for _, m := range r.Measures {
+		head = append(head, m.Text)
+	}
+	rows := [][]string{append(head, agreementText(r.Agreed), "payload bytes", "p95", "file bytes", "p95")}
 	for _, row := range r.Rows {
-		quality := "-"
+		cells := []string{"-"}
 		if row.Quality > 0 {
-			quality = strconv.Itoa(row.Quality)
+			cells[0] = strconv.Itoa(row.Quality)
 		}
-		rows = append(rows, slices.Concat([]string{quality, rateText(row.Top1), rateText(row.Top5), rateText(row.Agreement)}, sizeCells(row.PayloadBytes), sizeCells(row.FileBytes)))
+		for _, m := range r.Measures {
+			cells = append(cells, valueText(m, row.Of(m.Name)))
+		}
+		rows = append(rows, slices.Concat(cells, []string{valueText(r.Agreed, row.Agreement)}, sizeCells(row.PayloadBytes), sizeCells(row.FileBytes)))
 	}
 	if err := table.Right(s.out, rows); err != nil {
 		return err
 	}
 	for _, out := range r.Outputs {
-		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, task.Text(out.Measure), rateText(&out.Value))
+		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, task.Text(out.Measure), valueText(task.MeasureOf(out.Measure), &out.Value))
 	}
 	for _, p := range r.Pictures {
 		fmt.Fprintf(s.out, "%s: %s, agreement %s: %s\n", p.Which, p.Input, rateText(&p.Agreement), p.File)
 	}
 	return nil
+}
+
+// agreementText calls a measure that compares with a teacher.
+func agreementText(m task.Measure) string {
+	if m.Name == task.Agreement.Name {
+		return m.Text
+	}
+	return "agreement: " + m.Text
+}
+
+// valueText writes a value of a measure.
+func valueText(m task.Measure, v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return m.Short(*v)
 }
 
 func rateText(v *float64) string {

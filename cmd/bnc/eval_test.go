@@ -179,7 +179,7 @@ func TestEvalInputCodec(t *testing.T) {
 func TestEvalUnlabelled(t *testing.T) {
 	model, set := stripeModel(t), patterns(t, 20, false)
 	d := document(t, "eval", model, "--data", set, "--teacher", model, "--limit", "7")
-	hasKeys(t, "eval", d, "agreement file_bytes n payload_bytes primary sweep task top1 top5")
+	hasKeys(t, "eval", d, "agreement device_macs file_bytes n payload_bytes primary sweep task top1 top5")
 	// Wilson's interval of 7 of 7 begins at 7 / (7 + 1.96^2).
 	if p := d["primary"].(map[string]any); p["name"] != "agreement" || p["value"] != 1.0 || math.Abs(p["interval"].([]any)[0].(float64)-0.6457) > 5e-5 || d["task"] != "classify" {
 		t.Errorf("%v, task %v", p, d["task"])

@@ -20,7 +20,7 @@ var groups = []struct {
 	{"Loss", []string{"distill", "teacher", "loss", "label-smoothing", "temperature", "feature-weight", "rate-weight"}},
 	{"Augmentation", []string{"random-resized-crop", "random-crop", "flip"}},
 	{"Images", []string{"color", "fit", "resize", "crop", "pad", "orient", "scale", "mean", "std", "labels", "input-codec"}},
-	{"Task", []string{"task", "decoder", "scores"}},
+	{"Task", []string{"task", "decoder", "annotations", "scores"}},
 	{"Server", []string{"cloud", "link", "deadline", "fallback", "inflight", "model", "cut"}},
 	{"Safety", []string{"token", "ca", "cert", "key", "tokens", "tls-cert", "tls-key", "client-ca", "insecure"}},
 	{"Limits", []string{"max-batch", "max-delay", "queue", "instances", "max-body", "max-pixels", "memory", "max-connections", "drain"}},

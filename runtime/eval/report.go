@@ -17,14 +17,18 @@ type Report struct {
 	Top5         *float64 `json:"top5"`          // nil without labels
 	PayloadBytes *Summary `json:"payload_bytes"` // of what crosses, nil where nothing does
 	FileBytes    *Summary `json:"file_bytes"`    // of the same as files with their headers
-	Agreement    *float64 `json:"agreement"`     // with the teacher, nil without one
+	Agreement    *float64 `json:"agreement"`     // with the teacher, by the task's measure of it; nil without one
 	// Sweep are the qualities that were asked for, in their order.
 	Sweep []Point `json:"sweep"`
-	// Outputs are those that are judged, where there are several. Agreement is their mean.
+	// Outputs are what each output is judged by, but for class scores that are the only
+	// ones. Agreement is the mean of their first measure.
 	Outputs []task.Value `json:"outputs,omitempty"`
 	Task    string       `json:"task"` // what the outputs are
 	// Primary is what models are compared by: what labels say first, else the agreement.
 	Primary *task.Primary `json:"primary"`
+	// DeviceMACs are the multiply-adds of an image on the device: those of a bundle's mobile
+	// half, 0 where the image itself is sent; nil where that is not known, or nothing crosses.
+	DeviceMACs *int64 `json:"device_macs"`
 
 	// Pictures show both answers of some images, where that was asked for.
 	Pictures []Picture `json:"pictures,omitempty"`
@@ -33,6 +37,9 @@ type Report struct {
 	// it is among those that were asked for.
 	Rows []Row  `json:"-"`
 	Name string `json:"-"` // of the model
+	// Measures are what labels give, and Agreed what a teacher gives.
+	Measures []task.Measure `json:"-"`
+	Agreed   task.Measure   `json:"-"`
 }
 
 // Point is the outcome at a quality.
@@ -40,6 +47,8 @@ type Point struct {
 	Quality      int      `json:"quality"`
 	Top1         *float64 `json:"top1"`
 	PayloadBytes float64  `json:"payload_bytes"` // mean
+	// Primary is what models are compared by.
+	Primary *task.Primary `json:"primary"`
 }
 
 // Row is what was measured at one quality.
@@ -49,7 +58,8 @@ type Row struct {
 	Top1, Top5              *float64
 	PayloadBytes, FileBytes *Summary
 	Agreement               *float64     // the outputs' mean
-	Outputs                 []task.Value // what each is judged by
+	Values                  []task.Value // what labels say
+	Outputs                 []task.Value // that, and what a teacher says of each
 	Primary                 *task.Primary
 }
 
@@ -57,7 +67,7 @@ type Row struct {
 // none. It fails where the two cannot be compared.
 func NewRow(quality int, r *Result, judge, taught task.Judge) (Row, error) {
 	values := judge.Values()
-	row := Row{Quality: quality, N: r.N, Top1: of(values, "top1"), Top5: of(values, "top5"), Outputs: values[:min(len(values), 1):min(len(values), 1)]}
+	row := Row{Quality: quality, N: r.N, Top1: of(values, "top1"), Top5: of(values, "top5"), Values: values}
 	var agreement []task.Value
 	if taught != nil {
 		var err error
@@ -65,10 +75,13 @@ func NewRow(quality int, r *Result, judge, taught task.Judge) (Row, error) {
 			return row, err
 		}
 	}
-	row.Agreement, row.Outputs = task.Mean(agreement), append(row.Outputs, agreement...)
+	row.Agreement, row.Outputs = task.Mean(agreement), slices.Concat(values, agreement)
 	row.Primary = task.PrimaryOf(values, agreement)
 	return row, nil
 }
+
+// Of returns the value of a measure that labels give, nil where there is none.
+func (r Row) Of(measure string) *float64 { return of(r.Values, measure) }
 
 // of returns the value of a measure, nil where there is none.
 func of(values []task.Value, measure string) *float64 {
@@ -82,39 +95,47 @@ func of(values []task.Value, measure string) *float64 {
 
 // NewReport makes the report of rows, of which the last ones were asked for. Own is the
 // row of the model's own quality.
-func NewReport(name, kind string, rows []Row, asked, own int) *Report {
+func NewReport(name string, kind *task.Chosen, rows []Row, asked, own int) *Report {
 	row := rows[own]
 	r := &Report{
-		Name: name, Task: kind, N: row.N, Top1: row.Top1, Top5: row.Top5, PayloadBytes: row.PayloadBytes, FileBytes: row.FileBytes,
+		Name: name, Task: kind.Kind, Measures: kind.Measures(), Agreed: kind.Agreement(), N: row.N, Top1: row.Top1, Top5: row.Top5, PayloadBytes: row.PayloadBytes, FileBytes: row.FileBytes,
 		Agreement: row.Agreement, Primary: row.Primary, Sweep: []Point{}, Rows: rows,
 	}
 	for _, row := range rows[len(rows)-asked:] {
-		r.Sweep = append(r.Sweep, Point{row.Quality, row.Top1, row.PayloadBytes.Mean})
+		r.Sweep = append(r.Sweep, Point{row.Quality, row.Top1, row.PayloadBytes.Mean, row.Primary})
 	}
 	return r
 }
 
-// WriteSVG draws accuracy and agreement against the mean payload.
+// WriteSVG draws what labels and a teacher say against the mean payload.
 func (r *Report) WriteSVG(w io.Writer) error {
 	rows := slices.SortedFunc(slices.Values(r.Rows), func(a, b Row) int { return cmp.Compare(a.Quality, b.Quality) })
-	accuracy, agreement := chart.Series{Name: task.Text("top1")}, chart.Series{Name: "agreement with the teacher"}
+	first := r.Measures[0]
+	labels, teacher := chart.Series{Name: first.Text}, chart.Series{Name: "agreement with the teacher"}
 	for _, row := range rows {
 		at := chart.Point{X: row.PayloadBytes.Mean}
 		if row.Quality > 0 {
 			at.Label = fmt.Sprintf("quality %d", row.Quality)
 		}
-		if row.Top1 != nil {
-			at.Y = 100 * *row.Top1
-			accuracy.Points = append(accuracy.Points, at)
+		if v := row.Of(first.Name); v != nil {
+			at.Y = first.Points * *v
+			labels.Points = append(labels.Points, at)
 		}
 		if row.Agreement != nil {
-			at.Y = 100 * *row.Agreement
-			agreement.Points = append(agreement.Points, at)
+			at.Y = r.Agreed.Points * *row.Agreement
+			teacher.Points = append(teacher.Points, at)
+		}
+	}
+	axis := r.Agreed.OnAxis()
+	if other := first.OnAxis(); len(labels.Points) > 0 && other != axis {
+		axis = other
+		if len(teacher.Points) > 0 {
+			axis += "; agreement: " + r.Agreed.OnAxis()
 		}
 	}
 	c := chart.Chart{
-		Title: r.Name, X: "payload, bytes an image", Y: "images, %", LogX: true,
-		Series: slices.DeleteFunc([]chart.Series{accuracy, agreement}, func(s chart.Series) bool { return len(s.Points) == 0 }),
+		Title: r.Name, X: "payload, bytes an image", Y: axis, LogX: true,
+		Series: slices.DeleteFunc([]chart.Series{labels, teacher}, func(s chart.Series) bool { return len(s.Points) == 0 }),
 	}
 	return c.WriteSVG(w)
 }

@@ -15,8 +15,8 @@ type classification struct{}
 // top1 and top5 are the shares of images whose label is the best class, and among the five
 // best.
 var (
-	top1 = share("top1", "top-1")
-	top5 = share("top5", "top-5")
+	top1 = ofImages("top1", "top-1")
+	top5 = ofImages("top5", "top-5")
 )
 
 // best is how many classes count for top5.

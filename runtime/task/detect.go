@@ -81,6 +81,9 @@ func openDetect(m Model) (Task, error) {
 	return d, nil
 }
 
+// annotated marks the task that Annotated is of.
+func (*detection) annotated() {}
+
 // Decoder is how boxes are read, as the metadata bnc.decoder have it, and why they are read
 // that way; "" where it was given. It is nil where shapes are not known until the model runs.
 func (d *detection) Decoder() (object json.RawMessage, why string) {

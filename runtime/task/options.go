@@ -114,6 +114,12 @@ func OfScores(t Task) bool {
 	return ok
 }
 
+// Annotated tells whether a task is judged by a file of annotations.
+func Annotated(t Task) bool {
+	_, ok := t.(interface{ annotated() })
+	return ok
+}
+
 // Of are the outputs as a teacher is asked for them, each read from its own of that name;
 // the first from its own first where there is none.
 func (o Outputs) Of(teacher Outputs) Outputs {

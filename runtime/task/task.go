@@ -141,6 +141,7 @@ type Sight struct {
 type Measure struct {
 	Name string // in results
 	Text string // in words
+	Axis string // of plots, with its unit; "" for Text and Unit
 	// Points is how many points a difference of 1 is: 100 for a share in 0..1, 1 for decibels.
 	Points float64
 	Unit   string // of points, "%" for shares
@@ -159,17 +160,83 @@ func First(t Task) Measure {
 // share is a measure in 0..1: the more the better.
 func share(name, text string) Measure { return Measure{Name: name, Text: text, Points: 100, Unit: "%"} }
 
-// Agreement is the share of images of which a model says what its teacher says.
-var Agreement = share("agreement", "agreement")
+// ofImages is a share of images.
+func ofImages(name, text string) Measure {
+	m := share(name, text)
+	m.Axis = "images, %"
+	return m
+}
 
-// Text returns a measure's name in words.
-func Text(name string) string {
+// Agreement is the share of images of which a model says what its teacher says.
+var Agreement = ofImages("agreement", "agreement")
+
+// MeasureOf returns the measure of a name. One that is not known, as of a later version, is
+// a number.
+func MeasureOf(name string) Measure {
 	for _, m := range measures {
 		if m.Name == name {
-			return m.Text
+			return m
 		}
 	}
-	return name
+	return Measure{Name: name, Text: name, Points: 1}
+}
+
+// Text returns a measure's name in words.
+func Text(name string) string { return MeasureOf(name).Text }
+
+// Format writes a value in points, with so many digits behind the point: "87.5%", "31.20 dB".
+func (m Measure) Format(value float64, digits int) string {
+	space := " "
+	if m.Unit == "%" || m.Unit == "" {
+		space = ""
+	}
+	return fmt.Sprintf("%.*f%s%s", digits, m.Points*value, space, m.Unit)
+}
+
+// Short is Format with as many digits as people compare.
+func (m Measure) Short(value float64) string {
+	switch m.Unit {
+	case "%":
+		return m.Format(value, 1)
+	case "":
+		return fmt.Sprintf("%.4g", m.Points*value)
+	}
+	return m.Format(value, 2)
+}
+
+// Perfect is the value of answers that are as they should be.
+func (m Measure) Perfect() float64 {
+	if m.Lower {
+		return 0
+	}
+	return 100 / m.Points
+}
+
+// OnAxis is what the axis of a plot says.
+func (m Measure) OnAxis() string {
+	switch {
+	case m.Axis != "":
+		return m.Axis
+	case m.Unit == "":
+		return m.Text
+	}
+	return m.Text + ", " + m.Unit
+}
+
+// Better tells whether a value is better than another.
+func (m Measure) Better(value, than float64) bool {
+	if m.Lower {
+		return value < than
+	}
+	return value > than
+}
+
+// Loss is by how many points a value is worse than another; below 0 where it is better.
+func (m Measure) Loss(value, than float64) float64 {
+	if m.Lower {
+		return m.Points * (value - than)
+	}
+	return m.Points * (than - value)
 }
 
 // measures are all that there are.
