@@ -54,12 +54,14 @@ class Network(Interpreter):
 def loss_of(values, case, labels):
     """The loss, and the classes that count as right, of the first output."""
     o, targets = case["loss"], case["targets"]
-    heads = [loss_of_head(values, o, head, labels) for head in targets["Heads"]]
-    loss, hits = sum(loss for loss, _ in heads) / len(heads), heads[0][1]
+    heads = [loss_of_head(values, o, head, labels) for head in targets["Heads"] if not head["By"]]
+    by_end = [(head["By"]["Weight"], loss_of_end(values, o, head)) for head in targets["Heads"] if head["By"]]
+    left, hits = 1 - sum(weight for weight, _ in by_end), heads[0][1] if heads else 0
+    loss = sum(left / len(heads) * loss for loss, _ in heads) + sum(weight * loss for weight, loss in by_end)
     if o["FeatureWeight"]:
         for match in targets["Features"]:
             feature = values[match["Original"]].detach()
-            part = functional.mse_loss(values[match["Restored"]], feature) / feature.square().mean()
+            part = functional.mse_loss(values[match["Restored"]], feature) / (match["Scale"] or feature.square().mean())
             loss = loss + o["FeatureWeight"] / len(targets["Features"]) * part
     if o["RateWeight"]:
         for tile in targets["Tiles"]:
@@ -83,6 +85,27 @@ def loss_of_head(values, o, head, labels):
         p, q = functional.log_softmax(scores / t, 1), functional.log_softmax(teacher / t, 1)
         loss = t * t * functional.kl_div(p, q, reduction="batchmean", log_target=True)
     return loss, int((scores.argmax(1) == right).sum())
+
+
+def loss_of_end(values, o, head):
+    """The loss of an output, or a part of it, by what it ends in: a mean over images and positions, over what it is scaled by."""
+    by, x, teacher = head["By"], values[head["Scores"]], values[head["Teacher"]].detach()
+    axis, scale = by["Axis"], torch.tensor(by["Scale"] or [1.0], dtype=x.dtype)
+    if by["Loss"] == "kl":
+        t = o["Temperature"] or 1
+        p, q = (functional.log_softmax(v.movedim(axis, -1).flatten(0, -2) / t, 1) for v in (x, teacher))
+        return t * t * functional.kl_div(p, q, reduction="batchmean", log_target=True) / scale[0]
+    if by["Loss"] == "binary":
+        q = torch.sigmoid(teacher)
+        return (functional.binary_cross_entropy_with_logits(x, q) - functional.binary_cross_entropy_with_logits(teacher, q)) / scale[0]
+    if by["Loss"] == "cosine":
+        angle = (1 - functional.cosine_similarity(x, teacher, dim=axis)).mean()
+        return angle / scale[0] / 2 + (x - teacher).square().sum(axis).mean() / scale[-1] / 2
+    if by["Loss"] == "squared":
+        errors = (x - teacher).square()
+        channels = errors.movedim(axis, 0).flatten(1).mean(1) if axis >= 0 else errors.mean()
+        return (channels / scale).mean()
+    raise ValueError(by["Loss"])
 
 
 def rate_of(tile, quality):

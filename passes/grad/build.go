@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
@@ -45,6 +46,15 @@ type BuildOptions struct {
 	Statistics string // of batch normalisation: "batch", "running", or "" for the default
 	Layout     Layout
 
+	// Teach are the only outputs that a teacher teaches, and how they are compared; nil for
+	// all, by what they end in.
+	Teach []ByEnd
+	// Raw tells that outputs are no scores of classes, whatever they look like.
+	Raw bool
+	// Measure returns the means over some images to train on of what a network gives, by
+	// the names of its outputs, float32 [n] each, of a batch; nil where losses are not to be
+	// balanced.
+	Measure func(ctx context.Context, m *ir.Model) (map[string][]float64, error)
 	// Compute returns the outputs of a network that computes weights, by their names: its
 	// input is float32 [1] and of no account.
 	Compute func(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error)
@@ -70,7 +80,7 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	if b.objective, err = ObjectiveOf(b.Loss.Kind); err != nil {
 		return nil, err
 	}
-	heads, err := b.choose()
+	chosen, err := b.choose()
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +94,7 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	}
 	whole := b.m.Clone() // what is evaluated
 	p := &Program{Rate: b.Rate}
-	if err := b.target(ctx, options, heads, p); err != nil {
+	if err := b.target(ctx, options, chosen, p); err != nil {
 		return nil, err
 	}
 	if err := passes.Verify(b.m, "the network with its teacher"); err != nil {
@@ -170,10 +180,27 @@ func (b *build) options() (*Options, error) {
 	return o, nil
 }
 
+// chosen are the outputs that are trained.
+type chosen struct {
+	heads []*Scores // that the objective compares
+	// ends tells that others are taught by what they end in, all but those that are told
+	// already.
+	ends bool
+	told map[string]bool
+}
+
 // choose finds the outputs that are trained and tells of the others. Where labels teach
 // one of several, the original's answers teach the others.
-func (b *build) choose() ([]*Scores, error) {
+func (b *build) choose() (*chosen, error) {
 	heads, err := b.objective.Outputs(Want{Output: b.Output, Classes: b.Classes, Of: b.Outputs}, b.m)
+	if b.byEnds(heads, err) {
+		if err == nil {
+			err = b.Fit(heads.Scores[0])
+		} else {
+			err = nil
+		}
+		return &chosen{ends: true}, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -181,24 +208,35 @@ func (b *build) choose() ([]*Scores, error) {
 	if err := b.Fit(first); err != nil {
 		return nil, err
 	}
+	c := &chosen{heads: heads.Scores, told: map[string]bool{}}
+	for _, h := range heads.Scores {
+		c.told[h.Output.Name()] = true
+	}
+	before := ends.Ancestors(first.Value)
 	for _, other := range heads.Others {
+		if !b.Distilled && b.Bottleneck && b.Original && !before[ends.Origin(other.Output)] {
+			c.ends = true
+			continue
+		}
+		c.told[other.Output.Name()] = true
 		b.Notice("output %q is left out, and may change with the weights: %s", other.Output.Name(), other.Reason)
 	}
-	if b.Distilled || len(heads.Scores) == 1 {
-		return heads.Scores, nil
+	if b.Distilled || len(heads.Scores) == 1 && !c.ends {
+		return c, nil
 	}
 	if b.Bottleneck && !b.Original {
 		for _, rest := range heads.Scores[1:] {
 			b.Notice("output %q is left out, and may change with the weights: the labels are taken for those of %q, and the bundle's weights are not the original's any more; option distill option teacher MODEL teaches all outputs", rest.Output.Name(), first.Output.Name())
 		}
-		return heads.Scores[:1], nil
+		c.heads = c.heads[:1]
+		return c, nil
 	}
 	b.Notice("the labels are taken for those of output %q; what the others say, the model as it was teaches. option scores names the only output to train", first.Output.Name())
 	b.teacher = b.student.Clone()
 	if b.Bottleneck {
-		return heads.Scores, bottleneck.Bypass(b.teacher)
+		return c, bottleneck.Bypass(b.teacher)
 	}
-	return heads.Scores, nil
+	return c, nil
 }
 
 // around tells what trains in spite of a node without a gradient, as far as it was not

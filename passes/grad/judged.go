@@ -6,7 +6,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 )
 
-// Judged is an output with class scores that is trained, or could be.
+// Judged is an output that is trained, or could be.
 type Judged struct {
 	Output  string
 	Scores  string // what it is judged by: the output, or "" for what a TopK gives

@@ -13,7 +13,7 @@ type Loss struct {
 	LabelSmoothing float64 // share of a label's weight that is spread over all classes
 	Temperature    float64 // of Distill, 0 for 1
 	// FeatureWeight weighs the mean squared difference of the restored and the
-	// cut tensor, relative to the mean square of the latter.
+	// cut tensor, relative to the mean square of the latter, or to its Scale.
 	FeatureWeight float64
 	// RateWeight weighs the bits that the codec takes for a cell of the tile, as
 	// estimated by rate.
@@ -24,11 +24,14 @@ type Loss struct {
 type Head struct {
 	Scores  string // what the objective takes of the output: of classes, [N,K] before any softmax
 	Teacher string // the same of the teacher, "" where labels teach
+	// By says how it is compared; nil for by the objective that is the Loss's Kind.
+	By *Compared
 }
 
 // Targets names what a loss compares: tensors of the graph.
 type Targets struct {
-	// Heads are compared each, and the loss is their mean. The first one's hits count.
+	// Heads are compared each, and the loss is their mean, as far as none has a weight of its
+	// own. The first one's hits count.
 	Heads []Head
 	// Features are matched where FeatureWeight is not 0.
 	Features []Feature
@@ -36,8 +39,26 @@ type Targets struct {
 	Tiles []Tile
 }
 
+// part is what each head that the objective compares has of the loss.
+func (t *Targets) part() float64 {
+	whole, heads := 1.0, 0
+	for _, h := range t.Heads {
+		if h.By != nil {
+			whole -= h.By.Weight
+		} else {
+			heads++
+		}
+	}
+	return whole / float64(heads)
+}
+
 // Feature is a tensor of a teacher, and what replaces it.
-type Feature struct{ Restored, Original string }
+type Feature struct {
+	Restored, Original string
+	// Scale is the variance of the teacher's within channels, 0 for the mean square of a
+	// batch.
+	Scale float64
+}
 
 // Tile is a tile [N,1,H,W] in float32 that a codec encodes.
 type Tile struct {
@@ -49,6 +70,8 @@ type Tile struct {
 type lossGraph struct {
 	loss  *ir.Value               // float32 [1]
 	hits  *ir.Value               // float32 [1], the number of images whose first score is the target's; nil where the objective knows no such thing
+	each  []*ir.Value             // float32 [1], of the heads that are compared by their ends
+	names []string                // of these
 	seeds map[*ir.Value]*ir.Value // gradient of the loss
 }
 
@@ -90,7 +113,7 @@ func (h Head) values(g *ir.Graph) (output, teacher *ir.Value, err error) {
 	return output, teacher, nil
 }
 
-// match adds w mean (r - f)^2 / mean f^2, the divisor taken as a number.
+// match adds w mean (r - f)^2 / mean f^2, the divisor taken as a number, or over the scale.
 func (l *lossGraph) match(b *builder, t Feature, weight float64) error {
 	r, f := b.g.Value(t.Restored), b.g.Value(t.Original)
 	if r == nil || f == nil {
@@ -98,6 +121,12 @@ func (l *lossGraph) match(b *builder, t Feature, weight float64) error {
 	}
 	axes := []int64{0, 1, 2, 3}[:len(b.dims(f))]
 	diff := b.sub(r, f)
+	if t.Scale > 0 {
+		by := weight / t.Scale / float64(ir.Elements(b.dims(f)))
+		l.loss = b.add(l.loss, b.scale(b.total(b.mul(diff, diff)), by))
+		l.seed(b, r, b.scale(diff, 2*by))
+		return nil
+	}
 	power := b.plus(b.reduce("ReduceMean", b.mul(f, f), true, axes...), 1e-12)
 	ratio := b.div(b.reduce("ReduceMean", b.mul(diff, diff), true, axes...), power)
 	l.loss = b.add(l.loss, b.reshape(b.scale(ratio, weight), 1))
@@ -148,11 +177,18 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 			}
 			c.Labels = labels
 		}
+		if h.By != nil {
+			c.Compared = *h.By
+			term := losses[h.By.Loss].term(c)
+			out.add(b, term, c.Output, h.By.Weight)
+			out.each, out.names = append(out.each, term.Loss), append(out.names, h.By.Name)
+			continue
+		}
 		term, err := objective.Term(c)
 		if err != nil {
 			return nil, nil, err
 		}
-		out.add(b, term, c.Output, 1/float64(len(t.Heads)))
+		out.add(b, term, c.Output, t.part())
 		if i == 0 {
 			out.hits = term.Hits
 		}

@@ -24,11 +24,12 @@ type Objective interface {
 
 // Comparison is an output beside what it is to say.
 type Comparison struct {
-	Loss              // what the options of the loss are
-	Output  *ir.Value // float32, the first axis is the images'
-	Teacher *ir.Value // the teacher's, nil where labels teach
-	Labels  *ir.Value // int64 [N], nil where a teacher teaches
-	b       *builder
+	Loss               // what the options of the loss are
+	Output   *ir.Value // float32, the first axis is the images'
+	Teacher  *ir.Value // the teacher's, nil where labels teach
+	Labels   *ir.Value // int64 [N], nil where a teacher teaches
+	Compared           // of an output that is compared by what it ends in
+	b        *builder
 }
 
 // Emit appends nodes to the graph. Their shapes are inferred.

@@ -48,6 +48,10 @@ type Manifest struct {
 	Hits       string  `json:"hits,omitempty"` // none where the objective knows no such thing
 	Norm       string  `json:"norm"`
 	Watch      string  `json:"watch,omitempty"` // output, int64 [batch]
+	// Errors is an output, float32, with what the loss is of each of Compared: outputs, or
+	// parts of them. None where the objective does not tell.
+	Errors   string   `json:"errors,omitempty"`
+	Compared []string `json:"compared,omitempty"`
 }
 
 // Program is a training step and what goes with it.
@@ -252,6 +256,11 @@ func (p *Program) losses(b *builder, o Options) (*lossGraph, []*ir.Value, error)
 	if loss.hits != nil {
 		outputs = append(outputs, loss.hits)
 		p.Manifest.Hits = loss.hits.Name()
+	}
+	if len(loss.each) > 0 {
+		each := b.concat(0, loss.each...)
+		outputs = append(outputs, each)
+		p.Manifest.Errors, p.Manifest.Compared = each.Name(), loss.names
 	}
 	if o.Watch != "" {
 		watched := b.g.Value(o.Watch)

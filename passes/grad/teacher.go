@@ -13,14 +13,39 @@ import (
 // target tells the loss which tensors it compares, and p the outputs to judge by. Of a
 // teacher's network, which is put beside the student, what both compute from weights that
 // do not change is computed once.
-func (b *build) target(ctx context.Context, o *Options, heads []*Scores, p *Program) error {
+func (b *build) target(ctx context.Context, o *Options, chosen *chosen, p *Program) error {
 	beside := &teacherBeside{}
 	if b.teacher != nil {
 		var err error
-		if beside, err = b.graft(ctx, o, int(heads[0].Classes)); err != nil {
+		if beside, err = b.graft(ctx, o, chosen.heads); err != nil {
 			return err
 		}
 	}
+	if err := b.compareScores(o, chosen.heads, beside, p); err != nil {
+		return err
+	}
+	if err := b.match(o, beside); err != nil {
+		return err
+	}
+	if chosen.ends {
+		if err := b.teachEnds(ctx, o, beside, chosen, p); err != nil {
+			return err
+		}
+	}
+	if p.Judged == nil {
+		return passes.Unsuitable("model", "none of the outputs that are trained has class scores, by which epochs are compared")
+	}
+	if slices.ContainsFunc(p.Judged, func(j Judged) bool { return j.Taught }) {
+		p.Teacher = b.teacher.Clone()
+		if _, err := b.prepare(ctx, p.Teacher); err != nil {
+			return err
+		}
+	}
+	return b.m.Graph.Sort()
+}
+
+// compareScores names the outputs that the objective compares.
+func (b *build) compareScores(o *Options, heads []*Scores, beside *teacherBeside, p *Program) error {
 	for i, h := range heads {
 		judged, head := Judged{Output: h.Output.Name(), Scores: h.Name()}, Head{Scores: h.Value.Name()}
 		if b.Distilled || i > 0 {
@@ -41,19 +66,7 @@ func (b *build) target(ctx context.Context, o *Options, heads []*Scores, p *Prog
 		}
 		o.Targets.Heads = append(o.Targets.Heads, head)
 	}
-	if p.Judged == nil {
-		return passes.Unsuitable("model", "none of the outputs that are trained has class scores, by which epochs are compared")
-	}
-	if err := b.match(o, beside); err != nil {
-		return err
-	}
-	if slices.ContainsFunc(p.Judged, func(j Judged) bool { return j.Taught }) {
-		p.Teacher = b.teacher.Clone()
-		if _, err := b.prepare(ctx, p.Teacher); err != nil {
-			return err
-		}
-	}
-	return b.m.Graph.Sort()
+	return nil
 }
 
 // match names what stands for the teacher's tensors at the cut, where it has them: those of
@@ -66,7 +79,8 @@ func (b *build) match(o *Options, beside *teacherBeside) error {
 		}
 		for _, j := range all {
 			if original := beside.at[j.Sites.Cut]; original != nil {
-				o.Targets.Features = append(o.Targets.Features, Feature{b.keep(j.Restored), b.keep(original)})
+				o.Targets.Features = append(o.Targets.Features, Feature{Restored: b.keep(j.Restored), Original: b.keep(original)})
+				beside.matched = append(beside.matched, j.Sites.Cut)
 			}
 		}
 	}
@@ -87,8 +101,10 @@ func (b *build) keep(v *ir.Value) string {
 
 // teacherBeside is a teacher's network beside the one that learns.
 type teacherBeside struct {
-	heads []*Scores
-	at    map[string]*ir.Value // its tensors there, by their names
+	heads   []*Scores
+	m       *ir.Model            // by itself
+	at      map[string]*ir.Value // its tensors there, by their names
+	matched []string             // those that features are matched with
 }
 
 // same returns the teacher's output of a name or, for the first, its own first.
@@ -103,8 +119,8 @@ func (t *teacherBeside) same(h *Scores, first bool) *Scores {
 	return nil
 }
 
-// graft puts the teacher beside the student.
-func (b *build) graft(ctx context.Context, o *Options, classes int) (*teacherBeside, error) {
+// graft puts the teacher beside the student, of which the objective compares heads.
+func (b *build) graft(ctx context.Context, o *Options, heads []*Scores) (*teacherBeside, error) {
 	teacher, whose := b.teacher.Clone(), "option teacher"
 	if b.OwnTeacher { // of the prepared network, so that names and constants are the same
 		teacher, whose = b.m.Clone(), "the network as it was, which teaches"
@@ -116,16 +132,20 @@ func (b *build) graft(ctx context.Context, o *Options, classes int) (*teacherBes
 	} else if _, err := b.prepare(ctx, teacher); err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}
-	heads, err := b.objective.Outputs(Want{Output: b.Output, Classes: classes, Optional: true}, teacher)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", whose, err)
+	beside := &teacherBeside{m: teacher}
+	if len(heads) > 0 {
+		found, err := b.objective.Outputs(Want{Output: b.Output, Classes: int(heads[0].Classes), Optional: true}, teacher)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", whose, err)
+		}
+		beside.heads = found.Scores
 	}
 	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != o.Input {
 		return nil, passes.Unsuitable(whose, "its input is called %q, the model's %q", in[0].Name(), o.Input)
 	}
-	at, err := Graft(b.m, teacher, "teacher.", func(name string) bool { return !o.Train(name) })
-	if err != nil {
+	var err error
+	if beside.at, err = Graft(b.m, teacher, "teacher.", func(name string) bool { return !o.Train(name) }); err != nil {
 		return nil, fmt.Errorf("%s: %w", whose, err)
 	}
-	return &teacherBeside{heads.Scores, at}, nil
+	return beside, nil
 }

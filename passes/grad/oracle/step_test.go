@@ -324,5 +324,5 @@ func TestStepIsPyTorchs(t *testing.T) {
 			all = append(all, &c)
 		}
 	}
-	againstTorch(t, append(all, bottleneckSteps(t)...)) // at once: PyTorch takes seconds to start
+	againstTorch(t, slices.Concat(all, bottleneckSteps(t), endSteps(t))) // at once: PyTorch takes seconds to start
 }

@@ -1,0 +1,290 @@
+package grad
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ends"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/similar"
+	"github.com/bottlenet/bnc/passes"
+	"github.com/bottlenet/bnc/passes/opt"
+)
+
+// endHead is a tensor that stands for an output, or a part of it, in the loss.
+type endHead struct {
+	output  string
+	part    string // of the output where it has several, "" for all of it
+	tensor  ends.Tensor
+	dims    []int64     // of one image, nil where they are not known
+	teacher ends.Tensor // of the teacher's own graph
+	by      Compared
+}
+
+// tensorsOf returns the tensors that stand for m's outputs, those of each in their order.
+func tensorsOf(m *ir.Model) (tensors map[string][]endHead, all []ends.End, err error) {
+	info, err := shape.Infer(m, shape.Options{Fix: oneImage(m)})
+	if err != nil {
+		return nil, nil, err
+	}
+	tensors, all = map[string][]endHead{}, ends.Of(m, info)
+	for _, e := range all {
+		name := e.Output.Name()
+		for _, x := range e.Taught {
+			part := ""
+			for _, r := range e.Where {
+				part += fmt.Sprintf("[%d:%d]", r.Start, r.Stop)
+			}
+			if e.Kind == ends.Indices {
+				part = " from " + x.Value.Name()
+			}
+			dims, _ := info.Of(x.Value).Shape()
+			tensors[name] = append(tensors[name], endHead{output: name, part: part, tensor: x, dims: dims})
+		}
+	}
+	return tensors, all, nil
+}
+
+// oneImage fixes the images' input of m to one image where their number is open.
+func oneImage(m *ir.Model) map[string][]int64 {
+	fix := map[string][]int64{}
+	for _, v := range m.Graph.Feeds() {
+		dims, ok := v.Shape()
+		if !ok || len(dims) == 0 {
+			continue
+		}
+		sizes := make([]int64, len(dims))
+		for i, d := range dims {
+			switch {
+			case d.N >= 0 && d.Symbol == "":
+				sizes[i] = d.N
+			case i == 0:
+				sizes[i] = 1
+			default:
+				ok = false
+			}
+		}
+		if ok {
+			fix[v.Name()] = sizes
+		}
+	}
+	return fix
+}
+
+// byEnds reports whether outputs are compared by what they end in: where a teacher
+// teaches anything but one output of class scores. Found are those of class scores.
+func (b *build) byEnds(found *Heads, err error) bool {
+	switch {
+	case !b.Distilled, b.Output != "", b.Loss.Kind != Distill && b.Loss.Kind != MeanSquared:
+		return false
+	}
+	return b.Raw || len(b.Teach) > 0 || err != nil || len(found.Scores) > 1 || len(found.Others) > 0
+}
+
+// teachEnds adds to what is compared the outputs that are compared by their ends, all but
+// those that are told already, and to p's what is judged.
+func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside, c *chosen, p *Program) error {
+	mine, all, err := tensorsOf(b.m)
+	if err != nil {
+		return err
+	}
+	theirs, _, err := tensorsOf(beside.m)
+	if err != nil {
+		return err
+	}
+	asked, err := b.asked(all)
+	if err != nil {
+		return err
+	}
+	var heads []*endHead
+	var taught []string
+	seen := map[*ir.Value]bool{}
+	for _, name := range outputsOf(all) {
+		if c.told[name] || b.Outputs != nil && !slices.Contains(b.Outputs, name) {
+			continue
+		}
+		want, wanted := asked[name]
+		if !wanted {
+			b.Notice("output %q is left out, and may change with the weights: option output names others", name)
+			continue
+		}
+		found, reason := b.compared(o, mine[name], theirs[name], want, seen)
+		if reason != "" {
+			b.Notice("output %q is left out, and may change with the weights: %s", name, reason)
+			continue
+		}
+		heads = append(heads, found...)
+		if len(found) > 0 {
+			taught = append(taught, name)
+		}
+		if len(mine[name]) > 0 {
+			p.Judged = append(p.Judged, Judged{Output: name, Scores: name, Teacher: name, Taught: true})
+		}
+	}
+	if len(heads) == 0 && len(o.Targets.Heads) == 0 {
+		return passes.Unsuitable("model", "none of its outputs depends on what is trained through tensors of known sizes: nothing can be taught")
+	}
+	total := float64(len(o.Targets.Heads))
+	for _, name := range taught {
+		total += asked[name].Weight
+	}
+	for _, h := range heads {
+		of := 0
+		for _, other := range heads {
+			if other.output == h.output {
+				of++
+			}
+		}
+		h.by.Weight = asked[h.output].Weight / total / float64(of)
+		if h.by.Name = h.output; of > 1 {
+			h.by.Name += h.part
+		}
+	}
+	if err := b.measure(ctx, o, beside, heads); err != nil {
+		return err
+	}
+	for _, h := range heads {
+		b.keep(h.tensor.Value)
+		theirs := b.keep(beside.at[h.teacher.Value.Name()])
+		o.Targets.Heads = append(o.Targets.Heads, Head{Scores: h.tensor.Value.Name(), Teacher: theirs, By: &h.by})
+	}
+	return nil
+}
+
+// outputsOf are the names of the outputs that end so, each once.
+func outputsOf(all []ends.End) (names []string) {
+	for _, e := range all {
+		if name := e.Output.Name(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// asked says how each output is to be compared that is to be.
+func (b *build) asked(all []ends.End) (map[string]ByEnd, error) {
+	asked, names := map[string]ByEnd{}, outputsOf(all)
+	for _, want := range b.Teach {
+		if !slices.Contains(names, want.Output) {
+			return nil, passes.Unsuitable("option output", "expected one of the outputs %q, found %q%s", names, want.Output, similar.Hint(want.Output, names))
+		}
+		if want.Weight == 0 {
+			want.Weight = 1
+		}
+		asked[want.Output] = want
+	}
+	if len(b.Teach) == 0 {
+		for _, name := range names {
+			asked[name] = ByEnd{Output: name, Weight: 1}
+		}
+	}
+	return asked, nil
+}
+
+// compared returns what stands for an output, as far as it changes with what is trained
+// and was not seen before, with the teacher's; or why nothing does.
+func (b *build) compared(o *Options, mine, theirs []endHead, want ByEnd, seen map[*ir.Value]bool) (heads []*endHead, reason string) {
+	if len(mine) == 0 {
+		return nil, "" // it follows from no image
+	}
+	if len(theirs) != len(mine) {
+		return nil, "the teacher has no output of that name that ends alike"
+	}
+	for i := range mine {
+		h := mine[i]
+		h.teacher = theirs[i].tensor
+		switch {
+		case h.dims == nil:
+			return nil, fmt.Sprintf("the sizes of tensor %q, which stands for it, depend on what the image shows", h.tensor.Value.Name())
+		case !slices.Equal(h.dims, theirs[i].dims):
+			return nil, fmt.Sprintf("tensor %q, which stands for it, is %v, the teacher's %v", h.tensor.Value.Name(), h.dims, theirs[i].dims)
+		case seen[h.tensor.Value] || !b.changes(o, h.tensor.Value):
+			continue
+		}
+		seen[h.tensor.Value] = true
+		h.by = Compared{Loss: want.Loss, Axis: h.tensor.Axis}
+		if h.by.Loss == "" {
+			h.by.Loss = lossOf[h.tensor.Kind]
+			if b.Loss.Kind == MeanSquared {
+				h.by.Loss = lossSquared
+			}
+		}
+		if losses[h.by.Loss].axis && h.by.Axis < 0 {
+			return nil, fmt.Sprintf("loss %s needs an axis of classes or vectors, which tensor %q has not", h.by.Loss, h.tensor.Value.Name())
+		}
+		heads = append(heads, &h)
+	}
+	return heads, ""
+}
+
+// changes reports whether v depends on weights that are trained or on what a bottleneck
+// gives.
+func (b *build) changes(o *Options, v *ir.Value) bool {
+	for x := range ends.Ancestors(v) {
+		if x.Init() != nil && o.Train(x.Name()) || x.Producer() != nil && x.Producer().Domain == shape.CodecDomain {
+			return true
+		}
+	}
+	return false
+}
+
+// measure sets the scales of what is compared, and of the features that are matched, by
+// what the teacher says of images.
+func (b *build) measure(ctx context.Context, o *Options, beside *teacherBeside, heads []*endHead) error {
+	if b.Measure == nil {
+		return nil
+	}
+	m := beside.m.Clone()
+	input := m.Graph.Feeds()[0]
+	if fixed := oneImage(m)[input.Name()]; fixed != nil {
+		m.Graph.SetType(input, ir.TensorType(input.DType(), ir.Fixed(fixed...)))
+	}
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return err
+	}
+	e := newBuilder(m, info)
+	e.prefix = "moment."
+	temperature := b.Loss.Temperature
+	if temperature == 0 {
+		temperature = 1
+	}
+	var moments [][]*ir.Value
+	for _, h := range heads {
+		moments = append(moments, losses[h.by.Loss].moments(e, m.Graph.Value(h.teacher.Value.Name()), h.by.Axis, temperature))
+	}
+	for _, name := range beside.matched {
+		moments = append(moments, valueMoments(e, m.Graph.Value(name), 1, temperature))
+	}
+	m.Graph.SetOutputs(slices.Concat(moments...)...)
+	if err := m.Graph.Sort(); err != nil {
+		return err
+	}
+	if _, err := passes.RunContext(ctx, m, []passes.Pass{opt.DeadCode}, nil); err != nil {
+		return err
+	}
+	found, err := b.Measure(ctx, m)
+	if err != nil {
+		return fmt.Errorf("what the teacher says of images: %w", err)
+	}
+	numbers := func(i int) (list [][]float64) {
+		for _, v := range moments[i] {
+			list = append(list, found[v.Name()])
+		}
+		return list
+	}
+	for i, h := range heads {
+		h.by.Scale = rounded(losses[h.by.Loss].scale(numbers(i), temperature))
+	}
+	for i := range o.Targets.Features {
+		variance := valueScale(numbers(len(heads)+i), temperature)
+		sum := 0.0
+		for _, v := range variance {
+			sum += v
+		}
+		o.Targets.Features[i].Scale = rounded([]float64{sum / float64(len(variance))})[0]
+	}
+	return nil
+}
