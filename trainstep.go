@@ -46,6 +46,7 @@ func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
 	o.Bottleneck, o.Original = t.bottleneck, t.meta.Backbone
 	o.Compute, o.Notice = t.compute, t.Notice
+	o.Measure = func(ctx context.Context, m *ir.Model) (map[string][]float64, error) { return t.measure(ctx, sets, m) }
 	o.Fit = func(first *grad.Scores) error { return t.fit(sets, first) }
 	return o
 }
@@ -74,6 +75,20 @@ func (t *training) compute(ctx context.Context, m *ir.Model) (map[string]*ir.Ten
 		values[r.Name] = ir.NewTensor(ir.Float32, r.Tensor.Shape, ir.Memory(r.Tensor.Data))
 	}
 	return values, err
+}
+
+// measure returns the means of what a network gives over images to train on.
+func (t *training) measure(ctx context.Context, sets *train.Sets, m *ir.Model) (map[string][]float64, error) {
+	session, err := t.session(m, "measured teacher")
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	feeder, err := feed.New(session.Inputs(), sets.Choose)
+	if err != nil {
+		return nil, unusable("%w", err)
+	}
+	return probe.Means(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, 64)
 }
 
 // session opens a session of a model in memory.

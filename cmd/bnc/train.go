@@ -124,6 +124,13 @@ func trainStatus(status any) string {
 	if !ok {
 		return ""
 	}
+	if len(s.Errors) > 0 {
+		line := fmt.Sprintf("loss %.4f", s.Loss)
+		for _, o := range s.Errors[:min(len(s.Errors), 4)] { // the rest has no place in a line
+			line += fmt.Sprintf("  %s %.3f", o.Output, o.Error)
+		}
+		return fmt.Sprintf("%s  %.0f img/s  %s left", line, s.ImagesPerSec, s.Left.Round(time.Second))
+	}
 	return fmt.Sprintf("loss %.4f  top-1 %.1f%%  %.0f img/s  %s left", s.Loss, 100*s.Primary, s.ImagesPerSec, s.Left.Round(time.Second))
 }
 

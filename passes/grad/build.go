@@ -187,6 +187,9 @@ type chosen struct {
 	// already.
 	ends bool
 	told map[string]bool
+	// scores are those of classes among what is taught by ends, by which epochs are judged;
+	// nil for by all outputs.
+	scores []*Scores
 }
 
 // choose finds the outputs that are trained and tells of the others. Where labels teach
@@ -194,12 +197,10 @@ type chosen struct {
 func (b *build) choose() (*chosen, error) {
 	heads, err := b.objective.Outputs(Want{Output: b.Output, Classes: b.Classes, Of: b.Outputs}, b.m)
 	if b.byEnds(heads, err) {
-		if err == nil {
-			err = b.Fit(heads.Scores[0])
-		} else {
-			err = nil
+		if err != nil || b.Raw {
+			return &chosen{ends: true}, nil
 		}
-		return &chosen{ends: true}, err
+		return &chosen{ends: true, scores: heads.Scores}, b.Fit(heads.Scores[0])
 	}
 	if err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func (b *build) choose() (*chosen, error) {
 	}
 	before := ends.Ancestors(first.Value)
 	for _, other := range heads.Others {
-		if !b.Distilled && b.Bottleneck && b.Original && !before[ends.Origin(other.Output)] {
+		if !b.Distilled && b.Output == "" && b.Bottleneck && b.Original && !before[ends.Origin(other.Output)] {
 			c.ends = true
 			continue
 		}

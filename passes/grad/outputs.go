@@ -119,12 +119,17 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 		if len(found) > 0 {
 			taught = append(taught, name)
 		}
-		if len(mine[name]) > 0 {
+		if len(mine[name]) > 0 && c.heads == nil && c.scores == nil {
 			p.Judged = append(p.Judged, Judged{Output: name, Scores: name, Teacher: name, Taught: true})
 		}
 	}
 	if len(heads) == 0 && len(o.Targets.Heads) == 0 {
 		return passes.Unsuitable("model", "none of its outputs depends on what is trained through tensors of known sizes: nothing can be taught")
+	}
+	for _, s := range c.scores {
+		if _, wanted := asked[s.Output.Name()]; wanted {
+			p.Judged = append(p.Judged, Judged{Output: s.Output.Name(), Scores: s.Name(), Teacher: s.Name(), Taught: true})
+		}
 	}
 	total := float64(len(o.Targets.Heads))
 	for _, name := range taught {

@@ -21,8 +21,15 @@ type curveSeries struct {
 }
 
 // curvesOf are the charts of a training that a measure judges.
-func curvesOf(primary string) []curve {
+func curvesOf(primary string, h *History) []curve {
+	errors := curve{title: "Errors of outputs", y: "share of what there is to be learnt"}
+	if len(h.Epochs) > 0 {
+		for i, o := range h.Epochs[0].Errors {
+			errors.series = append(errors.series, curveSeries{name: o.Output, of: func(e Epoch) *float64 { return &e.Errors[i].Error }})
+		}
+	}
 	return []curve{
+		errors,
 		{"Loss", "mean of the epoch", []curveSeries{{name: "training", of: func(e Epoch) *float64 { return &e.Loss }}}},
 		{"Accuracy", "images, %", []curveSeries{
 			{name: "training, " + primary, of: func(e Epoch) *float64 { return inPercent(&e.TrainPrimary) }},
@@ -46,7 +53,7 @@ func inPercent(v *float64) *float64 {
 // and the numbers. Name is what was trained, and primary is what judges it, in words.
 func WriteCurves(path, name, primary string, h *History) error {
 	var charts []chart.Chart
-	for _, c := range curvesOf(primary) {
+	for _, c := range curvesOf(primary, h) {
 		drawn := chart.Chart{Title: c.title, X: "epoch", Y: c.y}
 		for _, s := range c.series {
 			line := chart.Series{Name: s.name}

@@ -16,8 +16,24 @@ type Epoch struct {
 	Agreement    *float64     `json:"agreement"`     // with the teacher, nil without one
 	PayloadBytes *float64     `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
 	Outputs      []task.Value `json:"outputs,omitempty"`
+	Errors       []Error      `json:"errors,omitempty"`
 	Rate         float64      `json:"lr"` // of its last step
 	Seconds      float64      `json:"seconds"`
+}
+
+// Error is how far an output, or a part of one, is from the teacher's, as a share of what
+// there is to be learnt: 1 is that of an output that says the same of every image.
+type Error struct {
+	Output string  `json:"name"`
+	Error  float64 `json:"error"` // mean over an epoch's steps
+}
+
+// errorsOf are sums of errors over steps as means, by the names of what is compared.
+func errorsOf(compared []string, sums []float64, steps float64) (list []Error) {
+	for i, sum := range sums {
+		list = append(list, Error{compared[i], sum / steps})
+	}
+	return list
 }
 
 // Validation is what the model made of the images that it is judged by.
@@ -68,7 +84,13 @@ func (v Validation) Text(primary string) string {
 
 // Text says what the epoch gave.
 func (e Epoch) Text(primary string) string {
-	line := fmt.Sprintf("epoch %d: loss %.4f, training %s %.1f%%", e.Epoch, e.Loss, primary, 100*e.TrainPrimary)
+	line := fmt.Sprintf("epoch %d: loss %.4f", e.Epoch, e.Loss)
+	for _, o := range e.Errors {
+		line += fmt.Sprintf(", error of %s %.4f", o.Output, o.Error)
+	}
+	if e.Errors == nil || e.TrainPrimary > 0 {
+		line += fmt.Sprintf(", training %s %.1f%%", primary, 100*e.TrainPrimary)
+	}
 	if judged := (Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}).Text(primary); judged != "" {
 		line += ", " + judged
 	}

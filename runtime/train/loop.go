@@ -49,6 +49,7 @@ type Status struct {
 	Epoch, Epochs int     // counted from 1
 	Step, Steps   int     // of the epoch
 	Loss, Primary float64 // running means of the epoch
+	Errors        []Error // running means, nil where outputs are not compared by themselves
 	ImagesPerSec  float64
 	Left          time.Duration
 }
@@ -60,11 +61,12 @@ type progress struct {
 	Good    int         `json:"good"`  // of these, those that were not left out
 	LossSum float64     `json:"loss_sum"`
 	Hits    int         `json:"hits"`
-	Seconds float64     `json:"seconds"` // of the epoch
-	Slower  int         `json:"slower"`  // how often the learning rate was halved
-	Start   *Validation `json:"start"`   // before the first epoch, nil where it was not judged
-	Best    int         `json:"best"`    // the epoch with the best score, counted from 1; 0 for the start
-	Score   *float64    `json:"score"`   // the best one, nil for none
+	Errors  []float64   `json:"errors,omitempty"` // sums, of what is compared
+	Seconds float64     `json:"seconds"`          // of the epoch
+	Slower  int         `json:"slower"`           // how often the learning rate was halved
+	Start   *Validation `json:"start"`            // before the first epoch, nil where it was not judged
+	Best    int         `json:"best"`             // the epoch with the best score, counted from 1; 0 for the start
+	Score   *float64    `json:"score"`            // the best one, nil for none
 	Done    []Epoch     `json:"done"`
 	Logged  int64       `json:"logged"` // bytes of the log
 }
@@ -247,6 +249,12 @@ func (r *run) epoch(ctx context.Context) error {
 		r.p.Good++
 		r.p.LossSum += result.Loss
 		r.p.Hits += result.Hits
+		if r.p.Errors == nil {
+			r.p.Errors = make([]float64, len(result.Errors))
+		}
+		for i, e := range result.Errors {
+			r.p.Errors[i] += e
+		}
 		r.p.Seconds += spent
 		r.images, r.seconds = r.images+r.Batch(), r.seconds+spent
 		if err := r.write(map[string]any{"step": r.steps, "epoch": r.p.Epoch + 1, "loss": result.Loss, "lr": rate, "norm": result.Norm}); err != nil {
@@ -270,6 +278,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	done := float64(max(r.p.Good, 1))
 	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainPrimary: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
+	epoch.Errors = errorsOf(r.Compared(), r.p.Errors, done)
 	if r.o.Validate != nil || epoch.Epoch == r.o.Epochs {
 		if err := r.measure(ctx); err != nil {
 			return err
@@ -367,7 +376,7 @@ func (r *run) tell(steps int) {
 	left := (r.o.Epochs-r.p.Epoch)*steps - r.p.Step
 	r.o.Step(Status{
 		Epoch: r.p.Epoch + 1, Epochs: r.o.Epochs, Step: r.p.Step, Steps: steps,
-		Loss: r.p.LossSum / n, Primary: float64(r.p.Hits) / n / float64(r.Batch()), ImagesPerSec: speed,
+		Loss: r.p.LossSum / n, Errors: errorsOf(r.Compared(), r.p.Errors, n), Primary: float64(r.p.Hits) / n / float64(r.Batch()), ImagesPerSec: speed,
 		Left: time.Duration(float64(left*r.Batch()) / speed * float64(time.Second)),
 	})
 }

@@ -33,7 +33,9 @@ type manifest struct {
 	Loss       string       `json:"loss"` // outputs, float32 [1] each
 	Hits       string       `json:"hits"` // "" for none
 	Norm       string       `json:"norm"`
-	Watch      string       `json:"watch"` // output, int64 [batch], of which the mean is told
+	Watch      string       `json:"watch"`  // output, int64 [batch], of which the mean is told
+	Errors     string       `json:"errors"` // output, float32, one of each of Compared; "" for none
+	Compared   []string     `json:"compared"`
 }
 
 // stateTensor is a piece of state, float32: an input, and under the same name

@@ -66,6 +66,9 @@ func NewTrainer(step, measuring *ort.Session, initial map[string][]float32) (*Tr
 	for _, name := range man.told() {
 		t.out[name] = tensor.Of([]int64{1}, []float32{0})
 	}
+	if man.Errors != "" {
+		t.out[man.Errors] = tensor.Of([]int64{int64(len(man.Compared))}, make([]float32, len(man.Compared)))
+	}
 	t.labels = tensor.Of([]int64{int64(man.Batch)}, make([]int64, man.Batch))
 	return t, nil
 }
@@ -84,6 +87,9 @@ func (t *Trainer) Batch() int { return t.man.Batch }
 // Labelled tells whether a step needs labels.
 func (t *Trainer) Labelled() bool { return t.man.Labels != "" }
 
+// Compared are the names of what a step tells errors of: outputs, or parts of them.
+func (t *Trainer) Compared() []string { return t.man.Compared }
+
 // Steps is the number of steps that were done.
 func (t *Trainer) Steps() int { return t.steps }
 
@@ -94,6 +100,8 @@ type StepResult struct {
 	Norm float64 // of all gradients together, before clipping
 	// Bytes is the mean payload of an image, 0 where nothing crosses.
 	Bytes float64
+	// Errors are those of the outputs that the step compares, in the order of Compared.
+	Errors []float64
 }
 
 // Finite tells whether loss and gradients are numbers.
@@ -136,6 +144,11 @@ func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResu
 		return float64(tensor.Slice[float32](t.out[name])[0])
 	}
 	r := StepResult{Loss: number(t.man.Loss), Hits: int(number(t.man.Hits)), Norm: number(t.man.Norm)}
+	if t.man.Errors != "" {
+		for _, e := range tensor.Slice[float32](t.out[t.man.Errors]) {
+			r.Errors = append(r.Errors, float64(e))
+		}
+	}
 	if t.man.Watch != "" {
 		sizes, err := results.Tensor(t.man.Watch)
 		if err != nil {
