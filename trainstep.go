@@ -45,6 +45,7 @@ func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	o := t.step()
 	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
 	o.Bottleneck, o.Original = t.bottleneck, t.meta.Backbone
+	o.Raw = !task.OfScores(t.kind.Task)
 	o.Compute, o.Notice = t.compute, t.Notice
 	o.Measure = func(ctx context.Context, m *ir.Model) (map[string][]float64, error) { return t.measure(ctx, sets, m) }
 	o.Fit = func(first *grad.Scores) error { return t.fit(sets, first) }
@@ -164,6 +165,9 @@ func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) 
 
 // judge evaluates what was written, beside what training has learnt of the teacher.
 func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validation, error) {
+	if t.heads == nil && !task.OfScores(t.kind.Task) {
+		t.heads = grad.JudgedAll(t.source, t.meta.Outputs)
+	}
 	if t.heads == nil { // of a training that had ended before
 		found, err := grad.Logits(grad.Want{Output: t.Scores, Classes: len(sets.Train.Classes()), Of: t.meta.Outputs}, t.source)
 		if err != nil {

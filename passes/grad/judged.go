@@ -46,6 +46,16 @@ func JudgedBy(want Want, parts ...*ir.Model) (heads []Judged, others []Other, ex
 	return WhateverLooksRight(""), nil, except, nil
 }
 
+// JudgedAll are all outputs of a network, or those of names.
+func JudgedAll(m *ir.Model, of []string) (heads []Judged) {
+	for _, p := range m.Graph.Outputs() {
+		if name := p.Name(); of == nil || slices.Contains(of, name) {
+			heads = append(heads, Judged{Output: name, Scores: name, Teacher: name, Taught: true})
+		}
+	}
+	return heads
+}
+
 // WhateverLooksRight judges by an output of a name, or for "" by whatever looks like
 // scores.
 func WhateverLooksRight(name string) []Judged { return []Judged{{Output: name, Scores: name}} }
