@@ -25,7 +25,7 @@ var (
 type regression struct{ outputsOf[numbers] }
 
 // regressNames are parts of the names that such outputs have.
-var regressNames = []string{"landmark", "keypoint", "coord", "offset", "angle", "bbox"}
+var regressNames = []string{"landmark", "point", "coord", "offset", "angle", "bbox"}
 
 func guessRegress(m Model) string {
 	why := ""

@@ -51,6 +51,9 @@ func TestSeeMasks(t *testing.T) {
 		got := ""
 		for _, s := range look(t, "segment", c.m, c.y, task.Sight{Labels: c.labels}) {
 			got += fmt.Sprint(s.Mask.Classes, s.Mask.Names, " ")
+			if a := s.Mask.Areas(c.labels)[0]; len(c.labels) > 0 && a.Label != s.Mask.Names[a.Class] {
+				t.Errorf("%+v, expected %q", a, s.Mask.Names)
+			}
 			if s.Mask.Width != 2 || s.Mask.Height != 2 {
 				t.Errorf("%d x %d", s.Mask.Width, s.Mask.Height)
 			}

@@ -14,8 +14,12 @@ type Area struct {
 	Share float64 `json:"share"` // of the mask, 0..1
 }
 
-// Areas are those of the classes that a mask has, the largest first.
+// Areas are those of the classes that a mask has, the largest first. Labels are their names
+// where the mask has none of its own.
 func (m *Mask) Areas(labels []string) []Area {
+	if m.Names != nil {
+		labels = m.Names
+	}
 	var cells [256]int
 	for _, class := range m.Classes {
 		cells[class]++
