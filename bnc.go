@@ -6,7 +6,7 @@
 // written as JSON, whose zero values are the defaults. Results are values; nothing is
 // printed. Errors are told apart by KindOf, and progress goes to a Reporter.
 //
-//	_, err := bnc.Split(ctx, "net.onnx", bnc.SplitOptions{After: "rb1", Channels: 1, Stride: 2, Out: "b", Calibrate: "photos"})
+//	_, err := bnc.Split(ctx, "net.onnx", bnc.SplitOptions{After: "rb1", Channels: []bnc.Channels{1}, Stride: []int{2}, Out: "b", Calibrate: "photos"})
 //	_, err = bnc.Train(ctx, "b", bnc.TrainOptions{Data: "set", Epochs: 1})
 //	result, err := bnc.Eval(ctx, "b", bnc.EvalOptions{Data: "set"})
 //

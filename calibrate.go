@@ -3,6 +3,7 @@ package bnc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -26,8 +27,8 @@ import (
 type calibrationSource struct {
 	// analyse loads the model, anew each time: a split takes it over.
 	analyse func() (*cut.Analysis, error)
-	path    string // of the model, for errors
-	after   string // the cut
+	path    string   // of the model, for errors
+	tensors []string // of the cut
 	set     *data.Set
 	choose  feed.Chooser
 	option  string // that named the images, for errors
@@ -36,9 +37,9 @@ type calibrationSource struct {
 	session ort.Options
 }
 
-// calibrate runs the model up to the cut on real images and returns the units
-// that fit what the cut tensor holds there.
-func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, g bottleneck.Geometry) (*calibration, error) {
+// calibrate runs the model up to the cut on real images and gives the settings units and
+// ranges that fit what the cut's tensors hold there.
+func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, s *split.Settings) (*calibration, error) {
 	set := src.set
 	session, err := src.openPrefix(ctx)
 	if err != nil {
@@ -52,15 +53,20 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if in := session.Inputs()[0]; len(in.Shape) > 0 && in.Shape[0].Size > 1 {
 		return nil, unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", src.option, in.Shape[0].Size, in.Name, src.path, in.Name)
 	}
-	c := bottleneck.NewCalibration(g)
+	var calibrations []*bottleneck.Calibration
+	for _, t := range s.Tensors {
+		calibrations = append(calibrations, bottleneck.NewCalibration(t.Geometry))
+	}
 	bar := p.Phase("calibrating", probe.Images(set))
-	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, x *tensor.Tensor) error {
-		activations, err := x.Float32s()
-		if err != nil {
-			return err
-		}
-		if err := c.Add(activations); err != nil {
-			return unusable("%s: %w", name, err)
+	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, xs []*tensor.Tensor) error {
+		for i, c := range calibrations {
+			activations, err := xs[i].Float32s()
+			if err != nil {
+				return err
+			}
+			if err := c.Add(activations); err != nil {
+				return unusable("%s: %w", name, src.of(i, err))
+			}
 		}
 		return nil
 	})
@@ -70,18 +76,29 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if seen.Images == 0 {
 		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set), seen.Damage)
 	}
-	u, err := c.Units()
-	if err != nil {
-		return nil, unusable("option %s: %w", src.option, err)
+	for i, c := range calibrations {
+		u, err := c.Units()
+		if err != nil {
+			return nil, unusable("option %s: %w", src.option, src.of(i, err))
+		}
+		t := &s.Tensors[i]
+		t.Units, t.Lo, t.Hi = u, u.Lo, u.Hi
 	}
-	return &calibration{u, seen.Preprocess, seen.Files}, nil
+	return &calibration{seen.Preprocess, seen.Files}, nil
 }
 
 // calibration is what a run over real images gives.
 type calibration struct {
-	units      *bottleneck.Units
 	preprocess *imagein.Preprocess // how the images were prepared, nil for tensors
 	files      []string            // that were read
+}
+
+// of says which of several tensors an error is about.
+func (src calibrationSource) of(i int, err error) error {
+	if len(src.tensors) > 1 {
+		return fmt.Errorf("tensor %q: %w", src.tensors[i], err)
+	}
+	return err
 }
 
 // openPrefix opens a session of what is before the cut.
@@ -90,7 +107,7 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.Resolve(src.after)
+	c, err := split.CutAt(a, src.tensors)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +142,10 @@ type CalibrateOptions struct {
 
 // CalibrateResult is what Calibrate wrote.
 type CalibrateResult struct {
-	Bundle string  `json:"bundle"`
-	Range  string  `json:"range"`
-	Lo     float32 `json:"lo"` // of a static range
-	Hi     float32 `json:"hi"`
+	Bundle string        `json:"bundle"`
+	Range  string        `json:"range"`
+	Lo     Each[float32] `json:"lo"` // of a static range
+	Hi     Each[float32] `json:"hi"`
 }
 
 // Calibrate fits the bottleneck of the bundle at path to images, as a split with Calibrate
@@ -165,5 +182,5 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	if err := t.write(ctx, path, nil, sets, nil); err != nil {
 		return nil, err
 	}
-	return &CalibrateResult{Bundle: path, Range: t.meta.Range, Lo: float32(t.meta.Lo), Hi: float32(t.meta.Hi)}, nil
+	return &CalibrateResult{Bundle: path, Range: t.meta.Range, Lo: t.ranges.Lo, Hi: t.ranges.Hi}, nil
 }

@@ -46,7 +46,7 @@ func pictures(t *testing.T, n int) string {
 func TestCalibrate(t *testing.T) {
 	model, set := small(t), pictures(t, 12)
 	at, later := filepath.Join(t.TempDir(), "at"), filepath.Join(t.TempDir(), "later")
-	o := SplitOptions{After: "rb3", Channels: 3, Stride: 2, Out: at, Calibrate: set}
+	o := SplitOptions{After: "rb3", Channels: []Channels{3}, Stride: []int{2}, Out: at, Calibrate: set}
 	o.Mean, o.Std = []float64{0.5}, []float64{0.25} // otherwise those of the images, which a split does not measure
 	if _, err := Split(t.Context(), model, o); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestCalibrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, got := metaOf(t, at), metaOf(t, later)
-	if got["bnc.pair"] == before["bnc.pair"] || before["bnc.calibrated"] != "" || r.Range != "static" || fmt.Sprint(r.Lo, r.Hi) != want["bnc.lo"]+" "+want["bnc.hi"] {
+	if got["bnc.pair"] == before["bnc.pair"] || before["bnc.calibrated"] != "" || r.Range != "static" || fmt.Sprint(r.Lo[0], r.Hi[0]) != want["bnc.lo"]+" "+want["bnc.hi"] {
 		t.Errorf("%v of %+v: expected a calibrated bundle of another pair", got, r)
 	}
 	got["bnc.pair"] = want["bnc.pair"]

@@ -39,12 +39,12 @@ func TestASecondCodec(t *testing.T) {
 	const tile, length = 16 * 16, 2 // 4 channels of 8x8; how many bytes a varint of 256 has
 	x := writeInput(t, "x.npy")
 	for _, at := range []string{bnc.CodecInGraph, bnc.CodecOnDeviceHost, bnc.CodecOnHost} {
-		split, err := bnc.Split(t.Context(), "net.onnx", bnc.SplitOptions{After: "rb1", Channels: 4, Stride: 2, Codec: "raw", CodecAt: at, Calibrate: "set", Out: at})
+		split, err := bnc.Split(t.Context(), "net.onnx", bnc.SplitOptions{After: "rb1", Channels: []bnc.Channels{4}, Stride: []int{2}, Codec: "raw", CodecAt: at, Calibrate: "set", Out: at})
 		if err != nil {
 			t.Fatal(at, err)
 		}
-		if *split.Tile != [2]int64{16, 16} {
-			t.Fatalf("%s: a tile of %v", at, *split.Tile)
+		if split.Tile[0] != [2]int64{16, 16} {
+			t.Fatalf("%s: a tile of %v", at, split.Tile[0])
 		}
 		trained, err := bnc.Train(t.Context(), at, bnc.TrainOptions{Data: "set", Epochs: 1, Batch: 8, Optimizer: "adam", LR: 0.01})
 		if err != nil {
@@ -84,7 +84,7 @@ func TestWithoutAQuality(t *testing.T) {
 	rttest.Library(t)
 	t.Setenv("BNC_OPS_LIB", rawcodec.Plugin(t))
 	t.Cleanup(exampleFolder())
-	o := bnc.SplitOptions{After: "rb1", Channels: 4, Stride: 2, Codec: "raw", Out: "b"}
+	o := bnc.SplitOptions{After: "rb1", Channels: []bnc.Channels{4}, Stride: []int{2}, Codec: "raw", Out: "b"}
 	if _, err := bnc.Split(t.Context(), "net.onnx", o); err != nil {
 		t.Fatal(err)
 	}

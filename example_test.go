@@ -18,11 +18,11 @@ import (
 
 func ExampleSplit() {
 	defer exampleFolder()()
-	result, err := bnc.Split(context.Background(), "net.onnx", bnc.SplitOptions{After: "rb1", Channels: 4, Stride: 2, Out: "b", Calibrate: "set"})
+	result, err := bnc.Split(context.Background(), "net.onnx", bnc.SplitOptions{After: "rb1", Channels: []bnc.Channels{4}, Stride: []int{2}, Out: "b", Calibrate: "set"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(result.Cut, "of shape", result.CutShape, "crosses as", result.ReducedShape, "in a tile of", *result.Tile)
+	fmt.Println(result.Cut, "of shape", result.CutShape[0], "crosses as", result.ReducedShape[0], "in a tile of", result.Tile[0])
 	// Output: rb1 of shape [batch 16 16 16] crosses as [batch 4 8 8] in a tile of [16 16]
 }
 
@@ -97,7 +97,7 @@ func ExampleServe() {
 
 // splitExample splits the model of the examples.
 func splitExample() {
-	_, err := bnc.Split(context.Background(), "net.onnx", bnc.SplitOptions{After: "rb1", Channels: 4, Stride: 2, Out: "b"})
+	_, err := bnc.Split(context.Background(), "net.onnx", bnc.SplitOptions{After: "rb1", Channels: []bnc.Channels{4}, Stride: []int{2}, Out: "b"})
 	if err != nil {
 		log.Fatal(err)
 	}

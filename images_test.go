@@ -70,7 +70,7 @@ func TestForeignWeights(t *testing.T) {
 	var agreements []float64
 	var scores [][]float64
 	for i, model := range models {
-		o := SplitOptions{After: "rb3", Channels: 4, Stride: 1, Calibrate: set, Out: filepath.Join(t.TempDir(), "b")}
+		o := SplitOptions{After: "rb3", Channels: []Channels{4}, Stride: []int{1}, Calibrate: set, Out: filepath.Join(t.TempDir(), "b")}
 		if i == 1 {
 			o.Overrides = says
 		}

@@ -17,7 +17,7 @@ import ("context"; "fmt"; "log"; "github.com/bottlenet/bnc")
 
 func main() {
 	ctx := context.Background()
-	_, err := bnc.Split(ctx, "net.onnx", bnc.SplitOptions{After: "rb1", Channels: 4, Stride: 2, Out: "b", Calibrate: "set"})
+	_, err := bnc.Split(ctx, "net.onnx", bnc.SplitOptions{After: "rb1", Channels: []bnc.Channels{4}, Stride: []int{2}, Out: "b", Calibrate: "set"})
 	if err == nil { _, err = bnc.Train(ctx, "b", bnc.TrainOptions{Data: "set", Epochs: 1}) }
 	if err != nil { log.Fatal(err) }
 	r, err := bnc.Eval(ctx, "b", bnc.EvalOptions{Data: "set"})

@@ -39,7 +39,13 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 		return nil, usage("", "expected bundles or a model to measure")
 	}
 	to := profileHost{progress.Progress{To: o.Reporter}, o}
-	options := SplitOptions{After: "each", Channels: o.Channels, Stride: o.Stride, Input: o.Input}
+	options := SplitOptions{After: "each", Input: o.Input}
+	if o.Channels != 0 {
+		options.Channels = Each[Channels]{o.Channels}
+	}
+	if o.Stride != 0 {
+		options.Stride = Each[int]{o.Stride}
+	}
 	request, err := options.request()
 	if err != nil {
 		return nil, err
@@ -158,7 +164,8 @@ func (m profiled) Unit(ctx context.Context, i int) (u profile.Unit, err error) {
 	if err != nil {
 		return u, err
 	}
-	u.C, u.S, u.Params = int(settings.Geometry.Reduced), int(settings.Geometry.Stride), cut.ModelParameters(b.Mobile)
+	first := settings.Tensors[0]
+	u.C, u.S, u.Params = int(first.Reduced), int(first.Stride), cut.ModelParameters(b.Mobile)
 	if u.Mobile, err = graphOf(b.Mobile); err == nil {
 		u.Cloud, err = graphOf(b.Cloud)
 	}

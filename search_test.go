@@ -160,7 +160,7 @@ func TestSearchWarmStart(t *testing.T) {
 	inKept(t)
 	const net = "trained.onnx"
 	for dir, channels := range map[string]Channels{"from": 1, "start": 3} {
-		if _, err := Split(t.Context(), net, SplitOptions{After: "q", Channels: channels, Stride: 2, Out: dir}); err != nil {
+		if _, err := Split(t.Context(), net, SplitOptions{After: "q", Channels: []Channels{channels}, Stride: []int{2}, Out: dir}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestSearchWarmStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if meta, err := bundle.ParseMeta(head.Metadata); err != nil || meta.Backbone || !meta.Calibrated || meta.Channels != 3 {
+	if meta, err := bundle.ParseMeta(head.Metadata); err != nil || meta.Backbone || !meta.Calibrated || meta.Channels[0] != 3 {
 		t.Errorf("%+v, %v", meta, err)
 	}
 }

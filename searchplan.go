@@ -121,7 +121,7 @@ func (o *SearchOptions) candidates(a *cut.Analysis) ([]plan.Candidate, error) {
 	}
 	all := search.Candidates(places, o.Sizes(channels), o.Seed)
 	for i, c := range all {
-		if _, err := bottleneck.CutGeometry(at[c.Cut], int64(c.C), int64(c.S)); err != nil {
+		if _, err := bottleneck.Geometries(at[c.Cut], []int64{int64(c.C)}, []int64{int64(c.S)}); err != nil {
 			all[i].Reason = err.Error()
 		}
 	}
@@ -161,9 +161,9 @@ func trainingOf(s searchSettings, seed uint64, threads int) TrainOptions {
 // splittingOf are the options of a candidate's split.
 func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
 	o := s.Split
-	o.After, o.Channels, o.Stride, o.Seed = c.Tensor, Channels(c.C), c.S, c.Seed
+	o.After, o.Channels, o.Stride, o.Seed = c.Tensor, Each[Channels]{Channels(c.C)}, Each[int]{c.S}, c.Seed
 	if c.C == 0 {
-		o.Channels = Full
+		o.Channels = Each[Channels]{Full}
 	}
 	o.Input, o.TaskOptions, o.ImageOptions = s.Train.Input, s.Train.TaskOptions, s.Train.ImageOptions
 	return o

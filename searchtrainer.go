@@ -260,7 +260,7 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 	t.free()
 	src := calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, t.settings.Model, t.settings.Train.Input) },
-		path:    t.settings.Model, after: c.Tensor, session: ort.Options{Threads: t.threads},
+		path:    t.settings.Model, tensors: []string{c.Tensor}, session: ort.Options{Threads: t.threads},
 	}
 	session, err := src.openPrefix(ctx)
 	if err != nil {

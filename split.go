@@ -26,6 +26,10 @@ import (
 // Channels is a number of channels that cross a cut. In JSON and text Full is "full".
 type Channels = bottleneck.Channels
 
+// Each is a value for each crossing tensor: in JSON the value where it is one, a list of
+// several.
+type Each[T any] = bottleneck.Each[T]
+
 // Full stands for all channels of the cut tensor, without channel units.
 const Full = bottleneck.Full
 
@@ -54,8 +58,8 @@ func Targets() []string { return convert.Targets() }
 // SplitOptions say how a model is split.
 type SplitOptions struct {
 	After        string             `json:"after,omitempty"`         // cut to split at: rbK, cutN or a tensor's name
-	Channels     Channels           `json:"c,omitempty"`             // that cross, from 1 on, or Full; 0 for 1
-	Stride       int                `json:"s,omitempty"`             // spatial reduction, 1 to 4; 0 for 2, or 1 where height or width is 1
+	Channels     Each[Channels]     `json:"c,omitempty"`             // that cross, from 1 on, or Full: one number for all tensors of the cut, or one for each; none for 1
+	Stride       Each[int]          `json:"s,omitempty"`             // spatial reduction, 1 to 4, as many; none and 0 for 2, or 1 where height or width is 1
 	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
 	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for 20
 	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec
@@ -84,10 +88,10 @@ type SplitResult struct {
 	Cloud        string          `json:"cloud"`
 	Bottlenet    *string         `json:"bottlenet"` // nil for a plain split
 	Cut          string          `json:"cut"`
-	Tensor       string          `json:"tensor"`
-	CutShape     []any           `json:"cut_shape"`     // int64, symbols as string, nil for unknown
-	ReducedShape []any           `json:"reduced_shape"` // of what crosses before it is tiled; nil for a plain split
-	Tile         *[2]int64       `json:"tile"`          // height, width
+	Tensor       Each[string]    `json:"tensor"`
+	CutShape     Each[[]any]     `json:"cut_shape"`     // int64, symbols as string, nil for unknown
+	ReducedShape Each[[]any]     `json:"reduced_shape"` // of what crosses before it is tiled; nil for a plain split
+	Tile         Each[[2]int64]  `json:"tile"`          // height, width
 	Passes       []passes.Report `json:"passes"`
 	Codec        string          `json:"-"` // "" for a plain split
 	Quality      int             `json:"-"` // of the codec, 0 where it has none
@@ -100,7 +104,7 @@ func (o *SplitOptions) request() (*split.Request, error) {
 		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them)")
 	}
 	r := &split.Request{
-		Channels: o.Channels, Stride: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
+		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
 		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "",
 	}
 	if err := o.TaskOptions.Check(); err != nil {
@@ -135,7 +139,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		return nil, err
 	}
 	defer dest.Discard()
-	known, err := o.prepare(ctx, path, a, &settings)
+	known, err := o.prepare(ctx, path, a, c, &settings)
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +208,8 @@ type prepared struct {
 }
 
 // prepare finds what is known of images and classes and, where images to calibrate on are
-// given, calibrates the bottleneck of s.
-func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis, s *split.Settings) (k prepared, err error) {
+// given, calibrates the bottlenecks of s.
+func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis, c *cut.Cut, s *split.Settings) (k prepared, err error) {
 	subject, err := openSubject(path, ort.Options{})
 	if err != nil {
 		return k, err
@@ -240,13 +244,12 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	}
 	cal, err := calibrate(ctx, p, calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, after: o.After, set: set, choose: o.Chooser(k.preprocess), option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
-	}, s.Geometry)
+		path:    path, tensors: c.Names(), set: set, choose: o.Chooser(k.preprocess), option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
+	}, s)
 	if err != nil {
 		return k, err
 	}
-	s.Units, k.files = cal.units, append(k.files, cal.files...)
-	s.Quantiser.Lo, s.Quantiser.Hi = cal.units.Lo, cal.units.Hi
+	k.files = append(k.files, cal.files...)
 	if k.preprocess == nil {
 		k.preprocess = cal.preprocess
 	}
@@ -257,14 +260,17 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 func (o *SplitOptions) result(dir string, c *cut.Cut, s split.Settings, meta bottleneck.Meta) *SplitResult {
 	r := &SplitResult{
 		Bundle: dir, Mobile: filepath.Join(dir, bundle.MobileFile), Cloud: filepath.Join(dir, bundle.CloudFile),
-		Cut: meta.Cut, Tensor: c.Tensor(), Tile: meta.Tile, Quality: int(meta.Quality),
+		Cut: meta.Cut, Tensor: c.Names(), Tile: meta.Tile, Quality: int(meta.Quality),
 	}
-	for _, t := range c.Tensors { // one
-		r.CutShape = survey.TensorOf("", t.Type).Shape
+	for _, t := range c.Tensors {
+		r.CutShape = append(r.CutShape, survey.TensorOf("", t.Type).Shape)
+	}
+	for i, t := range s.Tensors {
+		r.ReducedShape = append(r.ReducedShape, []any{r.CutShape[i][0], t.Reduced, t.ReducedH(), t.ReducedW()})
 	}
 	if !o.Plain {
-		g, joined := s.Geometry, filepath.Join(dir, bundle.JoinedFile)
-		r.Codec, r.Bottlenet, r.ReducedShape = s.Codec.Name, &joined, []any{r.CutShape[0], g.Reduced, g.ReducedH(), g.ReducedW()}
+		joined := filepath.Join(dir, bundle.JoinedFile)
+		r.Codec, r.Bottlenet = s.Tensors[0].Codec.Name, &joined
 	}
 	return r
 }

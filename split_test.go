@@ -31,10 +31,10 @@ func TestSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Cut != "rb3" || *r.Tile != [2]int64{14, 14} || !reflect.DeepEqual(r.ReducedShape, []any{"batch", int64(1), int64(14), int64(14)}) || r.Quality != 20 {
+	if r.Cut != "rb3" || r.Tile[0] != [2]int64{14, 14} || !reflect.DeepEqual(r.ReducedShape[0], []any{"batch", int64(1), int64(14), int64(14)}) || r.Quality != 20 {
 		t.Errorf("%+v: expected rb3 of one channel, its stride 2", r)
 	}
-	r, err = Split(t.Context(), model, SplitOptions{After: "rb3", Channels: Full, Stride: 1, Out: out})
+	r, err = Split(t.Context(), model, SplitOptions{After: "rb3", Channels: []Channels{Full}, Stride: []int{1}, Out: out})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +61,12 @@ func TestSplitErrors(t *testing.T) {
 	}{
 		{SplitOptions{}, Usage, ""},
 		{SplitOptions{After: "rb1", Bits: 9}, Usage, "bits"},
-		{SplitOptions{After: "rb1", Channels: -2}, Usage, "c"},
+		{SplitOptions{After: "rb1", Channels: []Channels{-2}}, Usage, "c"},
 		{SplitOptions{After: "rb1", Target: TargetTX2, CodecAt: CodecInGraph}, Usage, "target"},
 		{SplitOptions{After: "rb1", Plain: true, RestoreWidth: 8}, Usage, "restore_width"},
 		{SplitOptions{After: "rb1", Depfile: t.TempDir()}, Usage, ""},
 		{SplitOptions{After: "rb99"}, Data, ""},
-		{SplitOptions{After: "rb1", Channels: 17}, Data, ""},
+		{SplitOptions{After: "rb1", Channels: []Channels{17}}, Data, ""},
 	} {
 		out := filepath.Join(t.TempDir(), "b")
 		c.o.Out = out
@@ -92,7 +92,7 @@ func TestSplitOptionsJSON(t *testing.T) {
 	if b, err := json.Marshal(SplitOptions{After: "rb1"}); err != nil || string(b) != `{"after":"rb1"}` {
 		t.Errorf("%s %v", b, err)
 	}
-	for _, o := range []SplitOptions{{After: "a b", Channels: Full, FP16: true}, {After: "rb1", Channels: 3, Stride: 2, Input: map[string][]int64{"x": {1, 3, 8, 8}}, ImageOptions: ImageOptions{Labels: "names"}}} {
+	for _, o := range []SplitOptions{{After: "a b", Channels: []Channels{Full}, FP16: true}, {After: "rb1", Channels: []Channels{3}, Stride: []int{2}, Input: map[string][]int64{"x": {1, 3, 8, 8}}, ImageOptions: ImageOptions{Labels: "names"}}} {
 		b, err := json.Marshal(o)
 		if err != nil {
 			t.Fatal(err)

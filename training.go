@@ -39,7 +39,8 @@ type training struct {
 	external   bool // weights in files of their own
 	// calibrated tells that the quantiser's static range is that of real images.
 	calibrated bool
-	teacher    *ir.Model // of option distill, or of the outputs that labels are not of; nil for none
+	ranges     bottleneck.Meta // says what the quantisers were calibrated to
+	teacher    *ir.Model       // of option distill, or of the outputs that labels are not of; nil for none
 	// taught is how the teacher's own file prepares images, nil for unknown.
 	taught *imagein.Preprocess
 	labels []string      // names of the classes, nil for unknown
@@ -202,25 +203,21 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 		return nil
 	}
 	b, _, settings, err := split.Rebuild(ctx, t.source, t.lowered(), func(settings *split.Settings) error {
-		cal, err := calibrate(ctx, t.Progress, calibrationSource{
+		_, err := calibrate(ctx, t.Progress, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
-			path:    t.path, after: t.meta.Tensor, set: sets.Train, choose: sets.Choose, option: "data",
+			path:    t.path, tensors: t.meta.Tensors, set: sets.Train, choose: sets.Choose, option: "data",
 			session: t.running, // what cannot be used is told when it is trained on
-		}, settings.Geometry)
-		if err != nil {
-			return err
-		}
-		settings.Units = cal.units
-		settings.Quantiser.Dynamic = t.Range == "dynamic"
-		settings.Quantiser.Lo, settings.Quantiser.Hi = cal.units.Lo, cal.units.Hi
-		return nil
+		}, settings)
+		settings.SetDynamic(t.Range == "dynamic")
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	t.source, t.calibrated = b.Bottlenet, true
-	if q := settings.Quantiser; !q.Dynamic {
-		t.meta.Range, t.meta.Lo, t.meta.Hi = bundle.RangeStatic, float64(q.Lo), float64(q.Hi)
+	t.ranges = settings.Meta()
+	if t.Range != bundle.RangeDynamic {
+		t.meta.Range = bundle.RangeStatic
 	}
 	return nil
 }
@@ -252,18 +249,19 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
 	requantised := !dynamic && (t.Naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
 	b, c, settings, err := split.Rebuild(ctx, trained, t.lowered(), func(settings *split.Settings) error {
-		settings.Quantiser.Dynamic = dynamic
+		settings.SetDynamic(dynamic)
 		if !requantised || dynamic {
 			return nil
 		}
-		var err error
-		settings.Quantiser.Lo, settings.Quantiser.Hi, err = t.measureRange(ctx, trained, sets)
-		return err
+		return t.measureRanges(ctx, trained, sets, settings.Tensors)
 	})
 	if err != nil {
 		return err
 	}
-	settings.Units.Lo, settings.Units.Hi = settings.Quantiser.Lo, settings.Quantiser.Hi
+	for i := range settings.Tensors {
+		x := &settings.Tensors[i]
+		x.Units.Lo, x.Units.Hi = x.Lo, x.Hi
+	}
 	meta := settings.Meta()
 	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
 	if t.kind.Why == "" { // a bundle of before stays as it was

@@ -9,6 +9,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -190,32 +191,42 @@ func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validatio
 	return j.Judge(ctx, session, nil)
 }
 
-// measureRange returns the range of what the trained quantiser reads on the training
-// images, but for its tails.
-func (t *training) measureRange(ctx context.Context, trained *ir.Model, sets *train.Sets) (lo, hi float32, err error) {
+// measureRanges sets the ranges to those of what the trained quantisers read on the training
+// images, but for their tails.
+func (t *training) measureRanges(ctx context.Context, trained *ir.Model, sets *train.Sets, tensors []split.Tensor) error {
 	m, err := bottleneck.Reduction(ctx, trained)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	session, err := t.session(m, "reduction")
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer session.Close()
 	feeder, err := feed.New(session.Inputs(), sets.Choose)
 	if err != nil {
-		return 0, 0, unusable("%w", err)
+		return unusable("%w", err)
 	}
-	var r bottleneck.ValueRange
-	_, err = probe.Run(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, func(_ string, x *tensor.Tensor) error { // what is left out was told when it was trained on
-		values, err := x.Float32s()
-		r.Add(values)
-		return err
+	ranges := make([]bottleneck.ValueRange, len(tensors))
+	_, err = probe.Run(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, func(_ string, xs []*tensor.Tensor) error { // what is left out was told when it was trained on
+		for i, x := range xs {
+			values, err := x.Float32s()
+			if err != nil {
+				return err
+			}
+			ranges[i].Add(values)
+		}
+		return nil
 	})
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	return r.Bounds()
+	for i := range tensors {
+		if tensors[i].Lo, tensors[i].Hi, err = ranges[i].Bounds(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openSets opens the images and decides how they are prepared.

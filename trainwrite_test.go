@@ -48,7 +48,7 @@ func TestTrainKeepsTheNetwork(t *testing.T) {
 	if err := onnx.Save(t.Context(), "turning.onnx", oracletest.Parse(t, turning()), onnx.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []SplitOptions{{Channels: 2, Stride: 1}, {Channels: Full, Stride: 2}, {Channels: 2, Stride: 2, RestoreWidth: 2}} {
+	for _, o := range []SplitOptions{{Channels: []Channels{2}, Stride: []int{1}}, {Channels: []Channels{Full}, Stride: []int{2}}, {Channels: []Channels{2}, Stride: []int{2}, RestoreWidth: 2}} {
 		o.After, o.Calibrate, o.Out = "q", "set", fmt.Sprintf("turned-%v-%d", o.Channels, o.Stride)
 		t.Run(o.Out, func(t *testing.T) {
 			if _, err := Split(t.Context(), "turning.onnx", o); err != nil {

@@ -44,6 +44,9 @@ import (
 const (
 	// Domain is the ONNX operator domain of the plugin's operators.
 	Domain = "bnc"
+	// SplitRecords is the plugin's operator that takes the payload of several crossing
+	// tensors apart; JoinRecords makes it, and JoinBytes tells its records' bytes.
+	SplitRecords = "SplitRecords"
 	// PluginFile is the name of the ONNX Runtime plugin.
 	PluginFile = "libbnc_ops.so"
 	// MaxSide is the longest side of a tile, in pixels.

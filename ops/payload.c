@@ -318,3 +318,92 @@ bnc_status bnc_decode(const bnc_part *parts, size_t n, const uint8_t *payload,
   }
   return BNC_OK;
 }
+
+/* Appends length bytes. */
+static bnc_status append(bnc_buffer *out, const uint8_t *bytes, size_t length, bnc_error *err) {
+  if (reserve(out, length, err))
+    return err->status;
+  if (length > 0)
+    memcpy(out->bytes + out->length - length, bytes, length);
+  return BNC_OK;
+}
+
+/* Appends the length of a record or part. */
+static bnc_status append_varint(bnc_buffer *out, uint64_t value, bnc_error *err) {
+  uint8_t varint[BNC_VARINT_MAX];
+  return append(out, varint, put_varint(value, varint), err);
+}
+
+bnc_status bnc_join(const uint8_t *first, size_t first_length, const uint8_t *rest, size_t rest_length,
+                    bnc_buffer *out, bnc_error *err) {
+  bytes a = {first, first + first_length}, b = {rest, rest + rest_length};
+  out->length = 0;
+  if (!bnc_buffer_grow(out, first_length + rest_length + BNC_VARINT_MAX)) /* about what it takes */
+    return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
+  for (size_t i = 0; left(&a) > 0 || left(&b) > 0; i++) {
+    if (left(&a) == 0 || left(&b) == 0)
+      return bnc_fail(err, BNC_INVALID, "one tensor has %zu records, the others have %s, expected as many", i,
+                      left(&a) > 0 ? "fewer" : "more");
+    const size_t at_a = first_length - left(&a), at_b = rest_length - left(&b);
+    bytes part, others;
+    if (take_record(&a, &part, err))
+      return locate(err, i, at_a);
+    if (take_record(&b, &others, err))
+      return locate(err, i, at_b);
+    const size_t sized = (size_t)(a.at - first) - at_a; /* the part with its length */
+    const uint64_t length = (uint64_t)sized + left(&others);
+    if (length >> 7 * BNC_VARINT_MAX)
+      return bnc_fail(err, BNC_INVALID, "a record of %" PRIu64 " bytes is too long", length);
+    if (append_varint(out, length, err) || append(out, first + at_a, sized, err) ||
+        append(out, others.at, left(&others), err))
+      return err->status;
+  }
+  return BNC_OK;
+}
+
+bnc_status bnc_unjoin(const uint8_t *payload, size_t length, bnc_buffer *first, bnc_buffer *rest,
+                      bnc_error *err) {
+  first->length = rest->length = 0;
+  if (length == 0) {
+    bnc_fail(err, BNC_DAMAGED, "the payload is empty, expected at least one record");
+    return locate(err, 0, 0);
+  }
+  if (!bnc_buffer_grow(first, length) || !bnc_buffer_grow(rest, length))
+    return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
+  bytes all = {payload, payload + length};
+  for (size_t i = 0; left(&all) > 0; i++) {
+    const size_t offset = length - left(&all);
+    bytes record;
+    uint64_t part;
+    if (take_record(&all, &record, err))
+      return locate(err, i, offset);
+    const uint8_t *start = record.at;
+    if (take_varint(&record, "part", &part, err))
+      return locate(err, i, offset);
+    if (part > left(&record)) {
+      bnc_fail(err, BNC_DAMAGED, "a part announces %" PRIu64 " bytes, the record has %zu left", part, left(&record));
+      return locate(err, i, offset);
+    }
+    record.at += part;
+    if (append(first, start, (size_t)(record.at - start), err) || append_varint(rest, left(&record), err) ||
+        append(rest, record.at, left(&record), err))
+      return err->status;
+  }
+  return BNC_OK;
+}
+
+/* How many bytes a length takes. */
+static int64_t varint_size(int64_t value) {
+  int64_t n = 1;
+  while (value >>= 7)
+    n++;
+  return n;
+}
+
+int64_t bnc_joined_size(int64_t first, int64_t rest) {
+  int64_t content = rest - 1; /* of the others' record */
+  while (content + varint_size(content) > rest)
+    content--;
+  const int64_t length = first + content;
+  return varint_size(length) + length;
+}

@@ -78,4 +78,20 @@ bnc_status bnc_decode(const bnc_part *parts, size_t n, const uint8_t *payload,
                       size_t length, size_t count, uint8_t *const *tiles,
                       float *const *ranges, bnc_error *err);
 
+/*
+ * Puts the data of one more tensor in front of every record: first holds records of
+ * that tensor alone, rest those of the others, for the same images in the same
+ * order. Applied from the last tensor to the first this is what bnc_encode writes of
+ * all. The payload replaces what out holds.
+ */
+bnc_status bnc_join(const uint8_t *first, size_t first_length, const uint8_t *rest, size_t rest_length,
+                    bnc_buffer *out, bnc_error *err);
+
+/* Undoes bnc_join. What the parts hold is not looked at. */
+bnc_status bnc_unjoin(const uint8_t *payload, size_t length, bnc_buffer *first, bnc_buffer *rest,
+                      bnc_error *err);
+
+/* The length of the record that bnc_join makes of records of these lengths. */
+int64_t bnc_joined_size(int64_t first, int64_t rest);
+
 #endif

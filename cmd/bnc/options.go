@@ -125,14 +125,17 @@ type boundsError struct{ low, high int }
 func (e *boundsError) Error() string { return fmt.Sprintf("expected %d to %d", e.low, e.high) }
 
 // bounded is a flag of a whole number from low to high.
-func bounded(to *int, low, high int) pflag.Value {
-	return value(to, "int", "", func(text string) (int, error) {
+func bounded(to *int, low, high int) pflag.Value { return value(to, "int", "", within(low, high)) }
+
+// within parses a whole number from low to high.
+func within(low, high int) func(string) (int, error) {
+	return func(text string) (int, error) {
 		n, err := strconv.Atoi(text)
 		if err == nil && (n < low || n > high) {
 			err = &boundsError{low, high}
 		}
 		return n, err
-	})
+	}
 }
 
 // epochCount is the flag --epochs: 0 is none at all.
@@ -151,6 +154,21 @@ func epochCount(to *int) pflag.Value {
 
 // channels is the flag --c.
 func channels(to *bnc.Channels) pflag.Value { return value(to, "N|full", "", bnc.ParseChannels) }
+
+// each is a flag of one value for all crossing tensors, or of one for each.
+func each[T any](to *bnc.Each[T], kind string, parse func(string) (T, error)) pflag.Value {
+	return parsed{kind: kind + ",...", set: func(text string) error {
+		*to = nil
+		for part := range strings.SplitSeq(text, ",") {
+			v, err := parse(part)
+			if err != nil {
+				return err
+			}
+			*to = append(*to, v)
+		}
+		return nil
+	}}
+}
 
 // channelList is the flag --c of several sizes.
 func channelList(to *[]bnc.Channels) pflag.Value {

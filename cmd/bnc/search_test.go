@@ -74,7 +74,7 @@ func TestSearch(t *testing.T) {
 		dir := filepath.Join(whole, c.Bundle)
 		meta := metaOf(t, dir)
 		got := evaluated(t, dir, "--data", set)
-		if meta.Tensor != c.Tensor || meta.Channels != c.C || meta.Stride != c.S || meta.SourceSHA256 != r.SourceSHA256 {
+		if meta.Tensor != c.Tensor || meta.Channels[0] != c.C || meta.Stride[0] != c.S || meta.SourceSHA256 != r.SourceSHA256 {
 			t.Errorf("%s: its bundle is of %s, c %d, s %d", c, meta.Tensor, meta.Channels, meta.Stride)
 		}
 		if got.Top1 == nil || *got.Top1 != *c.Primary || got.PayloadBytes.Mean != c.PayloadBytes {

@@ -60,8 +60,8 @@ func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 // stands for the default that the help shows.
 func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.After, "after", "", "cut to split at: rbK, cutN or a tensor's name")
-	fs.Var(channels(&o.Channels), "c", "channels that cross, or full: all of them, without channel units")
-	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
+	fs.Var(each(&o.Channels, "N|full", bnc.ParseChannels), "c", "channels that cross, or full: all of them, without channel units; of several tensors one number for all or one for each, as in 16,32,8")
+	fs.Var(each(&o.Stride, "int", within(1, 4)), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1); of several tensors as --c")
 	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
 	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100")
 	fs.StringVar(&o.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or "))
@@ -86,14 +86,22 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 }
 
 func printSplit(s streams, r *bnc.SplitResult, o bnc.SplitOptions) {
-	fmt.Fprintf(s.out, "%s\n  cut      %s, tensor %q %s\n", r.Bundle, r.Cut, r.Tensor, shapeText(r.CutShape))
-	if r.Tile != nil {
-		codec := strings.ToUpper(r.Codec)
-		if r.Quality > 0 {
-			codec += fmt.Sprintf(" quality %d", r.Quality)
+	fmt.Fprintf(s.out, "%s\n", r.Bundle)
+	for i, name := range r.Tensor {
+		cut := r.Cut
+		if len(r.Tensor) > 1 {
+			cut = fmt.Sprintf("%d of %d", i+1, len(r.Tensor))
 		}
-		fmt.Fprintf(s.out, "  crosses  %s as a %d x %d tile, %s\n", shapeText(r.ReducedShape), r.Tile[0], r.Tile[1], codec)
-	} else {
+		fmt.Fprintf(s.out, "  cut      %s, tensor %q %s\n", cut, name, shapeText(r.CutShape[i]))
+	}
+	codec := strings.ToUpper(r.Codec)
+	if r.Quality > 0 {
+		codec += fmt.Sprintf(" quality %d", r.Quality)
+	}
+	for i, tile := range r.Tile {
+		fmt.Fprintf(s.out, "  crosses  %s as a %d x %d tile, %s\n", shapeText(r.ReducedShape[i]), tile[0], tile[1], codec)
+	}
+	if r.Tile == nil {
 		fmt.Fprintf(s.out, "  crosses  the tensor itself\n")
 	}
 	for _, f := range r.Files {

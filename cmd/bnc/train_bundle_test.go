@@ -133,7 +133,7 @@ func TestTrainBundle(t *testing.T) {
 			if after.Pair == before.Pair || after.Dynamic() != c.dynamic || !after.Calibrated || after.Backbone != c.keeps {
 				t.Errorf("pair renewed %v, dynamic %v, calibrated %v, backbone %v", after.Pair != before.Pair, after.Dynamic(), after.Calibrated, after.Backbone)
 			}
-			if !c.dynamic && !(after.Hi > after.Lo) {
+			if !c.dynamic && !(after.Hi[0] > after.Lo[0]) {
 				t.Errorf("static range %v to %v", after.Lo, after.Hi)
 			}
 			p := after.Preprocess

@@ -65,3 +65,14 @@ func codecRoundTrip(c *call) ([]Type, error) {
 	}
 	return []Type{{Kind: Tensor, DType: x.DType, Ranked: x.Ranked, Dims: x.Dims}, TensorOf(ir.Int64, n)}, nil
 }
+
+// payloads: so many payloads, each of a length of its own.
+func payloads(n int) func(*call) ([]Type, error) {
+	return func(*call) ([]Type, error) {
+		var all []Type
+		for range n {
+			all = append(all, TensorOf(ir.Uint8, Dim{}))
+		}
+		return all, nil
+	}
+}

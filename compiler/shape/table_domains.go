@@ -112,7 +112,8 @@ var quantisedOps = group(Op{
 })
 
 // CodecDomain is the operator domain of the codecs (ops/): JpegEncode, JpegDecode,
-// JpegRoundTrip, and those of any other codec, whose names end alike.
+// JpegRoundTrip, and those of any other codec, whose names end alike; and of what makes
+// one payload of several tensors'.
 const CodecDomain = "bnc"
 
 // What names of a codec's operators end with, and what their rows are called.
@@ -122,17 +123,28 @@ const (
 	RoundTrip = "RoundTrip" // both in one, with the bytes of each record
 )
 
-// codecStep returns what a codec's operator does, "" for one of no codec.
+// Operators of no codec: records of several crossing tensors, joined from the last tensor
+// to the first.
+const (
+	JoinRecords  = "JoinRecords"  // a tensor's payload and that of the tensors behind it to one
+	SplitRecords = "SplitRecords" // and back
+	JoinBytes    = "JoinBytes"    // the bytes of each record to those of the joined one
+)
+
+// codecStep returns what a codec's operator does; one of no codec is its own.
 func codecStep(op string) string {
 	for _, step := range []string{Encode, Decode, RoundTrip} {
 		if codec, ok := strings.CutSuffix(op, step); ok && codec != "" {
 			return step
 		}
+		if op == step {
+			return ""
+		}
 	}
-	return ""
+	return op
 }
 
-// codecOps are the codecs'.
+// codecOps are the codecs', and those of payloads of several tensors.
 var codecOps = group(Op{
 	Domain: CodecDomain, Class: Computation, Depends: OnContents, Sign: NonNegative, Axes: AxesUntold, Batch: BatchMixed, Half: Never,
 	Magnitude: Rounds, macs: free, Gives: GivesNumbers,
@@ -141,4 +153,7 @@ var codecOps = group(Op{
 	{Name: Encode, Since: since(1), In: between(1, 2), Out: exactly(1), infer: codecEncode, Inputs: takes(Data, Data)},
 	{Name: RoundTrip, Since: since(1), In: between(1, 2), Out: between(1, 2), infer: codecRoundTrip,
 		Inputs: takes(Data, Data), Axes: AxesKept, Batch: BatchByNode},
+	{Name: JoinBytes, Since: since(1), In: exactly(2), Out: exactly(1), infer: sameAs(0), Inputs: takes(Data, Data), Batch: BatchAligned},
+	{Name: JoinRecords, Since: since(1), In: exactly(2), Out: exactly(1), infer: payloads(1), Inputs: takes(Data, Data)},
+	{Name: SplitRecords, Since: since(1), In: exactly(1), Out: exactly(2), infer: payloads(2), Inputs: takes(Data)},
 })

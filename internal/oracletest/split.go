@@ -3,6 +3,7 @@ package oracletest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -17,9 +18,9 @@ import (
 
 // Bottleneck says where a model is split and how: see bnc split.
 type Bottleneck struct {
-	After            string
-	Plain            bool  // none: the cut tensor itself crosses
-	Channels, Stride int64 // 0 channels: all of them
+	After            string // a cut's name, or those of several tensors with commas between them
+	Plain            bool   // none: the cut tensor itself crosses
+	Channels, Stride int64  // 0 channels: all of them
 	// Images, one each, are what it is calibrated on, nil for not; its range is static
 	// then.
 	Images []ort.Feed
@@ -48,17 +49,18 @@ func TrySplit(t testing.TB, m *ir.Model, b Bottleneck) (*split.Bundle, error) {
 		parts, _, err := split.Split(t.Context(), a, at, split.Settings{Plain: true}, nil)
 		return parts, err
 	}
-	g, err := bottleneck.CutGeometry(at, b.Channels, b.Stride)
+	geometries, err := bottleneck.Geometries(at, []int64{b.Channels}, []int64{b.Stride})
 	if err != nil {
 		return nil, err
 	}
-	s := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: b.Images == nil}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecInGraph}
+	s := split.Settings{
+		Tensors: split.Bottlenecks(geometries, bottleneck.Quantiser{Bits: 8, Dynamic: b.Images == nil}, bottleneck.JPEG(20)), CodecAt: bottleneck.CodecInGraph,
+	}
 	if b.Change != nil {
 		b.Change(&s)
 	}
 	if b.Images != nil {
-		s.Units = calibrated(t, m, b, s.Geometry)
-		s.Quantiser.Lo, s.Quantiser.Hi = s.Units.Lo, s.Units.Hi
+		calibrate(t, m, b, s.Tensors)
 	}
 	parts, _, err := split.Split(t.Context(), a, at, s, nil)
 	return parts, err
@@ -77,25 +79,33 @@ func Save(t testing.TB, dir string, parts *split.Bundle) {
 	}
 }
 
-// calibrated runs what is before the cut and fits the bottleneck's units to it.
-func calibrated(t testing.TB, m *ir.Model, b Bottleneck, g bottleneck.Geometry) *bottleneck.Units {
+// calibrate runs what is before the cut and fits the bottlenecks' units to it.
+func calibrate(t testing.TB, m *ir.Model, b Bottleneck, tensors []split.Tensor) {
 	t.Helper()
 	before := Split(t, m, Bottleneck{After: b.After, Plain: true})
-	session, calibration := Open(t, before.Mobile, ort.Options{}), bottleneck.NewCalibration(g)
+	session := Open(t, before.Mobile, ort.Options{})
+	var all []*bottleneck.Calibration
+	for _, x := range tensors {
+		all = append(all, bottleneck.NewCalibration(x.Geometry))
+	}
 	for _, image := range b.Images {
 		out, err := session.Run(t.Context(), image)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := calibration.Add(tensor.Slice[float32](out[0].Tensor)); err != nil {
-			t.Fatal(err)
+		for i, c := range all {
+			if err := c.Add(tensor.Slice[float32](out[i].Tensor)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	units, err := calibration.Units()
-	if err != nil {
-		t.Fatal(err)
+	for i, c := range all {
+		units, err := c.Units()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors[i].Units, tensors[i].Lo, tensors[i].Hi = units, units.Lo, units.Hi
 	}
-	return units
 }
 
 func analyse(t testing.TB, m *ir.Model, after string) (*cut.Analysis, *cut.Cut, error) {
@@ -106,6 +116,6 @@ func analyse(t testing.TB, m *ir.Model, after string) (*cut.Analysis, *cut.Cut, 
 		t.Fatal(err)
 	}
 	a := cut.Find(m, info)
-	at, err := a.Resolve(after)
+	at, err := split.CutAt(a, strings.Split(after, ","))
 	return a, at, err
 }

@@ -5,6 +5,13 @@
  * XDecode     (payload uint8 [L] or [1,L]) -> tile uint8 [N,1,H,W], range? float32 [N,2]
  * XRoundTrip  (tile, range?) -> tile uint8 [N,1,H,W], payload_bytes int64 [N]
  *
+ * And those that make one payload of several tensors' and take it apart, applied from the
+ * last tensor to the first and the other way round (bnc_join):
+ *
+ * JoinRecords  (first uint8 [L], rest uint8 [L]) -> payload uint8 [L]
+ * SplitRecords (payload uint8 [L] or [1,L]) -> first uint8 [L], rest uint8 [L]
+ * JoinBytes    (first int64 [N], rest int64 [N]) -> payload_bytes int64 [N]
+ *
  * The images of a call are coded one after another on the calling thread.
  */
 #include "kernel.h"
@@ -33,7 +40,7 @@ typedef struct staged_output {
 struct bnc_call {
   bnc_kernel *k;
   OrtKernelContext *context;
-  bnc_coder *coder;
+  bnc_coder *coder; /* NULL in an operator of no codec */
   staged_output staged[BNC_MAX_TENSORS];
 };
 
@@ -136,6 +143,26 @@ static OrtStatus *deliver(const bnc_call *call) {
   return NULL;
 }
 
+/* Reads a payload and its length. */
+static OrtStatus *get_payload(const bnc_call *call, size_t index, tensor *t, size_t *length) {
+  char text[SHAPE_TEXT];
+  BNC_TRY(get_input(call, index, t));
+  if (!(t->rank == 1 || (t->rank == 2 && t->dims[0] == 1)))
+    return bnc_refuse(call->k->api, call->k->name, ORT_INVALID_ARGUMENT, "payload has shape %s, expected [L] or [1,L]",
+                      show_shape(t, text));
+  *length = (size_t)t->dims[t->rank - 1];
+  return NULL;
+}
+
+/* Gives an op an output of a payload. */
+static OrtStatus *put_payload(bnc_call *call, size_t index, const bnc_buffer *payload) {
+  tensor out = {.rank = 1, .dims = {(int64_t)payload->length}};
+  BNC_TRY(get_output(call, index, &out, 1));
+  if (payload->length > 0)
+    memcpy(out.data, payload->bytes, payload->length);
+  return NULL;
+}
+
 /* Encodes the tiles of a call into the coder's payload. */
 static bnc_status encode(const bnc_call *call, const bnc_part *part, const tensor *tile, const tensor *range,
                          int64_t *sizes, bnc_error *err) {
@@ -176,11 +203,7 @@ static OrtStatus *compute_encode(bnc_call *call) {
   bnc_error err;
   if (encode(call, &part, &tile, &range, NULL, &err))
     return bnc_refuse_error(k->api, k->name, &err);
-  const bnc_buffer *payload = &call->coder->payload;
-  tensor out = {.rank = 1, .dims = {(int64_t)payload->length}};
-  BNC_TRY(get_output(call, 0, &out, 1));
-  memcpy(out.data, payload->bytes, payload->length);
-  return NULL;
+  return put_payload(call, 0, &call->coder->payload);
 }
 
 static OrtStatus *compute_decode(bnc_call *call) {
@@ -188,12 +211,8 @@ static OrtStatus *compute_decode(bnc_call *call) {
   bnc_part part = k->part;
   part.coder = call->coder;
   tensor payload;
-  char text[SHAPE_TEXT];
-  BNC_TRY(get_input(call, 0, &payload));
-  if (!(payload.rank == 1 || (payload.rank == 2 && payload.dims[0] == 1)))
-    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "payload has shape %s, expected [L] or [1,L]",
-                      show_shape(&payload, text));
-  const size_t length = (size_t)payload.dims[payload.rank - 1];
+  size_t length;
+  BNC_TRY(get_payload(call, 0, &payload, &length));
   size_t outputs;
   BNC_TRY(k->api->KernelContext_GetOutputCount(call->context, &outputs));
   if (outputs != (part.dynamic ? 2u : 1u))
@@ -233,14 +252,68 @@ static OrtStatus *compute_round_trip(bnc_call *call) {
   return NULL;
 }
 
+static OrtStatus *compute_join(bnc_call *call) {
+  tensor first, rest;
+  size_t first_length, rest_length;
+  BNC_TRY(get_payload(call, 0, &first, &first_length));
+  BNC_TRY(get_payload(call, 1, &rest, &rest_length));
+  bnc_buffer out = {0};
+  bnc_error err;
+  OrtStatus *status;
+  if (bnc_join(first.data, first_length, rest.data, rest_length, &out, &err))
+    status = bnc_refuse_error(call->k->api, call->k->name, &err);
+  else
+    status = put_payload(call, 0, &out);
+  bnc_buffer_free(&out);
+  return status;
+}
+
+static OrtStatus *compute_unjoin(bnc_call *call) {
+  tensor payload;
+  size_t length;
+  BNC_TRY(get_payload(call, 0, &payload, &length));
+  bnc_buffer first = {0}, rest = {0};
+  bnc_error err;
+  OrtStatus *status;
+  if (bnc_unjoin(payload.data, length, &first, &rest, &err))
+    status = bnc_refuse_error(call->k->api, call->k->name, &err);
+  else
+    status = put_payload(call, 0, &first);
+  if (!status)
+    status = put_payload(call, 1, &rest);
+  bnc_buffer_free(&first);
+  bnc_buffer_free(&rest);
+  return status;
+}
+
+static OrtStatus *compute_joined_sizes(bnc_call *call) {
+  const bnc_kernel *k = call->k;
+  tensor first, rest;
+  BNC_TRY(get_input(call, 0, &first));
+  BNC_TRY(get_input(call, 1, &rest));
+  if (first.rank != 1 || rest.rank != 1 || first.dims[0] != rest.dims[0])
+    return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "expected the bytes of as many records twice, int64 [N]");
+  tensor out = first;
+  BNC_TRY(get_output(call, 0, &out, sizeof(int64_t)));
+  const int64_t *a = first.data, *b = rest.data;
+  int64_t *sum = out.data;
+  for (int64_t i = 0; i < first.dims[0]; i++) {
+    if (a[i] < 1 || b[i] < 1)
+      return bnc_refuse(k->api, k->name, ORT_INVALID_ARGUMENT, "record %" PRId64 " has %" PRId64 " and %" PRId64
+                        " bytes, expected at least 1", i, a[i], b[i]);
+    sum[i] = bnc_joined_size(a[i], b[i]);
+  }
+  return NULL;
+}
+
 OrtStatus *bnc_compute(bnc_kernel *k, OrtKernelContext *context) {
   bnc_call call = {.k = k, .context = context};
   bnc_error err;
-  call.coder = bnc_pool_take(&k->pool, k->codec, k->values, &err);
-  if (!call.coder)
+  if (k->codec && !(call.coder = bnc_pool_take(&k->pool, k->codec, k->values, &err)))
     return bnc_refuse_error(k->api, k->name, &err);
   OrtStatus *status = k->op->compute(&call);
-  bnc_pool_give(&k->pool, call.coder);
+  if (call.coder)
+    bnc_pool_give(&k->pool, call.coder);
   if (!status)
     status = deliver(&call);
   for (size_t i = 0; i < BNC_MAX_TENSORS; i++)
@@ -265,4 +338,16 @@ const bnc_op bnc_ops[BNC_OPERATORS] = {
      .compute = compute_round_trip,
      .inputs = 2, .required_inputs = 1, .input_types = {U8, F32},
      .outputs = 2, .required_outputs = 2, .output_types = {U8, I64}},
+};
+
+const bnc_op bnc_framing_ops[BNC_FRAMING_OPERATORS] = {
+    {.name = "JoinRecords", .compute = compute_join,
+     .inputs = 2, .required_inputs = 2, .input_types = {U8, U8},
+     .outputs = 1, .required_outputs = 1, .output_types = {U8}},
+    {.name = "SplitRecords", .compute = compute_unjoin,
+     .inputs = 1, .required_inputs = 1, .input_types = {U8},
+     .outputs = 2, .required_outputs = 2, .output_types = {U8, U8}},
+    {.name = "JoinBytes", .compute = compute_joined_sizes,
+     .inputs = 2, .required_inputs = 2, .input_types = {I64, I64},
+     .outputs = 1, .required_outputs = 1, .output_types = {I64}},
 };

@@ -1,5 +1,5 @@
 /*
- * The operators of all codecs as ONNX Runtime's custom op interface wants them.
+ * The operators of all codecs, and those of none, as ONNX Runtime's custom op interface wants them.
  *
  * The interface has two ages. Up to ONNX Runtime 1.15 a kernel has no way to
  * return a status; from 1.16 on it has. The plugin shows whichever the loading
@@ -22,18 +22,16 @@
 /* ONNX Runtime hands callbacks the first member's address. */
 typedef struct registered {
   OrtCustomOp ort;
-  const bnc_codec *codec;
-  bnc_operator which;
+  const bnc_codec *codec; /* NULL for an operator of none */
+  const bnc_op *op;
+  const char *name;
 } registered;
 
 static const registered *registered_of(const OrtCustomOp *ort) { return (const registered *)ort; }
 
-static const bnc_op *op_of(const OrtCustomOp *ort) { return &bnc_ops[registered_of(ort)->which]; }
+static const bnc_op *op_of(const OrtCustomOp *ort) { return registered_of(ort)->op; }
 
-static const char *get_name(const OrtCustomOp *ort) {
-  const registered *r = registered_of(ort);
-  return r->codec->operators[r->which];
-}
+static const char *get_name(const OrtCustomOp *ort) { return registered_of(ort)->name; }
 
 static const char *get_provider(const OrtCustomOp *ort) {
   (void)ort;
@@ -111,6 +109,8 @@ static OrtStatus *get_dynamic_range(const bnc_kernel *k, const OrtKernelInfo *in
 
 /* Reads the attributes, and makes the first coder of them: so they fit together. */
 static OrtStatus *configure(bnc_kernel *k, const OrtKernelInfo *info) {
+  if (!k->codec)
+    return NULL;
   for (size_t i = 0; i < bnc_parameter_count(k->codec); i++) {
     const bnc_parameter *p = &k->codec->parameters[i];
     BNC_TRY(p->bytes ? get_bytes(k, info, p->name, &k->values[i])
@@ -211,7 +211,7 @@ static const OrtCustomOp with_status = {
     .CreateKernelV2 = create_kernel, .KernelComputeV2 = compute,
 };
 
-/* The operators of all codecs, which a domain refers to for as long as it is. */
+/* All operators, which a domain refers to for as long as it is. */
 typedef struct domain {
   OrtCustomOpDomain *ort;
   registered ops[];
@@ -228,9 +228,13 @@ static OrtStatus *fill_domain(const OrtApi *api, const OrtCustomOp *face, domain
   registered *next = d->ops;
   for (const bnc_codec *const *codec = bnc_codecs; *codec; codec++)
     for (bnc_operator which = 0; which < BNC_OPERATORS; which++, next++) {
-      *next = (registered){*face, *codec, which};
+      *next = (registered){*face, *codec, &bnc_ops[which], (*codec)->operators[which]};
       BNC_TRY(api->CustomOpDomain_Add(d->ort, &next->ort));
     }
+  for (size_t i = 0; i < BNC_FRAMING_OPERATORS; i++, next++) {
+    *next = (registered){*face, NULL, &bnc_framing_ops[i], bnc_framing_ops[i].name};
+    BNC_TRY(api->CustomOpDomain_Add(d->ort, &next->ort));
+  }
   return NULL;
 }
 
@@ -238,7 +242,7 @@ static OrtStatus *make_domain(const OrtApi *api, const OrtCustomOp *face, domain
   size_t n = 0;
   while (bnc_codecs[n])
     n++;
-  domain *d = calloc(1, sizeof *d + n * BNC_OPERATORS * sizeof *d->ops);
+  domain *d = calloc(1, sizeof *d + (n * BNC_OPERATORS + BNC_FRAMING_OPERATORS) * sizeof *d->ops);
   if (!d)
     return api->CreateStatus(ORT_FAIL, "not enough memory for domain " BNC_DOMAIN);
   OrtStatus *status = fill_domain(api, face, d);

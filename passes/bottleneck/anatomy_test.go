@@ -24,15 +24,16 @@ func bottlenecked(t *testing.T, s split.Settings) *ir.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Codec = bottleneck.JPEG(20)
 	return splitAt(t, m, "rb2", s)
 }
 
-var small = split.Settings{Geometry: bottleneck.Geometry{Reduced: 3, Stride: 2}, Quantiser: bottleneck.Quantiser{Bits: 8, Lo: -1, Hi: 2}}
+func small() split.Settings {
+	return oneTensor(bottleneck.Geometry{Reduced: 3, Stride: 2}, bottleneck.Quantiser{Bits: 8, Lo: -1, Hi: 2})
+}
 
 // TestAnatomy finds the tensors around the quantiser, whose sizes tell them.
 func TestAnatomy(t *testing.T) {
-	m := bottlenecked(t, small)
+	m := bottlenecked(t, small())
 	all, err := bottleneck.Anatomy(m)
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
@@ -65,8 +66,8 @@ func TestAnatomy(t *testing.T) {
 // TestUncoded leaves the units and nothing of quantiser and codec.
 func TestUncoded(t *testing.T) {
 	for _, dynamic := range []bool{false, true} {
-		s := small
-		s.Quantiser.Dynamic = dynamic
+		s := small()
+		s.Tensors[0].Dynamic = dynamic
 		m := bottlenecked(t, s)
 		if _, err := passes.Run(m, []passes.Pass{bottleneck.Uncoded}, nil); err != nil {
 			t.Fatal(err)
@@ -124,8 +125,8 @@ func TestUnitsOf(t *testing.T) {
 				draw(v)
 			}
 		}
-		s := small
-		s.Geometry, s.Units, s.Codec = g, given, bottleneck.JPEG(20)
+		s := small()
+		s.Tensors[0].Geometry, s.Tensors[0].Units = g, given
 		b, _, err := split.Split(t.Context(), a, c, s, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +151,7 @@ func TestUnitsOf(t *testing.T) {
 
 // TestMobileSideOf divides the weights of a network at its bottleneck.
 func TestMobileSideOf(t *testing.T) {
-	m := bottlenecked(t, small)
+	m := bottlenecked(t, small())
 	mobile, err := bottleneck.MobileSideOf(m)
 	if err != nil {
 		t.Fatal(err)

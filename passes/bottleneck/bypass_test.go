@@ -18,6 +18,11 @@ import (
 	"github.com/bottlenet/bnc/passes/split"
 )
 
+// oneTensor are the settings of a bottleneck with JPEG at quality 20.
+func oneTensor(g bottleneck.Geometry, q bottleneck.Quantiser) split.Settings {
+	return split.Settings{Tensors: split.Bottlenecks([]bottleneck.Geometry{g}, q, bottleneck.JPEG(20))}
+}
+
 // splitAt returns the joined network of m split at the named cut, as it loads
 // from a file.
 func splitAt(t *testing.T, m *ir.Model, name string, s split.Settings) *ir.Model {
@@ -31,9 +36,11 @@ func splitAt(t *testing.T, m *ir.Model, name string, s split.Settings) *ir.Model
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Geometry, err = bottleneck.CutGeometry(c, s.Geometry.Reduced, s.Geometry.Stride); err != nil {
+	geometries, err := bottleneck.Geometries(c, []int64{s.Tensors[0].Reduced}, []int64{s.Tensors[0].Stride})
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.Tensors[0].Geometry = geometries[0]
 	b, _, err := split.Split(t.Context(), a, c, s, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -64,10 +71,10 @@ func TestBypassGivesTheModelBack(t *testing.T) {
 		name, cut string
 		settings  split.Settings
 	}{
-		{"resnet20", "rb1", split.Settings{Geometry: bottleneck.Geometry{Reduced: 1, Stride: 2}, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}}},
-		{"resnet20", "rb4", split.Settings{Geometry: bottleneck.Geometry{Reduced: 3, Stride: 2}, Quantiser: bottleneck.Quantiser{Bits: 4, Lo: -1, Hi: 2}}},
-		{"resnet20", "rb9", split.Settings{Geometry: bottleneck.Geometry{Reduced: 0, Stride: 1}, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}}},
-		{"resnet32", "rb2", split.Settings{Geometry: bottleneck.Geometry{Reduced: 5, Stride: 3}, Quantiser: bottleneck.Quantiser{Bits: 6, Dynamic: true}}},
+		{"resnet20", "rb1", oneTensor(bottleneck.Geometry{Reduced: 1, Stride: 2}, bottleneck.Quantiser{Bits: 8, Dynamic: true})},
+		{"resnet20", "rb4", oneTensor(bottleneck.Geometry{Reduced: 3, Stride: 2}, bottleneck.Quantiser{Bits: 4, Lo: -1, Hi: 2})},
+		{"resnet20", "rb9", oneTensor(bottleneck.Geometry{Reduced: 0, Stride: 1}, bottleneck.Quantiser{Bits: 8, Dynamic: true})},
+		{"resnet32", "rb2", oneTensor(bottleneck.Geometry{Reduced: 5, Stride: 3}, bottleneck.Quantiser{Bits: 6, Dynamic: true})},
 	} {
 		t.Run(c.name+" "+c.cut, func(t *testing.T) {
 			build := func() *ir.Model {
@@ -77,7 +84,6 @@ func TestBypassGivesTheModelBack(t *testing.T) {
 				}
 				return m
 			}
-			c.settings.Codec = bottleneck.JPEG(20)
 			m := splitAt(t, build(), c.cut, c.settings)
 			if err := bottleneck.Bypass(m); err != nil {
 				t.Fatal(err)
@@ -108,7 +114,7 @@ func TestBypassGivesTheModelBack(t *testing.T) {
 func TestBypassWithShapes(t *testing.T) {
 	m := passtest.Parse(t, passtest.Header+`g (float[N,2,4,4] x) => (float[N,2] y) <float[2,2,1,1] w = {1, 2, 3, 4}, int64[1] zero = {0}, int64[1] rest = {-1}> {
 		early = Conv (x, w) a = Relu (early) p = GlobalAveragePool (a) s = Shape (early) n = Gather (s, zero) target = Concat <axis = 0> (n, rest) y = Reshape (p, target) }`)
-	b := splitAt(t, m, "a", split.Settings{Geometry: bottleneck.Geometry{Reduced: 1, Stride: 1}, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20)})
+	b := splitAt(t, m, "a", oneTensor(bottleneck.Geometry{Reduced: 1, Stride: 1}, bottleneck.Quantiser{Bits: 8, Dynamic: true}))
 	if err := bottleneck.Bypass(b); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +149,7 @@ func TestBypassRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := splitAt(t, m, "rb1", split.Settings{Geometry: bottleneck.Geometry{Reduced: 1, Stride: 2}, Quantiser: bottleneck.Quantiser{Bits: 8}, Codec: bottleneck.JPEG(20)})
+	b := splitAt(t, m, "rb1", oneTensor(bottleneck.Geometry{Reduced: 1, Stride: 2}, bottleneck.Quantiser{Bits: 8}))
 	b.DelMeta(func(key string) bool { return key == "bnc.bottleneck" }) // as of a bnc that recorded none
 	b.SetMeta("bnc.tensor", `"other"`)
 	if err := bottleneck.Bypass(b); err == nil || !strings.Contains(err.Error(), `bnc.tensor is "other"`) {

@@ -15,27 +15,46 @@ const (
 	CodecOnHost       = "host"        // both programs; neither graph has a custom operator
 )
 
-// interfaceNames are the names of what crosses and of the byte counts: those of
-// the interface between the graphs and what runs them.
-var interfaceNames = []string{"payload", "tile", "range", "payload_bytes"}
-
-// ReserveNames renames tensors inside of the model that have a name of the
-// interface. An input or output of the model cannot be renamed: the model is
-// refused.
-var ReserveNames = passes.Pass{
-	Name:    "reserve-names",
-	Ensures: []*passes.Property{NamesReserved},
-	Run:     func(m *ir.Model) (int, error) { return reserveNames(m.Graph) },
+// interfaceNames are the names of what crosses of so many tensors and of the byte counts:
+// those of the interface between the graphs and what runs them.
+func interfaceNames(tensors int) []string {
+	names := []string{"payload", "tile", "range", payloadBytes}
+	for i := 1; i < tensors; i++ {
+		tile, bounds := tileNames(i)
+		names = append(names, tile, bounds)
+	}
+	return names
 }
 
-// NamesReserved is ensured by [ReserveNames].
+// tileNames are the names of crossing tensor i's tile and of its range: "tile" and
+// "range", from the second on with a number.
+func tileNames(i int) (tile, bounds string) {
+	if i == 0 {
+		return "tile", "range"
+	}
+	return fmt.Sprintf("tile_%d", i+1), fmt.Sprintf("range_%d", i+1)
+}
+
+// ReserveNames renames tensors inside of the model that have a name of the
+// interface of so many crossing tensors. An input or output of the model cannot be
+// renamed: the model is refused.
+func ReserveNames(tensors int) passes.Pass {
+	return passes.Pass{
+		Name:    "reserve-names",
+		Ensures: []*passes.Property{NamesReserved},
+		Run:     func(m *ir.Model) (int, error) { return reserveNames(m.Graph, interfaceNames(tensors)) },
+	}
+}
+
+// NamesReserved is ensured by [ReserveNames], for the first crossing tensor and those that
+// it was asked of besides.
 var NamesReserved = &passes.Property{
 	Name:  "no tensor has the name of what a bottleneck sends",
 	Check: func(m *ir.Model) error { return namesReserved(m.Graph) },
 }
 
 func namesReserved(g *ir.Graph) error {
-	for _, name := range interfaceNames {
+	for _, name := range interfaceNames(1) {
 		if g.Value(name) != nil {
 			return fmt.Errorf("graph %q has a tensor %q", g.Name, name)
 		}
@@ -51,8 +70,8 @@ func namesReserved(g *ir.Graph) error {
 }
 
 // reserveNames renames in a graph and in the bodies of its nodes.
-func reserveNames(g *ir.Graph) (renamed int, err error) {
-	for _, name := range interfaceNames {
+func reserveNames(g *ir.Graph, names []string) (renamed int, err error) {
+	for _, name := range names {
 		v := g.Value(name)
 		switch {
 		case v == nil:
@@ -65,7 +84,7 @@ func reserveNames(g *ir.Graph) (renamed int, err error) {
 	}
 	for _, n := range g.Nodes() {
 		for _, body := range n.Bodies() {
-			more, err := reserveNames(body)
+			more, err := reserveNames(body, names)
 			if renamed += more; err != nil {
 				return renamed, err
 			}
@@ -74,27 +93,42 @@ func reserveNames(g *ir.Graph) (renamed int, err error) {
 	return renamed, nil
 }
 
-// EncodePayload ends a mobile graph whose first outputs are the tile and, where the range
-// is dynamic, the range of spec with the encoder: then payload is its first output.
-func EncodePayload(spec Spec) passes.Pass {
+// EncodePayload ends a mobile graph whose first outputs are for each of specs the tile and,
+// where the range is dynamic, the range with the encoders: then payload is its first output.
+func EncodePayload(specs []Spec) passes.Pass {
 	return passes.Pass{
 		Name:      "encode-payload",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
 			g := m.Graph
-			var outs []*ir.Value
+			var outs, parts []*ir.Value
 			for _, p := range g.Outputs() {
 				outs = append(outs, p.Value)
 			}
-			crossing := outs[:spec.crossing():spec.crossing()]
 			payload := g.Temp("payload", ir.TensorType(ir.Uint8, []ir.Dim{ir.Sym("payload_bytes")}))
-			n, err := spec.Codec.node(m, shape.Encode, crossing, []*ir.Value{payload})
-			if err != nil {
-				return 0, err
+			for _, spec := range specs {
+				n, part := spec.crossing(), payload
+				if len(specs) > 1 {
+					part = g.Temp("bnc.part", nil)
+				}
+				node, err := spec.Codec.node(m, shape.Encode, outs[:n:n], []*ir.Value{part})
+				if err != nil {
+					return 0, err
+				}
+				node.SetName("bnc.encode")
+				outs, parts = outs[n:], append(parts, part)
 			}
-			n.SetName("bnc.encode")
-			g.SetOutputs(append([]*ir.Value{payload}, outs[len(crossing):]...)...)
-			return 1, nil
+			rest := parts[len(parts)-1]
+			for i := len(parts) - 2; i >= 0; i-- {
+				joined := payload
+				if i > 0 {
+					joined = g.Temp("bnc.joined", nil)
+				}
+				g.NewNode(shape.CodecDomain, shape.JoinRecords, []*ir.Value{parts[i], rest}, []*ir.Value{joined}).SetName("bnc.join")
+				rest = joined
+			}
+			g.SetOutputs(append([]*ir.Value{payload}, outs...)...)
+			return 2*len(specs) - 1, nil
 		},
 	}
 }
@@ -107,58 +141,84 @@ func (s Spec) crossing() int {
 	return 1
 }
 
-// DecodePayload makes payload the first input of a cloud graph whose first
-// inputs are the decoded tile and, where the range is dynamic, the range of spec.
+// DecodePayload makes payload the first input of a cloud graph whose first inputs are for
+// each of specs the decoded tile and, where the range is dynamic, the range.
 //
 // ONNX Runtime takes payloads of any rank there: the declared shape is empty,
 // which it does not check. With a declared rank of 1 it would refuse the [1, L]
 // of servers that add a batch dimension.
-func DecodePayload(spec Spec) passes.Pass {
+func DecodePayload(specs []Spec) passes.Pass {
 	return passes.Pass{
 		Name:      "decode-payload",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
-			rows, cols := spec.Grid()
-			outs := m.Graph.Feeds()[:spec.crossing()]
-			payload := m.Graph.Temp("payload", ir.TensorType(ir.Uint8, nil))
-			m.Graph.AddInput(payload, nil)
-			attrs := []*ir.Attr{ir.IntAttr("height", rows*spec.ReducedH()), ir.IntAttr("width", cols*spec.ReducedW())}
-			for _, v := range outs {
-				m.Graph.UnlistInput(v)
+			g, ins := m.Graph, m.Graph.Feeds()
+			payload := g.Temp("payload", ir.TensorType(ir.Uint8, nil))
+			g.AddInput(payload, nil)
+			for i, rest := 0, payload; i < len(specs); i++ {
+				part := rest
+				if i < len(specs)-1 {
+					whole := rest
+					part, rest = g.Temp("bnc.part", nil), g.Temp("bnc.rest", nil)
+					g.NewNode(shape.CodecDomain, shape.SplitRecords, []*ir.Value{whole}, []*ir.Value{part, rest}).SetName("bnc.part")
+				}
+				n := specs[i].crossing()
+				if err := specs[i].decode(m, part, ins[:n:n]); err != nil {
+					return 0, err
+				}
+				ins = ins[n:]
 			}
-			n, err := spec.Codec.node(m, shape.Decode, []*ir.Value{payload}, outs, attrs...)
-			if err != nil {
-				return 0, err
-			}
-			if spec.Dynamic {
-				n.SetAttr(ir.IntAttr("dynamic_range", 1))
-			}
-			n.SetName("bnc.decode")
-			for _, v := range outs {
-				m.Graph.AddInfo(v, nil)
-			}
-			m.Graph.SetInputs(payload)
-			return 1, m.Graph.Sort()
+			g.SetInputs(payload)
+			return 2*len(specs) - 1, g.Sort()
 		},
 	}
 }
 
-// TileInput names the first input of a cloud graph that takes decoded tiles as
-// the mobile graph names its output.
-func TileInput() passes.Pass {
+// decode makes outs, inputs of the graph until now, what the codec gives back of a tensor's
+// payload.
+func (s Spec) decode(m *ir.Model, payload *ir.Value, outs []*ir.Value) error {
+	rows, cols := s.Grid()
+	attrs := []*ir.Attr{ir.IntAttr("height", rows*s.ReducedH()), ir.IntAttr("width", cols*s.ReducedW())}
+	for _, v := range outs {
+		m.Graph.UnlistInput(v)
+	}
+	n, err := s.Codec.node(m, shape.Decode, []*ir.Value{payload}, outs, attrs...)
+	if err != nil {
+		return err
+	}
+	if s.Dynamic {
+		n.SetAttr(ir.IntAttr("dynamic_range", 1))
+	}
+	n.SetName("bnc.decode")
+	for _, v := range outs {
+		m.Graph.AddInfo(v, nil)
+	}
+	return nil
+}
+
+// TileInputs names the first inputs of a cloud graph, for each of specs the decoded tile
+// and, where the range is dynamic, the range, as the mobile graph names its outputs.
+func TileInputs(specs []Spec) passes.Pass {
 	return passes.Pass{
 		Name:      "tile-input",
 		Interface: true,
 		Run: func(m *ir.Model) (int, error) {
-			old := m.Graph.Feeds()[0]
-			tile := m.Graph.Temp("tile", old.Type())
-			m.Graph.AddInput(tile, nil)
-			if err := old.Replace(tile); err != nil {
-				return 0, err
+			ins := m.Graph.Feeds()
+			var crossing []*ir.Value
+			for i, spec := range specs {
+				name, _ := tileNames(i)
+				old := ins[0]
+				tile := m.Graph.Temp(name, old.Type())
+				m.Graph.AddInput(tile, nil)
+				if err := old.Replace(tile); err != nil {
+					return 0, err
+				}
+				m.Graph.RemoveValues(old)
+				crossing = append(append(crossing, tile), ins[1:spec.crossing()]...)
+				ins = ins[spec.crossing():]
 			}
-			m.Graph.RemoveValues(old)
-			m.Graph.SetInputs(tile)
-			return 1, nil
+			m.Graph.SetInputs(crossing...)
+			return len(specs), nil
 		},
 	}
 }

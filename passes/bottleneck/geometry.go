@@ -65,22 +65,34 @@ func (g Geometry) padding(n int64) (before, after int64) {
 	return total / 2, total - total/2
 }
 
-// CutGeometry returns the geometry of a bottleneck at c, a cut of one tensor, that reduces
-// to the given number of channels (0: all of them, without channel units) and stride
-// (0: the default, 2, or 1 where height or width is 1).
-func CutGeometry(c *cut.Cut, channels, stride int64) (Geometry, error) {
+// Geometries returns the geometries of the bottlenecks at c, one a tensor: what they reduce
+// to is the number of channels of each (0: all of them, without channel units) and its
+// stride (0: the default, 2, or 1 where height or width is 1). One number is for all.
+func Geometries(c *cut.Cut, channels, strides []int64) ([]Geometry, error) {
 	if why := c.NoBottleneck(); why != "" {
-		return Geometry{}, fmt.Errorf("cut %s takes no bottleneck: %s; use --plain, or another cut", c, why)
+		return nil, fmt.Errorf("cut %s takes no bottleneck: %s; use --plain, or another cut", c, why)
 	}
-	if len(c.Tensors) > 1 {
-		return Geometry{}, fmt.Errorf("cut %s: a bottleneck takes one tensor, found %d; use --plain, or another cut", c, len(c.Tensors))
-	}
-	g := Geometry{Reduced: channels, Stride: stride}
-	for _, t := range c.Tensors {
-		for i, size := range []*int64{&g.C, &g.H, &g.W} {
-			*size, _ = t.Type.Dims[i+1].Int() // known where a bottleneck fits
+	var all []Geometry
+	for i, t := range c.Tensors {
+		g, err := geometryOf(t, of(channels, i), of(strides, i))
+		if err != nil && len(c.Tensors) > 1 {
+			err = fmt.Errorf("tensor %q: %w", t.Value.Name(), err)
 		}
-		g.Signed = canBeNegative(t.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// of returns the number for tensor i of a cut: one is for all.
+func of(numbers []int64, i int) int64 { return numbers[min(i, len(numbers)-1)] }
+
+func geometryOf(t cut.Tensor, channels, stride int64) (Geometry, error) {
+	g := Geometry{Reduced: channels, Stride: stride, Signed: canBeNegative(t.Value)}
+	for i, size := range []*int64{&g.C, &g.H, &g.W} {
+		*size, _ = t.Type.Dims[i+1].Int() // known where a bottleneck fits
 	}
 	if channels == 0 {
 		g.Reduced, g.Full = g.C, true

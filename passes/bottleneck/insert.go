@@ -51,22 +51,20 @@ func Insert(all []Insertion, keep func(*ir.Node) bool) passes.Pass {
 		Run: func(m *ir.Model) (int, error) {
 			before := len(m.Graph.Nodes())
 			var records []Record
-			var size *ir.Value
-			for _, one := range all {
+			var sizes []*ir.Value
+			for i, one := range all {
 				b := inserter{
 					Emitter: ir.Emitter{Graph: m.Graph, Opset: m.Opset(""), Prefix: "bnc."}, geo: one.Spec.Geometry, u: one.Units, q: one.Spec.Quantiser, batch: one.Batch,
 					sites: Sites{Weights: map[string]string{}},
 				}
+				b.tileName, b.rangeName = tileNames(i)
 				bytes, err := b.insert(m, one, keep)
 				if err != nil {
 					return 0, err
 				}
-				records = append(records, Record{one.Spec, b.sites})
-				if size != nil {
-					bytes = b.Binary(payloadBytes, "Add", size, bytes)
-				}
-				size = bytes
+				records, sizes = append(records, Record{one.Spec, b.sites}), append(sizes, bytes)
 			}
+			size := joinedBytes(m.Graph, sizes)
 			m.Graph.Rename(size, payloadBytes) // a free name: NamesReserved
 			m.Graph.SetType(size, ir.TensorType(ir.Int64, []ir.Dim{all[0].Batch}))
 			m.Graph.AddOutput(size, nil)
@@ -80,6 +78,18 @@ func Insert(all []Insertion, keep func(*ir.Node) bool) passes.Pass {
 
 // payloadBytes is the output of a joined network that tells the bytes of each image.
 const payloadBytes = "payload_bytes"
+
+// joinedBytes returns the bytes of each image's whole record, int64 [N]: those of its
+// tensors, joined from the last on as their records are.
+func joinedBytes(g *ir.Graph, sizes []*ir.Value) *ir.Value {
+	whole := sizes[len(sizes)-1]
+	for _, size := range slices.Backward(sizes[:len(sizes)-1]) {
+		joined := g.Temp("bnc.bytes.joined", size.Type())
+		g.NewNode(shape.CodecDomain, shape.JoinBytes, []*ir.Value{size, whole}, []*ir.Value{joined}).SetName("bnc.join")
+		whole = joined
+	}
+	return whole
+}
 
 // insert inserts one, and returns the bytes of its tiles, int64 [N].
 func (b *inserter) insert(m *ir.Model, one Insertion, keep func(*ir.Node) bool) (*ir.Value, error) {
@@ -117,6 +127,8 @@ type inserter struct {
 	q     Quantiser
 	batch ir.Dim
 	sites Sites // as far as they are there
+	// what the tile and its range are called
+	tileName, rangeName string
 }
 
 func (b *inserter) tileType() *onnxpb.TypeProto {
@@ -141,7 +153,7 @@ func (b *inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
 		hi := b.reduce("quantiser.max", "ReduceMax", x)
 		bounds = b.Op("quantiser.minmax", "Concat", []*ir.Value{lo, hi}, ir.IntAttr("axis", 1))
 		dims := b.Ints("quantiser.range.shape", 0, 2)
-		out := b.Graph.Temp("range", ir.TensorType(ir.Float32, []ir.Dim{b.batch, {N: 2}}))
+		out := b.Graph.Temp(b.rangeName, ir.TensorType(ir.Float32, []ir.Dim{b.batch, {N: 2}}))
 		b.Graph.NewNode("", "Reshape", []*ir.Value{bounds, dims}, []*ir.Value{out}).SetName(quantiserPrefix + out.Name())
 		bounds = out
 		b.sites.Range = out.Name()
@@ -169,7 +181,7 @@ func (b *inserter) send(x *ir.Value) (tile, bounds *ir.Value) {
 		x = b.Unary("quantiser.spread.floor", "Floor", x)
 	}
 	x = b.tile(x)
-	out := b.Graph.Temp("tile", b.tileType())
+	out := b.Graph.Temp(b.tileName, b.tileType())
 	b.sites.Grey, b.sites.Tile = x.Name(), out.Name()
 	b.Graph.NewNode("", "Cast", []*ir.Value{x}, []*ir.Value{out}, ir.IntAttr("to", int64(ir.Uint8))).SetName(quantiserPrefix + out.Name())
 	b.Graph.AddInfo(out, nil)

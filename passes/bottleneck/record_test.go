@@ -43,12 +43,12 @@ func TestRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := bottleneck.CutGeometry(at, c.channels, c.stride)
+			geometries, err := bottleneck.Geometries(at, []int64{c.channels}, []int64{c.stride})
 			if err != nil {
 				t.Fatal(err)
 			}
-			g.Width = c.width
-			s := split.Settings{Geometry: g, Quantiser: c.quantiser, Codec: bottleneck.JPEG(35), CodecAt: bottleneck.CodecInGraph}
+			geometries[0].Width = c.width
+			s := split.Settings{Tensors: split.Bottlenecks(geometries, c.quantiser, bottleneck.JPEG(35)), CodecAt: bottleneck.CodecInGraph}
 			b, _, err := split.Split(t.Context(), a, at, s, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -60,8 +60,8 @@ func TestRecords(t *testing.T) {
 				if err := bottleneck.Describe(half, meta); err != nil {
 					t.Fatal(err)
 				}
-				if got := records(t, half); !reflect.DeepEqual(got[0].Spec, s.Spec()) || len(got) != 1 || got[0].Sites.Cut != at.Tensor() {
-					t.Errorf("%s records %+v, expected %+v", part, got, s.Spec())
+				if got := records(t, half); !reflect.DeepEqual(got[0].Spec, s.Specs()[0]) || len(got) != 1 || got[0].Sites.Cut != at.Tensor() {
+					t.Errorf("%s records %+v, expected %+v", part, got, s.Specs()[0])
 				}
 			}
 			recorded := records(t, b.Bottlenet)

@@ -72,11 +72,11 @@ func joined(t *testing.T, channels, stride int64) *ir.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := bottleneck.CutGeometry(at, channels, stride)
+	geometries, err := bottleneck.Geometries(at, []int64{channels}, []int64{stride})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _, err := split.Split(t.Context(), a, at, split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20)}, nil)
+	b, _, err := split.Split(t.Context(), a, at, split.Settings{Tensors: split.Bottlenecks(geometries, bottleneck.Quantiser{Bits: 8, Dynamic: true}, bottleneck.JPEG(20))}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

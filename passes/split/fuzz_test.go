@@ -99,10 +99,11 @@ func throughCompiler(t *testing.T, b []byte) {
 			a := analyse()
 			c := &a.Cuts[i]
 			if !s.Plain {
-				var err error
-				if s.Geometry, err = bottleneck.CutGeometry(c, 1, 0); err != nil || !shape.Product(c.Tensors[0].Type.Dims[1:]).AtMost(shape.Const(1<<12)) {
+				geometries, err := bottleneck.Geometries(c, []int64{1}, []int64{0})
+				if err != nil || !shape.Product(c.Tensors[0].Type.Dims[1:]).AtMost(shape.Const(1<<12)) {
 					continue
 				}
+				s.Tensors = split.Bottlenecks(geometries, s.Tensors[0].Quantiser, s.Tensors[0].Codec)
 			}
 			bundle, _, err := split.Split(t.Context(), a, c, s, nil)
 			var bug *passes.BugError
@@ -128,6 +129,6 @@ func throughCompiler(t *testing.T, b []byte) {
 // fuzzSettings are what models are split with, where their cuts take it.
 var fuzzSettings = []split.Settings{
 	{Plain: true},
-	{Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecInGraph},
-	{Quantiser: bottleneck.Quantiser{Bits: 8, Hi: 1}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2},
+	{Tensors: split.Bottlenecks(make([]bottleneck.Geometry, 1), bottleneck.Quantiser{Bits: 8, Dynamic: true}, bottleneck.JPEG(20)), CodecAt: bottleneck.CodecInGraph},
+	{Tensors: split.Bottlenecks(make([]bottleneck.Geometry, 1), bottleneck.Quantiser{Bits: 8, Hi: 1}, bottleneck.JPEG(20)), CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2},
 }

@@ -66,7 +66,7 @@ func TestDefaultsCanBeOverridden(t *testing.T) {
 	whole := save("whole", passtest.Parse(t, defaults))
 	var requests []request
 	for _, p := range []passes.Pass{
-		convert.Initializers, bottleneck.ReserveNames, opt.FoldConstants, opt.Identities(), opt.FoldBatchNorm, opt.CommonSubexpressions,
+		convert.Initializers, bottleneck.ReserveNames(1), opt.FoldConstants, opt.Identities(), opt.FoldBatchNorm, opt.CommonSubexpressions,
 		opt.DeadCode, convert.HalfPrecision, convert.Upgrade(18), opt.DropUnusedDomains,
 	} {
 		m := passtest.Parse(t, defaults)

@@ -32,11 +32,13 @@ func TestPairID(t *testing.T) {
 		return c
 	}
 	at := resolve("rb4")
-	g, err := bottleneck.CutGeometry(at, 4, 2)
+	geometries, err := bottleneck.Geometries(at, []int64{4}, []int64{2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := split.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20), CodecAt: bottleneck.CodecInGraph}
+	settings := func() split.Settings {
+		return split.Settings{Tensors: split.Bottlenecks(geometries, bottleneck.Quantiser{Bits: 8, Dynamic: true}, bottleneck.JPEG(20)), CodecAt: bottleneck.CodecInGraph}
+	}
 	id := func(source string, c *cut.Cut, s split.Settings) string {
 		t.Helper()
 		id, err := split.PairID(source, c, s)
@@ -45,26 +47,26 @@ func TestPairID(t *testing.T) {
 		}
 		return id
 	}
-	ids := []string{id("aa", at, settings)}
-	if again := id("aa", at, settings); again != ids[0] {
+	ids := []string{id("aa", at, settings())}
+	if again := id("aa", at, settings()); again != ids[0] {
 		t.Errorf("%s and %s for the same", ids[0], again)
 	}
-	ids = append(ids, id("ab", at, settings), id("aa", resolve("rb5"), settings), id("aa", at, split.Settings{Plain: true}))
+	ids = append(ids, id("ab", at, settings()), id("aa", resolve("rb5"), settings()), id("aa", at, split.Settings{Plain: true}))
 	for _, change := range []func(*split.Settings){
-		func(s *split.Settings) { s.Codec = bottleneck.JPEG(21) },
-		func(s *split.Settings) { s.Quantiser.Bits = 7 },
-		func(s *split.Settings) { s.Quantiser.Dynamic = false },
+		func(s *split.Settings) { s.Tensors[0].Codec = bottleneck.JPEG(21) },
+		func(s *split.Settings) { s.Tensors[0].Bits = 7 },
+		func(s *split.Settings) { s.Tensors[0].Dynamic = false },
 		func(s *split.Settings) { s.CodecAt = bottleneck.CodecOnHost },
 		func(s *split.Settings) { s.FP16 = true },
 		func(s *split.Settings) { s.Target = convert.TX2 },
-		func(s *split.Settings) { s.Geometry.Seed = 1 },
-		func(s *split.Settings) { s.Geometry.Width = 2 },
+		func(s *split.Settings) { s.Tensors[0].Seed = 1 },
+		func(s *split.Settings) { s.Tensors[0].Width = 2 },
 		func(s *split.Settings) {
-			s.Units = bottleneck.InitialUnits(s.Geometry)
-			s.Units.ReduceChannel.Weight[0]++
+			s.Tensors[0].Units = bottleneck.InitialUnits(s.Tensors[0].Geometry)
+			s.Tensors[0].Units.ReduceChannel.Weight[0]++
 		},
 	} {
-		s := settings
+		s := settings()
 		change(&s)
 		ids = append(ids, id("aa", at, s))
 	}

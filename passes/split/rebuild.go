@@ -6,7 +6,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
-	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
@@ -33,28 +32,41 @@ func Rebuild(ctx context.Context, joined *ir.Model, lowered Settings, change fun
 	if err != nil {
 		return fail(err)
 	}
-	if len(records) != 1 {
-		return fail(passes.Unsuitable("model", "expected a bottleneck of one tensor, found %d", len(records)))
-	}
+	settings.Tensors = nil
 	for _, r := range records {
-		settings.Geometry, settings.Quantiser, settings.Codec = r.Spec.Geometry, r.Spec.Quantiser, r.Spec.Codec
-		if settings.Units, err = bottleneck.UnitsOf(joined, r); err != nil {
+		units, err := bottleneck.UnitsOf(joined, r)
+		if err != nil {
 			return fail(err)
 		}
+		settings.Tensors = append(settings.Tensors, Tensor{r.Spec, units})
 	}
 	a, err := Original(joined)
 	if err != nil {
 		return fail(err)
 	}
-	var c *cut.Cut
+	var names []string
 	for _, r := range records {
-		if c, err = a.Resolve(r.Sites.Cut); err != nil {
-			return fail(err)
-		}
+		names = append(names, r.Sites.Cut)
+	}
+	c, err := CutAt(a, names)
+	if err != nil {
+		return fail(err)
 	}
 	if err := change(&settings); err != nil {
 		return fail(err)
 	}
 	b, _, err := Split(ctx, a, c, settings, nil)
 	return b, c, settings, err
+}
+
+// CutAt finds the cut of one tensor, or of several.
+func CutAt(a *cut.Analysis, names []string) (*cut.Cut, error) {
+	if len(names) == 1 {
+		return a.Resolve(names[0])
+	}
+	tensors, err := Named(names...)(a.Model)
+	if err != nil {
+		return nil, err
+	}
+	return a.Of(tensors...)
 }

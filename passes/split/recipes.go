@@ -22,27 +22,35 @@ func joinedRecipe(a *cut.Analysis, c *cut.Cut, s Settings) []passes.Pass {
 			[]passes.Pass{LocalShapes(a, c, Named(c.Names()...))},
 		)
 	}
-	units := s.Units
-	if units == nil {
-		units = bottleneck.InitialUnits(s.Geometry)
-	}
 	var inserted []bottleneck.Insertion
-	for _, t := range c.Tensors {
-		inserted = append(inserted, bottleneck.Insertion{At: t.Value, Batch: t.Type.Dims[0].Declared(), Spec: s.Spec(), Units: units})
+	for i, t := range c.Tensors {
+		b := s.Tensors[i]
+		inserted = append(inserted, bottleneck.Insertion{At: t.Value, Batch: t.Type.Dims[0].Declared(), Spec: b.Spec, Units: b.units()})
 	}
-	shapeOnly := func(n *ir.Node) bool { return n.Output(0) != nil && a.IsShape(n.Output(0)) }
+	keep := func(n *ir.Node) bool {
+		return n.Output(0) != nil && a.IsShape(n.Output(0)) || len(c.Tensors) > 1 && !behind(a, c, n)
+	}
 	return slices.Concat(
 		[]passes.Pass{convert.Initializers},
 		sides,
 		[]passes.Pass{
-			bottleneck.ReserveNames,
-			bottleneck.Insert(inserted, shapeOnly),
+			bottleneck.ReserveNames(len(inserted)),
+			bottleneck.Insert(inserted, keep),
 			LocalShapes(a, c, bottleneck.Restored),
 			opt.DeadCode,
 			opt.FoldConstants,
 			opt.DeadCode,
 		},
 	)
+}
+
+// behind reports whether a node, or the one in whose body it is, is behind a cut of several
+// tensors: those that are not compute another of its tensors.
+func behind(a *cut.Analysis, c *cut.Cut, n *ir.Node) bool {
+	for n.Graph() != a.Model.Graph {
+		n = n.Graph().Owner()
+	}
+	return a.Behind(c, n)
 }
 
 // mobileRecipe makes the mobile half of what joinedRecipe prepared. Outputs are those
@@ -59,7 +67,7 @@ func mobileRecipe(c *cut.Cut, s Settings, target convert.Target, outputs []strin
 			opt.DeadCode,
 		},
 		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
-		when(s.CodecAt == bottleneck.CodecInGraph, bottleneck.EncodePayload(s.Spec())),
+		when(s.CodecAt == bottleneck.CodecInGraph, bottleneck.EncodePayload(s.Specs())),
 		target.Passes,
 		[]passes.Pass{opt.DropUnusedDomains},
 	)
@@ -78,8 +86,8 @@ func cloudRecipe(c *cut.Cut, s Settings, outputs []string) []passes.Pass {
 			opt.DeadCode,
 		},
 		when(s.FP16, convert.HalfPrecision, opt.DeadCode),
-		when(s.CodecAt == bottleneck.CodecOnHost, bottleneck.TileInput()),
-		when(s.CodecAt != bottleneck.CodecOnHost, bottleneck.DecodePayload(s.Spec())),
+		when(s.CodecAt == bottleneck.CodecOnHost, bottleneck.TileInputs(s.Specs())),
+		when(s.CodecAt != bottleneck.CodecOnHost, bottleneck.DecodePayload(s.Specs())),
 		[]passes.Pass{opt.DropUnusedDomains},
 	)
 }

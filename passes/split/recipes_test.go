@@ -31,9 +31,11 @@ func recipesOf(t *testing.T, s Settings) map[string][]passes.Pass {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Geometry, err = bottleneck.CutGeometry(c, 2, 2); err != nil {
+	geometries, err := bottleneck.Geometries(c, []int64{2}, []int64{2})
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.Tensors = Bottlenecks(geometries, bottleneck.Quantiser{Bits: 8}, bottleneck.JPEG(20))
 	target, known := convert.TargetNamed(s.Target)
 	if !known {
 		t.Fatalf("there is no target %q", s.Target)
@@ -52,7 +54,7 @@ func TestRecipesKeepTheOrder(t *testing.T) {
 		for _, at := range []string{bottleneck.CodecInGraph, bottleneck.CodecOnDeviceHost, bottleneck.CodecOnHost} {
 			for _, half := range []bool{false, true} {
 				for _, target := range convert.Targets() {
-					s := Settings{Plain: plain, CodecAt: at, FP16: half, Target: target, Quantiser: bottleneck.Quantiser{Bits: 8}, Codec: bottleneck.JPEG(20)}
+					s := Settings{Plain: plain, CodecAt: at, FP16: half, Target: target}
 					for side, recipe := range recipesOf(t, s) {
 						if err := passes.CheckOrder(recipe); err != nil {
 							t.Errorf("%s of %+v: %v", side, s, err)
@@ -67,7 +69,7 @@ func TestRecipesKeepTheOrder(t *testing.T) {
 // TestRecipesWithoutAPass: a recipe that lacks what it needs is refused, and the
 // message says what for.
 func TestRecipesWithoutAPass(t *testing.T) {
-	s := Settings{CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2, Quantiser: bottleneck.Quantiser{Bits: 8}, Codec: bottleneck.JPEG(20)}
+	s := Settings{CodecAt: bottleneck.CodecOnDeviceHost, FP16: true, Target: convert.TX2}
 	for without, want := range map[string]string{
 		"initializers":  "pass insert-bottleneck requires that initializers are listed as inputs only where callers may override them (it adds weights)",
 		"reserve-names": "pass insert-bottleneck requires that no tensor has the name of what a bottleneck sends",

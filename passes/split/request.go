@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -16,15 +17,15 @@ import (
 // Request is what is asked of a split. Zero values stand for the defaults; Check puts them
 // in, and finds what cannot be, in errors that name options as package fault says.
 type Request struct {
-	Channels     bottleneck.Channels // that cross; 0 for 1
-	Stride       int                 // 1 to 4; 0 for 2, or 1 where height or width is 1
-	Bits         int                 // of the quantiser, 2 to 8; 0 for 8
-	Quality      int                 // of a codec that has one, 1 to 100; 0 for 20
-	Codec        string              // one of bottleneck.Codecs; "" for JPEG
-	Range        string              // static or dynamic; "" for static where Calibrated, else dynamic
-	CodecAt      string              // one of the Codec constants; "" for the target's, else CodecInGraph
-	RestoreWidth int                 // 0 for none
-	Target       string              // one of convert.Targets; "" for the default
+	Channels     []bottleneck.Channels // that cross: one number for all tensors, or one for each; none for 1
+	Strides      []int                 // 1 to 4, as many; 0 for 2, or 1 where height or width is 1, as none is
+	Bits         int                   // of the quantiser, 2 to 8; 0 for 8
+	Quality      int                   // of a codec that has one, 1 to 100; 0 for 20
+	Codec        string                // one of bottleneck.Codecs; "" for JPEG
+	Range        string                // static or dynamic; "" for static where Calibrated, else dynamic
+	CodecAt      string                // one of the Codec constants; "" for the target's, else CodecInGraph
+	RestoreWidth int                   // 0 for none
+	Target       string                // one of convert.Targets; "" for the default
 	FP16, Plain  bool
 	Seed         uint64
 	Calibrated   bool // there are images to calibrate on
@@ -37,7 +38,7 @@ func (r *Request) meaningless() string {
 		option string
 		given  bool
 	}{
-		{"c", r.Channels != 0}, {"s", r.Stride != 0}, {"bits", r.Bits != 0}, {"quality", r.Quality != 0}, {"range", r.Range != ""},
+		{"c", len(r.Channels) > 0}, {"s", len(r.Strides) > 0}, {"bits", r.Bits != 0}, {"quality", r.Quality != 0}, {"range", r.Range != ""},
 		{"codec_at", r.CodecAt != ""}, {"restore_width", r.RestoreWidth != 0}, {"fp16", r.FP16}, {"calib", r.Calibrated}, {"target", r.Target != ""},
 	} {
 		if x.given {
@@ -52,7 +53,13 @@ func (r *Request) Check() error {
 	given := *r
 	target, _ := convert.TargetNamed(r.Target)
 	target.CodecAt = cmp.Or(target.CodecAt, bottleneck.CodecInGraph)
-	r.Channels, r.Bits, r.Quality, r.Codec = cmp.Or(r.Channels, 1), cmp.Or(r.Bits, 8), cmp.Or(r.Quality, 20), cmp.Or(r.Codec, bottleneck.DefaultCodec)
+	r.Bits, r.Quality, r.Codec = cmp.Or(r.Bits, 8), cmp.Or(r.Quality, 20), cmp.Or(r.Codec, bottleneck.DefaultCodec)
+	if len(r.Channels) == 0 {
+		r.Channels = []bottleneck.Channels{1}
+	}
+	if len(r.Strides) == 0 {
+		r.Strides = []int{0}
+	}
 	r.CodecAt, r.Target = cmp.Or(r.CodecAt, target.CodecAt), cmp.Or(r.Target, convert.Targets()[0])
 	for _, c := range []struct {
 		option, value string
@@ -67,20 +74,26 @@ func (r *Request) Check() error {
 			return err
 		}
 	}
+	for _, n := range r.Channels {
+		if n < 1 && n != bottleneck.Full {
+			return fault.Usage("c", `"%d": expected a number from 1 on, or %v`, int(n), bottleneck.Full)
+		}
+	}
+	for _, s := range r.Strides {
+		if s < 0 || s > 4 {
+			return fault.Usage("s", "%d: expected 1 to 4", s)
+		}
+	}
 	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
 	switch {
 	case err != nil:
 		return fault.Usage("codec", ": %w", err)
 	case given.Quality != 0 && !codec.HasQuality():
 		return fault.Usage("quality", "has no meaning for codec %s, which has none", codec.Name)
-	case r.Channels < 1 && r.Channels != bottleneck.Full:
-		return fault.Usage("c", `"%d": expected a number from 1 on, or %v`, int(r.Channels), bottleneck.Full)
 	case r.Bits < 2 || r.Bits > 8:
 		return fault.Usage("bits", "%d: expected 2 to 8", r.Bits)
 	case r.Quality < 1 || r.Quality > 100:
 		return fault.Usage("quality", "%d: expected 1 to 100", r.Quality)
-	case r.Stride < 0 || r.Stride > 4:
-		return fault.Usage("s", "%d: expected 1 to 4", r.Stride)
 	case r.RestoreWidth < 0:
 		return fault.Usage("restore_width", "%d: expected 0 or more", r.RestoreWidth)
 	case r.Range == "static" && !r.Calibrated:
@@ -99,20 +112,38 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 	if r.Plain {
 		return Settings{Plain: true}, nil
 	}
-	g, err := bottleneck.CutGeometry(c, int64(max(r.Channels, 0)), int64(r.Stride))
+	for _, x := range []struct {
+		option string
+		given  int
+	}{{"c", len(r.Channels)}, {"s", len(r.Strides)}} {
+		if n := len(c.Tensors); x.given != 1 && x.given != n {
+			return Settings{}, fault.Usage(x.option, "has %d numbers, and %d tensors cross (%s): give one number for all, or one for each", x.given, n, c.Tensor())
+		}
+	}
+	geometries, err := bottleneck.Geometries(c, sizes(r.Channels), sizes(r.Strides))
 	if err != nil {
 		return Settings{}, fault.Unusable("%w", err)
 	}
-	g.Width, g.Seed = int64(r.RestoreWidth), r.Seed
+	for i := range geometries {
+		geometries[i].Width, geometries[i].Seed = int64(r.RestoreWidth), r.Seed
+	}
 	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
 	if err != nil {
 		return Settings{}, fault.Usage("codec", ": %w", err)
 	}
 	dynamic := r.Range == "dynamic" || r.Range == "" && !r.Calibrated
 	return Settings{
-		Geometry: g, Quantiser: bottleneck.Quantiser{Bits: r.Bits, Dynamic: dynamic}, Codec: codec,
+		Tensors: Bottlenecks(geometries, bottleneck.Quantiser{Bits: r.Bits, Dynamic: dynamic}, codec),
 		CodecAt: r.CodecAt, FP16: r.FP16, Target: r.Target,
 	}, nil
+}
+
+// sizes are numbers as geometries have them: 0 for all channels, and for a stride's default.
+func sizes[T ~int](numbers []T) (all []int64) {
+	for _, n := range numbers {
+		all = append(all, int64(max(n, 0)))
+	}
+	return all
 }
 
 // Name is what a bundle is called where nothing else is said: MODEL-CUT-cC-sS, with the cut
@@ -127,7 +158,23 @@ func (r *Request) Name(model, after string, c *cut.Cut, s Settings) string {
 	if r.Plain {
 		return name + "-plain"
 	}
-	return fmt.Sprintf("%s-c%v-s%d", name, r.Channels, s.Geometry.Stride)
+	var strides []int64
+	for _, t := range s.Tensors {
+		strides = append(strides, t.Stride)
+	}
+	return fmt.Sprintf("%s-c%s-s%s", name, sizeName(r.Channels), sizeName(strides))
+}
+
+// sizeName joins the numbers of several tensors with x, one where all are the same.
+func sizeName[T comparable](numbers []T) string {
+	if len(slices.Compact(slices.Clone(numbers))) == 1 {
+		numbers = numbers[:1]
+	}
+	var words []string
+	for _, n := range numbers {
+		words = append(words, fmt.Sprint(n))
+	}
+	return strings.Join(words, "x")
 }
 
 // fileName is a cut's name without what does not belong into names of files, as the names

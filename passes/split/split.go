@@ -20,16 +20,36 @@ import (
 type Settings struct {
 	// Plain inserts no bottleneck: the cut tensor itself crosses.
 	Plain bool
-	// Geometry of the bottleneck; see [bottleneck.CutGeometry].
-	Geometry bottleneck.Geometry
-	// Units are the weights of the bottleneck, nil for [bottleneck.InitialUnits].
-	Units     *bottleneck.Units
-	Quantiser bottleneck.Quantiser
-	Codec     bottleneck.Codec
-	CodecAt   string // one of the Codec constants
-	FP16      bool
+	// Tensors say what is done to each of the cut's tensors, in its order.
+	Tensors []Tensor
+	CodecAt string // one of the Codec constants
+	FP16    bool
 	// Target is what the mobile half is for, one of [convert.Targets]; "" for the default.
 	Target string
+}
+
+// Tensor is the bottleneck of a crossing tensor.
+type Tensor struct {
+	bottleneck.Spec
+	// Units are its weights, nil for [bottleneck.InitialUnits].
+	Units *bottleneck.Units
+}
+
+// Bottlenecks are those of several tensors that differ in their geometries; see
+// [bottleneck.Geometries].
+func Bottlenecks(geometries []bottleneck.Geometry, q bottleneck.Quantiser, codec bottleneck.Codec) []Tensor {
+	var all []Tensor
+	for _, g := range geometries {
+		all = append(all, Tensor{Spec: bottleneck.Spec{Geometry: g, Quantiser: q, Codec: codec}})
+	}
+	return all
+}
+
+func (t Tensor) units() *bottleneck.Units {
+	if t.Units == nil {
+		return bottleneck.InitialUnits(t.Geometry)
+	}
+	return t.Units
 }
 
 // Meta returns what the files of a bundle say about the bottleneck. The cut, the source
@@ -38,25 +58,28 @@ func (s Settings) Meta() bottleneck.Meta {
 	if s.Plain {
 		return bottleneck.Meta{Format: bottleneck.MetaFormat, Codec: bottleneck.NoCodec}
 	}
-	g, q := s.Geometry, s.Quantiser
-	rows, cols := g.Grid()
-	meta := bottleneck.Meta{
-		Format: bottleneck.MetaFormat, C: g.Reduced, S: g.Stride, Bits: q.Bits, Range: "dynamic",
-		Codec: s.Codec.InMeta(), CodecAt: s.CodecAt, Quality: s.Codec.Number("quality"),
-		Tile: &[2]int64{rows * g.ReducedH(), cols * g.ReducedW()}, Grid: &[2]int64{rows, cols}, FP16: s.FP16,
-	}
-	if !q.Dynamic {
-		meta.Range, meta.Lo, meta.Hi = "static", &q.Lo, &q.Hi
-	}
+	meta := bottleneck.MetaOf(s.Specs())
+	meta.CodecAt, meta.FP16 = s.CodecAt, s.FP16
 	if s.Target != convert.DefaultTarget {
 		meta.Target = s.Target
 	}
 	return meta
 }
 
-// Spec returns what the settings say of the bottleneck.
-func (s Settings) Spec() bottleneck.Spec {
-	return bottleneck.Spec{Geometry: s.Geometry, Quantiser: s.Quantiser, Codec: s.Codec}
+// SetDynamic makes the ranges of all tensors each image's own, or static.
+func (s *Settings) SetDynamic(dynamic bool) {
+	for i := range s.Tensors {
+		s.Tensors[i].Dynamic = dynamic
+	}
+}
+
+// Specs returns what the settings say of the bottlenecks.
+func (s Settings) Specs() []bottleneck.Spec {
+	var all []bottleneck.Spec
+	for _, t := range s.Tensors {
+		all = append(all, t.Spec)
+	}
+	return all
 }
 
 // Bundle is a split model.
@@ -134,15 +157,22 @@ func (r *runner) run(m *ir.Model, recipe []passes.Pass) {
 // settings and the weights of the new units. Files with different ones do not
 // belong together.
 func PairID(sourceSHA256 string, c *cut.Cut, s Settings) (string, error) {
-	units := s.Units
-	if units == nil && !s.Plain {
-		units = bottleneck.InitialUnits(s.Geometry)
+	var first Tensor // that of a plain split says nothing
+	var units *bottleneck.Units
+	var more []hashedTensor
+	for i, t := range s.Tensors {
+		if i == 0 {
+			first, units = t, t.units()
+		} else {
+			more = append(more, t.hashed())
+		}
 	}
 	b, err := json.Marshal(struct {
 		Source, Tensor string
 		Settings       hashed
 		Units          *bottleneck.Units
-	}{sourceSHA256, c.Tensor(), s.hashed(), units})
+		More           []hashedTensor `json:",omitempty"` // tensors, behind the first
+	}{sourceSHA256, c.Tensor(), s.hashed(first), units, more})
 	if err != nil {
 		return "", err
 	}
@@ -179,12 +209,24 @@ type hashedQuantiser struct {
 	Lo, Hi  float32
 }
 
-func (s Settings) hashed() hashed {
-	h := hashed{Plain: s.Plain, Geometry: hashedGeometry(s.Geometry), Units: s.Units, Quantiser: hashedQuantiser(s.Quantiser), CodecAt: s.CodecAt, FP16: s.FP16}
-	if jpeg := bottleneck.JPEG(1).Name; s.Plain || s.Codec.Name == jpeg {
-		h.Quality = s.Codec.Number("quality")
+// hashedTensor is a crossing tensor behind the first.
+type hashedTensor struct {
+	Geometry  hashedGeometry
+	Quantiser hashedQuantiser
+	Codec     bottleneck.Codec
+	Units     *bottleneck.Units
+}
+
+func (t Tensor) hashed() hashedTensor {
+	return hashedTensor{hashedGeometry(t.Geometry), hashedQuantiser(t.Quantiser), t.Codec, t.units()}
+}
+
+func (s Settings) hashed(t Tensor) hashed {
+	h := hashed{Plain: s.Plain, Geometry: hashedGeometry(t.Geometry), Units: t.Units, Quantiser: hashedQuantiser(t.Quantiser), CodecAt: s.CodecAt, FP16: s.FP16}
+	if jpeg := bottleneck.JPEG(1).Name; s.Plain || t.Codec.Name == jpeg {
+		h.Quality = t.Codec.Number("quality")
 	} else {
-		h.Codec = &s.Codec
+		h.Codec = &t.Codec
 	}
 	switch s.Target {
 	case "", convert.DefaultTarget:

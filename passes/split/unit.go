@@ -15,14 +15,21 @@ import (
 var textTypes = map[ir.DType]string{ir.Float32: "float", ir.Float16: "float16", ir.Float64: "double"}
 
 // Unit splits a model that holds nothing but a cut like c, which takes the settings'
-// bottleneck: its two sides on their own. The mobile one takes the cut tensor [N, C, H, W].
+// bottlenecks: its two sides on their own. The mobile one takes the cut's tensors [N, C, H, W].
 func Unit(ctx context.Context, c *cut.Cut, s Settings) (*Bundle, error) {
-	var of ir.DType
-	for _, t := range c.Tensors {
-		of = t.Type.DType
+	var ins, outs, nodes, at []string
+	for i, t := range c.Tensors {
+		n := ""
+		if i > 0 {
+			n = fmt.Sprintf("_%d", i+1)
+		}
+		g := s.Tensors[i].Geometry
+		typed := fmt.Sprintf("%s[batch, %d, %d, %d]", textTypes[t.Type.DType], g.C, g.H, g.W)
+		ins, outs, at = append(ins, typed+" x"+n), append(outs, typed+" y"+n), append(at, "at"+n)
+		nodes = append(nodes, fmt.Sprintf("  at%s = Identity (x%s)\n  y%s = Identity (at%s)\n", n, n, n, n))
 	}
-	t := fmt.Sprintf("%s[batch, %d, %d, %d]", textTypes[of], s.Geometry.C, s.Geometry.H, s.Geometry.W)
-	m, err := onnxtext.Parse(fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : 17]>\nunit (%s x) => (%s y)\n{\n  at = Identity (x)\n  y = Identity (at)\n}\n", t, t))
+	m, err := onnxtext.Parse(fmt.Sprintf("<ir_version: 8, opset_import: [\"\" : 17]>\nunit (%s) => (%s)\n{\n%s}\n",
+		strings.Join(ins, ", "), strings.Join(outs, ", "), strings.Join(nodes, "")))
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +38,7 @@ func Unit(ctx context.Context, c *cut.Cut, s Settings) (*Bundle, error) {
 		return nil, err
 	}
 	a := cut.Find(m, info)
-	unit, err := a.Resolve("at")
+	unit, err := CutAt(a, at)
 	if err != nil {
 		return nil, err
 	}

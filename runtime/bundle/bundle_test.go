@@ -286,8 +286,8 @@ func TestMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := b.Meta
-	if m.Cut != "cut1" || m.Tensor != "features" || m.Channels != 4 || m.Stride != 1 || m.Bits != 8 || m.Quality != 60 ||
-		m.Tile != [2]int{16, 16} || m.Grid != [2]int{2, 2} || m.Lo != 0 || m.Hi != 2 || !m.Backbone ||
+	if m.Cut != "cut1" || m.Tensor != "features" || !slices.Equal(m.Channels, []int{4}) || !slices.Equal(m.Stride, []int{1}) || m.Bits != 8 || m.Quality != 60 ||
+		!slices.Equal(m.Tile, [][2]int{{16, 16}}) || !slices.Equal(m.Grid, [][2]int{{2, 2}}) || m.Lo[0] != 0 || m.Hi[0] != 2 || !m.Backbone ||
 		m.SourceSHA256 != strings.Repeat("ab", 32) || m.Pair != strings.Repeat("33", 32) {
 		t.Errorf("%+v", m)
 	}
@@ -325,7 +325,7 @@ func TestParseMetaRefuses(t *testing.T) {
 		}
 		return all
 	}
-	if m, err := bundle.ParseMeta(props(nil)); err != nil || m.Channels != 0 {
+	if m, err := bundle.ParseMeta(props(nil)); err != nil || m.Channels[0] != 0 {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if m, err := bundle.ParseMeta(map[string]string{"bnc.labels": `["a"]`}); err != nil || m.Part != "" || m.Label(0) != "a" {

@@ -71,9 +71,29 @@ func lookup(name string) (Codec, error) {
 
 // readCodec reads metadata bnc.codec, {"name", "parameters"}: numbers are integers,
 // byte strings are in base64. A codec whose one parameter is bnc.quality is named alone,
-// as "jpeg" has been from the first, and a plain pair says "none". Quality is bnc.quality,
-// 0 where the file has none.
-func readCodec(text json.RawMessage, quality int) (name string, parameters ops.Parameters, err error) {
+// as "jpeg" has been from the first, and a plain pair says "none". A list has the parameters
+// of each crossing tensor's. Quality is bnc.quality, 0 where the file has none.
+func readCodec(text json.RawMessage, quality int) (name string, parameters []ops.Parameters, err error) {
+	var list []json.RawMessage
+	if json.Unmarshal(text, &list) != nil || len(list) == 0 {
+		list = []json.RawMessage{text}
+	}
+	for i, one := range list {
+		next, p, err := readOneCodec(one, quality)
+		switch {
+		case err != nil:
+			return "", nil, err
+		case i > 0 && next != name:
+			return "", nil, fmt.Errorf("metadata bnc.codec names %s and %s: expected one codec for all tensors", name, next)
+		case next == CodecNone:
+			return next, nil, nil
+		}
+		name, parameters = next, append(parameters, p)
+	}
+	return name, parameters, nil
+}
+
+func readOneCodec(text json.RawMessage, quality int) (name string, parameters ops.Parameters, err error) {
 	var written struct {
 		Name       string                     `json:"name"`
 		Parameters map[string]json.RawMessage `json:"parameters"`

@@ -69,7 +69,7 @@ func TestCodecIsRefused(t *testing.T) {
 		{[]string{"codec", `"jpeg"`}, "quality is 0, expected 1..100"},
 		{[]string{"codec", `{"name":"jpeg","parameters":{"quality":20}}`, "quality", "30"}, "quality 20, bnc.quality is 30"},
 		{[]string{"tile", "[8,65501]"}, "bnc.tile [8 65501]"},
-		{[]string{"tensor", `["a","b"]`}, "names 2 tensors"},
+		{[]string{"tensor", `["a","b"]`}, "is of 2 tensors, bnc.tile of 1"},
 	} {
 		if _, err := bundle.ParseMeta(metadata(test.changes...)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: error is %v, expected one with %q", test.changes, err, test.want)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -154,10 +155,10 @@ func (c *Cloud) room(crossing ort.Feed) ort.Feed {
 	return room
 }
 
-// decodes tells whether an operator takes the payload, where the codec is in the cloud
-// graph.
+// decodes tells whether an operator takes the payload, or a part of it, where the codec is
+// in the cloud graph.
 func (c *Cloud) decodes(op string) bool {
-	return slices.ContainsFunc(c.meta.Crossing(), func(x Crossing) bool { return x.Part.Codec.Operators().Decode == op })
+	return op == ops.SplitRecords || slices.ContainsFunc(c.meta.Crossing(), func(x Crossing) bool { return x.Part.Codec.Operators().Decode == op })
 }
 
 // damaged is the error for a payload that no mobile half of this pair made.

@@ -52,18 +52,18 @@ type Meta struct {
 	Tensors []string
 	Codec   string // its name, or CodecNone
 	CodecAt string
-	// Parameters are the codec's.
-	Parameters ops.Parameters
+	// Parameters are the codec's: of all tensors, or of each.
+	Parameters []ops.Parameters
 	// Outputs names the original model's outputs in order.
 	Outputs      []string
-	Channels     int // c; 0 where the channels are not reduced
-	Stride       int // s
+	Channels     []int // c of each crossing tensor; 0 where the channels are not reduced
+	Stride       []int // s of each
 	Bits         int
 	Range        string
-	Lo, Hi       float64 // of a static range
-	Quality      int     // the codec's QualityParameter, 0 where it has none
-	Tile         [2]int  // height, width
-	Grid         [2]int  // rows, columns of planes in the tile
+	Lo, Hi       []float64 // of each, where the range is static
+	Quality      int       // the codec's QualityParameter, 0 where it has none
+	Tile         [][2]int  // height, width of each
+	Grid         [][2]int  // rows, columns of planes in each tile
 	SourceSHA256 string
 	Pair         string // identifies the two halves that belong together
 	Preprocess   *imagein.Preprocess
@@ -83,15 +83,23 @@ type Crossing struct {
 }
 
 // Crossing returns what crosses through the bottleneck, tensor by tensor: nothing for a
-// whole model and a plain pair. The keys c, s, bits, range, lo, hi, codec, quality, tile
-// and grid describe a bottleneck of one tensor.
-func (m Meta) Crossing() []Crossing {
+// whole model and a plain pair. The keys c, s, lo, hi, tile and grid have a value for each,
+// bits, range and quality one for all, and codec either.
+func (m Meta) Crossing() (all []Crossing) {
 	codec, err := lookup(m.Codec)
-	if err != nil {
+	if err != nil || len(m.Parameters) == 0 {
 		return nil
 	}
-	part := ops.Part{Codec: codec.Codec, Parameters: m.Parameters, Height: m.Tile[0], Width: m.Tile[1], Dynamic: m.Dynamic()}
-	return []Crossing{{m.Tensor, part}}
+	for i, tile := range m.Tile {
+		c := Crossing{Part: ops.Part{
+			Codec: codec.Codec, Parameters: m.Parameters[min(i, len(m.Parameters)-1)], Height: tile[0], Width: tile[1], Dynamic: m.Dynamic(),
+		}}
+		if i < len(m.Tensors) {
+			c.Tensor = m.Tensors[i]
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // ParseMeta reads a model's metadata_props and checks that what the part
@@ -99,13 +107,14 @@ func (m Meta) Crossing() []Crossing {
 func ParseMeta(props map[string]string) (Meta, error) {
 	var m Meta
 	var codec json.RawMessage
+	var c []channels
 	m.Backbone = true
 	fields := map[string]any{
 		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": (*tensors)(&m.Tensors),
 		"codec": &codec, "codec_at": &m.CodecAt, "outputs": &m.Outputs,
-		"c": (*channels)(&m.Channels), "s": &m.Stride, "bits": &m.Bits,
-		"range": &m.Range, "lo": &m.Lo, "hi": &m.Hi, "quality": &m.Quality,
-		"tile": &m.Tile, "grid": &m.Grid, "source_sha256": &m.SourceSHA256, "pair": &m.Pair,
+		"c": (*each[channels])(&c), "s": (*each[int])(&m.Stride), "bits": &m.Bits,
+		"range": &m.Range, "lo": (*each[float64])(&m.Lo), "hi": (*each[float64])(&m.Hi), "quality": &m.Quality,
+		"tile": (*each[[2]int])(&m.Tile), "grid": (*each[[2]int])(&m.Grid), "source_sha256": &m.SourceSHA256, "pair": &m.Pair,
 		"preprocess": &m.Preprocess, "labels": &m.Labels, "task": &m.Task, "decoder": &m.Decoder, "backbone": &m.Backbone,
 		"calibrated": &m.Calibrated, "fp16": &m.FP16, "target": &m.Target,
 	}
@@ -121,6 +130,9 @@ func ParseMeta(props map[string]string) (Meta, error) {
 	for i, label := range m.Labels { // as data.ReadNames and the classes of data are
 		m.Labels[i] = norm.NFC.String(label)
 	}
+	for _, n := range c {
+		m.Channels = append(m.Channels, int(n))
+	}
 	m.Tensor = strings.Join(m.Tensors, "+")
 	if m.Part == "" {
 		m.adopt(props)
@@ -133,8 +145,10 @@ func ParseMeta(props map[string]string) (Meta, error) {
 	if m.Codec, m.Parameters, err = readCodec(codec, m.Quality); err != nil {
 		return m, err
 	}
-	if quality, ok := m.Parameters[QualityParameter].(int64); ok {
-		m.Quality = int(quality)
+	for _, p := range m.Parameters {
+		if quality, ok := p[QualityParameter].(int64); ok {
+			m.Quality = int(quality)
+		}
 	}
 	return m, m.validate()
 }
@@ -172,7 +186,25 @@ func (t *tensors) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(t))
 }
 
-// channels reads bnc.c: a number, or "full" where nothing is reduced.
+// each reads a value for each crossing tensor: alone where it is one.
+type each[T any] []T
+
+// UnmarshalJSON reads a list, or a value alone.
+func (e *each[T]) UnmarshalJSON(text []byte) error {
+	var all []T
+	if string(text) != "null" && json.Unmarshal(text, &all) == nil {
+		*e = all
+		return nil
+	}
+	all = make([]T, 1)
+	if err := json.Unmarshal(text, &all[0]); err != nil {
+		return err
+	}
+	*e = all
+	return nil
+}
+
+// channels reads one of bnc.c: a number, or "full" where nothing is reduced.
 type channels int
 
 // UnmarshalJSON reads a number or "full".
@@ -207,11 +239,19 @@ func (m Meta) validate() error {
 	if m.Plain() {
 		return nil
 	}
-	if len(m.Tensors) > 1 {
-		return fmt.Errorf("metadata bnc.tensor names %d tensors: this bnc runs bottlenecks of one tensor, and plain pairs of any number", len(m.Tensors))
+	if len(m.Tile) == 0 {
+		return errors.New("metadata bnc.tile is missing: the file does not tell the size of what crosses")
+	}
+	for _, x := range []struct {
+		key  string
+		have int
+	}{{"tensor", len(m.Tensors)}, {"c", len(m.Channels)}, {"s", len(m.Stride)}, {"grid", len(m.Grid)}, {"lo", len(m.Lo)}, {"hi", len(m.Hi)}, {"codec", len(m.Parameters)}} {
+		if n := len(m.Tile); x.have != n && x.have != 0 && !(x.key == "codec" && x.have == 1) {
+			return fmt.Errorf("metadata bnc.%s is of %d tensors, bnc.tile of %d: expected as many", x.key, x.have, n)
+		}
 	}
 	if _, err := m.payloads(); err != nil {
-		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.Tile, m.Codec, m.Quality, err)
+		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.tiles(), m.Codec, m.Quality, err)
 	}
 	return nil
 }
@@ -228,6 +268,17 @@ func oneOf(key, value string, known []string) error {
 // Dynamic tells whether each record carries its own range.
 func (m Meta) Dynamic() bool { return m.Range == RangeDynamic }
 
+// Size returns c and s of the first crossing tensor, 0 where the file does not tell.
+func (m Meta) Size() (c, s int) {
+	if len(m.Channels) > 0 {
+		c = m.Channels[0]
+	}
+	if len(m.Stride) > 0 {
+		s = m.Stride[0]
+	}
+	return c, s
+}
+
 // Plain tells whether the cut tensors themselves cross.
 func (m Meta) Plain() bool { return m.Codec == CodecNone }
 
@@ -237,4 +288,12 @@ func (m Meta) Label(class int) string {
 		return ""
 	}
 	return m.Labels[class]
+}
+
+// tiles writes the sizes of tiles as the metadata does.
+func (m Meta) tiles() string {
+	if len(m.Tile) == 1 {
+		return fmt.Sprint(m.Tile[0])
+	}
+	return fmt.Sprint(m.Tile)
 }

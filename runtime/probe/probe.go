@@ -2,7 +2,7 @@
 // activations at a cut that a bottleneck is calibrated on.
 //
 //	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder},
-//		func(name string, x *tensor.Tensor) error { return calibration.Add(x) })
+//		func(name string, outputs []*tensor.Tensor) error { return calibration.Add(outputs[0]) })
 package probe
 
 import (
@@ -37,10 +37,10 @@ type Seen struct {
 	Files      []string            // that were read
 }
 
-// Run gives each the first output of the network for MostImages of the set, one after
+// Run gives each the outputs of the network for MostImages of the set, one after
 // another, as far as ctx lasts. An image that cannot be used is left out; one that the
 // network fails on ends the run, as an error of each does.
-func Run(ctx context.Context, session *ort.Session, o Options, each func(name string, x *tensor.Tensor) error) (*Seen, error) {
+func Run(ctx context.Context, session *ort.Session, o Options, each func(name string, outputs []*tensor.Tensor) error) (*Seen, error) {
 	seen := new(Seen)
 	n := Images(o.Set)
 	for i := range n {
@@ -69,7 +69,11 @@ func Run(ctx context.Context, session *ort.Session, o Options, each func(name st
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if err := each(name, results[0].Tensor); err != nil {
+		var outputs []*tensor.Tensor
+		for _, r := range results {
+			outputs = append(outputs, r.Tensor)
+		}
+		if err := each(name, outputs); err != nil {
 			return nil, err
 		}
 		seen.Images++

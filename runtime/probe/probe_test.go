@@ -47,7 +47,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps, at := 0, 0
-	seen, err := Run(t.Context(), session, Options{Set: set, Feeder: feeder, Step: func() { steps++ }}, func(name string, x *tensor.Tensor) error {
+	seen, err := Run(t.Context(), session, Options{Set: set, Feeder: feeder, Step: func() { steps++ }}, func(name string, outputs []*tensor.Tensor) error {
+		x := outputs[0]
 		if name != set.Name(2*at) {
 			t.Fatalf("image %d is %s, expected %s", at, name, set.Name(2*at))
 		}
@@ -100,17 +101,17 @@ func TestRunLeavesOut(t *testing.T) {
 	}
 	var left []string
 	o := Options{Set: set, Feeder: feeder, LeftOut: func(name string, _ error) { left = append(left, name) }}
-	seen, err := Run(t.Context(), session, o, func(string, *tensor.Tensor) error { return nil })
+	seen, err := Run(t.Context(), session, o, func(string, []*tensor.Tensor) error { return nil })
 	if err != nil || seen.Images != 2 || seen.Damage == nil || seen.Preprocess == nil || len(seen.Files) != 3 || !slices.Equal(left, []string{torn}) {
 		t.Errorf("%+v, left out %q, %v", seen, left, err)
 	}
 	full := errors.New("full")
-	if _, err := Run(t.Context(), session, o, func(string, *tensor.Tensor) error { return full }); !errors.Is(err, full) {
+	if _, err := Run(t.Context(), session, o, func(string, []*tensor.Tensor) error { return full }); !errors.Is(err, full) {
 		t.Errorf("%v, expected %v", err, full)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(ctx, session, o, func(string, *tensor.Tensor) error { return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ctx, session, o, func(string, []*tensor.Tensor) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, expected the context's end", err)
 	}
 }

@@ -149,7 +149,7 @@ func (p *Profiler) pair(ctx context.Context, dir string) (entry plan.CutProfile,
 func (p *Profiler) halves(ctx context.Context, b *bundle.Bundle, feeds []ort.Feed) (entry plan.CutProfile, err error) {
 	entry = plan.CutProfile{Cut: b.Meta.Cut, Tensor: b.Meta.Tensor, Method: plan.MethodPair}
 	if !b.Meta.Plain() {
-		entry.C, entry.S = b.Meta.Channels, b.Meta.Stride
+		entry.C, entry.S = b.Meta.Size()
 	}
 	mobile, err := b.OpenMobile(p.Session)
 	if err != nil {

@@ -42,11 +42,11 @@ func TestBypassComputesTheModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := bottleneck.CutGeometry(at, c.geometry[0], c.geometry[1])
+			geometries, err := bottleneck.Geometries(at, c.geometry[:1], c.geometry[1:])
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, _, err := splitter.Split(t.Context(), a, at, splitter.Settings{Geometry: g, Quantiser: bottleneck.Quantiser{Bits: 8, Dynamic: true}, Codec: bottleneck.JPEG(20)}, nil)
+			b, _, err := splitter.Split(t.Context(), a, at, splitter.Settings{Tensors: splitter.Bottlenecks(geometries, bottleneck.Quantiser{Bits: 8, Dynamic: true}, bottleneck.JPEG(20))}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -56,7 +56,7 @@ func TestHalfPrecision(t *testing.T) {
 		for i, b := range []oracletest.Bottleneck{
 			{After: "rb2", Channels: 3, Stride: 2},
 			{After: "rb3", Channels: 8, Stride: 1, Images: images},
-			{After: "rb6", Channels: 12, Stride: 2, Images: images, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
+			{After: "rb6", Channels: 12, Stride: 2, Images: images, Change: func(s *split.Settings) { s.Tensors[0].Width = 4 }},
 			{After: "rb8", Stride: 2},
 		} {
 			dir := t.TempDir()

@@ -33,10 +33,10 @@ func TestGradBottlenecks(t *testing.T) {
 	var cases []*gradCase
 	for i, b := range []oracletest.Bottleneck{
 		{After: "rb1", Channels: 1, Stride: 2},
-		{After: "rb4", Channels: 5, Stride: 2, Change: func(s *split.Settings) { s.Quantiser.Bits = 3 }},
-		{After: "rb4", Channels: 4, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Quantiser.Bits = 4 }},
-		{After: "rb6", Stride: 2, Change: func(s *split.Settings) { s.Codec = bottleneck.JPEG(60) }},
-		{After: "rb7", Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
+		{After: "rb4", Channels: 5, Stride: 2, Change: func(s *split.Settings) { s.Tensors[0].Bits = 3 }},
+		{After: "rb4", Channels: 4, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Tensors[0].Bits = 4 }},
+		{After: "rb6", Stride: 2, Change: func(s *split.Settings) { s.Tensors[0].Codec = bottleneck.JPEG(60) }},
+		{After: "rb7", Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Tensors[0].Width = 4 }},
 	} {
 		name, joined := fmt.Sprintf("resnet20 after %s, c %d, s %d", b.After, b.Channels, b.Stride), oracletest.Split(t, m, b).Bottlenet
 		cases = append(cases, gradNetwork(t, name, joined, networkForm{batchNorm: true}, 1))

@@ -109,9 +109,9 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 	var all []*stepCase
 	for _, b := range []oracletest.Bottleneck{
 		{Channels: 2, Stride: 2, Images: images},
-		{Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Geometry.Width = 4 }},
-		{Stride: 2, Change: func(s *split.Settings) { s.Quantiser.Bits = 5 }},
-		{Channels: 3, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Codec = bottleneck.JPEG(35) }},
+		{Channels: 3, Stride: 1, Change: func(s *split.Settings) { s.Tensors[0].Width = 4 }},
+		{Stride: 2, Change: func(s *split.Settings) { s.Tensors[0].Bits = 5 }},
+		{Channels: 3, Stride: 1, Images: images, Change: func(s *split.Settings) { s.Tensors[0].Codec = bottleneck.JPEG(35) }},
 	} {
 		b.After = "r"
 		m := oracletest.Split(t, networkOf(t, greyNet, greyNetInits), b).Bottlenet

@@ -116,7 +116,7 @@ func bothWays(t *testing.T, m *ir.Model, after string, sizes ...int64) {
 	t.Helper()
 	rttest.Plugin(t)
 	agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: after, Plain: true})), whole(t, m), sizes...)
-	b := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 2, Stride: 1, Change: func(s *split.Settings) { s.Codec = bottleneck.JPEG(100) }})
+	b := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 2, Stride: 1, Change: func(s *split.Settings) { s.Tensors[0].Codec = bottleneck.JPEG(100) }})
 	agree(t, m, pair(t, b), whole(t, b.Bottlenet), sizes...)
 }
 

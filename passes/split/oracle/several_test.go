@@ -11,7 +11,12 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // TestSeveralTensors splits a network with skip connections at two tensors, of which one
@@ -126,5 +131,68 @@ func TestOtherLayout(t *testing.T) {
 	}
 	for _, after := range []string{"p,c", "c,q", "d,q", "p", "q"} {
 		agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: after, Plain: true})), whole(t, m))
+	}
+}
+
+// TestSeveralBottlenecks puts bottlenecks at the three tensors of a U-Net's encoder's end:
+// the pair computes what its joined network does, whose bytes are the record's own, and at
+// a codec of nearly no loss and with nothing reduced what the model itself does.
+func TestSeveralBottlenecks(t *testing.T) {
+	rttest.Plugin(t)
+	m := oracletest.UNet(t, 32)
+	agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: oracletest.UNetTensors, Plain: true})), whole(t, m))
+	var images []ort.Feed
+	for i := range uint64(8) {
+		images = append(images, ort.Feed{"image": oracletest.Noise(tensor.Float32, i, 1, 3, 32, 32)})
+	}
+	for name, c := range map[string]oracletest.Bottleneck{
+		"one size":   {Channels: 2, Stride: 2},
+		"calibrated": {Channels: 3, Stride: 1, Images: images},
+		"each its own": {Channels: 1, Stride: 1, Change: func(s *split.Settings) {
+			for i := range s.Tensors {
+				g := &s.Tensors[i].Geometry
+				g.Reduced, g.Stride, g.Width = []int64{3, 5, 16}[i], []int64{2, 1, 1}[i], []int64{0, 2, 0}[i]
+				g.Full = i == 2
+			}
+		}},
+	} {
+		c.After = oracletest.UNetTensors
+		b := oracletest.Split(t, m, c)
+		joined := whole(t, b.Bottlenet)
+		mobile, both := whole(t, b.Mobile), pair(t, b)
+		agree(t, m, both, joined)
+		x := ort.Feed{"image": oracletest.Noise(tensor.Float32, 77, 3, 3, 32, 32)}
+		sent, err := mobile(x)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		told, err := joined(x)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		sizes, err := bundle.RecordSizes(sent["payload"].Data)
+		if err != nil || len(sizes) != 3 {
+			t.Fatalf("%s: %d records of 3 images, %v", name, len(sizes), err)
+		}
+		for i, n := range tensor.Slice[int64](told["payload_bytes"]) {
+			if int(n) != sizes[i] {
+				t.Errorf("%s: image %d takes %d bytes, the joined network tells %d", name, i, sizes[i], n)
+			}
+		}
+	}
+	exact := oracletest.Split(t, m, oracletest.Bottleneck{After: oracletest.UNetTensors, Stride: 1, Images: images, Change: func(s *split.Settings) {
+		for i := range s.Tensors {
+			s.Tensors[i].Codec = bottleneck.JPEG(100)
+		}
+	}})
+	x := ort.Feed{"image": images[3]["image"]}
+	got, err := pair(t, exact)(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := oracletest.Compute(t, m, x)
+	// A step of 8 bits is 0.4% of a tensor's range; JPEG at quality 100 adds as much.
+	if d := oracletest.Far(got["mask"], want[0].Tensor); !(d < 0.02) {
+		t.Errorf("with nothing reduced the mask is off by %g", d)
 	}
 }

@@ -29,7 +29,7 @@ func TestUnitAndBehind(t *testing.T) {
 	for _, channels := range []int64{4, 0} {
 		var settings split.Settings
 		joined := oracletest.Split(t, m, oracletest.Bottleneck{After: "rb4", Channels: channels, Stride: 2, Change: func(s *split.Settings) {
-			s.Codec = bottleneck.JPEG(100)
+			s.Tensors[0].Codec = bottleneck.JPEG(100)
 			settings = *s
 		}}).Bottlenet
 		same := m.Clone()
