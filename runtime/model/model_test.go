@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"maps"
@@ -47,6 +48,26 @@ func TestReadFile(t *testing.T) {
 		if got := show(m.Outputs); got != test.outputs {
 			t.Errorf("%s: outputs %q, want %q", test.file, got, test.outputs)
 		}
+	}
+}
+
+// TestNamelessSymbols: "?" stands for any size, another one wherever it is written.
+func TestNamelessSymbols(t *testing.T) {
+	b, err := os.ReadFile(rttest.Data("add.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbol := func(name byte) []byte { return []byte{2<<3 | 2, 1, name} } // dim_param of one letter
+	path := filepath.Join(t.TempDir(), "nameless.onnx")
+	if err := os.WriteFile(path, bytes.ReplaceAll(b, symbol('n'), symbol('?')), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Inputs[0].Shape; !slices.Equal(got, []model.Dim{{Size: -1}, {Size: 2}}) || m.Inputs[0].String() != "x float32[? 2]" {
+		t.Errorf("%v is %#v", m.Inputs[0], got)
 	}
 }
 

@@ -3,6 +3,8 @@ package model
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -112,6 +114,10 @@ func (f *file) initialiser(x field, names map[string]bool) error {
 	return err
 }
 
+// namesSize reports whether r can be part of a symbol's name. Converters write "?" and "-1"
+// for sizes that they do not know, any two of which may differ.
+func namesSize(r rune) bool { return unicode.IsLetter(r) || r == '_' }
+
 // appendPort reads a ValueInfoProto.
 func (f *file) appendPort(ports []Port, x field) ([]Port, error) {
 	var p Port
@@ -121,6 +127,9 @@ func (f *file) appendPort(ports []Port, x field) ([]Port, error) {
 		// Some exporters write -1 or 0 for a size that they do not know; only
 		// negative ones are unmistakable.
 		d.Size = max(d.Size, -1)
+		if !strings.ContainsFunc(d.Symbol, namesSize) {
+			d.Symbol = ""
+		}
 		p.Shape = append(p.Shape, d)
 		return err
 	}
