@@ -32,6 +32,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -69,10 +70,13 @@ type source interface {
 }
 
 // Item is one image, or one tensor that is already prepared (of shape
-// [1 ...]): exactly one of them is set.
+// [1 ...]): exactly one of the two is set.
 type Item struct {
 	Image  image.Image
 	Tensor *tensor.Tensor
+	// Frame is how the picture that an image was made of lies in it; nil where the image is
+	// the picture.
+	Frame *imagein.Frame
 }
 
 // Len returns the number of items.

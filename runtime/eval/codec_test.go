@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/bottlenet/bnc/internal/rttest"
@@ -201,6 +202,13 @@ func TestRecode(t *testing.T) {
 		}
 		if !bytes.Equal(got.Data, want.Data) {
 			t.Errorf("%d channels: what the model gets changes with a lossless codec", channels)
+		}
+		_, lie, _, err := plain.Usable(set, all, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, recodedLie, _, err := feeder.Usable(recoded, all, nil); err != nil || !slices.Equal(recodedLie, lie) || lie[0].Picture != image.Pt(70, 90) {
+			t.Errorf("pictures lie at %v, expected %v (%v)", recodedLie, lie, err)
 		}
 		recoded, feeder, sizes, err := Recode(set, port, feed.Always(nil), JPEG(30))
 		if err != nil {

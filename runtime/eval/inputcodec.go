@@ -91,7 +91,8 @@ func Recode(set *data.Set, input model.Port, choose feed.Chooser, c Codec) (*dat
 			return data.Item{}, fmt.Errorf("as %s: %w", c.name, err)
 		}
 		sizes.File[i], sizes.Payload[i] = file, payload
-		return data.Item{Image: back}, nil
+		frame, err := plain.Frame(item)
+		return data.Item{Image: back, Frame: &frame}, err
 	})
 	return recoded, feeder, sizes, nil
 }

@@ -245,13 +245,16 @@ func (f *Feeder) row(set *data.Set, i int) (*tensor.Tensor, imagein.Frame, error
 	return x, frame, err
 }
 
-// Frame is how an item lies in the input, zero for a tensor.
+// Frame is how an item's picture lies in the input, zero for a tensor.
 func (f *Feeder) Frame(item data.Item) (imagein.Frame, error) {
 	if item.Tensor != nil {
 		return imagein.Frame{}, nil
 	}
 	if f.noImages != nil {
 		return imagein.Frame{}, f.noImages
+	}
+	if item.Frame != nil {
+		return *item.Frame, nil
 	}
 	size := f.resized.UprightSize(item.Image)
 	return f.sized(size).Frame(size)
