@@ -12,6 +12,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/detect"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -210,16 +211,23 @@ func TestBadAnnotations(t *testing.T) {
 	}
 }
 
-// TestFastestDet: of real photographs, the boxes that numpy finds in the same outputs by
-// the formula beside the model; about 221 of a score of 0.5 and more.
-func TestFastestDet(t *testing.T) {
+// fastestDet runs the detector over photographs.
+type fastestDet struct {
+	session *ort.Session
+	feeder  *feed.Feeder
+	head    *model.Model
+	photos  *data.Set
+}
+
+func openFastestDet(t *testing.T) *fastestDet {
+	t.Helper()
 	rttest.Library(t)
 	file, photos := rttest.Shared(t, "models/tasks/fastestdet.onnx"), rttest.Shared(t, "photos/val")
 	session, err := ort.Open(file, ort.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer session.Close()
+	t.Cleanup(func() { session.Close() })
 	feeder, err := feed.New(session.Inputs(), feed.Always(&imagein.Preprocess{
 		Color: imagein.BGR, Fit: imagein.FitStretch, Crop: [2]int{352, 352}, Orient: true, Scale: 1. / 255, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1},
 	}))
@@ -230,11 +238,54 @@ func TestFastestDet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := task.Open(task.Detect, task.Model{Inputs: head.Inputs, Outputs: head.Outputs, Decoder: json.RawMessage(`{"name": "fastestdet", "score": 0.5}`)})
+	return &fastestDet{session, feeder, head, openSet(t, photos)}
+}
+
+// task tells boxes of a score and more.
+func (f *fastestDet) task(t *testing.T, score float64) task.Task {
+	t.Helper()
+	decoder := json.RawMessage(fmt.Sprintf(`{"name": "fastestdet", "score": %v}`, score))
+	opened, err := task.Open(task.Detect, task.Model{Inputs: f.head.Inputs, Outputs: f.head.Outputs, Decoder: decoder})
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := openSet(t, photos)
+	return opened
+}
+
+// run is what the detector says of a photograph, whose values have so many levels, 0 for
+// all.
+func (f *fastestDet) run(t *testing.T, i int, levels float32) task.Batch {
+	t.Helper()
+	x, frames, _, err := f.feeder.Usable(f.photos, []int{i}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if levels > 0 {
+		for k, v := range tensor.Slice[float32](x) {
+			tensor.Slice[float32](x)[k] = float32(int(v*levels)) / levels
+		}
+	}
+	y, err := f.session.Run(t.Context(), ort.Feed{"input.1": x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task.Batch{Outputs: y, Frames: frames}
+}
+
+func see(t *testing.T, by task.Task, b task.Batch) []task.Box {
+	t.Helper()
+	seen, err := by.See(b, task.Sight{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen[0].Boxes
+}
+
+// TestFastestDet: of real photographs, the boxes that numpy finds in the same outputs by
+// the formula beside the model; about 221 of a score of 0.5 and more.
+func TestFastestDet(t *testing.T) {
+	f := openFastestDet(t)
+	opened := f.task(t, 0.5)
 	type picture struct {
 		Maps   string `json:"maps"` // a file
 		Width  int    `json:"width"`
@@ -244,43 +295,107 @@ func TestFastestDet(t *testing.T) {
 	var jobs []picture
 	dir := t.TempDir()
 	for i := range 100 {
-		x, frames, _, err := feeder.Usable(set, []int{i}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		y, err := session.Run(t.Context(), ort.Feed{"input.1": x})
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen, err := opened.See(task.Batch{Outputs: y, Frames: frames}, task.Sight{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := f.run(t, i, 0)
 		maps := filepath.Join(dir, fmt.Sprint(i))
-		if err := os.WriteFile(maps, y[0].Tensor.Data, 0o666); err != nil {
+		if err := os.WriteFile(maps, b.Outputs[0].Tensor.Data, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		jobs = append(jobs, picture{maps, frames[0].Picture.X, frames[0].Picture.Y, seen[0].Boxes})
+		jobs = append(jobs, picture{maps, b.Frames[0].Picture.X, b.Frames[0].Picture.Y, see(t, opened, b)})
 	}
 	var want [][]task.Box
-	rttest.Ask(t, rttest.OraclePython(t), rttest.Source("runtime", "detect", "testdata", "oracle.py"), map[string]any{"ask": "fastest", "jobs": jobs}, &want)
+	askDetect(t, "fastest", jobs, &want)
 	boxes := 0
 	for i, j := range jobs {
 		boxes += len(j.boxes)
 		if len(j.boxes) != len(want[i]) {
-			t.Errorf("%s: %d boxes, expected %d", set.Name(i), len(j.boxes), len(want[i]))
+			t.Errorf("%s: %d boxes, expected %d", f.photos.Name(i), len(j.boxes), len(want[i]))
 			continue
 		}
 		for k, b := range j.boxes {
 			w := want[i][k]
 			off := max(math.Abs(b.X0-w.X0), math.Abs(b.Y0-w.Y0), math.Abs(b.X1-w.X1), math.Abs(b.Y1-w.Y1))
 			if off > 1e-6 || math.Abs(b.Score-w.Score) > 1e-9 || b.Class != w.Class { // float64 on both sides, pixels of some hundreds
-				t.Errorf("%s: box %d is %+v, expected %+v", set.Name(i), k, b, w)
+				t.Errorf("%s: box %d is %+v, expected %+v", f.photos.Name(i), k, b, w)
 			}
 		}
 	}
 	// 221 are found with pictures made small without antialiasing.
 	if boxes < 219 || boxes > 223 {
 		t.Errorf("%d boxes, expected about 221", boxes)
+	}
+}
+
+func askDetect(t *testing.T, what string, jobs, answers any) {
+	t.Helper()
+	rttest.Ask(t, rttest.OraclePython(t), rttest.Source("runtime", "detect", "testdata", "oracle.py"), map[string]any{"ask": what, "jobs": jobs}, answers)
+}
+
+// TestRealBoxes: what is found in photographs of few levels, against what is found in them
+// as they are, by annotations and by the teacher, is what pycocotools says of both.
+func TestRealBoxes(t *testing.T) {
+	f := openFastestDet(t)
+	const photos = 30
+	f.photos = f.photos.Spread(photos)
+	all, sure := f.task(t, detect.Floor), f.task(t, 0.5)
+	type object = map[string]any
+	file := map[string][]object{"images": nil, "annotations": nil, "categories": nil}
+	for c := range 80 {
+		file["categories"] = append(file["categories"], object{"id": 2 * c, "name": fmt.Sprint(c)})
+	}
+	teacher, err := all.Judge(f.photos, task.Outputs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []task.Batch
+	var results []object
+	bbox := func(b task.Box) []float64 { return []float64{b.X0, b.Y0, b.X1 - b.X0, b.Y1 - b.Y0} }
+	for i := range photos {
+		whole := f.run(t, i, 0)
+		if err := teacher.Add(whole, []int{i}); err != nil {
+			t.Fatal(err)
+		}
+		size := whole.Frames[0].Picture
+		file["images"] = append(file["images"], object{"id": i, "file_name": filepath.Base(f.photos.Name(i)), "width": size.X, "height": size.Y})
+		for k, b := range see(t, sure, whole) {
+			file["annotations"] = append(file["annotations"], object{
+				"id": 1000*i + k + 1, "image_id": i, "category_id": 2 * b.Class, "bbox": bbox(b), "area": bbox(b)[2] * bbox(b)[3], "iscrowd": 0,
+			})
+		}
+		said = append(said, f.run(t, i, 8))
+		for _, b := range see(t, all, said[i]) {
+			results = append(results, object{"image_id": i, "category_id": 2 * b.Class, "bbox": bbox(b), "score": b.Score})
+		}
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := written(t, string(text))
+	judge, err := all.Judge(f.photos, task.Outputs{Annotations: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range said {
+		if err := judge.Add(b, []int{i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []struct{ AP, AP50 float64 }
+	askDetect(t, "ap", []object{{"annotations": path, "results": results}}, &want)
+	values := judge.Values()
+	agreed, err := judge.Agreement(teacher)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// corners are kept as x and width there: an IoU at a threshold may fall to the other side
+	for name, off := range map[string]float64{
+		"AP50": values[0].Value - want[0].AP50, "AP50:95": values[1].Value - want[0].AP, "AP50 by the teacher": agreed[0].Value - want[0].AP50,
+	} {
+		if !(math.Abs(off) < 1e-4) {
+			t.Errorf("%s is off by %v from %+v", name, off, want[0])
+		}
+	}
+	if want[0].AP50 < 0.3 || want[0].AP50 > 0.95 { // else nothing is compared
+		t.Errorf("AP50 is %v", want[0].AP50)
 	}
 }
