@@ -250,8 +250,8 @@ func (g *Grid) check(fail func(field, format string, args ...any) error, b *Boxe
 	levels := max(1, len(g.Strides))
 	anchored := len(g.Anchors) > 0 || len(g.Places) > 0
 	switch {
-	case slices.ContainsFunc(g.Strides, func(s float64) bool { return !(s > 0) || !finite(s) }):
-		return fail("grid.strides", "%v: expected numbers of pixels", g.Strides)
+	case slices.ContainsFunc(g.Strides, func(s float64) bool { return !(s >= 1) || !finite(s) }):
+		return fail("grid.strides", "%v: expected a pixel or more each", g.Strides)
 	case !finite(g.Shift):
 		return fail("grid.shift", "%v: expected a share of a cell", g.Shift)
 	case len(g.Places) > 0 && (len(g.Strides) > 0 || len(g.Anchors) > 0 || len(g.Repeat) > 0):

@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -360,4 +361,175 @@ func TestAgnostic(t *testing.T) {
 			t.Errorf("agnostic %v: %v", agnostic, got)
 		}
 	}
+}
+
+// TestDocumented: the descriptions in docs/detectors.md are understood.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile(rttest.Source("docs", "detectors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, block := range strings.Split(string(text), "\n\n") {
+		if !strings.HasPrefix(block, "    {") {
+			continue
+		}
+		found++
+		d := defaults()
+		if err := d.parse([]byte(block)); err != nil {
+			t.Errorf("%v\n%s", err, block)
+		} else if err := d.check(); err != nil && len(d.Boxes.Outputs) > 0 {
+			t.Errorf("%v\n%s", err, block)
+		}
+	}
+	if found < 3 {
+		t.Errorf("%d descriptions", found)
+	}
+}
+
+// TestBadDecoders: what a description says and cannot be is told by its field, and a decoder
+// that does not fit by the outputs.
+func TestBadDecoders(t *testing.T) {
+	port := func(name string, dims ...int64) model.Port {
+		p := model.Port{Name: name, Kind: model.Tensor, DType: tensor.Float32, Ranked: true}
+		for _, n := range dims {
+			p.Shape = append(p.Shape, model.Dim{Size: n})
+		}
+		return p
+	}
+	yolo := Model{Size: image.Pt(96, 64), Outputs: []model.Port{port("y", -1, 7, 126)}}
+	good := `{"name": "x", "boxes": {"outputs": ["y"], "axis": 1, "to": 4, "form": "centre"}, "classes": {"outputs": ["y"], "axis": 1, "from": 4}}`
+	if _, _, err := Choose(json.RawMessage(good), yolo); err != nil {
+		t.Fatal(err)
+	}
+	with := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("%s is not in %s", old, good)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	for _, c := range []struct{ text, want string }{
+		{`{"name": "yolo9"}`, `did you mean "yolo"`},
+		{`{"name": "yolox"}`, "yolo would"},
+		{`{"name": "ssd"}`, "two outputs"},
+		{`{"name": "fastestdet"}`, "[N 5+classes H W]"},
+		{`{"score": 2}`, "score: 2"},
+		{`{"name": "yolo", "scor": 0.5}`, "scor"},
+		{`{"name": "yolo"} {}`, "nothing behind"},
+		{`{"name": "yolo", "most": -1}`, "most"},
+		{`{"name": "yolo", "iou": "x"}`, "iou"},
+		{`[]`, "decoder"},
+		{with(`"form": "centre"`, `"form": "center"`), "expected one of corner, centre, anchor, distance"},
+		{with(`"form": "centre"`, `"form": "distance"`), "grid"},
+		{with(`"to": 4, `, `"to": -4, `), "boxes: from 0 to -4"},
+		{with(`"from": 4}`, `"from": 4, "activation": "relu"}`), "classes.activation"},
+		{with(`["y"]`, `["z"]`), `no output "z"`},
+		{with(`["y"]`, `[""]`), "names of outputs"},
+		{strings.Replace(good, "classes", "landmarks", 1), "classes"},
+		{with(`"form": "centre"}`, `"form": "anchor", "unit": "anchor"}, "grid": {"strides": [8]}`), "grid.anchors"},
+		{with(`"form": "centre"}`, `"form": "anchor"}, "grid": {"strides": [1e-9]}`), "grid.strides"},
+		{with(`"form": "centre"}`, `"form": "anchor"}, "grid": {"strides": [8], "anchors": [[[1, -1]]]}`), "grid.anchors"},
+	} {
+		if _, _, err := Choose(json.RawMessage(c.text), yolo); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, expected %s", c.text, err, c.want)
+		}
+	}
+	// What only the outputs tell.
+	outputs := func(shape ...int64) Outputs {
+		n, _ := tensor.Elements(shape)
+		return func(string) (*tensor.Tensor, error) { return tensor.Of(shape, make([]float32, n)), nil }
+	}
+	for _, c := range []struct {
+		text    string
+		outputs Outputs
+		images  int
+		want    string
+	}{
+		{good, outputs(1, 4, 126), 1, "4 numbers a candidate"},
+		{with(`"to": 4`, `"to": 5`), outputs(1, 7, 126), 1, "expected 4"},
+		{good, outputs(126), 1, "axis"},
+		{good, outputs(126, 7), 2, "of a batch of 2"},
+		{with(`"form": "centre"}`, `"form": "anchor"}, "grid": {"strides": [1]}`), outputs(1, 7, 126), 1, "126 candidates"},
+		{with(`"form": "centre"}`, `"form": "anchor"}, "grid": {"strides": [1e300]}`), outputs(1, 7, 126), 1, "126 candidates"},
+		{with(`"form": "centre"}`, `"form": "anchor"}, "grid": {}`), outputs(1, 7, 126), 1, "strides"},
+		{with(`"form": "centre"}`, `"form": "anchor"}, "grid": {"places": [[0, 0, 1, 1]]}`), outputs(1, 7, 126), 1, "126 candidates"},
+	} {
+		d, _, err := Choose(json.RawMessage(c.text), yolo)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if _, err := d.Decode(c.outputs, yolo.Size, c.images, 0); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, expected %s", c.text, err, c.want)
+		}
+	}
+	nan := func(string) (*tensor.Tensor, error) {
+		values := make([]float32, 7*126)
+		values[5*126] = float32(math.NaN())
+		return tensor.Of([]int64{1, 7, 126}, values), nil
+	}
+	d, _, err := Choose(nil, yolo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Decode(nan, yolo.Size, 1, 0.5); err == nil || !strings.Contains(err.Error(), "NaN") {
+		t.Errorf("NaN: %v", err)
+	}
+	// Shapes that are not known: told later, not wrong.
+	var unknown *UnknownError
+	for _, object := range []json.RawMessage{nil, json.RawMessage(`{"name": "yolo"}`)} {
+		if _, _, err := Choose(object, Model{Outputs: []model.Port{port("y", -1, -1, -1)}}); !errors.As(err, &unknown) {
+			t.Errorf("%s for unknown shapes: %v", object, err)
+		}
+	}
+	if _, _, err := Choose(nil, Model{Size: image.Pt(96, 64), Outputs: []model.Port{port("y", -1, 10)}}); err == nil || errors.As(err, &unknown) {
+		t.Errorf("class scores: %v", err)
+	}
+}
+
+// FuzzDecoder: whatever a description says, it is refused or decodes.
+func FuzzDecoder(f *testing.F) {
+	for _, text := range []string{
+		`{"name": "yolo"}`, `{"name": "yolox", "score": 0.9}`,
+		`{"name": "x", "boxes": {"outputs": ["y"], "axis": 1, "to": 4, "form": "anchor", "unit": "anchor"}, "grid": {"strides": [8, 16, 32], "anchors": [[[1, 2]], [[1, 1]], [[3, 3]]]}, "objectness": {"outputs": ["y"], "axis": 1, "from": 4, "to": 5}}`,
+		`{"name": "x", "boxes": {"outputs": ["m"], "axis": 1, "to": 4, "form": "distance", "unit": "stride"}, "grid": {"strides": [8], "repeat": [3]}, "classes": {"outputs": ["m"], "axis": 1, "from": 4}, "landmarks": {"outputs": ["m"], "axis": 1, "from": 1, "to": 3}, "count": "n"}`,
+		`{"name": "x", "boxes": {"outputs": ["r"], "to": 4, "form": "corner"}, "class": {"outputs": ["s"], "flat": true}, "objectness": {"outputs": ["s"], "flat": true}, "image": {"outputs": ["s"], "flat": true}}`,
+	} {
+		f.Add(text)
+	}
+	all := map[string][]int64{"y": {2, 7, 126}, "m": {1, 18, 8, 12}, "r": {6, 5}, "s": {6}, "n": {2}}
+	m := Model{Size: image.Pt(96, 64)}
+	for name, shape := range all {
+		p := model.Port{Name: name, Kind: model.Tensor, DType: tensor.Float32, Ranked: true}
+		for _, n := range shape {
+			p.Shape = append(p.Shape, model.Dim{Size: n})
+		}
+		m.Outputs = append(m.Outputs, p)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, _, err := Choose(json.RawMessage(text), m)
+		if err != nil {
+			return
+		}
+		if again, _, err := Choose(d.JSON(), m); err != nil || string(again.JSON()) != string(d.JSON()) {
+			t.Errorf("%s, then %v (%v)", d.JSON(), again, err)
+		}
+		boxes, err := d.Decode(func(name string) (*tensor.Tensor, error) {
+			shape, ok := all[name]
+			if !ok {
+				return nil, errors.New("no such output")
+			}
+			n, _ := tensor.Elements(shape)
+			values := make([]float32, n)
+			for i := range values {
+				values[i] = float32(i%5) / 4
+			}
+			return tensor.Of(shape, values), nil
+		}, m.Size, 2, 0.1)
+		for _, of := range boxes {
+			if err == nil && len(of) > d.Most {
+				t.Errorf("%d boxes", len(of))
+			}
+		}
+	})
 }
