@@ -19,7 +19,7 @@ import (
 var (
 	cosine     = share("cosine", "cosine")                                         // mean over images
 	neighbours = share("neighbours", "agreement of nearest neighbours")            // share of images whose nearest one is the teacher's
-	neighbour1 = share("neighbour_top1", "nearest neighbour is of the same class") // share of images
+	neighbour1 = share("neighbour_top1", "nearest neighbour is of the same class") // share of images that share theirs with another
 )
 
 // embedding is the task of vectors that are compared by their direction.
@@ -69,16 +69,25 @@ func (e embedding) Judge(set *data.Set, o Outputs) (Judge, error) {
 // vectorsJudge judges vectors.
 type vectorsJudge struct{ *answersJudge[vector] }
 
-// Values implements Judge: how many images are nearest to one of their own class.
+// Values implements Judge: of the images that share their class with another one, how many
+// are nearest to one of it; nothing where these are less than half of all.
 func (j *vectorsJudge) Values() []Value {
 	var labels []int
 	var said []vector
+	members := map[int]int{}
 	for i, v := range j.said[j.first()] {
-		if v != nil && j.set.Label(i) != data.NoLabel {
-			said, labels = append(said, *v), append(labels, j.set.Label(i))
+		if label := j.set.Label(i); v != nil && label != data.NoLabel {
+			said, labels = append(said, *v), append(labels, label)
+			members[label]++
 		}
 	}
-	if len(said) < 2 || !j.set.Labelled() {
+	shared := len(labels)
+	for _, n := range members {
+		if n == 1 {
+			shared--
+		}
+	}
+	if shared == 0 || 2*shared < len(labels) {
 		return nil
 	}
 	right := 0
@@ -87,7 +96,7 @@ func (j *vectorsJudge) Values() []Value {
 			right++
 		}
 	}
-	return []Value{{Output: j.o.Judged[j.first()].Name, Measure: neighbour1.Name, Value: float64(right) / float64(len(said)), Images: len(said)}}
+	return []Value{{Output: j.o.Judged[j.first()].Name, Measure: neighbour1.Name, Value: float64(right) / float64(shared), Images: shared}}
 }
 
 // vector is the embedding of an image.

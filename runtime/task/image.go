@@ -14,8 +14,10 @@ import (
 
 // psnr is the peak signal-to-noise ratio beside the teacher's picture, in decibels, averaged
 // over images: 10 log10(range^2 / mean square error), 100 at most, which equal pictures get.
-// The range is that of the teacher's values over all images: 255 where their type is an
-// integer one or one of them is above 2, 2 where one is below -0.5 (pictures in -1..1), else 1.
+// The range is told from the teacher's values over all images: 255 where their type is an
+// integer one or one of them is above 16; 1 where all are from -0.5 to 2, as those of pictures
+// in 0..1 that miss their range a little; 2 where all are from -2 to 2, for -1..1; else the
+// distance from the least to the largest, as of pictures less their mean.
 var psnr = Measure{Name: "psnr", Text: "PSNR", Points: 1, Unit: "dB"}
 
 const (
@@ -102,12 +104,14 @@ type painted struct {
 // peak is the range that values of a largest and a smallest one have.
 func peak(low, high float64, whole bool) float64 {
 	switch {
-	case whole || high > 2:
+	case whole || high > 16:
 		return 255
-	case low < -0.5:
+	case low >= -0.5 && high <= 2:
+		return 1
+	case low >= -2 && high <= 2:
 		return 2
 	}
-	return 1
+	return high - low
 }
 
 // pictures reads pictures.
@@ -134,12 +138,12 @@ func (p pictures) read(one *tensor.Tensor, _ picked) (said painted, err error) {
 	if err != nil {
 		return said, err
 	}
-	said.picture = drawn(values, one.Shape, peak(said.low, said.high, said.whole))
+	said.picture = drawn(values, one.Shape, said.numbers)
 	return said, nil
 }
 
-// drawn is the picture of values whose range is peak.
-func drawn(values []float64, shape []int64, peak float64) *image.RGBA {
+// drawn is the picture of values, which have that range.
+func drawn(values []float64, shape []int64, of numbers) *image.RGBA {
 	axis, _ := channelAxis(shape)
 	channels := int(shape[axis])
 	h, w := int(shape[2]), int(shape[3])
@@ -148,15 +152,18 @@ func drawn(values []float64, shape []int64, peak float64) *image.RGBA {
 		h, w = int(shape[1]), int(shape[2])
 		step, stride = 1, channels
 	}
-	offset := 0.0
-	if peak == 2 {
-		offset = 1
+	peak, black := peak(of.low, of.high, of.whole), 0.0
+	switch {
+	case peak == 2:
+		black = -1
+	case peak != 1 && peak != 255:
+		black = of.low
 	}
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for i := range w * h {
 		var pixel [3]uint8
 		for c := range pixel {
-			v := (values[i*stride+min(c, channels-1)*step] + offset) / peak * 255
+			v := (values[i*stride+min(c, channels-1)*step] - black) / peak * 255
 			pixel[c] = uint8(math.Round(min(max(v, 0), 255)))
 		}
 		img.SetRGBA(i%w, i/w, color.RGBA{pixel[0], pixel[1], pixel[2], 255})

@@ -188,6 +188,7 @@ mine[1] = theirs[1]
 picture("pictures", mine, theirs, 1)
 picture("pictures in -1..1", f32(2 * mine - 1), f32(2 * theirs - 1), 2)
 picture("pictures in 0..255, channels last", f32(255 * mine).transpose(0, 2, 3, 1), f32(255 * theirs).transpose(0, 2, 3, 1), 255)
+picture("pictures less their mean", f32(4 * mine - 2.1), f32(4 * theirs - 2.1), float(f32(4 * theirs - 2.1)[BOTH].max()) - float(f32(4 * theirs - 2.1)[BOTH].min()))
 picture("pictures in bytes", np.clip(200 * mine[:, :1], 0, 255).astype(np.uint8), (200 * theirs[:, :1]).astype(np.uint8), 255)
 
 
