@@ -31,6 +31,7 @@ type calibrationSource struct {
 	tensors []string // of the cut
 	set     *data.Set
 	choose  feed.Chooser
+	given   feed.Given
 	option  string // that named the images, for errors
 	// onSkip is told of images that cannot be used and are left out; nil for nobody.
 	onSkip  func(name string, err error)
@@ -46,11 +47,11 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 		return nil, err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), src.choose)
+	feeder, err := src.given.New(session.Inputs(), src.choose)
 	if err != nil {
 		return nil, unusable("%w", err)
 	}
-	if in := session.Inputs()[0]; len(in.Shape) > 0 && in.Shape[0].Size > 1 {
+	if in := feeder.Port(); len(in.Shape) > 0 && in.Shape[0].Size > 1 {
 		return nil, unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", src.option, in.Shape[0].Size, in.Name, src.path, in.Name)
 	}
 	var calibrations []*bottleneck.Calibration
@@ -137,6 +138,7 @@ type CalibrateOptions struct {
 	Range string             `json:"range,omitempty"` // quantiser's: static, or dynamic, each image's own; "" for static
 	Input map[string][]int64 `json:"input,omitempty"` // shapes of inputs that the model leaves open, by name
 	ImageOptions
+	FeedOptions
 	Reporter Reporter `json:"-"`
 }
 
@@ -161,7 +163,7 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	if err := fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
 		return nil, err
 	}
-	t, err := openTraining(ctx, path, TrainOptions{Data: o.Data, Range: o.Range, Input: o.Input, ImageOptions: o.ImageOptions, Reporter: o.Reporter})
+	t, err := openTraining(ctx, path, TrainOptions{Data: o.Data, Range: o.Range, Input: o.Input, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Reporter: o.Reporter})
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +174,7 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	if err != nil {
 		return nil, err
 	}
-	sets := &train.Sets{Train: set.Unlabelled()}
+	sets := &train.Sets{Train: set.Unlabelled(), Given: t.given}
 	if err := t.prepare(sets); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,7 @@ type EvalOptions struct {
 	Threads int `json:"threads,omitempty"`
 	TaskOptions
 	ImageOptions
+	FeedOptions
 	Reporter Reporter `json:"-"`
 }
 
@@ -105,6 +106,9 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	o.adapt(kind, s.Meta.Preprocess, p.Notice)
 	skipped := &progress.LeftOut{To: p}
 	e := &eval.Evaluation{Subject: s, Task: kind.Task, Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
+	if e.Given, err = o.given(s.Inputs); err != nil {
+		return nil, err
+	}
 	if e.Teacher, err = o.openTeacher(s); err != nil {
 		return nil, err
 	}

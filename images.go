@@ -4,6 +4,7 @@ import (
 	"image"
 
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -15,6 +16,20 @@ import (
 type ImageOptions struct {
 	imagein.Overrides
 	Labels string `json:"labels,omitempty"` // file with the name of a class a line
+}
+
+// FeedOptions say what inputs are given that get no images.
+type FeedOptions struct {
+	Feed map[string]string `json:"feed,omitempty"` // a .npy file by the input's name, the same for every image
+}
+
+// given reads what is given, for a model with such inputs.
+func (o FeedOptions) given(inputs []model.Port) (feed.Given, error) {
+	given, err := feed.OpenGiven(o.Feed, "feed")
+	if err == nil {
+		err = given.Check(inputs, "feed")
+	}
+	return given, err
 }
 
 // adapt takes the fit that is usual for a task, and tells so, where neither options nor

@@ -28,6 +28,7 @@ type ProfileOptions struct {
 	Input    map[string][]int64 `json:"input,omitempty"`  // shapes of inputs that the model leaves open, by name
 	Check    bool               `json:"check,omitempty"`  // also run a pair for every cut of a model and compare
 	ImageOptions
+	FeedOptions
 	Reporter Reporter `json:"-"`
 }
 
@@ -107,6 +108,7 @@ func (h profileHost) Choose(inherited *imagein.Preprocess) feed.Chooser {
 func (h profileHost) Ports(inputs []model.Port) []model.Port {
 	return model.FixPorts(inputs, h.o.Input)
 }
+func (h profileHost) Given(inputs []model.Port) (feed.Given, error) { return h.o.given(inputs) }
 func (h profileHost) Phase(name string, steps int) func(int) {
 	return h.Progress.Phase(name, steps).Step
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -37,6 +36,7 @@ type RunOptions struct {
 	Save   string `json:"save,omitempty"` // folder for every output as a .npy file
 	TaskOptions
 	ImageOptions
+	FeedOptions
 
 	ServerOptions // to run with a server instead of here alone
 
@@ -103,7 +103,11 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if err := keeper.Open(); err != nil {
 		return nil, err
 	}
-	if how.Feeder, err = feed.New(c.Inputs, o.Chooser(c.Meta.Preprocess)); err != nil {
+	given, err := o.given(c.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	if how.Feeder, err = given.Several(c.Inputs, o.Chooser(c.Meta.Preprocess)); err != nil {
 		return nil, unusable("%w", err)
 	}
 	result, skipped, phase := &RunResult{Results: []*predict.Result{}}, progress.LeftOut{To: p}, p.Phase("running", len(files))

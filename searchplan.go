@@ -165,7 +165,7 @@ func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
 	if c.C == 0 {
 		o.Channels = Each[Channels]{Full}
 	}
-	o.Input, o.TaskOptions, o.ImageOptions = s.Train.Input, s.Train.TaskOptions, s.Train.ImageOptions
+	o.Input, o.TaskOptions, o.ImageOptions, o.FeedOptions = s.Train.Input, s.Train.TaskOptions, s.Train.ImageOptions, s.Train.FeedOptions
 	return o
 }
 
@@ -188,6 +188,9 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	}
 	o.adapt(kind, subject.Meta.Preprocess, p.Notice)
 	t := &training{TrainOptions: o, Progress: p, path: path, meta: subject.Meta, source: source}
+	if t.given, err = o.FeedOptions.given(subject.Inputs); err != nil {
+		return nil, err
+	}
 	return t.openSets()
 }
 
@@ -210,7 +213,7 @@ func wholePrimary(ctx context.Context, path string, t TrainOptions, sets *train.
 	}
 	outputs.Judged = outputs.Judged[:1]
 	rows, err := (&eval.Evaluation{
-		Subject: subject, Task: kind.Task, Outputs: outputs, Set: sets.Val, Choose: sets.Choose,
+		Subject: subject, Task: kind.Task, Outputs: outputs, Set: sets.Val, Choose: sets.Choose, Given: sets.Given,
 		Step: p.Phase("evaluating the model", sets.Val.Len()).Step,
 	}).Run(ctx, []int{0})
 	if err != nil {

@@ -267,7 +267,7 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 		return err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), t.sets.Choose)
+	feeder, err := t.sets.Given.New(session.Inputs(), t.sets.Choose)
 	if err != nil {
 		return unusable("%w", err)
 	}

@@ -78,6 +78,7 @@ type SplitOptions struct {
 	Depfile      string             `json:"depfile,omitempty"`       // make-style dependency file to write
 	TaskOptions
 	ImageOptions
+	FeedOptions
 	Reporter Reporter `json:"-"`
 }
 
@@ -242,9 +243,13 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	if err != nil {
 		return k, err
 	}
+	given, err := o.given(subject.Inputs)
+	if err != nil {
+		return k, err
+	}
 	cal, err := calibrate(ctx, p, calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, tensors: c.Names(), set: set, choose: o.Chooser(k.preprocess), option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
+		path:    path, tensors: c.Names(), set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
 	}, s)
 	if err != nil {
 		return k, err

@@ -91,6 +91,7 @@ type TrainOptions struct {
 	Input map[string][]int64 `json:"input,omitempty"` // shapes that inputs are fixed to
 	TaskOptions
 	ImageOptions
+	FeedOptions
 	Reporter Reporter `json:"-"`
 
 	hopeless       func([]train.Epoch) bool // tells whether the epochs so far leave no hope; nil for never

@@ -20,6 +20,7 @@ import (
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -43,6 +44,7 @@ type training struct {
 	teacher    *ir.Model       // of option distill, or of the outputs that labels are not of; nil for none
 	// taught is how the teacher's own file prepares images, nil for unknown.
 	taught *imagein.Preprocess
+	given  feed.Given    // what inputs are given that get no images
 	labels []string      // names of the classes, nil for unknown
 	kind   *task.Chosen  // what the outputs are
 	heads  []grad.Judged // what is trained and judged, which compile chooses
@@ -90,6 +92,9 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	}
 	t.kind.Tell(t.Notice)
 	t.adapt(t.kind, t.meta.Preprocess, t.Notice)
+	if t.given, err = o.FeedOptions.given(subject.Inputs); err != nil {
+		return nil, err
+	}
 	if t.source, err = loadLearnable(ctx, t.path, o.Input); err != nil {
 		return nil, err
 	}
@@ -205,7 +210,7 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 	b, _, settings, err := split.Rebuild(ctx, t.source, t.lowered(), func(settings *split.Settings) error {
 		_, err := calibrate(ctx, t.Progress, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
-			path:    t.path, tensors: t.meta.Tensors, set: sets.Train, choose: sets.Choose, option: "data",
+			path:    t.path, tensors: t.meta.Tensors, set: sets.Train, choose: sets.Choose, given: sets.Given, option: "data",
 			session: t.running, // what cannot be used is told when it is trained on
 		}, settings)
 		settings.SetDynamic(t.Range == "dynamic")

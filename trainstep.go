@@ -12,7 +12,6 @@ import (
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
-	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
@@ -45,6 +44,9 @@ func (t *training) compile(ctx context.Context, sets *train.Sets) (*train.Job, e
 func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	o := t.step()
 	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
+	for name := range t.given {
+		o.Given = append(o.Given, name)
+	}
 	o.Bottleneck, o.Original = t.bottleneck, t.meta.Backbone
 	o.Raw = !task.OfScores(t.kind.Task)
 	o.Compute, o.Notice = t.compute, t.Notice
@@ -86,7 +88,7 @@ func (t *training) measure(ctx context.Context, sets *train.Sets, m *ir.Model) (
 		return nil, err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), sets.Choose)
+	feeder, err := sets.Given.New(session.Inputs(), sets.Choose)
 	if err != nil {
 		return nil, unusable("%w", err)
 	}
@@ -123,7 +125,7 @@ func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) 
 		}
 	}
 	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
-	if job.Judging.Feeder, err = feed.New([]model.Port{inputPort(p.Eval.Graph.Value(p.Manifest.Input))}, sets.Choose); err != nil {
+	if job.Judging.Feeder, err = sets.Given.New(t.ports(p.Eval, p.Manifest.Input), sets.Choose); err != nil {
 		return nil, unusable("%w", err)
 	}
 	if job.Sessions, err = graphs.Open(t.running); err != nil {
@@ -131,6 +133,16 @@ func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) 
 	}
 	debug.FreeOSMemory() // what compiling took
 	return job, context.Cause(ctx)
+}
+
+// ports are the inputs of a network that are images or given, as the runtime sees them.
+func (t *training) ports(m *ir.Model, images string) (ports []model.Port) {
+	for _, v := range m.Graph.Feeds() {
+		if v.Name() == images || t.given[v.Name()] != nil {
+			ports = append(ports, inputPort(v))
+		}
+	}
+	return ports
 }
 
 // judging is what weights are judged by, but for the images' feeder.
@@ -185,7 +197,7 @@ func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validatio
 	}
 	defer session.Close()
 	j := t.judging(sets.Val, eval.DefaultBatch)
-	if j.Feeder, err = feed.New(session.Inputs(), sets.Choose); err != nil {
+	if j.Feeder, err = sets.Given.New(session.Inputs(), sets.Choose); err != nil {
 		return train.Validation{}, err
 	}
 	return j.Judge(ctx, session, nil)
@@ -203,7 +215,7 @@ func (t *training) measureRanges(ctx context.Context, trained *ir.Model, sets *t
 		return err
 	}
 	defer session.Close()
-	feeder, err := feed.New(session.Inputs(), sets.Choose)
+	feeder, err := sets.Given.New(session.Inputs(), sets.Choose)
 	if err != nil {
 		return unusable("%w", err)
 	}
@@ -237,16 +249,21 @@ func (t *training) openSets() (*train.Sets, error) {
 	if err != nil {
 		return nil, err
 	}
+	sets.Given = t.given
 	return sets, t.prepare(sets)
 }
 
 // prepare decides how images are prepared.
 func (t *training) prepare(sets *train.Sets) error {
-	feeds := t.source.Graph.Feeds()
-	if len(feeds) != 1 {
-		return unusable("the model has %d inputs: only models with one can be trained", len(feeds))
+	var ports []model.Port
+	for _, v := range t.source.Graph.Feeds() {
+		ports = append(ports, inputPort(v))
 	}
-	return sets.Prepare(inputPort(feeds[0]), train.Preparing{Overrides: t.Overrides, Own: t.meta.Preprocess, Teacher: t.taught, Resolve: t.Resolve})
+	port, err := t.given.One(ports)
+	if err != nil {
+		return unusable("%s: %w", t.path, err)
+	}
+	return sets.Prepare(port, train.Preparing{Overrides: t.Overrides, Own: t.meta.Preprocess, Teacher: t.taught, Resolve: t.Resolve})
 }
 
 // inputPort is a model's input as the runtime sees it, with an open batch.

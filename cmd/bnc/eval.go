@@ -66,6 +66,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
+	declareFeed(fs, &o.FeedOptions)
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
 		path, err := oneArg(args, "bundle or model")

@@ -249,6 +249,21 @@ func declareTask(fs *pflag.FlagSet, o *bnc.TaskOptions) {
 	fs.StringVar(&o.Decoder, "decoder", "", "how a detector's boxes are read: a name, or a JSON file (default: what the file says, else what they look like)")
 }
 
+// declareFeed declares the flag of what inputs are given that get no images.
+func declareFeed(fs *pflag.FlagSet, o *bnc.FeedOptions) {
+	fs.Var(parsed{kind: "NAME=FILE", set: func(text string) error {
+		name, file, ok := strings.Cut(text, "=")
+		if !ok || name == "" || file == "" {
+			return fmt.Errorf("expected NAME=FILE.npy, for example state=zeros.npy")
+		}
+		if o.Feed == nil {
+			o.Feed = map[string]string{}
+		}
+		o.Feed[name] = file
+		return nil
+	}}, "feed", "what an input that gets no images is given, a .npy file; may be repeated")
+}
+
 // declareImages declares the flags of image options.
 func declareImages(fs *pflag.FlagSet, o *bnc.ImageOptions) {
 	fs.StringVar(&o.Color, "color", "", "order of an image's channels: rgb, bgr, gray or rgba")

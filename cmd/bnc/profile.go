@@ -53,6 +53,7 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 	fs.BoolVar(&o.Check, "check", false, "also run a pair for every cut of a model and compare")
 	fs.StringVarP(&o.Out, "output", "o", "", "profile to write (default: JSON on stdout)")
 	declareImages(fs, &o.ImageOptions)
+	declareFeed(fs, &o.FeedOptions)
 	asJSON := fs.Bool("json", false, "print the profile as one JSON document, also with -o")
 	return func(ctx context.Context, s streams, args []string) error {
 		if err := sortInputs(*inputs, &o); err != nil {

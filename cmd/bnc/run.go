@@ -23,6 +23,8 @@ already, or a folder of them. Results come in input order. An input that cannot 
 used is told and left out: the others have their results, and the exit code is 3.
 What is printed is what the task says: classes, boxes, the areas of a mask, the
 nearest of the inputs, text; --json has every output, large ones summed up.
+A model with several inputs takes NAME=FILE,NAME=FILE for one run, or by --feed what is
+the same in all.
 
 Without --cloud both halves of a bundle run in this process. With it the mobile
 half runs here and the rest on the server, which knows a bundle by its folder's
@@ -35,6 +37,8 @@ Examples:
   bnc run resnet50-rb1-c1-s2 photo.jpg
   bnc run net-rb6 photos/ --labels labels.txt --jsonl
   bnc run detector-rb1 photos/ --draw seen/ --save outputs/
+  bnc run siamese.onnx left=a.jpg,right=b.jpg
+  bnc run siamese.onnx photos/ --feed right=reference.npy
   bnc run net-rb1 photo.jpg --ep tensorrt,cpu --json
   bnc run net-rb1 photos/ --cloud http://127.0.0.1:8000 --jsonl
   bnc run bundles/ photos/ --cloud grpcs://cloud.example:8001 --token token.txt
@@ -55,6 +59,7 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	fs.StringVar(&o.Scores, "scores", "", "output whose classes are shown (default: the first that has scores, of as many classes as there are labels)")
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
+	declareFeed(fs, &o.FeedOptions)
 	declareRemote(fs, &o.RemoteOptions, "run the cloud half on this server of the Open Inference Protocol")
 	fs.StringVar(&o.Link, "link", "", "emulate a link to the server: 3g, 4g, wifi or RATE, each with [,DELAY] one way, as in 5.85Mbit,20ms")
 	fs.DurationVar(&o.Deadline, "deadline", 0, "how long an image may take with the server")

@@ -145,7 +145,7 @@ Examples:
 var (
 	passedToTrain = []string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
 		"feature-weight", "rate-weight", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
-		"statistics", "layout", "scores", "task", "decoder", "checkpoint-every", "input", "color", "fit", "resize", "crop", "pad", "orient", "scale", "mean", "std"}
+		"statistics", "layout", "scores", "task", "decoder", "checkpoint-every", "input", "color", "fit", "resize", "crop", "pad", "feed", "orient", "scale", "mean", "std"}
 	passedToSplit = []string{"bits", "quality", "codec-at", "restore-width"}
 )
 

@@ -80,6 +80,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.Depfile, "depfile", "", "make-style dependency file to write")
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
+	declareFeed(fs, &o.FeedOptions)
 	for name, value := range map[string]any{"c": 1, "bits": 8, "quality": 20, "codec": bnc.DefaultCodec, "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
 		standsFor(fs, name, value)
 	}

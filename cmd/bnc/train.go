@@ -86,6 +86,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
+	declareFeed(fs, &o.FeedOptions)
 }
 
 func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -31,6 +32,9 @@ type BuildOptions struct {
 	Distilled bool
 	// OwnTeacher tells that the teacher is the student as it was, without its bottleneck.
 	OwnTeacher bool
+
+	// Given are the inputs that are given something else than images; all but one.
+	Given []string
 
 	Bottleneck bool // the student is the joined network of a bundle
 	Original   bool // its own weights are those of the model that was split
@@ -84,8 +88,8 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	if feeds := b.m.Graph.Feeds(); len(feeds) != 1 {
-		return nil, passes.Unsuitable("model", "it has %d inputs: only models with one can be trained", len(feeds))
+	if n := len(b.images()); n != 1 {
+		return nil, passes.Unsuitable("model", "%d of its inputs get images: only models with one such can be trained; give the others by option feed NAME=FILE.npy", n)
 	}
 	b.complete(builtIn)
 	options, err := b.options()
@@ -151,6 +155,11 @@ type build struct {
 	m                *ir.Model // the student in the form that is differentiated
 }
 
+// images are the inputs that get images.
+func (b *build) images() []*ir.Value {
+	return slices.DeleteFunc(slices.Clone(b.m.Graph.Feeds()), func(v *ir.Value) bool { return slices.Contains(b.Given, v.Name()) })
+}
+
 // options are those of the step, but for the outputs that are compared.
 func (b *build) options() (*Options, error) {
 	if b.Freeze != "backbone" {
@@ -161,7 +170,7 @@ func (b *build) options() (*Options, error) {
 		return nil, err
 	}
 	o := &Options{
-		Batch: int64(b.Batch), Input: b.m.Graph.Feeds()[0].Name(), Loss: b.Loss, Opt: b.Opt, Train: trained,
+		Batch: int64(b.Batch), Input: b.images()[0].Name(), Given: b.Given, Loss: b.Loss, Opt: b.Opt, Train: trained,
 		KeepStatistics: b.Statistics == "running" || b.Statistics == "" && b.Freeze == "backbone",
 		Layout:         b.Layout,
 	}

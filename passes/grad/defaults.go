@@ -58,14 +58,14 @@ func (b *build) complete(builtIn *passes.UnsuitableError) {
 	default:
 		b.Rate = d.rate
 	}
-	usual := defaultBatch(b.m, b.Images)
+	usual := defaultBatch(b.images()[0], b.Images)
 	if builtIn == nil {
 		b.Batch = cmp.Or(b.Batch, usual)
 		return
 	}
 	// As many images a step, which move the weights together as far as they would as part
 	// of a larger batch, and running statistics, since those of one image are none.
-	dims, _ := b.m.Graph.Feeds()[0].Shape()
+	dims, _ := b.images()[0].Shape()
 	b.Batch = int(dims[0].N)
 	if !given {
 		b.Rate *= min(1, float64(b.Batch)/float64(usual))
@@ -99,9 +99,9 @@ func unitFanIn(m *ir.Model) int64 {
 
 // defaultBatch is 64 for inputs of at most 64 x 64, 16 for larger ones, and not more than
 // there are images.
-func defaultBatch(m *ir.Model, images int) int {
+func defaultBatch(input *ir.Value, images int) int {
 	n := 64
-	if dims, ok := m.Graph.Feeds()[0].Shape(); ok {
+	if dims, ok := input.Shape(); ok {
 		area := int64(1)
 		for _, d := range dims[1:] {
 			area *= max(d.N, 1)

@@ -16,8 +16,9 @@ const ManifestKey = "bnc.step"
 
 // Options say what a training step is.
 type Options struct {
-	Batch   int64  // images a step
-	Input   string // the images
+	Batch   int64    // images a step
+	Input   string   // the images
+	Given   []string // further inputs
 	Targets Targets
 	Loss    Loss
 	Opt     Optimizer
@@ -144,30 +145,38 @@ func Compile(ctx context.Context, m, eval *ir.Model, o Options) (*Program, error
 	return p, nil
 }
 
-// fixBatch gives the images' input the number of images of a step.
+// fixBatch gives the inputs the number of images of a step, further ones where theirs is
+// open.
 func fixBatch(m *ir.Model, o Options) (*shape.Info, error) {
-	in := m.Graph.Value(o.Input)
-	if in == nil {
-		return nil, fmt.Errorf("the model has no input %q", o.Input)
-	}
 	info, err := shape.Infer(m, shape.Options{})
 	if err != nil {
 		return nil, err
 	}
-	dims, ok := info.Dims(in)
-	if !ok || len(dims) == 0 {
-		return nil, fmt.Errorf("the shape of input %q is not known", o.Input)
-	}
-	fixed := []int64{o.Batch}
-	for _, d := range dims[1:] {
-		n, ok := d.Int()
-		if !ok {
-			return nil, fmt.Errorf("input %q is %v: only the batch may be open in training; give the others by option input NAME=DIMS", o.Input, info.Of(in))
+	fix := map[string][]int64{}
+	for _, name := range append([]string{o.Input}, o.Given...) {
+		in := m.Graph.Value(name)
+		if in == nil {
+			return nil, fmt.Errorf("the model has no input %q", name)
 		}
-		fixed = append(fixed, n)
+		dims, ok := info.Dims(in)
+		if !ok || len(dims) == 0 && name == o.Input {
+			return nil, fmt.Errorf("the shape of input %q is not known", name)
+		}
+		var fixed []int64
+		for i, d := range dims {
+			n, ok := d.Int()
+			switch {
+			case i == 0 && (name == o.Input || !ok):
+				n = o.Batch
+			case !ok:
+				return nil, fmt.Errorf("input %q is %v: only the batch may be open in training; give the others by option input NAME=DIMS", name, info.Of(in))
+			}
+			fixed = append(fixed, n)
+		}
+		m.Graph.SetType(in, ir.TensorType(in.DType(), ir.Fixed(fixed...)))
+		fix[name] = fixed
 	}
-	m.Graph.SetType(in, ir.TensorType(in.DType(), ir.Fixed(fixed...)))
-	return shape.Infer(m, shape.Options{Fix: map[string][]int64{o.Input: fixed}})
+	return shape.Infer(m, shape.Options{Fix: fix})
 }
 
 func (p *Program) readInitial(g *ir.Graph, params []Param) error {

@@ -140,7 +140,7 @@ func (b *build) graft(ctx context.Context, o *Options, heads []*Scores) (*teache
 		}
 		beside.heads = found.Scores
 	}
-	if in := teacher.Graph.Feeds(); len(in) == 1 && in[0].Name() != o.Input {
+	if in := teacher.Graph.Feeds(); len(in) == 1 && len(b.Given) == 0 && in[0].Name() != o.Input {
 		return nil, passes.Unsuitable(whose, "its input is called %q, the model's %q", in[0].Name(), o.Input)
 	}
 	var err error

@@ -27,7 +27,7 @@ type Network struct {
 
 // Rows returns the activations of n items of a set from first on, [n, ...].
 func (w Network) Rows(ctx context.Context, set *data.Set, first, n int) (*tensor.Tensor, error) {
-	o := eval.BatchOf(w.Session.Inputs()[0], eval.DefaultBatch)
+	o := eval.BatchOf(w.Feeder.Port(), eval.DefaultBatch)
 	var items []int
 	for i := range n {
 		items = append(items, first+i)
@@ -39,7 +39,7 @@ func (w Network) Rows(ctx context.Context, set *data.Set, first, n int) (*tensor
 	if err != nil {
 		return nil, fault.Unusable("option data: %w", err)
 	}
-	r, err := w.Session.Run(ctx, ort.Feed{w.Feeder.Input(): x})
+	r, err := w.Session.Run(ctx, w.Feeder.Feed(x))
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (p *Place) add(ctx context.Context, w Network, file string, set *data.Set, 
 	}
 	defer f.Close()
 	var last *tensor.Tensor
-	batch := eval.BatchOf(w.Session.Inputs()[0], eval.DefaultBatch).Batch
+	batch := eval.BatchOf(w.Feeder.Port(), eval.DefaultBatch).Batch
 	for first := 0; first < set.Len(); first += batch {
 		n := min(batch, set.Len()-first)
 		if last, err = w.Rows(ctx, set, first, n); err != nil {

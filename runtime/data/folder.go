@@ -162,6 +162,10 @@ func Files(folder string) (paths, passedOver []string, err error) {
 func Inputs(paths []string) (files, passedOver []string, err error) {
 	for _, path := range paths {
 		stat, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "=") { // several files, for inputs by their names
+			files = append(files, path)
+			continue
+		}
 		if err != nil {
 			return nil, passedOver, err
 		}

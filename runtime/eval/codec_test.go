@@ -192,7 +192,7 @@ func TestRecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recoded, feeder, _, err := Recode(set, port, feed.Always(nil), PNG())
+		recoded, feeder, _, err := Recode(set, []model.Port{port}, nil, feed.Always(nil), PNG())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func TestRecode(t *testing.T) {
 		if _, recodedLie, _, err := feeder.Usable(recoded, all, nil); err != nil || !slices.Equal(recodedLie, lie) || lie[0].Picture != image.Pt(70, 90) {
 			t.Errorf("pictures lie at %v, expected %v (%v)", recodedLie, lie, err)
 		}
-		recoded, feeder, sizes, err := Recode(set, port, feed.Always(nil), JPEG(30))
+		recoded, feeder, sizes, err := Recode(set, []model.Port{port}, nil, feed.Always(nil), JPEG(30))
 		if err != nil {
 			t.Fatal(err)
 		}

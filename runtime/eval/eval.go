@@ -94,7 +94,7 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, judge task
 			}
 			o.OnSkip(set.Name(s.item), s.err)
 		}
-		if err := r.add(ctx, m, f.Input(), b, judge, o); err != nil {
+		if err := r.add(ctx, m, f, b, judge, o); err != nil {
 			return nil, fmt.Errorf("%s to %s: %w", set.Name(b.items[0]), set.Name(b.items[len(b.items)-1]), err)
 		}
 		if o.Step != nil {
@@ -111,13 +111,13 @@ func Run(ctx context.Context, m Model, f *feed.Feeder, set *data.Set, judge task
 }
 
 // add runs a batch and hands its outputs to the judge.
-func (r *Result) add(ctx context.Context, m Model, input string, b batch, judge task.Judge, o Options) error {
+func (r *Result) add(ctx context.Context, m Model, f *feed.Feeder, b batch, judge task.Judge, o Options) error {
 	if b.x == nil {
 		return nil
 	}
-	feed := ort.Feed{input: b.x}
-	maps.Copy(feed, o.Extra)
-	outputs, bytes, err := m(ctx, feed)
+	in := ort.Feed(f.Feed(b.x))
+	maps.Copy(in, o.Extra)
+	outputs, bytes, err := m(ctx, in)
 	if err != nil {
 		return err
 	}

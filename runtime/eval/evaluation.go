@@ -17,6 +17,7 @@ type Evaluation struct {
 	Outputs task.Outputs // of the subject, that are judged
 	Set     *data.Set
 	Choose  feed.Chooser // of the subject's images
+	Given   feed.Given   // of inputs that get no images, the teacher's too
 	Codec   string       // "jpeg" or "png" for the images themselves, "" for none
 	Batch   int          // 0 for the default
 	Step    func(images int)
@@ -63,7 +64,11 @@ func (e *Evaluation) Run(ctx context.Context, qualities []int) (rows []Row, err 
 
 // options are those of a run of s.
 func (e *Evaluation) options(s *Subject) Options {
-	o := s.Batches(e.Batch)
+	port, err := e.Given.One(s.Inputs)
+	if err != nil {
+		port = s.Inputs[0] // the feeder tells
+	}
+	o := s.Batches(port, e.Batch)
 	o.Step, o.OnSkip = e.Step, e.OnSkip
 	return o
 }
@@ -71,7 +76,7 @@ func (e *Evaluation) options(s *Subject) Options {
 // teach runs the teacher on the images as they are, and returns what it says of the
 // subject's outputs.
 func (e *Evaluation) teach(ctx context.Context) (task.Judge, error) {
-	feeder, err := feed.New(e.Teacher.Inputs, e.TeacherChoose)
+	feeder, err := e.Given.New(e.Teacher.Inputs, e.TeacherChoose)
 	if err != nil {
 		return nil, fault.Unusable("option teacher: %w", err)
 	}
@@ -116,7 +121,7 @@ func (e *Evaluation) measure(ctx context.Context, quality int) (Row, error) {
 // input prepares the set for the subject, with the images' codec at a quality, whose sizes
 // it returns.
 func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *Sizes, error) {
-	feeder, err := feed.New(e.Subject.Inputs, e.Choose)
+	feeder, err := e.Given.New(e.Subject.Inputs, e.Choose)
 	if err != nil {
 		return nil, nil, nil, fault.Unusable("%s: %w", e.Subject.Path, err)
 	}
@@ -127,7 +132,7 @@ func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *Sizes, error)
 	if e.Codec == "jpeg" {
 		codec = JPEG(quality)
 	}
-	set, feeder, sizes, err := Recode(e.Set, e.Subject.Inputs[0], e.Choose, codec)
+	set, feeder, sizes, err := Recode(e.Set, e.Subject.Inputs, e.Given, e.Choose, codec)
 	if err != nil {
 		return nil, nil, nil, fault.Unusable("option input_codec: %w", err)
 	}

@@ -55,16 +55,16 @@ type Sizes struct{ File, Payload []int }
 // Recode returns the set's images as a codec gives them back, after they are
 // resized and cropped as choose says and before they are normalised, with a
 // Feeder for them. The sizes are there when every item has been read.
-func Recode(set *data.Set, input model.Port, choose feed.Chooser, c Codec) (*data.Set, *feed.Feeder, *Sizes, error) {
-	plain, err := feed.New([]model.Port{input}, choose)
+func Recode(set *data.Set, inputs []model.Port, given feed.Given, choose feed.Chooser, c Codec) (*data.Set, *feed.Feeder, *Sizes, error) {
+	plain, err := given.New(inputs, choose)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	layout, err := imagein.LayoutOf(input)
+	layout, err := imagein.LayoutOf(plain.Port())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	feeder, err := feed.New([]model.Port{input}, func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
+	feeder, err := given.New(inputs, func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
 		p, err := choose(l, size)
 		p.Resize = 0 // done before the codec
 		return p, err

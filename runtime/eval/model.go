@@ -49,11 +49,16 @@ func Pair(r *bundle.Runner) Model {
 		if err != nil {
 			return nil, nil, err
 		}
-		x := feed[r.Inputs()[0].Name]
-		if len(x.Shape) == 0 || x.Shape[0] < 1 {
-			return nil, nil, fmt.Errorf("input %s: expected a batch, found %v", r.Inputs()[0].Name, x)
+		images := int64(0) // what is given to all may have fewer rows
+		for _, x := range feed {
+			if len(x.Shape) > 0 {
+				images = max(images, x.Shape[0])
+			}
 		}
-		bytes := make([]int, x.Shape[0])
+		if images < 1 {
+			return nil, nil, fmt.Errorf("input %s: expected a batch, found %v", r.Inputs()[0].Name, feed[r.Inputs()[0].Name])
+		}
+		bytes := make([]int, images)
 		for i := range bytes {
 			bytes[i] = result.PayloadBytes / len(bytes)
 		}

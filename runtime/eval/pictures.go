@@ -107,7 +107,7 @@ func (e *Evaluation) see(ctx context.Context, s *Subject, quality int, set *data
 		return nil, err
 	}
 	defer closer.Close()
-	feeder, err := feed.New(s.Inputs, choose)
+	feeder, err := e.Given.New(s.Inputs, choose)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (e *Evaluation) see(ctx context.Context, s *Subject, quality int, set *data
 			continue
 		}
 		var watch watcher
-		if _, err := Run(ctx, m, feeder, set.Select([]int{item}), &watch, s.Batches(1)); err != nil {
+		if _, err := Run(ctx, m, feeder, set.Select([]int{item}), &watch, s.Batches(feeder.Port(), 1)); err != nil {
 			return nil, err
 		}
 		seen, err := e.Task.See(watch.Batch, sight)

@@ -152,12 +152,12 @@ func (s *Subject) open(quality int) (Model, io.Closer, error) {
 	return Session(session), session, nil
 }
 
-// Batches returns how batches of n images, 0 for the default, are to be made.
-func (s *Subject) Batches(n int) Options {
+// Batches returns how batches of n images, 0 for the default, are to be made for an input.
+func (s *Subject) Batches(port model.Port, n int) Options {
 	if len(s.Files()) > 1 && !s.Meta.Plain() {
 		n = 1 // so that each image's payload is counted
 	}
-	return BatchOf(s.Inputs[0], n)
+	return BatchOf(port, n)
 }
 
 // OwnQuality returns the quality at which the subject itself is measured where others are

@@ -39,6 +39,7 @@ type Feeder struct {
 	resized, exact *imagein.Preparer
 	noImages       error
 	size           image.Point // the input's
+	given          []constant  // of other inputs
 }
 
 // Chooser says how images of a size become inputs of a layout. The size is zero
@@ -60,11 +61,10 @@ func Always(p *imagein.Preprocess) Chooser {
 
 // New returns the Feeder for a model with one input. Images are prepared as
 // choose says. A model whose input is no image can still be fed with tensors.
-func New(inputs []model.Port, choose Chooser) (*Feeder, error) {
-	if len(inputs) != 1 {
-		return nil, fmt.Errorf("the model has %d inputs: images and .npy tensors can be given to models with one", len(inputs))
-	}
-	f := &Feeder{port: inputs[0]}
+func New(inputs []model.Port, choose Chooser) (*Feeder, error) { return Given(nil).New(inputs, choose) }
+
+func newFeeder(port model.Port, choose Chooser) (*Feeder, error) {
+	f := &Feeder{port: port}
 	layout, err := imagein.LayoutOf(f.port)
 	if err != nil {
 		f.noImages = err

@@ -34,6 +34,8 @@ type Batch struct {
 	// Frames are how images lie in X as they were varied, mirrored ones with a negative
 	// ScaleX; zero for tensors.
 	Frames []imagein.Frame
+	// Given are what further inputs are given, for as many images as X has.
+	Given map[string]*tensor.Tensor
 }
 
 // Loader makes batches of a set of training images: shuffled, varied, and
@@ -125,7 +127,9 @@ func (l *Loader) newBatch() (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{X: x, Labels: make([]int64, l.o.Batch), Items: make([]int, l.o.Batch), Frames: make([]imagein.Frame, l.o.Batch)}, nil
+	given := l.feeder.Feed(x)
+	delete(given, l.feeder.port.Name)
+	return &Batch{X: x, Given: given, Labels: make([]int64, l.o.Batch), Items: make([]int, l.o.Batch), Frames: make([]imagein.Frame, l.o.Batch)}, nil
 }
 
 // take returns a batch that was given back, or a new one.

@@ -82,10 +82,10 @@ func (k *Keeper) picture(r *Result) (image.Image, error) {
 	if r.Seen.Image != nil {
 		return r.Seen.Image, nil
 	}
-	if !imagein.IsImage(r.Input) {
+	if !imagein.IsImage(r.File) {
 		return nil, nil
 	}
-	img, err := imagein.DecodeFile(r.Input)
+	img, err := imagein.DecodeFile(r.File)
 	if o, ok := img.(*imagein.Oriented); ok && !k.Orient {
 		return o.Raw, err
 	}

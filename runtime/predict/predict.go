@@ -3,7 +3,7 @@
 //
 //	c, err := predict.Open("resnet50-rb1-c1-s2", ort.Options{})
 //	defer c.Close()
-//	feeder, err := feed.New(c.Inputs, feed.Always(c.Meta.Preprocess))
+//	feeder, err := feed.Given(nil).Several(c.Inputs, feed.Always(c.Meta.Preprocess))
 //	err = c.Run(ctx, files, predict.Options{Feeder: feeder, Kind: kind, Task: t, Sight: task.Sight{Most: 5}}, func(r *predict.Result) error { ... })
 package predict
 
@@ -15,7 +15,6 @@ import (
 
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -82,10 +81,10 @@ func (c *Predictor) Close() error { return c.close() }
 
 // Options say how inputs are fed, and what is seen in what comes out.
 type Options struct {
-	Feeder *feed.Feeder // of the Predictor's inputs
-	Kind   string       // the task's name
-	Task   task.Task    // what the outputs are
-	Sight  task.Sight   // what is wanted to be seen of them
+	Feeder *feed.Several // of the Predictor's inputs
+	Kind   string        // the task's name
+	Task   task.Task     // what the outputs are
+	Sight  task.Sight    // what is wanted to be seen of them
 }
 
 // Run runs every input, some at once, and gives each its result, in the inputs' order and
@@ -122,15 +121,11 @@ type inputFault struct{ error }
 
 // one runs one input. Errors name it.
 func (c *Predictor) one(ctx context.Context, input string, o Options) (*Result, error) {
-	item, err := data.ReadItem(input)
+	fed, err := o.Feeder.Read(input)
 	if err != nil {
 		return nil, inputFault{err}
 	}
-	x, err := o.Feeder.One(item)
-	if err != nil {
-		return nil, inputFault{fmt.Errorf("%s: %w", input, err)}
-	}
-	out, err := c.run(ctx, ort.Feed{o.Feeder.Input(): x})
+	out, err := c.run(ctx, fed.Feed)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", input, err)
 		if unfit := (*ort.InputError)(nil); errors.As(err, &unfit) {
@@ -146,9 +141,7 @@ func (c *Predictor) one(ctx context.Context, input string, o Options) (*Result, 
 	if out.Fallback != nil {
 		r.Fallback = out.Fallback.Error()
 	}
-	if r.Frame, err = o.Feeder.Frame(item); err != nil {
-		return nil, inputFault{fmt.Errorf("%s: %w", input, err)}
-	}
+	r.Frame, r.File = fed.Frame, fed.File
 	seen, err := o.Task.See(task.Batch{Outputs: out.Outputs, Frames: []imagein.Frame{r.Frame}}, o.Sight)
 	switch {
 	case err != nil:

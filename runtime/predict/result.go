@@ -36,6 +36,7 @@ type Result struct {
 	Outputs ort.Results   `json:"-"` // in the model's order
 	Seen    task.Seen     `json:"-"` // what a person sees of them
 	Frame   imagein.Frame `json:"-"` // how the picture lies in the model's input
+	File    string        `json:"-"` // of that picture
 	Damage  error         `json:"-"` // why there is no result: it is about this input alone
 	words   []string      // of what is seen
 }

@@ -36,7 +36,7 @@ func Means(ctx context.Context, session *ort.Session, o Options, images int) (ma
 		if len(used) < size {
 			continue
 		}
-		results, err := session.Run(ctx, ort.Feed{o.Feeder.Input(): x})
+		results, err := session.Run(ctx, o.Feeder.Feed(x))
 		if err != nil {
 			return nil, err
 		}

@@ -65,7 +65,7 @@ func Run(ctx context.Context, session *ort.Session, o Options, each func(name st
 		if item.Image != nil && seen.Preprocess == nil {
 			seen.Preprocess = o.Feeder.Preprocess(item.Image)
 		}
-		results, err := session.Run(ctx, ort.Feed{o.Feeder.Input(): x})
+		results, err := session.Run(ctx, o.Feeder.Feed(x))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

@@ -20,6 +20,8 @@ type Host interface {
 	// Ports a model's inputs with the shapes that are given.
 	Choose(inherited *imagein.Preprocess) feed.Chooser
 	Ports(inputs []model.Port) []model.Port
+	// Given are what inputs are given that get no images.
+	Given(inputs []model.Port) (feed.Given, error)
 	// Weigh returns the parameters of a mobile graph, and the bytes of its files.
 	Weigh(mobile string) (params, bytes int64, err error)
 	// Chain returns a graph of so many nodes that do nearly nothing, on float32 [1].

@@ -15,7 +15,8 @@ import (
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
@@ -112,15 +113,23 @@ func (p *Profiler) read(images []string) error {
 	return nil
 }
 
-// feeds prepares the images for a graph.
-func (p *Profiler) feeds(f *feed.Feeder) ([]ort.Feed, error) {
+// feeds prepares the images for a graph, of which every input of images gets the same.
+func (p *Profiler) feeds(inputs []model.Port, says *imagein.Preprocess) ([]ort.Feed, error) {
+	given, err := p.host.Given(inputs)
+	if err != nil {
+		return nil, err
+	}
+	s, err := given.Several(inputs, p.host.Choose(says))
+	if err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
 	var all []ort.Feed
 	for _, item := range p.items {
-		x, err := f.One(item)
+		fed, err := s.Items(item)
 		if err != nil {
 			return nil, fault.Unusable("%w", err)
 		}
-		all = append(all, ort.Feed{f.Input(): x})
+		all = append(all, fed.Feed)
 	}
 	return all, nil
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
@@ -67,11 +66,7 @@ func (p *Profiler) whole(ctx context.Context, path string) (feeds []ort.Feed, er
 	if err != nil {
 		return fail(fault.Unusable("%w", err))
 	}
-	feeder, err := feed.New(p.host.Ports(session.Inputs()), p.host.Choose(meta.Preprocess))
-	if err != nil {
-		return fail(fault.Unusable("%w", err))
-	}
-	if feeds, err = p.feeds(feeder); err != nil {
+	if feeds, err = p.feeds(p.host.Ports(session.Inputs()), meta.Preprocess); err != nil {
 		return fail(err)
 	}
 	run := func(i int) (time.Duration, error) {
@@ -130,11 +125,7 @@ func (p *Profiler) pair(ctx context.Context, dir string) (entry plan.CutProfile,
 	if err != nil {
 		return entry, "", err
 	}
-	feeder, err := feed.New(b.Mobile.Inputs, p.host.Choose(b.Meta.Preprocess))
-	if err != nil {
-		return entry, "", fault.Unusable("%s: %w", dir, err)
-	}
-	feeds, err := p.feeds(feeder)
+	feeds, err := p.feeds(b.Mobile.Inputs, b.Meta.Preprocess)
 	if err != nil {
 		return entry, "", fmt.Errorf("%s: %w", dir, err)
 	}

@@ -148,7 +148,8 @@ func (j *Job) identity(s Settings, augment feed.Augment) (string, error) {
 		Preprocess        any
 		KeepLast          bool
 		Patience          int
-	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, augment, j.Sets.Preprocess, s.KeepLast, s.Patience})
+		Given             string `json:",omitempty"`
+	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, augment, j.Sets.Preprocess, s.KeepLast, s.Patience, j.Sets.Given.ID()})
 	if err != nil {
 		return "", err
 	}

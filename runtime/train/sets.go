@@ -17,7 +17,8 @@ type Sets struct {
 	Train, Val *data.Set           // Val is nil for none
 	Preprocess *imagein.Preprocess // nil for tensors that are prepared already
 	Choose     feed.Chooser
-	Whole      bool // the training images have another size than the input
+	Given      feed.Given // of inputs that get no images
+	Whole      bool       // the training images have another size than the input
 }
 
 // SetsOptions say which images train and judge.

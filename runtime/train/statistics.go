@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -40,6 +41,7 @@ func (t *Trainer) Measure(ctx context.Context, batches Batches) error {
 		in := t.Weights()
 		delete(in, t.man.Statistics.Name)
 		in[t.man.Input] = b.X
+		maps.Copy(in, b.Given)
 		out, err := t.measuring.Run(ctx, in)
 		batches.Recycle(b)
 		if err != nil {

@@ -113,6 +113,7 @@ func (r StepResult) Finite() bool {
 // finite, the state stays what it was.
 func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResult, error) {
 	in := ort.Feed{t.man.Input: b.X}
+	maps.Copy(in, b.Given)
 	maps.Copy(in, t.state)
 	if t.man.Labels != "" {
 		copy(tensor.Slice[int64](t.labels), b.Labels)
