@@ -89,7 +89,7 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 		return nil, err
 	}
 	if n := len(b.images()); n != 1 {
-		return nil, passes.Unsuitable("model", "%d of its inputs get images: only models with one such can be trained; give the others by option feed NAME=FILE.npy", n)
+		return nil, passes.Unsuitable("model", "it has %d inputs that get images: only models with one such can be trained; give the others by option feed NAME=FILE.npy", n)
 	}
 	b.complete(builtIn)
 	options, err := b.options()
