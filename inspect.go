@@ -8,7 +8,8 @@ import (
 
 // InspectOptions say how a model is inspected.
 type InspectOptions struct {
-	Input map[string][]int64 `json:"input,omitempty"` // shapes of inputs that the model leaves open, by name
+	Input   map[string][]int64 `json:"input,omitempty"`   // shapes of inputs that the model leaves open, by name
+	Tensors int                `json:"tensors,omitempty"` // list frontiers of up to so many tensors; 0 for none
 }
 
 // InspectResult says what a model is and where it can be cut.
@@ -20,5 +21,9 @@ func Inspect(ctx context.Context, path string, o InspectOptions) (*InspectResult
 	if err != nil {
 		return nil, err
 	}
-	return survey.Of(path, a), nil
+	r := survey.Of(path, a)
+	if o.Tensors != 0 {
+		r.Frontiers, err = survey.FrontiersOf(a, o.Tensors)
+	}
+	return r, err
 }

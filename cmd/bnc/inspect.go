@@ -12,7 +12,7 @@ import (
 
 var inspectCommand = command{
 	name:  "inspect",
-	args:  "MODEL [--input NAME=DIMS] [--json]",
+	args:  "MODEL [--input NAME=DIMS] [--tensors N] [--json]",
 	short: "List the places where a model can be cut",
 	long: `
 For every cut: the tensor that would cross, its shape and size, and how much of
@@ -22,12 +22,19 @@ marked "branch" other outputs, and what makes them, stay on the mobile side; at 
 marked "late" an input that only the cloud reads travels as it is. Where there is no
 cut at all, every tensor is listed with the reason.
 
+--tensors N lists frontiers too: cuts of two to N tensors, as networks with skip
+connections have them, that no other beats in both bytes and multiply-adds. Their
+IDs, or any tensors that together separate inputs from outputs, go to split --after.
+With another N than 4 an ID tells it: frontier2of3.
+
 Examples:
   bnc inspect resnet50.onnx
+  bnc inspect unet.onnx --tensors 4
   bnc inspect dynamic.onnx --input data=1x3x224x224 --json`,
 	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 		var o bnc.InspectOptions
 		fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
+		fs.IntVar(&o.Tensors, "tensors", 0, "list cuts of up to so many tensors, 2 to 16")
 		asJSON := fs.Bool("json", false, "print one JSON document")
 		return func(ctx context.Context, s streams, args []string) error {
 			path, err := oneArg(args, "model")
@@ -47,12 +54,55 @@ Examples:
 }
 
 func printInspection(s streams, r *bnc.InspectResult) error {
+	if err := printCuts(s, r); err != nil || r.Frontiers == nil {
+		return err
+	}
+	return printFrontiers(s, r)
+}
+
+// printFrontiers lists cuts of several tensors, a line for each tensor.
+func printFrontiers(s streams, r *bnc.InspectResult) error {
+	fmt.Fprintln(s.out)
+	if len(r.Frontiers) == 0 {
+		fmt.Fprintln(s.out, "No cut of so few tensors was found, or sizes that the model leaves open keep them from being compared.")
+		return nil
+	}
+	rows := [][]string{{"FRONTIER", "BYTES", "MACS BEFORE", "SHAPE", "TENSOR", "NOTE"}}
+	for _, f := range r.Frontiers {
+		notes := notes(f.Bottleneck, f.Why, f.Stays, f.Late)
+		for i, name := range f.Tensors {
+			row := []string{"", "", "", shapeText(f.Shapes[i]), name, ""}
+			if i == 0 {
+				row[0], row[1], row[2], row[5] = f.ID, counted(f.Bytes), percent(f.MACsBefore, r.MACs), notes
+			}
+			rows = append(rows, row)
+		}
+	}
+	return table.Left(s.out, rows)
+}
+
+// notes say what is special about a cut.
+func notes(bottleneck bool, why string, stays, late []string) string {
+	var notes []string
+	if !bottleneck {
+		notes = append(notes, "plain: "+why)
+	}
+	if len(stays) > 0 {
+		notes = append(notes, "branch: what makes "+strings.Join(stays, ", ")+" stays on the mobile side")
+	}
+	if len(late) > 0 {
+		notes = append(notes, "late: "+strings.Join(late, ", ")+" travels as it is")
+	}
+	return strings.Join(notes, "; ")
+}
+
+func printCuts(s streams, r *bnc.InspectResult) error {
 	fmt.Fprintf(s.out, "%s: opset %d, IR %d, %s parameters, %s multiply-adds\n", r.Path, r.Opset, r.IRVersion, count(r.Params), counted(r.MACs))
 	for _, p := range r.Inputs {
 		fmt.Fprintf(s.out, "input  %s %s%s\n", p.Name, p.DType, shapeText(p.Shape))
 	}
 	for _, p := range r.Outputs {
-		fmt.Fprintf(s.out, "output %s %s%s\n", p.Name, p.DType, shapeText(p.Shape))
+		fmt.Fprintf(s.out, "output %s %s%s, taken for %s\n", p.Name, p.DType, shapeText(p.Shape), p.As)
 	}
 	fmt.Fprintln(s.out)
 	if len(r.Cuts) == 0 {
@@ -71,19 +121,9 @@ func printInspection(s streams, r *bnc.InspectResult) error {
 	rows := [][]string{{"CUT", "ALIAS", "SHAPE", "BYTES", "MACS BEFORE", "PARAMS BEFORE", "TENSOR", "NOTE"}}
 	for _, c := range r.Cuts {
 		open = open || c.Bytes == nil
-		var notes []string
-		if !c.Bottleneck {
-			notes = append(notes, "plain: "+c.Why)
-		}
-		if len(c.Stays) > 0 {
-			notes = append(notes, "branch: what makes "+strings.Join(c.Stays, ", ")+" stays on the mobile side")
-		}
-		if len(c.Late) > 0 {
-			notes = append(notes, "late: "+strings.Join(c.Late, ", ")+" travels as it is")
-		}
 		rows = append(rows, []string{
 			c.ID, strings.Join(c.Aliases, ","), c.DType + shapeText(c.Shape), counted(c.Bytes),
-			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, strings.Join(notes, "; "),
+			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, notes(c.Bottleneck, c.Why, c.Stays, c.Late),
 		})
 	}
 	if err := table.Left(s.out, rows); err != nil {

@@ -47,3 +47,33 @@ func TestInspectText(t *testing.T) {
 		t.Errorf("%s\nexpected the reason and two branches", text)
 	}
 }
+
+// TestInspectFrontiers: cuts of several tensors are listed, in text and as JSON, split
+// takes their IDs, and a number that is too large is wrong usage.
+func TestInspectFrontiers(t *testing.T) {
+	unet := fromText(t, `<ir_version: 8, opset_import: ["" : 17]>
+	net (float[1,2,8,8] x) => (float[1,2,8,8] y) <`+initsFor("2,2,1,1 w 0 1;1,2,1,1 narrow 0 1;2,1,1,1 wide 0 1")+`, float[4] scales = {1,1,2,2}, float[0] roi = {}> {
+		a = Conv (x, w) n = Conv (a, narrow) p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (a) c = Conv (p, narrow) d = Conv (c, wide)
+		e = Conv (d, w) u = Resize <mode = "nearest"> (e, roi, scales) s = Add (u, n) y = Conv (s, w) }`, nil)
+	r := inspected(t, unet, "--tensors", "4")
+	if len(r.Frontiers) == 0 {
+		t.Fatalf("%+v: expected frontiers", r)
+	}
+	last := r.Frontiers[len(r.Frontiers)-1]
+	if strings.Join(last.Tensors, " ") != "n c" || *last.Bytes != 4*(8*8+4*4) || !last.Bottleneck {
+		t.Errorf("the last frontier is %+v; expected n and c", last)
+	}
+	text := mustBnc(t, "inspect", unet, "--tensors", "4")
+	if !strings.Contains(text, last.ID) || !strings.Contains(text, "FRONTIER") {
+		t.Errorf("%s\nexpected a table with %s", text, last.ID)
+	}
+	for _, after := range []string{last.ID, "n,c", "frontier1of2"} {
+		mustBnc(t, "split", unet, "--after", after, "--plain", "-o", t.TempDir()+"/pair")
+	}
+	if _, stderr, code := tryBnc(t, "inspect", unet, "--tensors", "200"); code != 2 || !strings.Contains(stderr, "--tensors 200: expected 2 to 16") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := tryBnc(t, "split", unet, "--after", "c,d", "--plain"); code != 3 || !strings.Contains(stderr, "besides, these would have to cross: a") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}

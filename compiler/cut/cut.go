@@ -63,6 +63,8 @@ type Analysis struct {
 	// and as outputs of the model.
 	shapes  []ShapeUse
 	outputs map[*ir.Value]bool // of the model
+	// frontiers are those that were asked for, by the most tensors that they have.
+	frontiers map[int][]Cut
 }
 
 // Find analyses a model whose types are known. Nodes are in topological order,
@@ -70,7 +72,7 @@ type Analysis struct {
 func Find(m *ir.Model, info *shape.Info) *Analysis {
 	a := &Analysis{
 		Model: m, Info: info, flow: newFlow(m), order: map[*ir.Node]int{}, vertex: map[any]int{},
-		reaching: map[*ir.Value]bool{}, outputs: map[*ir.Value]bool{},
+		reaching: map[*ir.Value]bool{}, outputs: map[*ir.Value]bool{}, frontiers: map[int][]Cut{},
 	}
 	nodes := m.Graph.Nodes()
 	for i, n := range nodes {

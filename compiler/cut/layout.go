@@ -1,6 +1,8 @@
 package cut
 
 import (
+	"slices"
+
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
 )
@@ -13,7 +15,8 @@ type Inverted struct {
 }
 
 // LaidOut returns the activation of which n makes the same numbers in another layout, such
-// that this can be undone; nil where n does anything else.
+// that this can be undone; nil where n does anything else. An output of the model is the
+// same as nothing: it stays on its side.
 func (a *Analysis) LaidOut(n *ir.Node) *ir.Value {
 	row := shape.Of(n)
 	if !row.Layout() || n.NumOutputs() != 1 || n.Input(0) == nil {
@@ -25,6 +28,9 @@ func (a *Analysis) LaidOut(n *ir.Node) *ir.Value {
 		}
 	}
 	t := a.Info.Of(n.Input(0))
+	if a.outputs[n.Input(0)] || slices.ContainsFunc(n.Outputs(), func(v *ir.Value) bool { return a.outputs[v] }) {
+		return nil
+	}
 	if t.Kind != shape.Tensor || !t.Ranked || a.flow.kinds[n.Input(0)] != activation {
 		return nil
 	}

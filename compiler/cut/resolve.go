@@ -57,6 +57,9 @@ func (c *Cut) String() string {
 	if len(c.Tensors) > 1 && c.ID == c.Tensor() {
 		return fmt.Sprintf("%q", c.ID)
 	}
+	if len(c.Tensors) > 1 {
+		return fmt.Sprintf("%s (tensors %q)", c.ID, c.Tensor())
+	}
 	return fmt.Sprintf("%s (tensor %q)", strings.Join(append(slices.Clone(c.Aliases), c.ID), " = "), c.Tensor())
 }
 
@@ -69,8 +72,8 @@ func (c *Cut) Name() string {
 }
 
 // Resolve returns the cut that name means: an alias, an ID, the name of a tensor, or that
-// of a node with one output; of several tensors, such names and those of inputs, joined
-// with commas or +. The error is an [*Error].
+// of a node with one output; of several tensors, the ID of one of [Analysis.Frontiers], or
+// such names and those of inputs, joined with commas or +. The error is an [*Error].
 func (a *Analysis) Resolve(name string) (*Cut, error) {
 	for i := range a.Cuts {
 		if c := &a.Cuts[i]; c.ID == name || slices.Contains(c.Aliases, name) {
@@ -78,6 +81,11 @@ func (a *Analysis) Resolve(name string) (*Cut, error) {
 		}
 	}
 	v := a.named(name)
+	if v == nil {
+		if c, is, err := a.frontierNamed(name); is {
+			return c, err
+		}
+	}
 	for _, separator := range []string{",", "+"} {
 		if v == nil && strings.Contains(name, separator) {
 			return a.resolveAll(name, strings.Split(name, separator))
@@ -136,6 +144,11 @@ func (a *Analysis) resolveAll(name string, names []string) (*Cut, error) {
 	c, err := a.Of(all...)
 	if e := (*Error)(nil); errors.As(err, &e) {
 		e.Name = name
+		last := -1
+		for _, v := range all {
+			last = max(last, a.place(v))
+		}
+		a.near(e, last, slices.Concat(a.Cuts, a.Frontiers(FrontierTensors)))
 	}
 	return c, err
 }
@@ -148,17 +161,23 @@ func (a *Analysis) explain(name string, v *ir.Value) *Error {
 		return e
 	}
 	e.Reason, e.Crossing = a.Why(v), a.Crossing(v)
-	pos := a.place(v)
-	for i := range a.Cuts {
-		c := &a.Cuts[i]
+	a.near(e, a.place(v), a.Cuts)
+	return e
+}
+
+// near adds the nearest of cuts to what is at a position.
+func (a *Analysis) near(e *Error, pos int, cuts []Cut) {
+	after := len(a.order)
+	before := -1
+	for i := range cuts {
+		c := &cuts[i]
 		switch at := a.position(c); {
-		case at <= pos:
-			e.Before = c
-		case e.After == nil:
-			e.After = c
+		case at <= pos && at >= before:
+			e.Before, before = c, at
+		case at > pos && at < after:
+			e.After, after = c, at
 		}
 	}
-	return e
 }
 
 // position is that of the last node that computes one of the cut's tensors.

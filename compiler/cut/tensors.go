@@ -101,7 +101,7 @@ func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 		nodes, values := a.before(c)
 		for _, v := range c.Late {
 			if values[v] {
-				return refuse("input %q of the model is needed behind them", v.Name())
+				return refuse("they do not separate input %q of the model from all outputs that depend on them", v.Name())
 			}
 		}
 		for n := range nodes {

@@ -102,3 +102,28 @@ func TestOfOne(t *testing.T) {
 		}
 	}
 }
+
+// TestResolveSeveral: names of several tensors, and what is said where they do not do.
+func TestResolveSeveral(t *testing.T) {
+	a := find(t, skipping)
+	for name, want := range map[string]string{"b,a": "b+a", "b+a": "b+a", "cut1, b": "a+b", "c,a,c": "c+a", "a,a": "a", "x,c": "x+c"} {
+		if c, err := a.Resolve(name); err != nil || c.Tensor() != want {
+			t.Errorf("%s: %v, %v; expected %s", name, c, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"b,c":          `besides, these would have to cross: a`,
+		"b,y":          `"y" does not cross: it is an output`,
+		"b,nothing":    `"nothing": the model has no tensor or cut of that name`,
+		"frontier7":    "the model has 0 frontiers of up to 4 tensors",
+		"frontier1of1": "up to 2 to 16 tensors",
+	} {
+		if c, err := a.Resolve(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v; expected %s", name, c, err, want)
+		}
+	}
+	many := strings.Repeat("b,", 200) + strings.Repeat("c,", 200) + "d"
+	if c, err := a.Resolve(many); err == nil || !strings.Contains(err.Error(), "a") {
+		t.Errorf("%v, %v", c, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // Model says what a model is and where it can be cut.
@@ -25,6 +26,8 @@ type Model struct {
 	Params    int64    `json:"params"`
 	MACs      *int64   `json:"macs"` // multiply-adds at batch 1; null where sizes or operators leave them open
 	Cuts      []Cut    `json:"cuts"`
+	// Frontiers are cuts of several tensors, nil where they were not asked for.
+	Frontiers []Frontier `json:"frontiers,omitzero"`
 	// NoCuts holds every tensor of activations where there is no cut at all.
 	NoCuts []NoCut `json:"no_cuts,omitempty"`
 }
@@ -41,6 +44,8 @@ type Tensor struct {
 	Name  string `json:"name"`
 	DType string `json:"dtype"`
 	Shape []any  `json:"shape"` // int64, symbols as string, nil; nil altogether where the rank is not known
+	// As says what an output is taken for, one of the As constants.
+	As string `json:"as,omitempty"`
 }
 
 // Cut is a place where a model can be cut.
@@ -61,6 +66,43 @@ type Cut struct {
 	Late []string `json:"late,omitempty"`
 }
 
+// Frontier is a cut of several tensors that no other of as many tensors at most beats in both
+// bytes and multiply-adds; see [cut.Analysis.Frontiers].
+type Frontier struct {
+	ID         string   `json:"id"`
+	Tensors    []string `json:"tensors"`
+	Shapes     [][]any  `json:"shapes"`      // of the tensors
+	Bytes      *int64   `json:"bytes"`       // at batch 1, late inputs included
+	MACsBefore *int64   `json:"macs_before"` // at batch 1
+	Bottleneck bool     `json:"bottleneck"`
+	Why        string   `json:"why,omitempty"` // it takes none
+	Stays      []string `json:"stays,omitempty"`
+	Late       []string `json:"late,omitempty"`
+}
+
+// FrontiersOf lists the frontiers of up to so many tensors.
+func FrontiersOf(a *cut.Analysis, most int) ([]Frontier, error) {
+	if most < 2 || most > cut.MostTensors {
+		return nil, fault.Usage("tensors", "%d: expected 2 to %d", most, cut.MostTensors)
+	}
+	all := []Frontier{}
+	found := a.Frontiers(most)
+	for i := range found {
+		c := &found[i]
+		macs, _ := a.Before(c)
+		f := Frontier{ID: c.ID, Tensors: c.Names(), Bytes: a.Bytes(c), MACsBefore: macs, Why: c.NoBottleneck(), Late: c.LateNames()}
+		f.Bottleneck = f.Why == ""
+		for _, t := range c.Tensors {
+			f.Shapes = append(f.Shapes, TensorOf("", t.Type).Shape)
+		}
+		for _, v := range a.OutputsBefore(c) {
+			f.Stays = append(f.Stays, v.Name())
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
 // Of tells what is known of the model at path, of which a is the analysis.
 func Of(path string, a *cut.Analysis) *Model {
 	m := a.Model
@@ -71,8 +113,11 @@ func Of(path string, a *cut.Analysis) *Model {
 	for _, v := range m.Graph.Feeds() {
 		r.Inputs = append(r.Inputs, TensorOf(v.Name(), a.Info.Of(v)))
 	}
-	for _, p := range m.Graph.Outputs() {
-		r.Outputs = append(r.Outputs, TensorOf(p.Value.Name(), a.Info.Of(p.Value)))
+	as := takenFor(a)
+	for i, p := range m.Graph.Outputs() {
+		out := TensorOf(p.Value.Name(), a.Info.Of(p.Value))
+		out.As = as[i]
+		r.Outputs = append(r.Outputs, out)
 	}
 	for i := range a.Cuts {
 		r.Cuts = append(r.Cuts, cutOf(a, &a.Cuts[i]))
