@@ -88,6 +88,12 @@ func Match(found [][]Box, there [][]Truth, thresholds []float64) *Precision {
 			continue
 		}
 		slices.SortStableFunc(of[c].found, func(a, b match) int { return cmp.Compare(b.score, a.score) })
+		// What comes behind the last right one has no more recall and less precision.
+		last := len(of[c].found)
+		for last > 0 && of[c].found[last-1].right == 0 {
+			last--
+		}
+		of[c].found = of[c].found[:last]
 		p.classes = append(p.classes, *of[c])
 	}
 	return p
