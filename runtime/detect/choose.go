@@ -166,7 +166,7 @@ func Guess(m Model) (*Fit, error) {
 	names := slices.Sorted(maps.Keys(fits))
 	switch len(fits) {
 	case 0:
-		err := fmt.Errorf("no decoder fits the outputs %s: give one of %s, or a file that describes it", describe(m.Outputs), strings.Join(Names(), ", "))
+		err := fmt.Errorf("no decoder fits the outputs %s: let option decoder be one of %s, or a file that describes it", describe(m.Outputs), strings.Join(Names(), ", "))
 		if !shaped(m.Outputs) {
 			return nil, &UnknownError{err}
 		}
@@ -174,7 +174,7 @@ func Guess(m Model) (*Fit, error) {
 	case 1:
 		return fits[names[0]], nil
 	}
-	return nil, fmt.Errorf("decoders %s fit the outputs %s: give one", strings.Join(names, ", "), describe(m.Outputs))
+	return nil, fmt.Errorf("decoders %s fit the outputs %s: let option decoder name one", strings.Join(names, ", "), describe(m.Outputs))
 }
 
 // shaped tells whether the shapes of outputs are known, but for how many images there are.

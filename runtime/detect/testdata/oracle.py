@@ -196,6 +196,24 @@ def decoders(job):
         "grid": {"strides": [16], "anchors": [an.tolist()]}, "objectness": part(4, 5, "sigmoid", axis), "classes": part(5, 5 + K, "sigmoid", axis)}
     case("anchors", {"y": t.reshape(1, -1, 4, 6)}, **v3, decoder=v3decoder(1))
     case("anchors outside", {"y": np.moveaxis(t, 1, 3)[None]}, **v3, decoder=v3decoder(4))
+    # YOLOv5's maps before its last layer, a level each, [N, 3, H, W, 5+K]
+    outs, bb, cc, ss, anchors = {}, [], [], [], []
+    for stride in (8, 16):
+        h, w = H // stride, W // stride
+        t, an = f32(r.normal(size=(3, h, w, 5 + K))), f32(r.uniform(8, 40, (3, 2)))
+        gx, gy = np.meshgrid(np.arange(w), np.arange(h))
+        p = sigmoid(t)
+        x, y = (p[..., 0] * 2 - 0.5 + gx) * stride, (p[..., 1] * 2 - 0.5 + gy) * stride
+        size = (p[..., 2:4] * 2) ** 2 * an[:, None, None]
+        for all_, v in ((bb, corners(x, y, size[..., 0], size[..., 1])), (cc, p[..., 5:].argmax(-1)), (ss, p[..., 4] * p[..., 5:].max(-1))):
+            v = cellwise(v)
+            all_.append(v.reshape(-1, *v.shape[3:]))
+        outs[f"y{stride}"] = t[None]
+        anchors.append(an.tolist())
+    part = lambda a, b, act: {"outputs": ["y8", "y16"], "axis": 4, "from": a, "to": b, "activation": act}
+    case("maps of anchors", outs, np.concatenate(bb), np.concatenate(cc), np.concatenate(ss), decoder={
+        "name": "v5maps", "boxes": {**part(0, 4, "sigmoid2"), "form": "anchor", "unit": "stride", "size_unit": "anchor", "size_activation": "square"},
+        "grid": {"strides": [8, 16], "anchors": anchors}, "objectness": part(4, 5, "sigmoid"), "classes": part(5, 5 + K, "sigmoid")})
     return cases
 
 
