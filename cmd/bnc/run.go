@@ -130,7 +130,7 @@ func printResult(s streams, r *predict.Result) error {
 		fmt.Fprintf(s.out, "  %s\n", line)
 	}
 	if r.Unseen != "" {
-		fmt.Fprintf(s.out, "  %s\n", r.Unseen)
+		fmt.Fprintf(s.out, "  %s\n", inFlags(r.Unseen))
 	}
 	if len(lines) == 0 && r.Boxes == nil {
 		for _, o := range r.Told {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ultralytics"
@@ -103,8 +104,17 @@ func (m Meta) Crossing() (all []Crossing) {
 }
 
 // ParseMeta reads a model's metadata_props and checks that what the part
-// needs is there. Keys that this version does not know are passed over.
+// needs is there. Keys that this version does not know are passed over. The error is a
+// *fault.DataError.
 func ParseMeta(props map[string]string) (Meta, error) {
+	m, err := parseMeta(props)
+	if err != nil {
+		return m, fault.Unusable("%w", err)
+	}
+	return m, nil
+}
+
+func parseMeta(props map[string]string) (Meta, error) {
 	var m Meta
 	var codec json.RawMessage
 	var c []channels
@@ -124,7 +134,7 @@ func ParseMeta(props map[string]string) (Meta, error) {
 			continue
 		}
 		if err := json.Unmarshal([]byte(text), field); err != nil {
-			return Meta{}, fmt.Errorf("metadata %s is %.80q: %w", key, text, err)
+			return Meta{}, fmt.Errorf("metadata %s is %.80q: %w", key, text, fault.JSON(err))
 		}
 	}
 	for i, label := range m.Labels { // as data.ReadNames and the classes of data are

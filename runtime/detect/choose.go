@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/similar"
 	"github.com/bottlenet/bnc/runtime/model"
 )
@@ -85,7 +86,7 @@ func Choose(object json.RawMessage, m Model) (d *Decoder, why string, err error)
 			return nil, "", err
 		}
 		if err := json.Unmarshal(object, &said); err != nil {
-			return nil, "", fmt.Errorf("decoder: %w", err)
+			return nil, "", fmt.Errorf("decoder: %w", fault.JSON(err))
 		}
 	}
 	switch {

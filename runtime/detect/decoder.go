@@ -17,6 +17,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // Decoder says how boxes are read from outputs. As JSON it is the value of the metadata
@@ -162,7 +164,7 @@ func (d *Decoder) parse(object []byte) error {
 	in := json.NewDecoder(bytes.NewReader(object))
 	in.DisallowUnknownFields()
 	if err := in.Decode(d); err != nil {
-		return fmt.Errorf("decoder: %w", err)
+		return fmt.Errorf("decoder: %w", fault.JSON(err))
 	}
 	if _, err := in.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("decoder: expected one JSON object and nothing behind it")

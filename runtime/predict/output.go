@@ -30,7 +30,7 @@ func (o Output) String() string {
 	text := fmt.Sprintf("%s %s%v", o.Name, o.DType, o.Shape)
 	switch {
 	case o.Summary != nil:
-		text += fmt.Sprintf(" %.4g .. %.4g, mean %.4g", o.Summary.Min, o.Summary.Max, o.Summary.Mean)
+		text += " " + o.Summary.String()
 	case len(o.Values) > 0 && len(o.Values) <= shortest:
 		text += " " + string(o.Values)
 	}
@@ -47,6 +47,19 @@ type Summary struct {
 	Mean      float64 `json:"mean"`
 	Std       float64 `json:"std"`
 	NonFinite int     `json:"non_finite,omitempty"` // how many are not finite
+	finite    int     // how many are
+}
+
+// String is a summary in words, as in "-0.5 .. 1.2, mean 0.3".
+func (s *Summary) String() string {
+	text := fmt.Sprintf("%.4g .. %.4g, mean %.4g", s.Min, s.Max, s.Mean)
+	switch {
+	case s.finite == 0:
+		return "no element is finite"
+	case s.NonFinite > 0:
+		text += fmt.Sprintf(", %d elements are not finite", s.NonFinite)
+	}
+	return text
 }
 
 // describe tells what outputs hold.
@@ -137,6 +150,6 @@ func summarise(t *tensor.Tensor) *Summary {
 	if n == 0 {
 		return &Summary{NonFinite: s.NonFinite}
 	}
-	s.Std = math.Sqrt(squares / n)
+	s.Std, s.finite = math.Sqrt(squares/n), int(n)
 	return s
 }

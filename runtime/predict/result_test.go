@@ -48,6 +48,16 @@ func TestTold(t *testing.T) {
 	if s.Min != 0 || s.Max != 1000 || s.NonFinite != 1 || math.Abs(s.Mean-mean) > 1e-9 || math.Abs(s.Std-math.Sqrt(333833475./1000-mean*mean)) > 1e-6 { // rounding of a thousand sums
 		t.Errorf("%+v", s)
 	}
+	if got, want := told[3].String(), "long float32[1 1001] 0 .. 1000, mean 500.5, 1 elements are not finite"; got != want {
+		t.Errorf("%s, expected %s", got, want)
+	}
+	for i := range long {
+		long[i] = float32(math.NaN())
+	}
+	nothing := describe(ort.Results{result("long", tensor.Of([]int64{1, 1001}, long))})
+	if got, want := nothing[0].String(), "long float32[1 1001] no element is finite"; got != want {
+		t.Errorf("%s, expected %s", got, want)
+	}
 }
 
 // TestSeen: what does not apply is left out of JSON, and what applies and is empty is there.

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/detect"
 )
 
 // Auto stands for the task that a model's metadata or its outputs tell.
@@ -65,8 +67,11 @@ func (o Options) Open(m Model, recorded string) (*Chosen, error) {
 	if c.Task, err = Open(c.Kind, m); err != nil {
 		return nil, fault.Unusable("%w", err)
 	}
-	if d, ok := c.Task.(Decoding); ok {
+	d, ok := c.Task.(Decoding)
+	if ok {
 		c.Decoder, c.Decoded = d.Decoder()
+	} else if o.Decoder != "" {
+		return nil, fault.Usage("decoder", "has no meaning for task %s: it says how boxes are read", c.Kind)
 	}
 	return c, nil
 }
@@ -84,6 +89,9 @@ func (o Options) decode(m *Model) (err error) {
 		m.Decoder = text
 		return nil
 	case named && errors.Is(err, fs.ErrNotExist):
+		if !slices.Contains(detect.Names(), o.Decoder) {
+			return fault.Usage("decoder", "%q: expected one of %s, or a JSON file", o.Decoder, strings.Join(detect.Names(), ", "))
+		}
 		m.Decoder, err = json.Marshal(map[string]string{"name": o.Decoder})
 		return err
 	}

@@ -61,6 +61,13 @@ func TestDecoderOption(t *testing.T) {
 			t.Errorf("%s: %v", option, err)
 		}
 	}
+	wrong := (*fault.UsageError)(nil)
+	for _, o := range []Options{{Decoder: "yulo"}, {Task: Embed, Decoder: "yolo"}} {
+		m := Model{Outputs: []model.Port{{Name: "vector", Kind: model.Tensor, Ranked: true, Shape: []model.Dim{{Size: 1}, {Size: 8}}}}}
+		if _, err := o.Open(m, ""); !errors.As(err, &wrong) || wrong.Option != "decoder" {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
 }
 
 // TestOutputsOf: a teacher is asked for outputs by their names, for the first one by its own
