@@ -35,8 +35,8 @@ func (o FeedOptions) given(inputs []model.Port) (feed.Given, error) {
 // adapt takes the fit that is usual for a task, and tells so, where neither options nor
 // the model say one.
 func (o *ImageOptions) adapt(kind *task.Chosen, says *imagein.Preprocess, notice data.Notice) {
-	if says != nil || o.Fit != "" || kind.Fit() == "" {
-		return
+	if says != nil || o.Fit != "" || o.Resize != nil && *o.Resize != 0 || kind.Fit() == "" {
+		return // a short side has a size for crops only
 	}
 	o.Usual = kind.Fit()
 	notice("task %s: images become the input as a whole, by %s; option fit says otherwise, and option color, option scale, option mean and option std what pixels become", kind.Kind, o.Usual)

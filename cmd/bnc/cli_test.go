@@ -11,6 +11,8 @@ import (
 	"sort"
 	"strings"
 	"testing"
+
+	"github.com/bottlenet/bnc/internal/rttest"
 )
 
 // smallModel writes a resnet20 and returns its path.
@@ -63,9 +65,17 @@ func TestExitCodes(t *testing.T) {
 		{"models resnet51", 2, `did you mean "resnet50"`},
 		{"run MODEL", 2, "at least one input"},
 		{"run MODEL missing.png", 3, "missing.png"},
+		{"run MODEL input=missing.png", 3, "missing.png"},
+		{"run MODEL IMAGE --fit cover", 2, "expected one of crop, stretch, letterbox"},
+		{"run MODEL IMAGE --fit stretch --resize 40", 2, "--resize 40 has no meaning with --fit stretch"},
+		{"run MODEL IMAGE --pad 114", 2, "--fit letterbox only"},
+		{"run MODEL IMAGE --pad 300", 2, "numbers from 0 to 255"},
+		{"run MODEL IMAGE --color rgba", 3, "color rgba has 4 channels, the input has 1"},
+		{"run MODEL IMAGE --feed input", 2, "NAME=FILE.npy"},
+		{"run MODEL IMAGE --feed nothing=IMAGE", 3, "--feed"},
 		{"run MODEL " + corrupt, 3, "corrupt.onnx"},
 	} {
-		args := strings.Fields(strings.ReplaceAll(c.args, "MODEL", model))
+		args := strings.Fields(strings.NewReplacer("MODEL", model, "IMAGE", rttest.GoImage(t, "video-001.png")).Replace(c.args))
 		if len(args) > 0 && args[0] == "split" {
 			args = append(args, "-o", out)
 		}
