@@ -95,17 +95,17 @@ func (d *detection) Decoder() (object json.RawMessage, why string) {
 	return d.decoder.JSON(), d.why
 }
 
-// of is the decoder for outputs.
-func (d *detection) of(outputs ort.Results) (*detect.Decoder, error) {
+// of is the decoder for outputs of an input of a size.
+func (d *detection) of(outputs ort.Results, size image.Point) (*detect.Decoder, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.decoder != nil {
 		return d.decoder, nil
 	}
 	m := d.model
-	m.Outputs = nil
+	m.Size, m.Outputs = size, nil
 	for _, r := range outputs {
-		if r.Tensor == nil {
+		if _, own := model.Find(d.model.Outputs, r.Name); r.Tensor == nil || !own && len(d.model.Outputs) > 0 {
 			continue
 		}
 		p := model.Port{Name: r.Name, Kind: model.Tensor, DType: r.Tensor.DType, Ranked: true}
@@ -126,10 +126,6 @@ func (*detection) Agreement() Measure { return ap50 }
 // boxes are those of a batch with at least a score, in pixels of the pictures; 0 images for
 // as many as the outputs are of.
 func (d *detection) boxes(b Batch, images int, read detect.Outputs, score func(*detect.Decoder) float64) ([][]detect.Box, *detect.Decoder, error) {
-	decoder, err := d.of(b.Outputs)
-	if err != nil {
-		return nil, nil, err
-	}
 	size := d.model.Size
 	if len(b.Frames) > 0 {
 		if images == 0 {
@@ -138,6 +134,10 @@ func (d *detection) boxes(b Batch, images int, read detect.Outputs, score func(*
 		if b.Frames[0].Input != (image.Point{}) {
 			size = b.Frames[0].Input
 		}
+	}
+	decoder, err := d.of(b.Outputs, size)
+	if err != nil {
+		return nil, nil, err
 	}
 	found, err := decoder.Decode(read, size, images, score(decoder))
 	if err != nil {

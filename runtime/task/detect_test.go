@@ -88,6 +88,37 @@ func TestSeeBoxes(t *testing.T) {
 	}
 }
 
+// TestSeeOfAnySize: what a model of any size does not tell, its first outputs do.
+func TestSeeOfAnySize(t *testing.T) {
+	port := func(name string, dims ...int64) model.Port {
+		p := model.Port{Name: name, Kind: model.Tensor, DType: tensor.Float32, Ranked: true}
+		for _, n := range dims {
+			p.Shape = append(p.Shape, model.Dim{Size: n})
+		}
+		return p
+	}
+	opened, err := task.Open(task.Detect, task.Model{
+		Inputs: []model.Port{port("x", -1, 3, -1, -1)}, Outputs: []model.Port{port("y", -1, -1, 7)}, Decoder: json.RawMessage(`{"name": "yolox"}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([]float32, 7*(8*8+4*4+2*2))
+	copy(values[7*64:], []float32{0.5, 0.5, 0, 0, 1, 0, 0.9}) // the first cell of stride 16
+	y := ort.Results{{Name: "y", Value: ort.Value{Tensor: tensor.Of([]int64{1, 84, 7}, values)}}}
+	frame := imagein.Frame{Picture: image.Pt(128, 64), Input: image.Pt(64, 64), ScaleX: 0.5, ScaleY: 1}
+	seen, err := opened.See(task.Batch{Outputs: y, Frames: []imagein.Frame{frame}}, task.Sight{})
+	if err != nil || len(seen) != 1 || len(seen[0].Boxes) != 1 {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	if b := seen[0].Boxes[0]; b.X0 != 0 || b.Y0 != 0 || b.X1 != 32 || b.Y1 != 16 || b.Class != 1 {
+		t.Errorf("%+v", b)
+	}
+	if d, _ := opened.(task.Decoding).Decoder(); !strings.Contains(string(d), `"strides":[8,16,32]`) {
+		t.Errorf("%s", d)
+	}
+}
+
 // pictures is a set of files that nothing reads.
 func pictures(t *testing.T, names ...string) *data.Set {
 	t.Helper()
