@@ -12,6 +12,13 @@
 //   - a .npy file, or a folder with images.npy and labels.npy, whose first
 //     axis counts the items; such tensors are taken as already prepared.
 //
+// A flat folder has masks where for each image, which is no PNG, there is a PNG of its name
+// beside it, as in x.jpg and x.png: the pixels of it are class numbers, grey or with a
+// palette, 255 for those that do not count. So has a folder with images/ and masks/, images/
+// and annotations/ (ADE20K), or JPEGImages/ and SegmentationClass/ (VOC), in which masks have
+// their images' names; the former may be divided into train/ or training/, and val/ or
+// validation/, with the latter.
+//
 // Any of them may be divided: train/ or train-* beside val/ or t10k-*.
 //
 //	set, err := data.Open("imagenette", data.Train)
@@ -58,6 +65,7 @@ type Set struct {
 	empty   []string // class folders without images
 	passed  passed
 	part    Part // "" where DATA is not divided
+	masked  bool // whether the source has masks
 }
 
 // source is one way of storing items. Its methods may be called concurrently.
@@ -147,7 +155,7 @@ func enumerate(names []string) string {
 // Unlabelled returns the set without its labels.
 func (s *Set) Unlabelled() *Set {
 	other := *s
-	other.classes, other.empty = nil, nil
+	other.classes, other.empty, other.masked = nil, nil, false
 	return &other
 }
 

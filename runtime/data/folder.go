@@ -19,6 +19,7 @@ const classesFile = "classes.txt"
 // files is a source of one file an item: images, or .npy tensors.
 type files struct {
 	root    string
+	masks   string   // folder of masks as root is of images, "" for none
 	folders []string // below root, "" for root itself
 	entries []entry
 	passed  passed
@@ -63,7 +64,8 @@ func openFolder(path string, entries []fs.DirEntry) (*Set, error) {
 	if len(src.entries) == 0 {
 		return nil, fmt.Errorf("%s: expected class folders, images (%s), .npy tensors or IDX files, found none of them", path, imagein.Extensions())
 	}
-	return &Set{source: src, passed: src.passed}, nil
+	masked := src.pairMasks()
+	return &Set{source: src, passed: src.passed, masked: masked}, nil
 }
 
 // openClasses opens an image folder: folders are its sub-folders.

@@ -6,7 +6,7 @@ import "fmt"
 // in the set. Errors of f are given the item's name. f may be called from many
 // goroutines at once.
 func (s *Set) Map(f func(i int, item Item) (Item, error)) *Set {
-	return &Set{source: mapped{s, f}, classes: s.classes, empty: s.empty, passed: s.passed, part: s.part}
+	return &Set{source: mapped{s, f}, classes: s.classes, empty: s.empty, passed: s.passed, part: s.part, masked: s.masked}
 }
 
 // mapped is the source of a set whose items are changed.

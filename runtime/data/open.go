@@ -44,6 +44,9 @@ func Open(path string, part Part) (*Set, error) {
 	if set, err := openPrefixed(path, entries, part); set != nil || err != nil {
 		return set, err
 	}
+	if set, err := openMasked(path, entries, part); set != nil || err != nil {
+		return set, err
+	}
 	divided, err := dividedBySubfolder(path, entries)
 	if err != nil {
 		return nil, err
@@ -59,7 +62,10 @@ func Open(path string, part Part) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := openFolder(sub, entries)
+	set, err := openMasked(sub, entries, part)
+	if set == nil && err == nil {
+		set, err = openFolder(sub, entries)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ type passed struct {
 	kinds  map[string]int // of these, by the name's ending
 	first  string         // path of one of them
 	beside int            // images beside class folders
+
+	maskless int // images without a mask, beside others that have one
 }
 
 // add counts a file.
@@ -41,6 +43,9 @@ func (p *passed) lines() (lines []string) {
 	}
 	if p.beside > 0 {
 		lines = append(lines, fmt.Sprintf("passed over: %s beside the folders of classes", english.Plural(p.beside, "image", "")))
+	}
+	if p.maskless > 0 {
+		lines = append(lines, fmt.Sprintf("passed over: %s without a mask", english.Plural(p.maskless, "image", "")))
 	}
 	return lines
 }
