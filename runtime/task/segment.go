@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"compress/flate"
 	"fmt"
+	"image"
 	"io"
 	"slices"
 
 	"github.com/bottlenet/bnc/internal/stats"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -25,7 +27,7 @@ import (
 var meanIoU = share("miou", "mean IoU")
 
 // ignored is the label of places that do not count, and no class.
-const ignored = 255
+const ignored = imagein.NoClass
 
 // narrow are the shares of an image between which a mask is compared.
 var narrow = [2]float64{0.02, 0.98}
@@ -123,7 +125,65 @@ func (s segmentation) See(b Batch, sight Sight) ([]Seen, error) {
 
 // Judge implements Task.
 func (s segmentation) Judge(set *data.Set, o Outputs) (Judge, error) {
-	return s.judge(set, o), nil
+	return &mapsJudge{answersJudge: s.judge(set, o)}, nil
+}
+
+// mapsJudge judges class maps.
+type mapsJudge struct {
+	*answersJudge[classMap]
+	labelled []overlap // of each image with a mask for its label
+}
+
+// Add implements Judge.
+func (j *mapsJudge) Add(b Batch, items []int) error {
+	if err := j.answersJudge.Add(b, items); err != nil || !j.set.Masked() {
+		return err
+	}
+	said := j.said[j.first()]
+	for i, item := range items {
+		mask, err := j.set.Mask(item)
+		if err != nil {
+			return err
+		}
+		frame := imagein.Frame{Picture: mask.Size, Input: mask.Size, ScaleX: 1, ScaleY: 1} // of a tensor
+		if i < len(b.Frames) && b.Frames[i].Picture != (image.Point{}) {
+			frame = b.Frames[i]
+		}
+		truth, err := said[item].placed(mask, frame)
+		if err != nil {
+			return fmt.Errorf("%s: %w", j.set.Name(item), err)
+		}
+		j.labelled = append(j.labelled, overlaps(said[item].unpack(), truth))
+	}
+	return nil
+}
+
+// Values implements Judge.
+func (j *mapsJudge) Values() []Value {
+	if len(j.labelled) == 0 {
+		return nil
+	}
+	v := classesOver(j.labelled)
+	v.Output = j.o.Judged[j.first()].Name
+	return []Value{v}
+}
+
+// placed are the classes of a picture's mask at the places of a map: of the pixel in which
+// the middle of each lies.
+func (m classMap) placed(mask *imagein.Mask, frame imagein.Frame) ([]uint8, error) {
+	input, err := frame.Mask(mask)
+	if err != nil {
+		return nil, err
+	}
+	truth := make([]uint8, m.width*m.height)
+	for i := range truth {
+		x, y := (2*(i%m.width)+1)*frame.Input.X/(2*m.width), (2*(i/m.width)+1)*frame.Input.Y/(2*m.height)
+		truth[i] = input[y*frame.Input.X+x]
+		if truth[i] != ignored && m.classes > 0 && int(truth[i]) >= m.classes {
+			return nil, fmt.Errorf("its mask has class %d, the model has %d classes, counted from 0", truth[i], m.classes)
+		}
+	}
+	return truth, nil
 }
 
 // classMap is the class of each place of an image.
