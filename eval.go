@@ -145,7 +145,11 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	}
 	r := eval.NewReport(filepath.Base(path), kind, rows, len(o.Quality), slices.Index(asked, own))
 	if o.Draw != "" {
-		pictures, err := e.Pictures(ctx, own, s.Meta.Labels)
+		labels, err := o.labels(s)
+		if err != nil {
+			return nil, err
+		}
+		pictures, err := e.Pictures(ctx, own, labels)
 		if err == nil {
 			err = eval.SavePictures(o.Draw, pictures)
 		}
@@ -161,9 +165,18 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	return r, skipped.Err(set.Len())
 }
 
+// labels are the names of classes: those of the options, else the subject's own.
+func (o EvalOptions) labels(s *eval.Subject) ([]string, error) {
+	labels, err := data.ReadLabels(o.Labels)
+	if labels == nil {
+		labels = s.Meta.Labels
+	}
+	return labels, err
+}
+
 // openTask opens the task of a subject, which is told where it was guessed.
 func (o EvalOptions) openTask(s *eval.Subject, p progress.Progress) (*task.Chosen, error) {
-	labels, err := data.ReadLabels(o.Labels)
+	labels, err := o.labels(s)
 	if err != nil {
 		return nil, err
 	}
@@ -197,12 +210,9 @@ func (o EvalOptions) open(s *eval.Subject, p progress.Progress) (*data.Set, erro
 	if err != nil {
 		return nil, err
 	}
-	labels, err := data.ReadLabels(o.Labels)
+	labels, err := o.labels(s)
 	if err != nil {
 		return nil, err
-	}
-	if labels == nil {
-		labels = s.Meta.Labels
 	}
 	if set, err = set.Named(labels, "data"); err != nil {
 		return nil, err
