@@ -135,6 +135,9 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if err != nil {
 		return nil, err
 	}
+	if why := a.Fused(c); why != "" && o.Plain {
+		progress.Progress{To: o.Reporter}.Notice("%s", why)
+	}
 	dest, err := o.destination(path, request.Name(path, o.After, c, settings), a.Model.Opset(""))
 	if err != nil {
 		return nil, err

@@ -19,7 +19,8 @@ For every cut: the tensor that would cross, its shape and size, and how much of
 the model is before it. rbK names the K-th residual sum. Cuts marked "plain" take
 no bottleneck, for the reason given: only the tensor itself can cross there. At cuts
 marked "branch" other outputs, and what makes them, stay on the mobile side; at cuts
-marked "late" an input that only the cloud reads travels as it is. Where there is no
+marked "late" an input that only the cloud reads travels as it is; plain halves of a
+quantised model at cuts marked "fused" may round otherwise than the whole does. Where there is no
 cut at all, every tensor is listed with the reason.
 
 --tensors N lists frontiers too: cuts of two to N tensors, as networks with skip
@@ -69,7 +70,7 @@ func printFrontiers(s streams, r *bnc.InspectResult) error {
 	}
 	rows := [][]string{{"FRONTIER", "BYTES", "MACS BEFORE", "SHAPE", "TENSOR", "NOTE"}}
 	for _, f := range r.Frontiers {
-		notes := notes(f.Bottleneck, f.Why, f.Stays, f.Late)
+		notes := notes(f.Bottleneck, f.Why, f.Fused, f.Stays, f.Late)
 		for i, name := range f.Tensors {
 			row := []string{"", "", "", shapeText(f.Shapes[i]), name, ""}
 			if i == 0 {
@@ -82,7 +83,7 @@ func printFrontiers(s streams, r *bnc.InspectResult) error {
 }
 
 // notes say what is special about a cut.
-func notes(bottleneck bool, why string, stays, late []string) string {
+func notes(bottleneck bool, why, fused string, stays, late []string) string {
 	var notes []string
 	if !bottleneck {
 		notes = append(notes, "plain: "+why)
@@ -92,6 +93,9 @@ func notes(bottleneck bool, why string, stays, late []string) string {
 	}
 	if len(late) > 0 {
 		notes = append(notes, "late: "+strings.Join(late, ", ")+" travels as it is")
+	}
+	if fused != "" {
+		notes = append(notes, "fused: "+fused)
 	}
 	return strings.Join(notes, "; ")
 }
@@ -123,7 +127,7 @@ func printCuts(s streams, r *bnc.InspectResult) error {
 		open = open || c.Bytes == nil
 		rows = append(rows, []string{
 			c.ID, strings.Join(c.Aliases, ","), c.DType + shapeText(c.Shape), counted(c.Bytes),
-			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, notes(c.Bottleneck, c.Why, c.Stays, c.Late),
+			percent(c.MACsBefore, r.MACs), percent(&c.ParamsBefore, &r.Params), c.Tensor, notes(c.Bottleneck, c.Why, c.Fused, c.Stays, c.Late),
 		})
 	}
 	if err := table.Left(s.out, rows); err != nil {

@@ -60,6 +60,12 @@ func (op *Op) Layout() bool {
 // who has these need not be sent those.
 func (op *Op) Cheap() bool { return op.Class != Computation && op.Deterministic() }
 
+// InIntegers reports whether ONNX Runtime has the operator on integers too, which it takes
+// where the inputs are dequantised and the output is quantised.
+func (op *Op) InIntegers() bool {
+	return op.Domain == "" && (Lookup("", "QLinear"+op.Name) != nil || Lookup("com.microsoft", "QLinear"+op.Name) != nil || Lookup("com.microsoft", "Q"+op.Name) != nil)
+}
+
 // Deterministic reports whether equal inputs give equal outputs in every run.
 func (op *Op) Deterministic() bool { return op.Depends == OnContents || op.Depends == OnShape }
 

@@ -64,6 +64,8 @@ type Cut struct {
 	Stays []string `json:"stays,omitempty"`
 	// Late names the inputs that only the other side reads: they travel as they are.
 	Late []string `json:"late,omitempty"`
+	// Fused says why plain halves may give other numbers than the whole model.
+	Fused string `json:"fused,omitempty"`
 }
 
 // Frontier is a cut of several tensors that no other of as many tensors at most beats in both
@@ -78,6 +80,7 @@ type Frontier struct {
 	Why        string   `json:"why,omitempty"` // it takes none
 	Stays      []string `json:"stays,omitempty"`
 	Late       []string `json:"late,omitempty"`
+	Fused      string   `json:"fused,omitempty"`
 }
 
 // FrontiersOf lists the frontiers of up to so many tensors.
@@ -90,7 +93,7 @@ func FrontiersOf(a *cut.Analysis, most int) ([]Frontier, error) {
 	for i := range found {
 		c := &found[i]
 		macs, _ := a.Before(c)
-		f := Frontier{ID: c.ID, Tensors: c.Names(), Bytes: a.Bytes(c), MACsBefore: macs, Why: c.NoBottleneck(), Late: c.LateNames()}
+		f := Frontier{ID: c.ID, Tensors: c.Names(), Bytes: a.Bytes(c), MACsBefore: macs, Why: c.NoBottleneck(), Late: c.LateNames(), Fused: a.Fused(c)}
 		f.Bottleneck = f.Why == ""
 		for _, t := range c.Tensors {
 			f.Shapes = append(f.Shapes, TensorOf("", t.Type).Shape)
@@ -140,7 +143,7 @@ func cutOf(a *cut.Analysis, c *cut.Cut) Cut {
 	why := c.NoBottleneck()
 	info := Cut{
 		ID: c.ID, Aliases: append([]string{}, c.Aliases...), Tensor: c.Tensor(), Bytes: a.Bytes(c),
-		MACsBefore: macs, ParamsBefore: params, Bottleneck: why == "", Why: why, Late: c.LateNames(),
+		MACsBefore: macs, ParamsBefore: params, Bottleneck: why == "", Why: why, Late: c.LateNames(), Fused: a.Fused(c),
 	}
 	for _, t := range c.Tensors { // all cuts that are listed have one
 		one := TensorOf(t.Value.Name(), t.Type)
