@@ -1,7 +1,10 @@
 package bnc
 
 import (
+	"image"
+	"image/png"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,6 +108,61 @@ func TestForeignWeights(t *testing.T) {
 	for i := range scores[0] {
 		if diff := math.Abs(scores[0][i] - scores[1][i]); diff > 1e-5 { // of float32, in another order of weights
 			t.Fatalf("score %d is %v, with initializers %v", i, scores[0][i], scores[1][i])
+		}
+	}
+}
+
+// oneBox writes a detector as Ultralytics' exports have them, which sees one box whatever
+// it is shown: its centre at 32, 32 of 64 x 64 pixels, 20 wide and 10 high, of class 1.
+const oneBox = `
+import sys
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+head = np.zeros((1, 6, 84), np.float32)
+head[0, :, 5] = [32, 32, 20, 10, 0.1, 0.9]
+w = [numpy_helper.from_array(head, "head"), numpy_helper.from_array(np.zeros(1, np.float32), "zero"), numpy_helper.from_array(np.array([1, 3, 1]), "shape"), numpy_helper.from_array(np.array([1, 1, 1]), "ones")]
+nodes = [helper.make_node("GlobalAveragePool", ["images"], ["m"]), helper.make_node("Reshape", ["m", "shape"], ["r"]), helper.make_node("ReduceMean", ["r"], ["s"], axes=[1], keepdims=1), helper.make_node("Mul", ["s", "zero"], ["n"]), helper.make_node("Add", ["head", "n"], ["output0"])]
+value = lambda name, *dims: helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+m = helper.make_model(helper.make_graph(nodes, "g", [value("images", 1, 3, 64, 64)], [value("output0", 1, 6, 84)], w), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+helper.set_model_props(m, {"task": "detect", "names": "{0: 'cat', 1: 'dog'}", "imgsz": "[64, 64]", "stride": "32", "batch": "1"})
+onnx.save(m, sys.argv[1])
+`
+
+// A box of a detector's input, a letterbox by its metadata, is told in pixels of the picture.
+func TestForeignBoxes(t *testing.T) {
+	dir := t.TempDir()
+	path, picture := filepath.Join(dir, "detector.onnx"), filepath.Join(dir, "wide.png")
+	rttest.Python(t, oneBox, path)
+	f, err := os.Create(picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(f, image.NewGray(image.Rect(0, 0, 128, 64))); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for fit, want := range map[string][4]float64{
+		"":                 {44, 22, 84, 42}, // half the size, with borders of 16 above and below
+		imagein.FitStretch: {44, 27, 84, 37},
+		imagein.FitCrop:    {55.23, 27.18, 72.77, 35.95}, // brought to 146 x 73, cut out from 41, 4 on
+	} {
+		r, err := Run(t.Context(), path, []string{picture}, RunOptions{ImageOptions: ImageOptions{Overrides: imagein.Overrides{Fit: fit}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		boxes := r.Results[0].Boxes
+		if len(boxes) != 1 || boxes[0].Label != "dog" {
+			t.Fatalf("fit %q: %+v, expected one dog", fit, boxes)
+		}
+		got := [4]float64{boxes[0].X0, boxes[0].Y0, boxes[0].X1, boxes[0].Y1}
+		for i := range got {
+			if math.Abs(got[i]-want[i]) > 0.01 { // of two digits
+				t.Errorf("fit %q: %v, expected %v", fit, got, want)
+				break
+			}
 		}
 	}
 }
