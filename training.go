@@ -268,7 +268,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		x.Units.Lo, x.Units.Hi = x.Lo, x.Hi
 	}
 	meta := settings.Meta()
-	meta.Cut, meta.Tensor, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Outputs, t.meta.SourceSHA256
+	meta.Cut, meta.Tensor, meta.Inputs, meta.Outputs, meta.SourceSHA256 = t.meta.Cut, t.meta.Tensors, t.meta.Inputs, t.meta.Outputs, t.meta.SourceSHA256
 	if t.kind.Why == "" { // a bundle of before stays as it was
 		meta.Task, meta.Decoder = t.kind.Recorded()
 	}

@@ -24,7 +24,8 @@ type Meta struct {
 	Part         string         `json:"part"` // mobile, cloud, bottlenet
 	Cut          string         `json:"cut"`
 	Tensor       Each[string]   `json:"tensor"`
-	Outputs      []string       `json:"outputs"` // of the model, in its order
+	Inputs       []string       `json:"inputs,omitempty"` // of the model, in its order, where the cloud half reads some of them
+	Outputs      []string       `json:"outputs"`          // of the model, in its order
 	C            Each[int64]    `json:"c,omitempty"`
 	S            Each[int64]    `json:"s,omitempty"`
 	Bits         int            `json:"bits,omitempty"`
@@ -140,6 +141,6 @@ func describe(m *ir.Model, meta any) error {
 
 // metaKeys is the order in which the properties are written.
 var metaKeys = []string{
-	"format", "part", "cut", "tensor", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality",
+	"format", "part", "cut", "tensor", "inputs", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality",
 	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone", "calibrated", "fp16", "target", "task", "decoder",
 }

@@ -125,6 +125,7 @@ func (b *Bundle) check() error {
 			return fmt.Errorf("mobile.onnx has the outputs %s, expected %s first", list(b.Mobile.Outputs), strings.Join(leaving, ", "))
 		}
 	}
+	entering = append(entering, b.late()...)
 	if len(b.Cloud.Inputs) != len(entering) {
 		return fmt.Errorf("cloud.onnx has the inputs %s, expected %s", list(b.Cloud.Inputs), strings.Join(entering, ", "))
 	}
@@ -156,8 +157,11 @@ func tileNames(i int) (tile, limits string) {
 }
 
 // Crosses returns the names of what crosses: the payload, or the tensors of a plain
-// pair.
-func (b *Bundle) Crosses() []string {
+// pair; and the model's inputs that only its cloud half reads, which travel as they are.
+func (b *Bundle) Crosses() []string { return slices.Concat(b.computed(), b.late()) }
+
+// computed returns the names of what crosses and the mobile half computes.
+func (b *Bundle) computed() []string {
 	if !b.Meta.Plain() {
 		return []string{PayloadName}
 	}
@@ -166,9 +170,41 @@ func (b *Bundle) Crosses() []string {
 	}
 	var names []string
 	for _, port := range b.Cloud.Inputs {
-		names = append(names, port.Name)
+		if !slices.Contains(b.Meta.Inputs, port.Name) {
+			names = append(names, port.Name)
+		}
 	}
 	return names
+}
+
+// late returns the names of the model's inputs that only its cloud half reads.
+func (b *Bundle) late() (names []string) {
+	for _, name := range b.Meta.Inputs {
+		_, early := model.Find(b.Mobile.Inputs, name)
+		_, late := model.Find(b.Cloud.Inputs, name)
+		if late && !early {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Inputs returns the model's inputs, in its order.
+func (b *Bundle) Inputs() []model.Port {
+	if b.late() == nil {
+		return b.Mobile.Inputs
+	}
+	var ports []model.Port
+	for _, name := range b.Meta.Inputs {
+		port, ok := model.Find(b.Mobile.Inputs, name)
+		if !ok {
+			port, ok = model.Find(b.Cloud.Inputs, name)
+		}
+		if ok {
+			ports = append(ports, port)
+		}
+	}
+	return ports
 }
 
 // leaves returns the names of mobile's outputs that make up what crosses.
@@ -176,15 +212,15 @@ func (b *Bundle) leaves() []string {
 	if !b.Meta.Plain() && b.Meta.CodecAt != AtGraph {
 		return b.tiles()
 	}
-	return b.Crosses()
+	return b.computed()
 }
 
-// enters returns the names of cloud's inputs.
+// enters returns the names of cloud's inputs, but for the model's own.
 func (b *Bundle) enters() []string {
 	if !b.Meta.Plain() && b.Meta.CodecAt == AtHost {
 		return b.tiles()
 	}
-	return b.Crosses()
+	return b.computed()
 }
 
 // tiles returns the names of all tiles and ranges.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -18,12 +19,13 @@ type Mobile struct {
 	meta    Meta
 	session *ort.Session
 	leaving []string  // the graph's outputs that make up what crosses
+	late    []string  // inputs of the model that only the cloud half reads
 	host    *payloads // nil where the graph has the codec, or the pair none
 }
 
 // OpenMobile loads the mobile half.
 func (b *Bundle) OpenMobile(opts ort.Options) (*Mobile, error) {
-	m := &Mobile{meta: b.Meta, leaving: b.leaves()}
+	m := &Mobile{meta: b.Meta, leaving: b.leaves(), late: b.late()}
 	var err error
 	if !b.Meta.Plain() && b.Meta.CodecAt != AtGraph {
 		if m.host, err = b.Meta.payloads(); err != nil {
@@ -52,14 +54,34 @@ func (m *Mobile) Run(ctx context.Context, feed ort.Feed) (crossing ort.Feed, ear
 
 // runInto is Run with the graph's outputs of into written in place.
 func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing ort.Feed, early ort.Results, err error) {
-	results, err := m.session.RunInto(ctx, feed, into)
+	for _, name := range m.late {
+		if feed[name] == nil {
+			return nil, nil, &ort.InputError{Input: name, Expected: "a tensor", Found: "none"}
+		}
+	}
+	results, err := m.session.RunInto(ctx, m.own(feed), into)
 	if err != nil {
 		return nil, nil, err
 	}
 	if crossing, err = m.cross(results); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", m.session.Name(), err)
 	}
+	for _, name := range m.late {
+		crossing[name] = feed[name]
+	}
 	return crossing, results[len(m.leaving):], nil
+}
+
+// own are the graph's inputs of the model's.
+func (m *Mobile) own(feed ort.Feed) ort.Feed {
+	if len(m.late) == 0 {
+		return feed
+	}
+	own := maps.Clone(feed)
+	for _, name := range m.late {
+		delete(own, name)
+	}
+	return own
 }
 
 // cross makes what crosses of what leaves the graph.
@@ -119,6 +141,11 @@ func (c *Cloud) Run(ctx context.Context, crossing ort.Feed) (ort.Results, error)
 		var err error
 		if feed, err = c.host.decode(crossing[PayloadName]); err != nil {
 			return nil, c.damaged(err)
+		}
+		for name, t := range crossing {
+			if name != PayloadName {
+				feed[name] = t
+			}
 		}
 	}
 	results, err := c.session.RunInto(ctx, feed, c.room(crossing))

@@ -55,6 +55,9 @@ type Meta struct {
 	CodecAt string
 	// Parameters are the codec's: of all tensors, or of each.
 	Parameters []ops.Parameters
+	// Inputs names the original model's inputs in order where the cloud half reads some that
+	// the mobile half does not; nil otherwise.
+	Inputs []string
 	// Outputs names the original model's outputs in order.
 	Outputs      []string
 	Channels     []int // c of each crossing tensor; 0 where the channels are not reduced
@@ -121,7 +124,7 @@ func parseMeta(props map[string]string) (Meta, error) {
 	m.Backbone = true
 	fields := map[string]any{
 		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": (*tensors)(&m.Tensors),
-		"codec": &codec, "codec_at": &m.CodecAt, "outputs": &m.Outputs,
+		"codec": &codec, "codec_at": &m.CodecAt, "inputs": &m.Inputs, "outputs": &m.Outputs,
 		"c": (*each[channels])(&c), "s": (*each[int])(&m.Stride), "bits": &m.Bits,
 		"range": &m.Range, "lo": (*each[float64])(&m.Lo), "hi": (*each[float64])(&m.Hi), "quality": &m.Quality,
 		"tile": (*each[[2]int])(&m.Tile), "grid": (*each[[2]int])(&m.Grid), "source_sha256": &m.SourceSHA256, "pair": &m.Pair,

@@ -80,7 +80,7 @@ func (b *Bundle) OpenRunner(opts ort.Options) (*Runner, error) {
 		mobile.Close()
 		return nil, err
 	}
-	return &Runner{meta: b.Meta, inputs: b.Mobile.Inputs, outputs: b.Outputs(), mobile: mobile, cloud: cloud}, nil
+	return &Runner{meta: b.Meta, inputs: b.Inputs(), outputs: b.Outputs(), mobile: mobile, cloud: cloud}, nil
 }
 
 // openWhole loads a model that is not a bundle.
@@ -178,7 +178,7 @@ func (r *Runner) buffer(feed ort.Feed) (ort.Feed, error) {
 	if !r.meta.Plain() {
 		return nil, nil
 	}
-	symbols, err := r.mobile.session.Symbols(feed)
+	symbols, err := r.mobile.session.Symbols(r.mobile.own(feed))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.mobile.session.Name(), err)
 	}

@@ -47,7 +47,7 @@ func newBundle(dir string, opts ort.Options) (*candidate, error) {
 	}
 	c := &candidate{
 		name: bundle.Name(dir), where: bundle.WhereSplit, meta: b.Meta, pair: b.Meta.Pair,
-		inputs: b.Mobile.Inputs, outputs: b.Outputs(), crosses: b.Crosses(), device: dev,
+		inputs: b.Inputs(), outputs: b.Outputs(), crosses: b.Crosses(), device: dev,
 	}
 	if !b.Meta.Plain() && b.Meta.CodecAt == bundle.AtHost {
 		c.tiles = names(b.Cloud.Inputs)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -87,6 +88,7 @@ func (t *terms) pack(c *candidate, crossing ort.Feed) ([]oip.Tensor, error) {
 		if err != nil {
 			return nil, &ort.InputError{Input: bundle.PayloadName, Expected: "records of this pair's tiles", Found: err.Error()}
 		}
+		maps.Copy(tiles, crossing) // inputs of the model that only the cloud half reads
 		crossing = tiles
 	}
 	inputs := make([]oip.Tensor, len(t.names))
@@ -95,7 +97,7 @@ func (t *terms) pack(c *candidate, crossing ort.Feed) ([]oip.Tensor, error) {
 		if value == nil {
 			return nil, &ort.InputError{Input: name, Expected: "a tensor", Found: "none"}
 		}
-		if t.shaped {
+		if t.shaped && name == bundle.PayloadName {
 			var err error
 			if value, err = shapePayload(value, t.rank2); err != nil {
 				return nil, err

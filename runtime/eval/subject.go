@@ -72,7 +72,7 @@ func openBundle(dir string, session ort.Options) (*Subject, error) {
 		return nil, fault.Unusable("%w", err)
 	}
 	s := &Subject{
-		Path: dir, Meta: b.Meta, Inputs: b.Mobile.Inputs, Outputs: ports(b.Outputs(), b.Mobile.Outputs, b.Cloud.Outputs), Metadata: b.Mobile.Metadata,
+		Path: dir, Meta: b.Meta, Inputs: b.Inputs(), Outputs: ports(b.Outputs(), b.Mobile.Outputs, b.Cloud.Outputs), Metadata: b.Mobile.Metadata,
 		Pair: b, Session: session,
 	}
 	joined, err := b.Joined()

@@ -204,7 +204,13 @@ func (s *Session) RunInto(ctx context.Context, feed, into Feed) (results Results
 	if err := s.call(ctx, inputs, outputs); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	return s.unwrap(outputs, into)
+	results, err = s.unwrap(outputs, into)
+	for _, r := range results { // ONNX Runtime does not write an output that is an input itself
+		if x := feed[r.Name]; x != nil && r.Tensor != nil {
+			copy(r.Tensor.Data, x.Data)
+		}
+	}
+	return results, err
 }
 
 // call runs the session, stopping it when ctx is done.

@@ -125,7 +125,7 @@ func (p *Profiler) pair(ctx context.Context, dir string) (entry plan.CutProfile,
 	if err != nil {
 		return entry, "", err
 	}
-	feeds, err := p.feeds(b.Mobile.Inputs, b.Meta.Preprocess)
+	feeds, err := p.feeds(b.Inputs(), b.Meta.Preprocess)
 	if err != nil {
 		return entry, "", fmt.Errorf("%s: %w", dir, err)
 	}

@@ -94,11 +94,14 @@ func (m *served) openBundle(dir string, opts Options) error {
 	}
 	if !m.meta.Plain() {
 		e := entry{
-			inputs: []string{bundle.PayloadName}, payload: true,
+			inputs: b.Crosses(), payload: true,
 			limit: perRun(images, opts.MaxBatch, m.session.Outputs()), most: maxImages,
 			run: func(ctx context.Context, feed ort.Feed) (ort.Results, error) {
 				return cloud.Run(ctx, feed)
 			},
+		}
+		if len(e.inputs) > 1 { // inputs of the model beside the payload are of one request
+			e.limit = 0
 		}
 		if e.limit == 0 { // all in one run
 			e.most = max(opts.MaxBatch, int(images.Size))
@@ -196,6 +199,10 @@ func (m *served) metadata() *oip.ModelMetadata {
 	}
 	if m.entries[0].payload {
 		meta.Inputs = []oip.Port{{Name: bundle.PayloadName, Datatype: oip.Datatype(tensor.Uint8), Shape: []int64{-1}}}
+		for _, name := range m.entries[0].inputs[1:] {
+			port, _ := model.Find(m.session.Inputs(), name)
+			meta.Inputs = append(meta.Inputs, ports([]model.Port{port})...)
+		}
 	} else {
 		meta.Inputs = ports(m.session.Inputs())
 	}

@@ -180,7 +180,7 @@ func (m *served) accept(ctx context.Context, inputs []oip.Tensor) (*job, error) 
 		switch {
 		case !fits:
 		case e.payload:
-			return e.acceptPayload(feed[bundle.PayloadName])
+			return e.acceptPayload(feed)
 		default:
 			return m.acceptTensors(e, feed)
 		}
@@ -219,7 +219,8 @@ func (m *served) acceptImage(ctx context.Context, file *tensor.Tensor) (*job, er
 
 // acceptPayload checks a payload's framing, so that it can be joined with
 // others without spoiling them.
-func (e *entry) acceptPayload(t *tensor.Tensor) (*job, error) {
+func (e *entry) acceptPayload(feed ort.Feed) (*job, error) {
+	t := feed[bundle.PayloadName]
 	row := len(t.Shape) == 1 || len(t.Shape) == 2 && t.Shape[0] == 1
 	if err := t.Validate(); err != nil || t.DType != tensor.Uint8 || !row {
 		return nil, oip.Errorf(oip.Invalid, "input %s: expected UINT8 [L] or [1, L], found %s", bundle.PayloadName, describe(t))
@@ -239,7 +240,8 @@ func (e *entry) acceptPayload(t *tensor.Tensor) (*job, error) {
 		return nil, oip.Errorf(oip.Invalid, "input %s is empty: expected one record an image", bundle.PayloadName)
 	}
 	flat := tensor.Of([]int64{int64(len(t.Data))}, t.Data)
-	return &job{entry: e, feed: ort.Feed{bundle.PayloadName: flat}, images: images, length: len(t.Data), bounds: bounds}, nil
+	feed[bundle.PayloadName] = flat
+	return &job{entry: e, feed: feed, images: images, length: len(t.Data), bounds: bounds}, nil
 }
 
 // acceptTensors checks a graph's own inputs.

@@ -1,0 +1,321 @@
+package bnc
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/oracletest"
+	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/client"
+	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// savedUNet writes a U-Net and returns its path.
+func savedUNet(t *testing.T) string {
+	t.Helper()
+	rttest.Plugin(t)
+	return savedModel(t, oracletest.UNet(t, 32))
+}
+
+func savedModel(t *testing.T, m *ir.Model) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "net.onnx")
+	if err := onnx.Save(t.Context(), path, m, onnx.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// opened runs what is at path.
+func opened(t *testing.T, path string) func(ort.Feed) (bundle.Result, error) {
+	t.Helper()
+	r, err := bundle.OpenRunner(path, ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return func(feed ort.Feed) (bundle.Result, error) { return r.Run(t.Context(), feed) }
+}
+
+// likeItsJoined runs a bundle and its joined network, which is to say the same, bytes
+// included. Both compute the same operators: what ONNX Runtime fuses differently in halves
+// is 1e-6 of a mask, which in a quantiser is a step at times.
+func likeItsJoined(t *testing.T, dir string, x ort.Feed, within float64) bundle.Result {
+	t.Helper()
+	got, err := opened(t, dir)(x)
+	if err != nil {
+		t.Fatal(dir, err)
+	}
+	want, err := opened(t, filepath.Join(dir, bundle.JoinedFile))(x)
+	if err != nil {
+		t.Fatal(dir, err)
+	}
+	if d := oracletest.Far(got.Outputs[0].Tensor, want.Outputs[0].Tensor); !(d < within) {
+		t.Errorf("%s: the pair is off by %g", dir, d)
+	}
+	told, err := want.Outputs.Tensor("payload_bytes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := tensor.Slice[int64](told)[0]; int(n) != got.PayloadBytes-beside(x) {
+		t.Errorf("%s: %d bytes crossed, the joined network tells %d", dir, got.PayloadBytes, n)
+	}
+	return got
+}
+
+// beside is how many bytes travel beside the payload.
+func beside(x ort.Feed) int {
+	if v := x["vector"]; v != nil {
+		return len(v.Data)
+	}
+	return 0
+}
+
+// TestSeveralTensors: a bundle whose three tensors cross in one record, wherever its codec
+// is and whatever its halves were lowered to; damaged records are refused.
+func TestSeveralTensors(t *testing.T) {
+	path, set := savedUNet(t), pictures(t, 6)
+	x := ort.Feed{"image": oracletest.Noise(tensor.Float32, 5, 1, 3, 32, 32)}
+	common := SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 4, Full}, Stride: []int{2, 1, 1}}
+	for name, change := range map[string]func(*SplitOptions){
+		"graph":       func(*SplitOptions) {},
+		"calibrated":  func(o *SplitOptions) { o.Calibrate = set },
+		"device-host": func(o *SplitOptions) { o.CodecAt, o.Calibrate = CodecOnDeviceHost, set },
+		"host":        func(o *SplitOptions) { o.CodecAt = CodecOnHost },
+		"static host": func(o *SplitOptions) { o.CodecAt, o.Calibrate = CodecOnHost, set },
+		"tx2":         func(o *SplitOptions) { o.Target = TargetTX2 },
+		"fp16":        func(o *SplitOptions) { o.FP16, o.Calibrate = true, set },
+	} {
+		o := common
+		o.Out = filepath.Join(t.TempDir(), "b")
+		change(&o)
+		r, err := Split(t.Context(), path, o)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if !slices.Equal(r.Tile, [][2]int64{{8, 16}, {16, 16}, {16, 16}}) || !slices.Equal(r.Tensor, []string{"skip1", "skip2", "deep"}) {
+			t.Errorf("%s: %v in tiles of %v", name, r.Tensor, r.Tile)
+		}
+		within := 1e-2
+		if o.FP16 { // 11 bits of 24
+			within = 1e-1
+		}
+		likeItsJoined(t, o.Out, x, within)
+		b, err := bundle.Open(o.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mobile, err := b.OpenMobile(ort.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mobile.Close()
+		crossing, _, err := mobile.Run(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cloud, err := b.OpenCloud(ort.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cloud.Close()
+		payload := crossing[bundle.PayloadName].Data
+		for i, damage := range [][]byte{
+			{}, payload[:len(payload)-1], slices.Concat(payload, []byte{1}), slices.Concat(payload[:1], []byte{255}, payload[2:]),
+		} {
+			var refused *ort.InputError
+			if _, err := cloud.Run(t.Context(), ort.Feed{bundle.PayloadName: tensor.Of([]int64{int64(len(damage))}, damage)}); !errors.As(err, &refused) {
+				t.Errorf("%s: damage %d: %v, expected that the payload is refused", name, i, err)
+			}
+		}
+	}
+	o := common
+	o.Channels = []Channels{2, 4}
+	if _, err := Split(t.Context(), path, o); KindOf(err) != Usage {
+		t.Errorf("two numbers for three tensors: %v", err)
+	}
+	o.Channels = []Channels{2, 4, 17}
+	if _, err := Split(t.Context(), path, o); KindOf(err) != Data {
+		t.Errorf("17 channels of 16: %v", err)
+	}
+}
+
+// TestSeveralTensorsTrained: calibrated later, then trained in place with another quality, by
+// its own answers: the files stay a pair that says what its joined network does.
+func TestSeveralTensorsTrained(t *testing.T) {
+	path, set := savedUNet(t), pictures(t, 8)
+	out := filepath.Join(t.TempDir(), "b")
+	if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 3, 4}, Stride: []int{1}, RestoreWidth: 2, Out: out}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Calibrate(t.Context(), out, CalibrateOptions{Data: set})
+	if err != nil || len(r.Lo) != 3 || len(r.Hi) != 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	before := metaOf(t, out)
+	trained, err := Train(t.Context(), out, TrainOptions{Data: set, Distill: true, Epochs: 2, Batch: 4, ValSplit: new(0.25), Quality: 60, LR: 1e-3, Flip: "off"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := metaOf(t, out)
+	if after["bnc.quality"] != "60" || after["bnc.pair"] == before["bnc.pair"] || after["bnc.c"] != "[2,3,4]" || after["bnc.tensor"] != before["bnc.tensor"] || len(trained.Epochs) == 0 {
+		t.Errorf("%+v of %v", trained, after)
+	}
+	likeItsJoined(t, out, ort.Feed{"image": oracletest.Noise(tensor.Float32, 6, 1, 3, 32, 32)}, 1e-2)
+}
+
+// lateVector is a network whose end alone reads its second input, and whose image is needed
+// at the end too.
+const lateVector = `<ir_version: 8, opset_import: ["" : 17]>
+net (float[N,3,16,16] image, float[N,3] vector) => (float[N,3,16,16] y) <float[3,3,1,1] w = {1,-2,0.5, 0.3,1,1, -1,0.2,0.7}, int64[2] axes = {2,3}> {
+	a = Conv (image, w)
+	b = Relu (a)
+	p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (b)
+	q = Conv (p, w)
+	r = Relu (q)
+	mean = GlobalAveragePool (r)
+	v = Unsqueeze (vector, axes)
+	scale = Mul (mean, v)
+	y = Add (image, scale)
+}`
+
+// TestLateInputs: an input of the model that only the cloud half reads travels as it is, and
+// an image that the end needs crosses too: plain, and with bottlenecks; here and on a server.
+func TestLateInputs(t *testing.T) {
+	rttest.Plugin(t)
+	path := savedModel(t, oracletest.Parse(t, lateVector))
+	x := ort.Feed{"image": oracletest.Noise(tensor.Float32, 5, 1, 3, 16, 16), "vector": oracletest.Noise(tensor.Float32, 6, 1, 3)}
+	want, err := opened(t, path)(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, host, graph := filepath.Join(t.TempDir(), "plain"), filepath.Join(t.TempDir(), "host"), filepath.Join(t.TempDir(), "graph")
+	for _, o := range []SplitOptions{
+		{After: "r,image", Plain: true, Out: plain}, {After: "r,image", Channels: []Channels{Full}, Stride: []int{1}, CodecAt: CodecOnHost, Out: host},
+		{After: "r,image", Channels: []Channels{Full}, Stride: []int{1}, Out: graph},
+	} {
+		if _, err := Split(t.Context(), path, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := opened(t, plain)(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := oracletest.Far(got.Outputs[0].Tensor, want.Outputs[0].Tensor); d > 1e-6 { // a different order of one sum at most
+		t.Errorf("the plain pair is off by %g", d)
+	}
+	for _, dir := range []string{host, graph} {
+		got := likeItsJoined(t, dir, x, 1e-2)
+		// Noise is what JPEG at quality 20 keeps least of.
+		if d := oracletest.Far(got.Outputs[0].Tensor, want.Outputs[0].Tensor); !(d < 0.9) {
+			t.Errorf("%s is off by %g", dir, d)
+		}
+		if _, err := opened(t, dir)(ort.Feed{"image": x["image"]}); err == nil {
+			t.Errorf("%s runs without its vector", dir)
+		}
+	}
+	served := make(chan string, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- Serve(ctx, []string{plain, host, graph}, ServeOptions{HTTP: "127.0.0.1:0", GRPC: NoAddress, Ready: func(s Serving) error {
+			served <- s.HTTP
+			return nil
+		}})
+	}()
+	remote, err := RemoteOptions{Cloud: "http://" + <-served}.Dial(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{plain, host, graph} {
+		c, err := client.Open(t.Context(), client.Options{Bundles: []string{dir}, Remote: remote, Probe: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		local, err := opened(t, dir)(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := c.Run(t.Context(), x)
+		if err != nil {
+			t.Fatal(dir, err)
+		}
+		if d := oracletest.Far(far.Outputs[0].Tensor, local.Outputs[0].Tensor); d != 0 || far.Where != bundle.WhereSplit {
+			t.Errorf("%s: what a server computes is off by %g (%s)", dir, d, far.Where)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestImageCrosses: an image that a denoiser's end needs crosses as planes beside what is
+// computed of it, calibrated as any other tensor.
+func TestImageCrosses(t *testing.T) {
+	rttest.Plugin(t)
+	path := savedModel(t, oracletest.Parse(t, `<ir_version: 8, opset_import: ["" : 17]>
+	net (float[N,3,28,28] image) => (float[N,3,28,28] y) <float[3,3,1,1] w = {1,-2,0.5, 0.3,1,1, -1,0.2,0.7}> {
+		a = Conv (image, w)
+		b = Relu (a)
+		p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (b)
+		q = Conv (p, w)
+		r = Sigmoid (q)
+		scale = GlobalAveragePool (r)
+		noise = Mul (image, scale)
+		y = Sub (image, noise)
+	}`))
+	set := pictures(t, 8)
+	out := filepath.Join(t.TempDir(), "b")
+	o := SplitOptions{After: "r,image", Channels: []Channels{Full}, Stride: []int{1}, Quality: 100, Calibrate: set, Out: out}
+	o.Fit, o.Scale, o.Mean, o.Std = imagein.FitStretch, new(1.0/255), []float64{0, 0, 0}, []float64{1, 1, 1}
+	if _, err := Split(t.Context(), path, o); err != nil {
+		t.Fatal(err)
+	}
+	values := greyPicture(t, filepath.Join(set, "00.png"))
+	x := ort.Feed{"image": tensor.Of([]int64{1, 3, 28, 28}, values)}
+	got := likeItsJoined(t, out, x, 1e-2)
+	want, err := opened(t, path)(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 8 bits and JPEG at quality 100 keep a picture to a few steps of 256.
+	if d := oracletest.Far(got.Outputs[0].Tensor, want.Outputs[0].Tensor); !(d < 0.03) {
+		t.Errorf("the picture is off by %g", d)
+	}
+}
+
+// greyPicture is a grey picture as three channels of 0..1.
+func greyPicture(t *testing.T, file string) (values []float32) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, v := range picture.(*image.Gray).Pix {
+			values = append(values, float32(v)/255)
+		}
+	}
+	return values
+}
