@@ -50,15 +50,15 @@ func TestASecondCodec(t *testing.T) {
 		if err != nil {
 			t.Fatal(at, err)
 		}
-		if len(trained.Epochs) != 1 || trained.Epochs[0].TrainPrimary < 0.5 || *trained.PayloadBytes != length+tile { // a guess is right in 0.25
+		if len(trained.Epochs) != 1 || trained.Epochs[0].TrainTop1 < 0.5 || *trained.PayloadBytes != length+tile { // a guess is right in 0.25
 			t.Errorf("%s: trained %+v", at, trained)
 		}
 		evaluated, err := bnc.Eval(t.Context(), at, bnc.EvalOptions{Data: "set"})
 		if err != nil {
 			t.Fatal(at, err)
 		}
-		if s := evaluated.PayloadBytes; s.Mean != length+tile || s.P95 != s.Mean || evaluated.FileBytes != nil || *evaluated.Top1 != *trained.Primary {
-			t.Errorf("%s: found %+v in payloads of %+v, the training %v", at, evaluated, s, *trained.Primary)
+		if s := evaluated.PayloadBytes; s.Mean != length+tile || s.P95 != s.Mean || evaluated.FileBytes != nil || *evaluated.Top1 != *trained.Top1 {
+			t.Errorf("%s: found %+v in payloads of %+v, the training %v", at, evaluated, s, *trained.Top1)
 		}
 		here, served := runTwice(t, at, "set/val", "x.npy")
 		right := 0

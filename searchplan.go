@@ -16,6 +16,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -141,11 +142,8 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	if sets.Val == nil {
 		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
 	}
-	if p.Baseline.Primary, err = wholePrimary(ctx, path, t, sets, ort.Options{Threads: o.Threads}, to); err != nil {
+	if err := measureWhole(ctx, path, t, sets, ort.Options{Threads: o.Threads}, to, p); err != nil {
 		return err
-	}
-	if t.Distill {
-		p.Baseline.Agreement = new(1.0)
 	}
 	p.DataSHA256 = data.ID(sets.Train, sets.Val)
 	return nil
@@ -194,30 +192,59 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	return t.openSets()
 }
 
-// wholePrimary is the task's first measure of the model itself, nil without labels.
-func wholePrimary(ctx context.Context, path string, t TrainOptions, sets *train.Sets, session ort.Options, p progress.Progress) (*float64, error) {
-	if !sets.Val.Labelled() {
-		return nil, nil
-	}
+// measureWhole notes in a plan what candidates are compared by, and how good the model itself
+// is: by labels, where there are some, and as its own teacher.
+func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.Sets, session ort.Options, to progress.Progress, p *search.Plan) error {
 	subject, err := openSubject(path, session)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	kind, err := taskOf(t.TaskOptions, subject, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	outputs, _, err := judgedBy(kind.Task, subject, grad.Want{Output: t.Scores, Classes: len(sets.Val.Classes())})
+	kind.Tell(to.Notice)
+	if t.Distill {
+		p.Baseline.Agreement = new(kind.Agreement().Perfect())
+	}
+	if sets.Val.Labelled() && len(kind.Measures()) > 0 {
+		if err := t.judgeWhole(ctx, subject, kind, sets, to, &p.Baseline); err != nil {
+			return err
+		}
+	}
+	if task.OfScores(kind.Task) {
+		return nil
+	}
+	m := kind.Agreement()
+	if p.Baseline.Labels() != nil {
+		m = task.First(kind)
+	}
+	p.Task, p.Measure = kind.Kind, &plan.Measure{Name: m.Name, Text: m.Text, Points: m.Points, Unit: m.Unit, Lower: m.Lower}
+	return nil
+}
+
+// judgeWhole evaluates a whole model by labels; b is left as it is where they are of no use.
+func (o TrainOptions) judgeWhole(ctx context.Context, s *eval.Subject, kind *task.Chosen, sets *train.Sets, to progress.Progress, b *plan.Accuracy) error {
+	outputs, _, err := judgedBy(kind.Task, s, grad.Want{Output: o.Scores, Classes: len(sets.Val.Classes())})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	outputs.Judged = outputs.Judged[:1]
+	if task.OfScores(kind.Task) {
+		outputs.Judged = outputs.Judged[:1]
+	}
 	rows, err := (&eval.Evaluation{
-		Subject: subject, Task: kind.Task, Outputs: outputs, Set: sets.Val, Choose: sets.Choose, Given: sets.Given,
-		Step: p.Phase("evaluating the model", sets.Val.Len()).Step,
+		Subject: s, Task: kind.Task, Outputs: outputs, Set: sets.Val, Choose: sets.Choose, Given: sets.Given,
+		Step: to.Phase("evaluating the model", sets.Val.Len()).Step,
 	}).Run(ctx, []int{0})
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return err
+	case len(rows[0].Values) == 0:
+		return nil
+	case rows[0].Top1 != nil:
+		b.Primary = rows[0].Top1
+	default:
+		b.Labelled = &rows[0].Values[0].Value
 	}
-	return &rows[0].Outputs[0].Value, nil
+	return nil
 }

@@ -89,7 +89,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if err != nil {
 		return out, err
 	}
-	out.Accuracy, out.PayloadBytes = plan.Accuracy{Primary: result.Primary, Agreement: result.Agreement}, orElse(result.PayloadBytes, 0)
+	out.Accuracy, out.PayloadBytes = accuracyOf(result.Judged), orElse(result.PayloadBytes, 0)
 	out.Settings = map[string]any{"epochs": len(result.Epochs), "threads": t.threads}
 	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs())
 	return out, nil
@@ -125,11 +125,16 @@ func (t *searchTrainer) Finished(c plan.Candidate) error {
 	return os.RemoveAll(t.dir.Work(c))
 }
 
+// accuracyOf is what a search notes of what was judged.
+func accuracyOf(v train.Judged) plan.Accuracy {
+	return plan.Accuracy{Primary: v.Top1, Labelled: v.Labelled, Agreement: v.Agreement}
+}
+
 // accuracies are those after each epoch.
 func accuracies(done []train.Epoch) []plan.Accuracy {
 	list := make([]plan.Accuracy, len(done))
 	for i, e := range done {
-		list[i] = plan.Accuracy{Primary: e.Primary, Agreement: e.Agreement}
+		list[i] = accuracyOf(e.Judged)
 	}
 	return list
 }
@@ -218,7 +223,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 		return out, err
 	}
 	kept := history.Result()
-	out.Accuracy, out.PayloadBytes = plan.Accuracy{Primary: kept.Primary, Agreement: kept.Agreement}, orElse(kept.PayloadBytes, 0)
+	out.Accuracy, out.PayloadBytes = accuracyOf(kept.Judged), orElse(kept.PayloadBytes, 0)
 	out.Settings = map[string]any{"threads": t.threads}
 	return out, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -290,7 +289,7 @@ func (t *training) run(ctx context.Context, path string, dir train.Folder, sets 
 // finish makes the result of a training that is written, and leaves its folder with the
 // curves.
 func (t *training) finish(ctx context.Context, path string, dir train.Folder, sets *train.Sets, done *train.Written) (*TrainResult, error) {
-	r := train.NewResult(done.History, sets.Train.Len(), t.destination(path), dir)
+	r := train.NewResult(done.History, t.kind.Kind, sets.Train.Len(), t.destination(path), dir)
 	if done.Requantised && sets.Val != nil { // the range is another than that of the last epoch
 		v, err := t.judge(ctx, sets)
 		if err != nil {
@@ -301,7 +300,7 @@ func (t *training) finish(ctx context.Context, path string, dir train.Folder, se
 	if t.epochs() == 0 {
 		return r, nil
 	}
-	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), task.First(t.kind).Text, done.History); err != nil {
+	if err := train.WriteCurves(dir.Curves(), filepath.Base(r.Destination), t.kind.Task, done.History); err != nil {
 		return nil, err
 	}
 	if t.keepCheckpoint {

@@ -216,10 +216,14 @@ func printSearch(s streams, r *search.Result, err error, asJSON bool) error {
 		row := []string{f.Cut, "none", "-", "-", "-"}
 		if c := f.Smallest; c != nil {
 			accuracy := c.Agreement
-			if r.Baseline.Primary != nil {
-				accuracy = c.Primary
+			if r.Baseline.Labels() != nil {
+				accuracy = c.Accuracy().Labels()
 			}
-			row = []string{f.Cut, c.String(), fmt.Sprintf("%.1f", c.PayloadBytes), rateText(accuracy), fmt.Sprintf("%.2f", c.Loss)}
+			text := "-"
+			if accuracy != nil {
+				text = r.Measured().Short(*accuracy)
+			}
+			row = []string{f.Cut, c.String(), fmt.Sprintf("%.1f", c.PayloadBytes), text, fmt.Sprintf("%.2f", c.Loss)}
 		}
 		for _, status := range []string{plan.StatusTrained, plan.StatusFailed, plan.StatusScreened, plan.StatusSkipped} {
 			row = append(row, fmt.Sprint(f.Count[status]))

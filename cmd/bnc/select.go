@@ -57,7 +57,7 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		{"max-latency", "ms", &o.Limits.LatencyMS},
 		{"max-energy", "mJ", &o.Limits.EnergyMJ},
 		{"min-accuracy", "rate from 0 to 1; agreement where there are no labels", &o.Limits.Accuracy},
-		{"max-loss", "accuracy lost, percentage points (default: the search's with --results)", &o.Limits.LossPoints},
+		{"max-loss", "accuracy lost, in points of its measure, percentage points of a share (default: the search's with --results)", &o.Limits.LossPoints},
 		{"max-bytes", "bytes of the payload", &o.Limits.PayloadBytes},
 		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.Limits.MobileBytes},
 	} {
@@ -155,7 +155,7 @@ func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string 
 		f := over[0]
 		row := slices.Concat([]string{f.Cut}, sizeText(f.C, f.S), []string{fmt.Sprintf("%.0f", f.PayloadBytes)})
 		if r.Results != nil {
-			row = append(row, fmt.Sprintf("%.2f%%", 100**f.Accuracy), fmt.Sprintf("%.2f", *f.Loss))
+			row = append(row, r.Results.Measured().Format(*f.Accuracy), fmt.Sprintf("%.2f", *f.Loss))
 		}
 		var why []string
 		for _, o := range over {

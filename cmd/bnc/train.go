@@ -141,16 +141,20 @@ func printTraining(s streams, r *bnc.TrainResult) {
 		kept = "as at the start"
 	}
 	fmt.Fprintf(s.out, "%s, %s\n", r.Destination, kept)
+	agreed := "-"
+	if r.OfImages() {
+		agreed = rateText(r.Agreement)
+	}
 	for _, row := range []struct {
 		name string
 		text string
-	}{{"top-1", rateText(r.Primary)}, {"agreement", rateText(r.Agreement)}} {
+	}{{"top-1", rateText(r.Top1)}, {"agreement", agreed}} {
 		if row.text != "-" {
 			fmt.Fprintf(s.out, "  %-14s %s\n", row.name, row.text)
 		}
 	}
 	for _, o := range r.Outputs {
-		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Output, task.Text(o.Measure), rateText(&o.Value))
+		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Output, task.Text(o.Measure), task.MeasureOf(o.Measure).Short(o.Value))
 	}
 	if r.PayloadBytes != nil {
 		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)

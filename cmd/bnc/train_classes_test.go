@@ -27,8 +27,8 @@ func TestTrainClassNames(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "o.onnx")
 	args := []string{"--data", set, "--val", set, "--epochs", "8", "--batch", "16", "--flip", "off", "--random-crop", "none"}
 	r := trained(t, slices.Concat([]string{stripeNet(t), "-o", out, "--labels", labels}, args)...)
-	if *r.Primary < 0.7 {
-		t.Fatalf("top-1 %v: the test says nothing", *r.Primary)
+	if *r.Top1 < 0.7 {
+		t.Fatalf("top-1 %v: the test says nothing", *r.Top1)
 	}
 	got := document(t, "run", out, filepath.Join(set, "a", "003.png"))
 	named := got["results"].([]any)[0].(map[string]any)["top"].([]any)[0].(map[string]any)
@@ -36,8 +36,8 @@ func TestTrainClassNames(t *testing.T) {
 		t.Errorf("class %d is called %v, expected %s", class, named["label"], turned[class])
 	}
 	whole := evaluated(t, out, "--data", set)
-	if *whole.Top1 != *r.Primary {
-		t.Errorf("bnc eval says %v, bnc train %v", *whole.Top1, *r.Primary)
+	if *whole.Top1 != *r.Top1 {
+		t.Errorf("bnc eval says %v, bnc train %v", *whole.Top1, *r.Top1)
 	}
 	// A part of the classes, as a folder to judge by has it.
 	if some := evaluated(t, out, "--data", classesOf(t, set, "a", "d")); *some.Top1 < 0.5 {

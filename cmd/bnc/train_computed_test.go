@@ -120,11 +120,11 @@ func TestTrainBuiltInBatch(t *testing.T) {
 		r := trained(t, path, "--data", set, "--epochs", "8", "--lr", "0.004", "--flip", "off", "-o", out)
 		t.Logf("%s: %+v", c.name, r.Epochs[len(r.Epochs)-1])
 		// Four classes: chance is 0.25 and, of 80 images, 0.5 is five deviations above.
-		if *r.Primary < 0.5 {
-			t.Errorf("%s: top-1 %v", c.name, *r.Primary)
+		if *r.Top1 < 0.5 {
+			t.Errorf("%s: top-1 %v", c.name, *r.Top1)
 		}
-		if again := evaluated(t, out, "--data", set); *again.Top1 != *r.Primary || again.N != 80 {
-			t.Errorf("%s: bnc eval says %v of %d, bnc train %v", c.name, *again.Top1, again.N, *r.Primary)
+		if again := evaluated(t, out, "--data", set); *again.Top1 != *r.Top1 || again.N != 80 {
+			t.Errorf("%s: bnc eval says %v of %d, bnc train %v", c.name, *again.Top1, again.N, *r.Top1)
 		}
 		dir := splitAt(t, out, "--c", "2", "--s", "1")
 		b := trained(t, dir, "--data", set, "--epochs", "2", "--batch", "16", "--distill", "--freeze", "backbone", "--keep-last")

@@ -85,8 +85,8 @@ func TestTrainDistils(t *testing.T) {
 
 	dir := copyOf(t, start)
 	r := trained(t, slices.Concat([]string{dir, "--data", flat, "--distill", "--teacher", net, "--freeze", "backbone"}, few)...)
-	if r.Primary != nil || r.Agreement == nil || r.Epochs[0].Primary != nil {
-		t.Errorf("without labels: top-1 %v, agreement %v", r.Primary, r.Agreement)
+	if r.Top1 != nil || r.Agreement == nil || r.Epochs[0].Top1 != nil {
+		t.Errorf("without labels: top-1 %v, agreement %v", r.Top1, r.Agreement)
 	}
 	if !metaOf(t, dir).Backbone {
 		t.Error("--freeze backbone: the weights are said not to be the original's")
@@ -94,8 +94,8 @@ func TestTrainDistils(t *testing.T) {
 	agreement := *evaluated(t, dir, "--data", set, "--teacher", net).Agreement
 	// Again, with the bundle's own network for teacher, which it still is.
 	r = trained(t, slices.Concat([]string{dir, "--data", set, "--distill"}, few)...)
-	if r.Primary == nil || r.Agreement == nil || metaOf(t, dir).Backbone {
-		t.Errorf("with labels: top-1 %v, agreement %v, backbone %v", r.Primary, r.Agreement, metaOf(t, dir).Backbone)
+	if r.Top1 == nil || r.Agreement == nil || metaOf(t, dir).Backbone {
+		t.Errorf("with labels: top-1 %v, agreement %v, backbone %v", r.Top1, r.Agreement, metaOf(t, dir).Backbone)
 	}
 	t.Logf("agreement %v, then %v", agreement, *r.Agreement)
 
@@ -182,7 +182,7 @@ func TestTrainQuality(t *testing.T) {
 	sweep := evaluated(t, dir, "--data", set, "--quality", "20,1").Sweep
 	low := filepath.Join(t.TempDir(), "low")
 	r := trained(t, dir, "--data", set, "--quality", "1", "--epochs", "0", "-o", low)
-	if r.Kept != 0 || len(r.Epochs) != 0 || *r.PayloadBytes != sweep[1].PayloadBytes || *r.Primary != *sweep[1].Top1 || sweep[1].PayloadBytes >= sweep[0].PayloadBytes {
+	if r.Kept != 0 || len(r.Epochs) != 0 || *r.PayloadBytes != sweep[1].PayloadBytes || *r.Top1 != *sweep[1].Top1 || sweep[1].PayloadBytes >= sweep[0].PayloadBytes {
 		t.Errorf("%+v, bnc eval says %+v", r, sweep)
 	}
 	before, after := metaOf(t, dir), metaOf(t, low)

@@ -34,8 +34,8 @@ func TestTrainValLimit(t *testing.T) {
 		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 			t.Fatal(err)
 		}
-		if hits := *r.Primary * c.parts; math.Abs(hits-math.Round(hits)) > 1e-9 {
-			t.Errorf("%v: top-1 %v is that of other than %v images", c.flags, *r.Primary, c.parts)
+		if hits := *r.Top1 * c.parts; math.Abs(hits-math.Round(hits)) > 1e-9 {
+			t.Errorf("%v: top-1 %v is that of other than %v images", c.flags, *r.Top1, c.parts)
 		}
 	}
 	if _, stderr, code := tryBnc(t, append(train, "--val-limit", "-1")...); code != 2 || !strings.Contains(stderr, "--val-limit") {

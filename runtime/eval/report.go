@@ -40,6 +40,7 @@ type Report struct {
 	// Measures are what labels give, and Agreed what a teacher gives.
 	Measures []task.Measure `json:"-"`
 	Agreed   task.Measure   `json:"-"`
+	First    task.Measure   `json:"-"` // of labels, or Agreed where these are nothing to the task
 }
 
 // Point is the outcome at a quality.
@@ -98,7 +99,7 @@ func of(values []task.Value, measure string) *float64 {
 func NewReport(name string, kind *task.Chosen, rows []Row, asked, own int) *Report {
 	row := rows[own]
 	r := &Report{
-		Name: name, Task: kind.Kind, Measures: kind.Measures(), Agreed: kind.Agreement(), N: row.N, Top1: row.Top1, Top5: row.Top5, PayloadBytes: row.PayloadBytes, FileBytes: row.FileBytes,
+		Name: name, Task: kind.Kind, Measures: kind.Measures(), Agreed: kind.Agreement(), First: task.First(kind), N: row.N, Top1: row.Top1, Top5: row.Top5, PayloadBytes: row.PayloadBytes, FileBytes: row.FileBytes,
 		Agreement: row.Agreement, Primary: row.Primary, Sweep: []Point{}, Rows: rows,
 	}
 	for _, row := range rows[len(rows)-asked:] {
@@ -110,7 +111,7 @@ func NewReport(name string, kind *task.Chosen, rows []Row, asked, own int) *Repo
 // WriteSVG draws what labels and a teacher say against the mean payload.
 func (r *Report) WriteSVG(w io.Writer) error {
 	rows := slices.SortedFunc(slices.Values(r.Rows), func(a, b Row) int { return cmp.Compare(a.Quality, b.Quality) })
-	first := r.Measures[0]
+	first := r.First
 	labels, teacher := chart.Series{Name: first.Text}, chart.Series{Name: "agreement with the teacher"}
 	for _, row := range rows {
 		at := chart.Point{X: row.PayloadBytes.Mean}

@@ -218,7 +218,7 @@ func (r Request) candidate(c *Candidate) (option, error) {
 		return o, err
 	}
 	o.origin.Candidate = c
-	o.loss, o.accuracy, o.bundle = &c.Loss, first(c.Primary, c.Agreement), c.Bundle
+	o.loss, o.accuracy, o.bundle = &c.Loss, c.Accuracy().Best(), c.Bundle
 	for _, l := range r.limits() {
 		switch l.name {
 		case "accuracy":

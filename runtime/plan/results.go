@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
+	"strings"
 )
 
 // KindSearch is the kind of a file with a search's results.
@@ -24,16 +26,93 @@ type Results struct {
 	Model        string         `json:"model"`
 	SourceSHA256 string         `json:"source_sha256"`
 	Settings     map[string]any `json:"settings,omitempty"`
-	Baseline     Accuracy       `json:"baseline"` // of the model without a bottleneck
+	Task         string         `json:"task,omitempty"`    // what the outputs are; classify where the file does not tell
+	Measure      *Measure       `json:"measure,omitempty"` // what losses are of; nil for top-1, or the agreement where there are no labels
+	Baseline     Accuracy       `json:"baseline"`          // of the model without a bottleneck
 	Candidates   []Candidate    `json:"candidates"`
 }
 
-// Accuracy holds rates from 0 to 1, the first measure of the task among them; nil where
-// there is none.
+// Measure is what candidates are compared by.
+type Measure struct {
+	Name   string  `json:"name"`
+	Text   string  `json:"text"`           // in words
+	Points float64 `json:"points"`         // how many points of a loss a difference of 1 is
+	Unit   string  `json:"unit,omitempty"` // of points
+	Lower  bool    `json:"lower,omitempty"`
+}
+
+// The measures of results that name none: shares of images.
+var (
+	top1      = Measure{Name: "top1", Text: "top-1", Points: 100, Unit: "%"}
+	agreement = Measure{Name: "agreement", Text: "agreement with the model", Points: 100, Unit: "%"}
+)
+
+// MeasureOf is the measure of results, or plans, that name one, or have this baseline.
+func MeasureOf(named *Measure, baseline Accuracy) Measure {
+	switch {
+	case named != nil:
+		return *named
+	case baseline.Primary != nil:
+		return top1
+	}
+	return agreement
+}
+
+// Rate is a value as part of 100 points: a share as it is. More is better.
+func (m Measure) Rate(value float64) float64 {
+	if m.Points != 100 {
+		value *= m.Points / 100
+	}
+	if m.Lower {
+		return -value
+	}
+	return value
+}
+
+// Value is the value of a rate.
+func (m Measure) Value(rate float64) float64 {
+	if m.Lower {
+		rate = -rate
+	}
+	if m.Points != 100 {
+		rate *= 100 / m.Points
+	}
+	return rate
+}
+
+// Format writes a value in points, a share with two digits behind the point.
+func (m Measure) Format(value float64) string { return m.format(value, 2) }
+
+// Short is Format with one digit of a share.
+func (m Measure) Short(value float64) string { return m.format(value, 1) }
+
+func (m Measure) format(value float64, digits int) string {
+	if m.Unit == "%" {
+		return fmt.Sprintf("%.*f%%", digits, m.Points*value)
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.4g %s", m.Points*value, m.Unit))
+}
+
+// Heading is what stands over values in points.
+func (m Measure) Heading() string {
+	if m.Unit == "" {
+		return m.Text
+	}
+	return m.Text + ", " + m.Unit
+}
+
+// Accuracy is how good a model is, nil where that is not known: of classes rates from 0 to 1.
 type Accuracy struct {
 	Primary   *float64 `json:"top1"`
-	Agreement *float64 `json:"agreement"` // with the model without a bottleneck
+	Labelled  *float64 `json:"labelled,omitempty"` // the first measure of another task
+	Agreement *float64 `json:"agreement"`          // with the model without a bottleneck, by the task's measure
 }
+
+// Labels is what labels say, nil without.
+func (a Accuracy) Labels() *float64 { return cmp.Or(a.Primary, a.Labelled) }
+
+// Best is what labels say, else the model without a bottleneck.
+func (a Accuracy) Best() *float64 { return cmp.Or(a.Labels(), a.Agreement) }
 
 // Candidate is one place and size of the bottleneck and what became of it.
 type Candidate struct {
@@ -45,11 +124,12 @@ type Candidate struct {
 	Seed   uint64 `json:"seed"`
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
-	// Primary, the task's first measure, and Agreement are rates from 0 to 1, nil where there is none.
+	// Primary, Labelled and Agreement are as those of an Accuracy.
 	Primary   *float64 `json:"top1"`
+	Labelled  *float64 `json:"labelled,omitempty"`
 	Agreement *float64 `json:"agreement"`
-	// Loss is the accuracy lost against the baseline, in percentage points;
-	// below 0 where accuracy was gained.
+	// Loss is the accuracy lost against the baseline, in points of the measure: percentage
+	// points of a share. It is below 0 where accuracy was gained.
 	Loss         float64        `json:"loss"`
 	PayloadBytes float64        `json:"payload_bytes"`
 	Bundle       string         `json:"bundle,omitempty"`
@@ -59,6 +139,9 @@ type Candidate struct {
 
 // String names the candidate.
 func (c Candidate) String() string { return division(c.Cut, c.C, c.S) }
+
+// Accuracy is how good the candidate is.
+func (c Candidate) Accuracy() Accuracy { return Accuracy{c.Primary, c.Labelled, c.Agreement} }
 
 // OpenResults reads and checks a search's results.
 func OpenResults(path string) (*Results, error) {
@@ -88,6 +171,9 @@ func (r *Results) MaxLoss() float64 {
 	return 2
 }
 
+// Measured is what the candidates are compared by.
+func (r *Results) Measured() Measure { return MeasureOf(r.Measure, r.Baseline) }
+
 // Validate names the candidates that cannot be used.
 func (r *Results) Validate() error {
 	var bad check
@@ -97,7 +183,11 @@ func (r *Results) Validate() error {
 	if r.Kind != KindSearch {
 		bad.add("kind %q: expected %q", r.Kind, KindSearch)
 	}
-	bad.rates("baseline", r.Baseline.Primary, r.Baseline.Agreement)
+	share := r.Measured().Points == 100
+	if m := r.Measure; m != nil && !(m.Points > 0) {
+		bad.add("measure.points is %v: expected a number above 0", m.Points)
+	}
+	bad.rates("baseline", share, r.Baseline.Primary, r.Baseline.Agreement)
 	for i, c := range r.Candidates {
 		at := fmt.Sprintf("candidates[%d] (%s)", i, c)
 		if c.Cut == "" {
@@ -111,46 +201,48 @@ func (r *Results) Validate() error {
 			if !(c.PayloadBytes > 0) {
 				bad.add("%s.payload_bytes is %v: expected a number above 0", at, c.PayloadBytes)
 			}
-			if c.Loss != c.Loss || c.Loss < -100 || c.Loss > 100 {
+			if c.Loss != c.Loss || share && (c.Loss < -100 || c.Loss > 100) && !r.Measured().Lower {
 				bad.add("%s.loss is %v: expected percentage points from -100 to 100", at, c.Loss)
 			}
 			if want := r.loss(c); want != nil && math.Abs(c.Loss-*want) > 0.01 {
-				bad.add("%s.loss is %v: the baseline and its accuracy make it %.2f percentage points", at, c.Loss, *want)
+				bad.add("%s.loss is %v: the baseline and its accuracy make it %.2f points", at, c.Loss, *want)
 			}
-			if c.Primary == nil && c.Agreement == nil {
+			if c.Accuracy().Best() == nil {
 				bad.add("%s: neither top1 nor agreement", at)
 			}
 		case StatusScreened, StatusSkipped, StatusFailed:
 		default:
 			bad.add("%s.status is %q: expected %s, %s, %s or %s", at, c.Status, StatusTrained, StatusScreened, StatusSkipped, StatusFailed)
 		}
-		bad.rates(at, c.Primary, c.Agreement)
+		bad.rates(at, share, c.Primary, c.Agreement)
 		bad.number(at+".payload_bytes", c.PayloadBytes)
 		bad.number(at+".seconds", c.Seconds)
 	}
 	return bad.err()
 }
 
-// loss returns what a candidate loses of the baseline in percentage points, nil where
-// one of the two is not known.
+// loss returns what a candidate loses of the baseline in points, nil where one of the two is
+// not known.
 func (r *Results) loss(c Candidate) *float64 {
-	base, found := r.Baseline.Primary, c.Primary
+	base, found := r.Baseline.Labels(), c.Accuracy().Labels()
 	if base == nil {
 		base, found = r.Baseline.Agreement, c.Agreement
 	}
 	if base == nil || found == nil {
 		return nil
 	}
-	loss := 100 * (*base - *found)
-	return &loss
+	m := r.Measured()
+	return new(100 * (m.Rate(*base) - m.Rate(*found)))
 }
 
-func (b *check) rates(at string, top1, agreement *float64) {
+// rates refuses shares that are none; share tells that the measure is one.
+func (b *check) rates(at string, share bool, top1, agreement *float64) {
 	for _, r := range []struct {
 		name  string
 		value *float64
-	}{{"top1", top1}, {"agreement", agreement}} {
-		if r.value != nil && !(*r.value >= 0 && *r.value <= 1) {
+		share bool
+	}{{"top1", top1, true}, {"agreement", agreement, share}} {
+		if r.value != nil && r.share && !(*r.value >= 0 && *r.value <= 1) {
 			b.add("%s.%s is %v: expected a rate from 0 to 1", at, r.name, *r.value)
 		}
 	}

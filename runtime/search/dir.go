@@ -151,6 +151,7 @@ func (d Dir) Collect(p *Plan) (r *plan.Results, missing int, err error) {
 	r = &plan.Results{
 		Format: plan.FileFormat, Kind: plan.KindSearch, Model: p.Model, SourceSHA256: p.SourceSHA256,
 		Settings: map[string]any{"max_loss": p.MaxLoss, "margin": p.Margin, "exhaustive": p.Exhaustive, "data_sha256": p.DataSHA256},
+		Task:     p.Task, Measure: p.Measure,
 		Baseline: p.Baseline, Candidates: []plan.Candidate{},
 	}
 	var own map[string]any

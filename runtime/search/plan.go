@@ -43,10 +43,12 @@ type Plan struct {
 	DataSHA256   string          `json:"data_sha256"` // identity of the images
 	Settings     json.RawMessage `json:"settings"`    // an object, the trainer's own
 	// MaxLoss is the accuracy that may be lost, and Margin how much of what a
-	// screening loses a full training is trusted to win back: percentage points.
+	// screening loses a full training is trusted to win back: points of the measure.
 	MaxLoss    float64       `json:"max_loss"`
 	Margin     float64       `json:"margin"`
 	Exhaustive bool          `json:"exhaustive"` // train everything, from the model's own weights
+	Task       string        `json:"task,omitempty"`
+	Measure    *plan.Measure `json:"measure,omitempty"` // as in plan.Results
 	Baseline   plan.Accuracy `json:"baseline"`
 	// Candidates have a reason where they cannot be trained.
 	Candidates []plan.Candidate `json:"candidates"`
@@ -91,15 +93,16 @@ func (p *Plan) Places() [][]int {
 	return places
 }
 
-// Goal returns the accuracy that a candidate must reach, from 0 to 1.
+// Goal returns the rate that a candidate must reach, as [plan.Measure.Rate] has it.
 func (p *Plan) Goal() float64 { return p.baseline() - p.MaxLoss/100 - 1e-11 } // as [Plan.judge] rounds
 
+// measure is what candidates are compared by.
+func (p *Plan) measure() plan.Measure { return plan.MeasureOf(p.Measure, p.Baseline) }
+
+// baseline is the rate of the model without a bottleneck.
 func (p *Plan) baseline() float64 {
-	switch b := p.Baseline; {
-	case b.Primary != nil:
-		return *b.Primary
-	case b.Agreement != nil:
-		return *b.Agreement
+	if b := p.Baseline.Best(); b != nil {
+		return p.measure().Rate(*b)
 	}
 	return 1
 }

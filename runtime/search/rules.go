@@ -142,8 +142,8 @@ const screening = "screening"
 // judge puts an outcome into a candidate.
 func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 	c.Seconds += seconds
-	c.Primary, c.Agreement, c.PayloadBytes, c.Bundle = o.Primary, o.Agreement, o.PayloadBytes, o.Bundle
-	if a := p.accuracy(o.Primary, o.Agreement); a != nil {
+	c.Primary, c.Labelled, c.Agreement, c.PayloadBytes, c.Bundle = o.Primary, o.Labelled, o.Agreement, o.PayloadBytes, o.Bundle
+	if a := p.accuracy(o.Accuracy); a != nil {
 		c.Loss = math.Round(100*(p.baseline()-*a)*1e9) / 1e9 // so that a limit of 2 is not missed by 2e-15
 	}
 	settings := map[string]any{}
@@ -154,7 +154,11 @@ func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 		settings[name] = v
 	}
 	if t.action == actScreen {
-		settings[screening] = map[string]any{"top1": c.Primary, "agreement": c.Agreement, "loss": c.Loss, "payload_bytes": c.PayloadBytes, "seconds": seconds}
+		screened := map[string]any{"top1": c.Primary, "agreement": c.Agreement, "loss": c.Loss, "payload_bytes": c.PayloadBytes, "seconds": seconds}
+		if c.Labelled != nil {
+			screened["labelled"] = c.Labelled
+		}
+		settings[screening] = screened
 	}
 	if t.warm != nil {
 		settings["warm_from"] = t.warm.String()
@@ -167,18 +171,26 @@ func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 	}
 }
 
-// accuracy is the one that the baseline is compared with.
-func (p *Plan) accuracy(top1, agreement *float64) *float64 {
-	if p.Baseline.Primary != nil {
-		return top1
+// accuracy is the rate that the baseline is compared with.
+func (p *Plan) accuracy(of plan.Accuracy) *float64 {
+	found := of.Labels()
+	if p.Baseline.Labels() == nil {
+		found = of.Agreement
 	}
-	return agreement
+	if found == nil {
+		return nil
+	}
+	return new(p.measure().Rate(*found))
 }
 
-// Accuracies are those that the baseline is compared with, as far as they are known.
+// Accuracies are the rates that the baseline is compared with, as far as they are known.
 func (p *Plan) Accuracies(all []plan.Accuracy) (list []float64) {
 	for _, a := range all {
-		if v := cmp.Or(p.accuracy(a.Primary, a.Agreement), a.Agreement); v != nil {
+		v := p.accuracy(a)
+		if v == nil && a.Agreement != nil {
+			v = new(p.measure().Rate(*a.Agreement))
+		}
+		if v != nil {
 			list = append(list, *v)
 		}
 	}
@@ -201,7 +213,8 @@ func (p *Plan) Ended(done []plan.Accuracy, kept plan.Accuracy, epochs int) strin
 	if len(done) >= epochs || slices.Max(p.Accuracies([]plan.Accuracy{kept})) >= p.Goal() {
 		return ""
 	}
-	return fmt.Sprintf("ended after epoch %d of %d: at %.2f%%, %.2f%% is out of reach", len(done), epochs, 100*slices.Max(p.Accuracies(done)), 100*p.Goal())
+	m := p.measure()
+	return fmt.Sprintf("ended after epoch %d of %d: at %s, %s is out of reach", len(done), epochs, m.Format(m.Value(slices.Max(p.Accuracies(done)))), m.Format(m.Value(p.Goal())))
 }
 
 func asCandidateError(err error) (*CandidateError, bool) {

@@ -15,9 +15,12 @@ type classification struct{}
 // top1 and top5 are the shares of images whose label is the best class, and among the five
 // best.
 var (
-	top1 = ofImages("top1", "top-1")
+	top1 = ofImages(Top1, "top-1")
 	top5 = ofImages("top5", "top-5")
 )
+
+// Top1 is the name of the share of images whose label is the best class.
+const Top1 = "top1"
 
 // best is how many classes count for top5.
 const best = 5

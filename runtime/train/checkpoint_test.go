@@ -41,7 +41,7 @@ func sameState(a, b *Trainer) bool {
 func TestCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	top1, best := 0.5, 0.7
-	p := progress{Epoch: 3, Step: 7, LossSum: 1.0 / 3, Hits: 11, Seconds: 0.1, Slower: 2, Best: 2, Score: &best, Start: &Validation{Agreement: &top1}, Done: []Epoch{{Epoch: 1, Loss: 2.5, Primary: &top1}}}
+	p := progress{Epoch: 3, Step: 7, LossSum: 1.0 / 3, Hits: 11, Seconds: 0.1, Slower: 2, Best: 2, Score: &best, Start: &Validation{Judged: Judged{Agreement: &top1}}, Done: []Epoch{{Epoch: 1, Loss: 2.5, Judged: Judged{Top1: &top1}}}}
 	saved := stateOnly(5)
 	if err := saved.save(path, "settings", p); err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	w := &Written{Pair: "ab", History: &History{Kept: 2, Epochs: []Epoch{{Epoch: 1, Primary: new(0.5)}}}, Requantised: true}
+	w := &Written{Pair: "ab", History: &History{Kept: 2, Epochs: []Epoch{{Epoch: 1, Judged: Judged{Top1: new(0.5)}}}}, Requantised: true}
 	if err := dir.Note(w); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/runtime/task"
@@ -9,16 +11,13 @@ import (
 
 // Epoch is what an epoch gave.
 type Epoch struct {
-	Epoch        int          `json:"epoch"`         // counted from 1
-	Loss         float64      `json:"loss"`          // mean over its steps
-	TrainPrimary float64      `json:"train_top1"`    // share of the images that the output says the right thing of
-	Primary      *float64     `json:"top1"`          // the task's first measure of the validation, nil without labels
-	Agreement    *float64     `json:"agreement"`     // with the teacher, nil without one
-	PayloadBytes *float64     `json:"payload_bytes"` // mean of the validation, nil where nothing crosses
-	Outputs      []task.Value `json:"outputs,omitempty"`
-	Errors       []Error      `json:"errors,omitempty"`
-	Rate         float64      `json:"lr"` // of its last step
-	Seconds      float64      `json:"seconds"`
+	Epoch     int     `json:"epoch"`      // counted from 1
+	Loss      float64 `json:"loss"`       // mean over its steps
+	TrainTop1 float64 `json:"train_top1"` // share of the images that the output says the right thing of
+	Judged
+	Errors  []Error `json:"errors,omitempty"`
+	Rate    float64 `json:"lr"` // of its last step
+	Seconds float64 `json:"seconds"`
 }
 
 // Error is how far an output, or a part of one, is from the teacher's, as a share of what
@@ -36,50 +35,85 @@ func errorsOf(compared []string, sums []float64, steps float64) (list []Error) {
 	return list
 }
 
-// Validation is what the model made of the images that it is judged by.
-type Validation struct {
-	Primary      *float64 `json:"top1"` // the task's first measure, nil without labels
-	Agreement    *float64 `json:"agreement"`
-	PayloadBytes *float64 `json:"payload_bytes"`
-	// Outputs tells what each output is judged by, where there are several; what comes
-	// first counts of each. Agreement is their mean.
+// Judged is what the model made of the images that it is judged by.
+type Judged struct {
+	Top1         *float64 `json:"top1"`               // nil without labels, and of other tasks than classes
+	Labelled     *float64 `json:"labelled,omitempty"` // the task's first measure where that is another, nil without labels
+	Agreement    *float64 `json:"agreement"`          // with the teacher, by the task's measure of it; nil without one
+	PayloadBytes *float64 `json:"payload_bytes"`      // mean, nil where nothing crosses
+	// Primary is what epochs are compared by, nil where nothing judges. Trainings of before
+	// do not tell.
+	Primary *task.Primary `json:"primary,omitempty"`
+	// Outputs tells what each output is judged by, but for class scores that are the only
+	// ones; what comes first counts of each. Agreement is the mean of what teachers say.
 	Outputs []task.Value `json:"outputs,omitempty"`
-	Dead    bool         `json:"-"` // all images gave the same tile
 }
 
-// score is what the best epoch has the most of.
-func (v Validation) score() *float64 {
-	if len(v.Outputs) > 0 {
-		sum, n, last := 0.0, 0, ""
-		for _, o := range v.Outputs {
-			if o.Output != last {
-				sum, n, last = sum+o.Value, n+1, o.Output
-			}
+// Validation is Judged at the end of an epoch, or before the first.
+type Validation struct {
+	Judged
+	Dead bool `json:"-"` // all images gave the same tile
+}
+
+// labelled is the task's first measure, nil without labels.
+func (v Judged) labelled() *float64 { return cmp.Or(v.Top1, v.Labelled) }
+
+// score is what the best epoch has the most of: the mean over outputs, of each what comes
+// first of it, where all are shares; else what epochs are compared by, below 0 where less of
+// it is better.
+func (v Judged) score() *float64 {
+	sum, n, last, shares := 0.0, 0, "", len(v.Outputs) > 0
+	for _, o := range v.Outputs {
+		if o.Output != last || n == 0 {
+			m := task.MeasureOf(o.Measure)
+			sum, n, last, shares = sum+o.Value, n+1, o.Output, shares && m.Points == 100 && !m.Lower
 		}
+	}
+	switch {
+	case shares:
 		return new(sum / float64(n))
+	case v.Primary != nil && task.MeasureOf(v.Primary.Name).Lower:
+		return new(-v.Primary.Value)
+	case v.Primary != nil:
+		return &v.Primary.Value
 	}
-	if v.Primary != nil {
-		return v.Primary
+	return cmp.Or(v.labelled(), v.Agreement)
+}
+
+// scoreText is a score in words.
+func (v Judged) scoreText(score float64) string {
+	if v.Primary == nil {
+		return fmt.Sprintf("%.2f%%", 100*score)
 	}
-	return v.Agreement
+	m := task.MeasureOf(v.Primary.Name)
+	if m.Lower {
+		score = -score
+	}
+	return m.Format(score, 2)
 }
 
 // Text says what is known of v; primary is the task's first measure in words.
-func (v Validation) Text(primary string) string {
+func (v Judged) Text(primary string) string {
 	var parts []string
-	if v.Primary != nil {
-		parts = append(parts, fmt.Sprintf("%s %.2f%%", primary, 100**v.Primary))
+	if v.Top1 != nil {
+		parts = append(parts, fmt.Sprintf("%s %.2f%%", primary, 100**v.Top1))
 	}
-	if v.Agreement != nil {
+	if v.Agreement != nil && v.OfImages() {
 		parts = append(parts, fmt.Sprintf("agreement %.2f%%", 100**v.Agreement))
 	}
 	for _, o := range v.Outputs {
-		parts = append(parts, fmt.Sprintf("%s of %s %.2f%%", task.Text(o.Measure), o.Output, 100*o.Value))
+		m := task.MeasureOf(o.Measure)
+		parts = append(parts, fmt.Sprintf("%s of %s %s", m.Text, o.Output, m.Format(o.Value, 2)))
 	}
 	if v.PayloadBytes != nil {
 		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// OfImages tells whether the agreement is a share of images.
+func (v Judged) OfImages() bool {
+	return len(v.Outputs) == 0 || slices.ContainsFunc(v.Outputs, func(o task.Value) bool { return o.Measure == task.Agreement.Name })
 }
 
 // Text says what the epoch gave.
@@ -88,10 +122,10 @@ func (e Epoch) Text(primary string) string {
 	for _, o := range e.Errors {
 		line += fmt.Sprintf(", error of %s %.4f", o.Output, o.Error)
 	}
-	if e.Errors == nil || e.TrainPrimary > 0 {
-		line += fmt.Sprintf(", training %s %.1f%%", primary, 100*e.TrainPrimary)
+	if e.Errors == nil || e.TrainTop1 > 0 {
+		line += fmt.Sprintf(", training %s %.1f%%", primary, 100*e.TrainTop1)
 	}
-	if judged := (Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}).Text(primary); judged != "" {
+	if judged := e.Judged.Text(primary); judged != "" {
 		line += ", " + judged
 	}
 	return fmt.Sprintf("%s (%.0f s)", line, e.Seconds)
@@ -110,8 +144,7 @@ type History struct {
 func (h *History) Result() Validation {
 	switch {
 	case h.Kept > 0:
-		e := h.Epochs[h.Kept-1]
-		return Validation{Primary: e.Primary, Agreement: e.Agreement, PayloadBytes: e.PayloadBytes, Outputs: e.Outputs}
+		return Validation{Judged: h.Epochs[h.Kept-1].Judged}
 	case h.Start != nil:
 		return *h.Start
 	}

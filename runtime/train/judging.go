@@ -52,27 +52,41 @@ func (j *Judging) Judge(ctx context.Context, network *ort.Session, weights ort.F
 	if err != nil {
 		return v, err
 	}
-	if values := judge.Values(); values != nil {
-		v.Primary, v.Outputs = &values[0].Value, values[:1:1]
-	}
+	values := judge.Values()
+	var agreement []task.Value
 	if j.Said != nil {
-		agreement, err := judge.Agreement(j.Said)
-		if err != nil {
+		if agreement, err = judge.Agreement(j.Said); err != nil {
 			return v, fault.Unusable("option teacher: %w", err)
 		}
-		v.Outputs = append(v.Outputs, agreement...)
-		if j.First {
-			v.Agreement = task.Mean(agreement)
-		}
 	}
-	if len(j.Outputs.Judged) == 1 {
-		v.Outputs = nil
-	}
+	v.compare(j, values, agreement)
 	if sum := eval.Summarise(r.Bytes); sum != nil {
 		v.PayloadBytes = &sum.Mean
 		v.Dead = len(r.Bytes) >= 16 && slices.Max(r.Bytes) == slices.Min(r.Bytes)
 	}
 	return v, nil
+}
+
+// compare takes over what labels and a teacher say.
+func (v *Validation) compare(j *Judging, values, agreement []task.Value) {
+	if len(values) > 0 {
+		if v.Labelled = &values[0].Value; values[0].Measure == task.Top1 {
+			v.Top1, v.Labelled = v.Labelled, nil
+		}
+	}
+	if j.First {
+		v.Agreement = task.Mean(agreement)
+	}
+	scores := task.OfScores(j.Task)
+	if scores { // of the first output, the best class counts
+		values = values[:min(len(values), 1):min(len(values), 1)]
+	}
+	if len(j.Outputs.Judged) > 1 || !scores {
+		v.Outputs = slices.Concat(values, agreement)
+	}
+	if len(values) > 0 || j.First {
+		v.Primary = task.PrimaryOf(values, agreement)
+	}
 }
 
 // batches are batches for the images' input of a session, or of as many as it takes.

@@ -146,7 +146,7 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		}
 	}
 	if err == nil && h.Kept == 0 && len(h.Epochs) > 0 {
-		r.o.Notice("no epoch is better than the start, %.2f%%: its weights stay. Try a smaller option lr", 100**r.p.Score)
+		r.o.Notice("no epoch is better than the start, %s: its weights stay. Try a smaller option lr", h.Result().scoreText(*r.p.Score))
 	}
 	return h, err
 }
@@ -277,7 +277,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		return &DivergedError{r.p.Epoch + 1, r.p.Step, *r.bad, rate, r.p.Slower}
 	}
 	done := float64(max(r.p.Good, 1))
-	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainPrimary: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
+	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
 	epoch.Errors = errorsOf(r.Compared(), r.p.Errors, done)
 	if r.o.Validate != nil || epoch.Epoch == r.o.Epochs {
 		if err := r.measure(ctx); err != nil {
@@ -292,7 +292,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 		if err != nil {
 			return err
 		}
-		epoch.Primary, epoch.Agreement, epoch.PayloadBytes, epoch.Outputs = v.Primary, v.Agreement, v.PayloadBytes, v.Outputs
+		epoch.Judged = v.Judged
 		if v.Dead {
 			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without option no_calib), with option warmup, or with a smaller option lr", epoch.Epoch)
 		}

@@ -32,7 +32,7 @@ func scores(values ...float64) (func(context.Context, ort.Feed) (Validation, err
 	var seen []string
 	return func(_ context.Context, w ort.Feed) (Validation, error) {
 		seen = append(seen, string(w["w:"].Data))
-		return Validation{Primary: &values[len(seen)-1]}, nil
+		return Validation{Judged: Judged{Top1: &values[len(seen)-1]}}, nil
 	}, &seen
 }
 
@@ -66,7 +66,7 @@ func TestKeepBest(t *testing.T) {
 		if len(h.Epochs) != c.epochs || h.Kept != c.kept || h.Early != (c.epochs < 5) {
 			t.Errorf("%+v: %d epochs, kept %d, early %v", c, len(h.Epochs), h.Kept, h.Early)
 		}
-		if (h.Start != nil) != c.keep || c.keep && *h.Start.Primary != c.scores[0] {
+		if (h.Start != nil) != c.keep || c.keep && *h.Start.Top1 != c.scores[0] {
 			t.Errorf("%+v: the start is told as %+v", c, h.Start)
 		}
 		want := (*seen)[len(*seen)-1]
@@ -91,7 +91,7 @@ func TestRunTakenUpAgain(t *testing.T) {
 		tr, o := training(t, 5)
 		values := []float64{0, 0.1, 0.5, 0.3, 0.4, 0.2}
 		o.Validate = func(_ context.Context, w ort.Feed) (Validation, error) {
-			return Validation{Primary: &values[tr.Steps()/2]}, nil
+			return Validation{Judged: Judged{Top1: &values[tr.Steps()/2]}}, nil
 		}
 		o.KeepBest, o.Patience = true, 2
 		o.Checkpoint, o.Log, o.Settings = filepath.Join(dir, "checkpoint"), filepath.Join(dir, "log.jsonl"), "s"
