@@ -105,7 +105,7 @@ func (e *Evaluation) measure(ctx context.Context, quality int) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	row, err := NewRow(quality, r, judge, e.said)
+	row, err := NewRow(quality, e.Task, r, judge, e.said)
 	if err != nil {
 		return row, fault.Unusable("%s: %w; name the model that it was made from with option teacher", e.Subject.Path, err)
 	}

@@ -66,7 +66,7 @@ type Row struct {
 
 // NewRow sums up a run at a quality by what its judge has heard, and a teacher's, nil for
 // none. It fails where the two cannot be compared.
-func NewRow(quality int, r *Result, judge, taught task.Judge) (Row, error) {
+func NewRow(quality int, kind task.Task, r *Result, judge, taught task.Judge) (Row, error) {
 	values := judge.Values()
 	row := Row{Quality: quality, N: r.N, Top1: of(values, "top1"), Top5: of(values, "top5"), Values: values}
 	var agreement []task.Value
@@ -76,7 +76,7 @@ func NewRow(quality int, r *Result, judge, taught task.Judge) (Row, error) {
 			return row, err
 		}
 	}
-	row.Agreement, row.Outputs = task.Mean(agreement), slices.Concat(values, agreement)
+	row.Agreement, row.Outputs = task.Mean(agreement), slices.Concat(task.Counted(kind, values), agreement)
 	row.Primary = task.PrimaryOf(values, agreement)
 	return row, nil
 }

@@ -122,6 +122,15 @@ func OfScores(t Task) bool {
 	return ok
 }
 
+// Counted are those of Judge.Values that are told of an output beside others: all, but of
+// classes the best one's only.
+func Counted(t Task, values []Value) []Value {
+	if OfScores(t) {
+		return values[:min(len(values), 1):min(len(values), 1)]
+	}
+	return values
+}
+
 // Annotated tells whether a task is judged by a file of annotations.
 func Annotated(t Task) bool {
 	_, ok := t.(interface{ annotated() })

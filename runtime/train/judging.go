@@ -77,12 +77,8 @@ func (v *Validation) compare(j *Judging, values, agreement []task.Value) {
 	if j.First {
 		v.Agreement = task.Mean(agreement)
 	}
-	scores := task.OfScores(j.Task)
-	if scores { // of the first output, the best class counts
-		values = values[:min(len(values), 1):min(len(values), 1)]
-	}
-	if len(j.Outputs.Judged) > 1 || !scores {
-		v.Outputs = slices.Concat(values, agreement)
+	if len(j.Outputs.Judged) > 1 || !task.OfScores(j.Task) {
+		v.Outputs = slices.Concat(task.Counted(j.Task, values), agreement)
 	}
 	if len(values) > 0 || j.First {
 		v.Primary = task.PrimaryOf(values, agreement)
