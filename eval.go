@@ -99,7 +99,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	kind, err := o.openTask(s, p)
+	kind, err := o.openTask(s, set, p)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (o EvalOptions) labels(s *eval.Subject) ([]string, error) {
 }
 
 // openTask opens the task of a subject, which is told where it was guessed.
-func (o EvalOptions) openTask(s *eval.Subject, p progress.Progress) (*task.Chosen, error) {
+func (o EvalOptions) openTask(s *eval.Subject, set *data.Set, p progress.Progress) (*task.Chosen, error) {
 	labels, err := o.labels(s)
 	if err != nil {
 		return nil, err
@@ -184,7 +184,7 @@ func (o EvalOptions) openTask(s *eval.Subject, p progress.Progress) (*task.Chose
 	if err != nil {
 		return nil, err
 	}
-	if o.Annotations != "" && !task.Annotated(kind.Task) {
+	if kind = kind.WithClasses(knownOf(s), named(o.Scores, len(set.Classes()))); o.Annotations != "" && !task.Annotated(kind.Task) {
 		return nil, usage("annotations", "has no meaning for task %s: it says what is to be detected", kind.Kind)
 	}
 	kind.Tell(p.Notice)

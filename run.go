@@ -148,6 +148,7 @@ func (o RunOptions) shown(path string, meta bundle.Meta, labels []string) (*task
 	if err != nil {
 		return nil, task.Outputs{}, err
 	}
+	kind = kind.WithClasses(knownOf(subject), named(o.Scores, 0))
 	outputs, _, err := judgedBy(kind.Task, subject, grad.Want{Output: o.Scores, Classes: len(labels)})
 	if err != nil && o.Scores == "" { // nothing to rank
 		return kind, task.Outputs{Except: outputs.Except}, nil

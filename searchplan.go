@@ -203,6 +203,7 @@ func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.
 	if err != nil {
 		return err
 	}
+	kind = kind.WithClasses(knownOf(subject), named(t.Scores, len(sets.Train.Classes())))
 	kind.Tell(to.Notice)
 	if t.Distill {
 		p.Baseline.Agreement = new(kind.Agreement().Perfect())

@@ -58,6 +58,14 @@ type TaskOptions = task.Options
 // Tasks are the values of TaskOptions.Task.
 func Tasks() []string { return task.Kinds() }
 
+// named is how many classes there are, where option scores does not say that there are some.
+func named(scores string, classes int) int {
+	if scores != "" {
+		return task.OfAny
+	}
+	return classes
+}
+
 // taskOf opens the task of a subject, whose classes have those names.
 func taskOf(o TaskOptions, s *eval.Subject, labels []string) (*task.Chosen, error) {
 	known := knownOf(s)

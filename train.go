@@ -233,6 +233,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	if err != nil {
 		return nil, err
 	}
+	t.settle(sets)
 	for _, name := range sets.Train.EmptyClasses() {
 		t.Notice("class %q has no images to train on", name)
 	}

@@ -47,6 +47,7 @@ type training struct {
 	given  feed.Given    // what inputs are given that get no images
 	labels []string      // names of the classes, nil for unknown
 	kind   *task.Chosen  // what the outputs are
+	known  task.Model    // what is known of them
 	heads  []grad.Judged // what is trained and judged, which compile chooses
 	said   task.Judge    // what the teacher says of the images to judge by
 	// running is how graphs run: with every optimisation, which gives layers whose
@@ -90,7 +91,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if t.kind, err = taskOf(o.TaskOptions, subject, t.labels); err != nil {
 		return nil, err
 	}
-	t.kind.Tell(t.Notice)
+	t.known = knownOf(subject)
 	t.adapt(t.kind, t.meta.Preprocess, t.Notice)
 	if t.given, err = o.FeedOptions.given(subject.Inputs); err != nil {
 		return nil, err
@@ -164,6 +165,16 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 		return nil, unusable("%s: %w", path, err)
 	}
 	return a.Model, nil
+}
+
+// settle tells the task, which labels may make known.
+func (t *training) settle(sets *train.Sets) {
+	classes := named(t.Scores, len(sets.Train.Classes()))
+	if !t.Distill { // they teach
+		classes = task.OfAny
+	}
+	t.kind = t.kind.WithClasses(t.known, classes)
+	t.kind.Tell(t.Notice)
 }
 
 // openTeacher returns the model whose answers teach.

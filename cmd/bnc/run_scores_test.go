@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,8 +92,8 @@ func TestRunScores(t *testing.T) {
 	}
 }
 
-// TestEmbeddingsAreNoScores: vectors of length 1 are neither trained nor judged as
-// classes, and bnc run shows no classes of them.
+// TestEmbeddingsAreNoScores: vectors of length 1 are taught and judged as vectors; as classes
+// they are neither trained nor judged, and bnc run shows no classes of them.
 func TestEmbeddingsAreNoScores(t *testing.T) {
 	plugin(t)
 	net := several(t, "float[batch,4] emb", "n = ReduceL2 <axes = [1]> (s) emb = Div (s, n)")
@@ -100,11 +101,10 @@ func TestEmbeddingsAreNoScores(t *testing.T) {
 	pair := splitAt(t, net, "--c", "2", "--s", "1")
 	for _, args := range [][]string{
 		{"train", net, "--data", set, "-o", filepath.Join(t.TempDir(), "o.onnx")},
-		{"train", pair, "--data", set, "--distill"},
 		{"train", pair, "--data", set, "--scores", "emb"},
-		{"eval", net, "--data", set},
-		{"eval", pair, "--data", set},
-		{"eval", pair, "--data", set, "--scores", "emb"},
+		{"train", pair, "--data", set, "--distill", "--task", "classify", "--scores", "emb"},
+		{"eval", net, "--data", set, "--task", "classify"},
+		{"eval", pair, "--data", set, "--task", "classify", "--scores", "emb"},
 	} {
 		if _, said, code := tryBnc(t, args...); code != exitUnusable || !strings.Contains(said, "embeddings") || !strings.Contains(said, `"emb"`) {
 			t.Errorf("bnc %v: exit code %d: %s", args, code, said)
@@ -115,8 +115,17 @@ func TestEmbeddingsAreNoScores(t *testing.T) {
 		if out := mustBnc(t, "run", subject, picture); !strings.Contains(out, "emb float32[1 4]") {
 			t.Errorf("bnc run: %s", out)
 		}
-		if _, said, code := tryBnc(t, "run", subject, picture, "--scores", "emb"); code != exitUnusable || !strings.Contains(said, "embeddings") {
+		if _, said, code := tryBnc(t, "run", subject, picture, "--scores", "emb", "--task", "classify"); code != exitUnusable || !strings.Contains(said, "embeddings") {
 			t.Errorf("bnc run --scores: exit code %d: %s", code, said)
 		}
+	}
+	r := trained(t, append([]string{pair, "--data", set, "--distill"}, few...)...)
+	got := evaluated(t, pair, "--data", set, "--teacher", net)
+	if r.Task != "embed" || r.Top1 != nil || r.Primary.Name != "neighbour_top1" || *r.Labelled != r.Primary.Value || r.Outputs[1].Measure != "cosine" {
+		t.Errorf("%+v", r)
+	}
+	// One value differs where the halves are compared in other batches.
+	if got.Task != "embed" || got.Top1 != nil || math.Abs(got.Primary.Value-r.Primary.Value) > 1.0/16+1e-9 || math.Abs(*got.Agreement-*r.Agreement) > 1e-3 {
+		t.Errorf("bnc eval says %+v, bnc train %+v", got, r)
 	}
 }

@@ -126,18 +126,18 @@ func TestTrainJSON(t *testing.T) {
 		{[]string{net, "--data", set, "-o", out}, out, "agreement payload_bytes"},
 		{[]string{dir, "--data", set}, dir, "agreement"},
 		{[]string{dir, "--data", flat, "--distill", "--teacher", net}, dir, "top1"},
-		{[]string{dir, "--data", flat, "--distill", "--teacher", net, "--val-split", "0"}, dir, "agreement payload_bytes start top1"},
+		{[]string{dir, "--data", flat, "--distill", "--teacher", net, "--val-split", "0"}, dir, "agreement payload_bytes primary start top1"},
 		{[]string{net, "--data", set, "-o", out, "--distill", "--teacher", net}, out, "payload_bytes"},
 	} {
 		d := document(t, slices.Concat([]string{"train"}, c.args, few)...)
-		hasKeys(t, "train", d, "agreement epochs images images_per_second kept_epoch payload_bytes start top1")
+		hasKeys(t, "train", d, "agreement epochs images images_per_second kept_epoch payload_bytes primary start task top1")
 		epochs := d["epochs"].([]any)
 		if len(epochs) != 2 {
 			t.Fatalf("%v", epochs)
 		}
 		for i, e := range epochs {
 			e := e.(map[string]any)
-			hasKeys(t, "epoch", e, "agreement epoch loss lr payload_bytes seconds top1 train_top1")
+			hasKeys(t, "epoch", e, "agreement epoch loss lr payload_bytes primary seconds top1 train_top1")
 			if e["epoch"] != float64(i+1) || e["loss"].(float64) <= 0 || e["seconds"].(float64) <= 0 {
 				t.Errorf("%v: epoch %v", c.args, e)
 			}

@@ -108,8 +108,36 @@ func (c *Chosen) Tell(notice func(format string, args ...any)) {
 	}
 }
 
-// Recorded are the kind and the decoder as metadata hold them, nil for no decoder.
+// OfAny stands for any number of classes.
+const OfAny = -1
+
+// WithClasses is the task beside images of so many classes: where nothing is known of the
+// outputs of a model, and one has as many scores, that of classes.
+func (c *Chosen) WithClasses(m Model, classes int) *Chosen {
+	if !c.unknown() || classes == 0 {
+		return c
+	}
+	for _, p := range m.Outputs {
+		if shape := trimmed(p); classes == OfAny || p.DType.IsFloat() && len(shape) == 2 && shape[1].Size == int64(classes) {
+			t, err := Open(Classify, m)
+			if err != nil {
+				return c
+			}
+			return &Chosen{Task: t, Kind: Classify, Why: "labels or option scores say so, and nothing tells otherwise"}
+		}
+	}
+	return c
+}
+
+// unknown tells that the task is a guess that says nothing.
+func (c *Chosen) unknown() bool { return c.Kind == Raw && c.Why != "" }
+
+// Recorded are the kind and the decoder as metadata hold them: "" where nothing is known,
+// which labels may tell later, nil for no decoder.
 func (c *Chosen) Recorded() (kind string, decoder any) {
+	if c.unknown() {
+		return "", nil
+	}
 	if c.Decoder != nil {
 		decoder = c.Decoder
 	}

@@ -35,6 +35,10 @@ func guessRaw(m Model) string {
 		shape := trimmed(p)
 		return len(shape) <= 2 && (len(shape) < 2 || shape[1].Size != 1) && len(m.Ends[p.Name]) <= 1 && m.end(p).Kind != EndL2Norm
 	}
+	kind := EndSigmoid // of the first that is not behind one: scores that are are a gate beside others
+	if i := slices.IndexFunc(m.Outputs, func(p model.Port) bool { return m.end(p).Kind != EndSigmoid }); i >= 0 {
+		kind = m.end(m.Outputs[i]).Kind
+	}
 	var others []string
 	for i, p := range m.Outputs {
 		rank := len(trimmed(p))
@@ -47,7 +51,8 @@ func guessRaw(m Model) string {
 		case i == 0 && !scores(p):
 			return m.because("is not known to be anything else")
 		case rank > 2 && m.end(p).Kind == EndValues:
-		case !scores(p) || m.end(p).Kind != m.end(m.Outputs[0]).Kind:
+		case scores(p) && m.end(p).Kind == EndSigmoid:
+		case !scores(p) || m.end(p).Kind != kind:
 			others = append(others, p.String())
 		}
 	}

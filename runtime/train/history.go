@@ -43,7 +43,7 @@ type Judged struct {
 	PayloadBytes *float64 `json:"payload_bytes"`      // mean, nil where nothing crosses
 	// Primary is what epochs are compared by, nil where nothing judges. Trainings of before
 	// do not tell.
-	Primary *task.Primary `json:"primary,omitempty"`
+	Primary *task.Primary `json:"primary"`
 	// Outputs tells what each output is judged by, but for class scores that are the only
 	// ones; what comes first counts of each. Agreement is the mean of what teachers say.
 	Outputs []task.Value `json:"outputs,omitempty"`
