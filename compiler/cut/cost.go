@@ -2,7 +2,6 @@ package cut
 
 import (
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -25,11 +24,11 @@ func (a *Analysis) OutputsBefore(c *Cut) []*ir.Value {
 // what a plain split at c leaves on the mobile side. The multiply-adds are nil
 // where a size or an operator leaves them open.
 func (a *Analysis) Before(c *Cut) (macs *int64, params int64) {
-	nodes, values := a.before(c)
-	for v := range values {
-		params += ParameterCount(v)
+	m := a.before(c)
+	if !m.open {
+		macs = new(m.macs)
 	}
-	return a.MACs(maps.Keys(nodes)), params
+	return macs, m.params
 }
 
 // MACs adds up the multiply-adds of nodes at batch 1, nil where a size or an
@@ -52,27 +51,61 @@ func (a *Analysis) MACs(nodes iter.Seq[*ir.Node]) *int64 {
 	return &sum
 }
 
-// before returns what a plain split at c leaves on the mobile side.
-func (a *Analysis) before(c *Cut) (map[*ir.Node]bool, map[*ir.Value]bool) {
-	seen := map[*ir.Value]bool{}
-	visited := map[*ir.Node]bool{}
-	todo := a.OutputsBefore(c)
+// mobile is what a plain split leaves on the mobile side.
+type mobile struct {
+	cut          *Cut
+	outputs      []*ir.Value
+	nodes        map[*ir.Node]bool
+	values       map[*ir.Value]bool // theirs, and what they read
+	macs, params int64
+	open         bool // some multiply-adds are not known
+}
+
+// before returns what a plain split at c leaves on the mobile side, valid until the next
+// call: where all of what that returned last is before c too, as for cuts in their order
+// along a network, it adds to that.
+func (a *Analysis) before(c *Cut) *mobile {
+	outputs := a.OutputsBefore(c)
+	m := a.mobile
+	if m == nil || !a.follows(c, outputs, m) {
+		m = &mobile{nodes: map[*ir.Node]bool{}, values: map[*ir.Value]bool{}}
+	}
+	a.mobile = m
+	m.cut, m.outputs = c, outputs
+	todo := slices.Clone(outputs)
 	for _, t := range c.Tensors {
 		todo = append(todo, t.Value)
 	}
 	for len(todo) > 0 {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if seen[v] {
+		if m.values[v] {
 			continue
 		}
-		seen[v] = true
-		if n := v.Producer(); n != nil && !visited[n] {
-			visited[n] = true
-			todo = append(todo, a.flow.reads[n]...)
+		m.values[v] = true
+		m.params += ParameterCount(v)
+		n := v.Producer()
+		if n == nil || m.nodes[n] {
+			continue
 		}
+		m.nodes[n] = true
+		if macs := a.MACs(slices.Values([]*ir.Node{n})); macs == nil {
+			m.open = true
+		} else {
+			m.macs += *macs
+		}
+		todo = append(todo, a.flow.reads[n]...)
 	}
-	return visited, seen
+	return m
+}
+
+// follows reports whether all of m is before c, whose outputs before it are given.
+func (a *Analysis) follows(c *Cut, outputs []*ir.Value, m *mobile) bool {
+	if len(c.Tensors) != 1 || len(m.cut.Tensors) != 1 {
+		return false
+	}
+	n := c.Tensors[0].Value.Producer()
+	return n != nil && a.Behind(m.cut, n) && !slices.ContainsFunc(m.outputs, func(v *ir.Value) bool { return !slices.Contains(outputs, v) })
 }
 
 // Bytes returns the size of what crosses at c at batch 1, its tensors and late inputs, nil

@@ -52,6 +52,8 @@ type Analysis struct {
 
 	flow   *flow
 	order  map[*ir.Node]int
+	reads  [][]read // of nodes, in their order
+	mobile *mobile  // what was before the cut that was asked about last
 	axes   map[*ir.Value]axisOrder
 	vertex map[any]int // of *ir.Node and *ir.Value that carry activations to an output
 	gates  *sources
@@ -67,6 +69,12 @@ type Analysis struct {
 	frontiers map[int][]Cut
 }
 
+// read is a value that a node reads.
+type read struct {
+	value *ir.Value
+	from  int // the order of the node that makes it, -1 for none
+}
+
 // Find analyses a model whose types are known. Nodes are in topological order,
 // as [ir.Graph.Sort] leaves them.
 func Find(m *ir.Model, info *shape.Info) *Analysis {
@@ -77,6 +85,11 @@ func Find(m *ir.Model, info *shape.Info) *Analysis {
 	nodes := m.Graph.Nodes()
 	for i, n := range nodes {
 		a.order[n] = i
+		var reads []read
+		for _, v := range a.flow.reads[n] {
+			reads = append(reads, read{v, a.place(v)})
+		}
+		a.reads = append(a.reads, reads)
 	}
 	a.findGates(nodes)
 	rank4 := func(v *ir.Value) bool { t := a.Info.Of(v); return t.Ranked && len(t.Dims) == 4 }

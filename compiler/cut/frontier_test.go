@@ -311,6 +311,13 @@ func TestFrontiers(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("seed %d, up to %d tensors: frontiers cost %v, expected %v\n%s\n%v", seed, most, got, want, n, cuts)
 		}
+		for i := range a.Cuts {
+			c := &a.Cuts[i]
+			bytes, macs, legal := n.cost([]int{slices.Index(n.names, c.Tensor())})
+			if before, _ := a.Before(c); legal && (*before != macs || *a.Bytes(c) != bytes) {
+				t.Fatalf("seed %d: %s costs %d bytes and %d multiply-adds, expected %d and %d\n%s", seed, c, *a.Bytes(c), *before, bytes, macs, n)
+			}
+		}
 		found[min(len(got), 3)]++
 	}
 	if found[1] < 300 || found[2] < 100 || found[3] < 50 || late < 30 || inputs < 300 {

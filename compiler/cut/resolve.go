@@ -196,38 +196,36 @@ func (a *Analysis) Crossing(v *ir.Value) []string {
 	if !a.reaching[v] || a.vertex[v] == 0 || v.Producer() == nil || a.outputs[v] {
 		return nil
 	}
-	behind := map[*ir.Node]bool{}
-	after := a.Model.Graph.Nodes()[a.order[v.Producer()]+1:]
-	for _, n := range after {
-		for _, r := range a.flow.reads[n] {
-			if r == v || r.Producer() != nil && behind[r.Producer()] {
-				behind[n] = true
-			}
-		}
+	nodes := a.Model.Graph.Nodes()
+	first := a.order[v.Producer()] + 1
+	behind := make([]bool, len(nodes))
+	around := func(r read) bool { return r.from < 0 || !behind[r.from] || r.value == v }
+	for i := first; i < len(nodes); i++ {
+		behind[i] = slices.ContainsFunc(a.reads[i], func(r read) bool { return r.value == v || !around(r) })
 	}
 	var out []string
 	seen := map[*ir.Value]bool{}
-	var needs func(r *ir.Value)
-	needs = func(r *ir.Value) {
-		if seen[r] || r.Producer() != nil && behind[r.Producer()] && r != v {
+	var needs func(r read)
+	needs = func(r read) {
+		if !around(r) || seen[r.value] {
 			return
 		}
-		seen[r] = true
-		switch a.flow.kinds[r] {
+		seen[r.value] = true
+		switch a.flow.kinds[r.value] {
 		case activation:
-			out = append(out, r.Name())
+			out = append(out, r.value.Name())
 		case shapeOnly: // its own sources would have to cross
-			if _, static := a.Info.Of(r).Ints(); !static {
-				for _, s := range a.flow.reads[r.Producer()] {
+			if _, static := a.Info.Of(r.value).Ints(); !static {
+				for _, s := range a.reads[r.from] {
 					needs(s)
 				}
 			}
 		}
 	}
-	needs(v)
-	for _, n := range after {
-		if behind[n] {
-			for _, r := range a.flow.reads[n] {
+	needs(read{v, first - 1})
+	for i := first; i < len(nodes); i++ {
+		for _, r := range a.reads[i] {
+			if behind[i] && around(r) {
 				needs(r)
 			}
 		}

@@ -98,13 +98,13 @@ func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 		random = random || !slices.ContainsFunc(a.flow.reads[n], a.IsActivation)
 	}
 	if len(c.Late) > 0 || random {
-		nodes, values := a.before(c)
+		before := a.before(c)
 		for _, v := range c.Late {
-			if values[v] {
+			if before.values[v] {
 				return refuse("they do not separate input %q of the model from all outputs that depend on them", v.Name())
 			}
 		}
-		for n := range nodes {
+		for n := range before.nodes {
 			if c.behind[n] && !slices.ContainsFunc(a.flow.reads[n], a.IsActivation) {
 				return refuse("%s draws random numbers that both sides need", n.Label())
 			}
@@ -147,9 +147,9 @@ func (a *Analysis) BothSides(c *Cut) (both []*ir.Node) {
 	if c.behind == nil {
 		return nil
 	}
-	before, _ := a.before(c)
+	before := a.before(c)
 	for n := range c.behind {
-		if before[n] {
+		if before.nodes[n] {
 			both = append(both, n)
 		}
 	}
