@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/bottlenet/bnc/compiler/cut"
@@ -213,7 +215,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 	if err := b.keepBehindCut(ctx); err != nil {
 		return out, err
 	}
-	sets := &train.Sets{Train: t.cached.Train, Val: t.cached.Val, Choose: feed.Always(nil)}
+	sets := &train.Sets{Train: t.cached.Train, Val: t.cached.Val, Choose: feed.Always(nil), Given: b.given}
 	job, err := b.compile(ctx, sets)
 	if err != nil {
 		return out, err
@@ -235,7 +237,7 @@ func (t *searchTrainer) screening(c plan.Candidate) TrainOptions {
 	o := t.training(c)
 	return TrainOptions{
 		Data: o.Data, Val: o.Val, ValSplit: o.ValSplit, Limit: o.Limit, ValLimit: o.ValLimit, Batch: o.Batch, Distill: o.Distill, Scores: o.Scores,
-		Input: o.Input, TaskOptions: o.TaskOptions, ImageOptions: o.ImageOptions, Seed: o.Seed, Threads: o.Threads,
+		Input: o.Input, TaskOptions: o.TaskOptions, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Seed: o.Seed, Threads: o.Threads,
 		Epochs: 1, Freeze: "backbone", CheckpointEvery: new(time.Duration(0)),
 	}
 }
@@ -243,7 +245,7 @@ func (t *searchTrainer) screening(c plan.Candidate) TrainOptions {
 // keepBehindCut makes the training that of what is behind the cut.
 func (t *training) keepBehindCut(ctx context.Context) error {
 	m := t.source.Clone()
-	if err := split.Behind(ctx, m); err != nil {
+	if err := split.Behind(ctx, m, slices.Sorted(maps.Keys(t.given))...); err != nil {
 		return err
 	}
 	t.source = m

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/profile"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -181,16 +181,13 @@ func TestSeveralInputs(t *testing.T) {
 	}{
 		{images, "d", named, nil, pairs},
 		{images, "d", []string{file(1), file(4)}, map[string]string{"b": ref}, given},
-		{vector, "", []string{file(1), file(4)}, map[string]string{"t": state}, late},
-		{vector, "", []string{"t=" + state + ",a=" + file(1), "t=" + state + ",a=" + file(4)}, nil, late},
+		{vector, "g", []string{file(1), file(4)}, map[string]string{"t": state}, late},
+		{vector, "g", []string{"t=" + state + ",a=" + file(1), "t=" + state + ",a=" + file(4)}, nil, late},
 	} {
 		want := answersOf(t, c.model, c.feeds)
-		paths := []string{c.model}
-		if c.cut != "" {
-			paths = append(paths, filepath.Join(t.TempDir(), "pair"))
-			if _, err := Split(t.Context(), c.model, SplitOptions{After: c.cut, Plain: true, Out: paths[1]}); err != nil {
-				t.Fatal(err)
-			}
+		paths := []string{c.model, filepath.Join(t.TempDir(), "pair")}
+		if _, err := Split(t.Context(), c.model, SplitOptions{After: c.cut, Plain: true, Out: paths[1]}); err != nil {
+			t.Fatal(err)
 		}
 		for _, path := range paths {
 			r, err := Run(t.Context(), path, c.inputs, RunOptions{FeedOptions: FeedOptions{Feed: c.feed}})
@@ -243,76 +240,86 @@ func TestSeveralInputsUsage(t *testing.T) {
 	}
 }
 
-// bound makes an initializer of an input.
+// bound makes an initializer of an input: one row for each image.
 const bound = `
 import sys
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 m = onnx.load(sys.argv[1])
-g = m.graph
-inputs = [i for i in g.input if i.name != "b"]
-del g.input[:]
+g, name, row = m.graph, sys.argv[3], np.load(sys.argv[4])
+row = row.reshape([1] + [d.dim_value for d in [i for i in g.input if i.name == name][0].type.tensor_type.shape.dim][1:])
+inputs, nodes = [i for i in g.input if i.name != name], list(g.node)
+del g.input[:], g.node[:]
 g.input.extend(inputs)
-g.initializer.append(numpy_helper.from_array(np.load(sys.argv[3]), "b"))
+g.initializer.extend([numpy_helper.from_array(row, "row"), numpy_helper.from_array(np.array(row.shape[1:]), "rest"), numpy_helper.from_array(np.array([0]), "from"), numpy_helper.from_array(np.array([1]), "to")])
+g.node.extend([helper.make_node("Shape", ["a"], ["dims"]), helper.make_node("Slice", ["dims", "from", "to"], ["batch"]), helper.make_node("Concat", ["batch", "rest"], ["all"], axis=0), helper.make_node("Expand", ["row", "all"], [name])] + nodes)
 onnx.save(m, sys.argv[2])
 `
 
-// A bottleneck in a network of two images is calibrated, trained and evaluated with one of
-// them given, to the same numbers as in a network that has it as a constant; its bundle
-// keeps both inputs.
+// A bottleneck in a network of two inputs is calibrated, trained and evaluated with one of
+// them given, an image or a vector that only the cloud reads, to the same numbers as in a
+// network that has it as a constant; its bundle keeps both.
 func TestTrainWithFeed(t *testing.T) {
-	images, _, folder := twoInputs(t)
+	images, vector, folder := twoInputs(t)
 	values := make([]float32, 3*16*16)
 	for i := range values {
 		values[i] = float32(i%37)/18 - 1
 	}
-	ref, constant := npy(t, tensor.Of([]int64{1, 3, 16, 16}, values)), filepath.Join(t.TempDir(), "constant.onnx")
-	rttest.Python(t, bound, images, constant, ref)
-	given := FeedOptions{Feed: map[string]string{"b": ref}}
-	type said struct {
-		calibrated, trained float64
-		losses              []float64
-		inputs              int
-	}
-	var all []said
 	for _, c := range []struct {
-		model string
-		feed  FeedOptions
-	}{{images, given}, {constant, FeedOptions{}}} {
-		out := filepath.Join(t.TempDir(), "b")
-		if _, err := Split(t.Context(), c.model, SplitOptions{After: "d", Channels: Each[Channels]{8}, Stride: Each[int]{1}, Quality: 90, Calibrate: folder, FeedOptions: c.feed, Out: out}); err != nil {
-			t.Fatal(err)
+		model, name, cut string
+		value            *tensor.Tensor
+	}{{images, "b", "d", tensor.Of([]int64{1, 3, 16, 16}, values)}, {vector, "t", "g", tensor.Of([]int64{4}, []float32{1, -2, 0.5, 3})}} {
+		file, constant := npy(t, c.value), filepath.Join(t.TempDir(), "constant.onnx")
+		rttest.Python(t, bound, c.model, constant, c.name, file)
+		given := FeedOptions{Feed: map[string]string{c.name: file}}
+		fed, want := trainedWith(t, c.model, c.cut, folder, given), trainedWith(t, constant, c.cut, folder, FeedOptions{})
+		if fed.inputs != 2 || want.inputs != 1 {
+			t.Errorf("%s: the bundles have %d inputs and %d", c.name, fed.inputs, want.inputs)
 		}
-		calibrated, err := Eval(t.Context(), out, EvalOptions{Data: folder, FeedOptions: c.feed})
-		if err != nil {
-			t.Fatal(err)
+		if fed.calibrated != want.calibrated || fed.trained != want.trained || len(fed.losses) != len(want.losses) {
+			t.Errorf("%s: agreement %+v, with a constant %+v", c.name, fed, want)
 		}
-		trained, err := Train(t.Context(), out, TrainOptions{Data: folder, Val: folder, Epochs: 3, Batch: 4, Distill: true, Freeze: "backbone", FeedOptions: c.feed})
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, err := model.ReadFile(filepath.Join(out, "mobile.onnx"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		one := said{calibrated: *calibrated.Agreement, trained: *trained.Agreement, inputs: len(head.Inputs)}
-		for _, e := range trained.Epochs {
-			one.losses = append(one.losses, e.Loss)
-		}
-		all = append(all, one)
-	}
-	fed, want := all[0], all[1]
-	if fed.inputs != 2 || want.inputs != 1 {
-		t.Errorf("the mobile halves have %d inputs and %d", fed.inputs, want.inputs)
-	}
-	if fed.calibrated != want.calibrated || fed.trained != want.trained || len(fed.losses) != len(want.losses) {
-		t.Errorf("agreement %+v, with a constant %+v", fed, want)
-	}
-	for i := range fed.losses {
-		if diff := math.Abs(fed.losses[i]/want.losses[i] - 1); diff > 1e-3 { // of float32 sums in another order, through a codec that rounds
-			t.Errorf("losses %v, with a constant %v", fed.losses, want.losses)
-			break
+		for i := range fed.losses {
+			if diff := math.Abs(fed.losses[i]/want.losses[i] - 1); diff > 1e-3 { // of float32 sums in another order, through a codec that rounds
+				t.Errorf("%s: losses %v, with a constant %v", c.name, fed.losses, want.losses)
+				break
+			}
 		}
 	}
+}
+
+// trainedWithFeed is what is said of a training.
+type trainedWithFeed struct {
+	calibrated, trained float64 // agreement
+	losses              []float64
+	inputs              int // of the bundle
+}
+
+func trainedWith(t *testing.T, path, cut, folder string, given FeedOptions) trainedWithFeed {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "b")
+	if _, err := Split(t.Context(), path, SplitOptions{After: cut, Channels: Each[Channels]{8}, Stride: Each[int]{1}, Quality: 90, Calibrate: folder, FeedOptions: given, Out: out}); err != nil {
+		t.Fatal(err)
+	}
+	calibrated, err := Eval(t.Context(), out, EvalOptions{Data: folder, FeedOptions: given})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trained, err := Train(t.Context(), out, TrainOptions{Data: folder, Val: folder, Epochs: 3, Batch: 4, Distill: true, Freeze: "backbone", FeedOptions: given})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bundle.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := trainedWithFeed{calibrated: *calibrated.Agreement, trained: *trained.Agreement, inputs: len(b.Inputs())}
+	for _, e := range trained.Epochs {
+		said.losses = append(said.losses, e.Loss)
+	}
+	if r, err := Run(t.Context(), out, []string{folder}, RunOptions{FeedOptions: given}); err != nil || len(r.Results) != 12 {
+		t.Errorf("%s: %+v, %v", out, r, err)
+	}
+	return said
 }

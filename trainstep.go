@@ -44,8 +44,10 @@ func (t *training) compile(ctx context.Context, sets *train.Sets) (*train.Job, e
 func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	o := t.step()
 	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
-	for name := range t.given {
-		o.Given = append(o.Given, name)
+	for _, v := range t.source.Graph.Feeds() {
+		if t.given[v.Name()] != nil {
+			o.Given = append(o.Given, v.Name())
+		}
 	}
 	o.Bottleneck, o.Original = t.bottleneck, t.meta.Backbone
 	o.Raw = !task.OfScores(t.kind.Task)

@@ -12,8 +12,9 @@ import (
 )
 
 // Behind keeps of a joined network what is behind its cut, bottleneck included: m becomes
-// a network whose input is the cut tensor.
-func Behind(ctx context.Context, m *ir.Model) error {
+// a network whose inputs are the cut tensor and those inputs of m, of the names, that it
+// reads beside it.
+func Behind(ctx context.Context, m *ir.Model, late ...string) error {
 	all, err := bottleneck.Anatomy(m)
 	if err != nil {
 		return err
@@ -23,7 +24,7 @@ func Behind(ctx context.Context, m *ir.Model) error {
 	for _, j := range all {
 		cut, names = append(cut, j.Cut), append(names, j.Cut.Name())
 	}
-	recipe := []passes.Pass{convert.Initializers, CloudSide(Named(names...), nil, outputsBehind(cut...)), opt.DropUnusedDomains}
+	recipe := []passes.Pass{convert.Initializers, CloudSide(Named(names...), late, outputsBehind(cut...)), opt.DropUnusedDomains}
 	_, err = passes.RunContext(ctx, m, recipe, nil)
 	return err
 }

@@ -109,7 +109,7 @@ func (s *Several) paths(files string) ([]string, error) {
 		case last != "": // a comma in a file's name
 			found[last] += "," + part
 		default:
-			return nil, fmt.Errorf("%s: expected %s", files, s.form())
+			return nil, fmt.Errorf("%s: the model has several inputs: expected %s, or option feed NAME=FILE.npy for what is always the same", files, s.form())
 		}
 	}
 	var paths []string
