@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
@@ -84,8 +86,13 @@ type TrainOptions struct {
 	// for none, nil for a minute.
 	CheckpointEvery *time.Duration `json:"checkpoint_every,omitempty"`
 	Resume          bool           `json:"resume,omitempty"` // go on from the checkpoint of an interrupted training with the same options
-	Output          string         `json:"output,omitempty"` // model file to write, or a bundle other than the one that is read
-	Dump            string         `json:"dump,omitempty"`   // folder to write the graphs of step and evaluation to
+	// Outputs are the only outputs that Distill teaches, NAME, NAME=LOSS or
+	// NAME=LOSS:WEIGHT, with one of grad's losses by ends and a weight among the others;
+	// nil for all, by what they end in. What Output says is one of them where it is the name
+	// of an output; one of them that names none is Output where that is not given.
+	Outputs []string `json:"outputs,omitempty"`
+	Output  string   `json:"output,omitempty"` // model file to write, or a bundle other than the one that is read
+	Dump    string   `json:"dump,omitempty"`   // folder to write the graphs of step and evaluation to
 
 	Input map[string][]int64 `json:"input,omitempty"` // shapes that inputs are fixed to
 	TaskOptions
@@ -120,6 +127,8 @@ func (o *TrainOptions) check() error {
 		return usage("epochs", "%d: expected 1 or more, or 0 to change no more than the option quality", o.epochs())
 	case !o.Distill && (o.Temperature != nil || o.FeatureWeight != nil):
 		return usage("temperature", "and option feature_weight have a meaning with option distill only")
+	case len(o.Outputs) > 1 && !o.Distill:
+		return usage("outputs", "has a meaning with option distill only")
 	case o.Teacher != "" && !o.Distill:
 		return usage("teacher", "has a meaning with option distill only")
 	}
@@ -144,7 +153,7 @@ func (o *TrainOptions) images() train.SetsOptions {
 // step says what a step is.
 func (o *TrainOptions) step() grad.BuildOptions {
 	return grad.BuildOptions{
-		Loss: o.loss(), Output: o.Scores, Distilled: o.Distill, OwnTeacher: o.Teacher == "", Naive: o.Naive,
+		Loss: o.loss(), Teach: o.Outputs, Output: o.Scores, Distilled: o.Distill, OwnTeacher: o.Teacher == "", Naive: o.Naive,
 		Freeze: o.frozen(), Batch: o.Batch, Rate: o.LR, Decay: o.WeightDecay, Clip: o.ClipNorm,
 		Opt:        grad.Optimizer{Kind: o.Optimizer, Momentum: orElse(o.Momentum, 0.9), Nesterov: o.Nesterov, DecayAll: o.DecayAll, EMA: o.EMA},
 		Statistics: o.Statistics, Layout: grad.Layout(cmp.Or(o.Layout, "auto")),
@@ -186,6 +195,27 @@ func (o *TrainOptions) loss() grad.Loss {
 	return l
 }
 
+// nameOutputs tells apart what is taught and what is written, by the outputs that there are.
+func (o *TrainOptions) nameOutputs(known []string) error {
+	var taught []string
+	for _, text := range append([]string{o.Output}, o.Outputs...) {
+		name, _, how := strings.Cut(text, "=")
+		switch {
+		case text == o.Output && !slices.Contains(known, text):
+		case text == o.Output:
+			o.Output, taught = "", append(taught, text)
+		case o.Output == "" && !how && !slices.Contains(known, name):
+			o.Output = text
+		default:
+			taught = append(taught, text)
+		}
+	}
+	if o.Outputs = taught; len(taught) > 0 && !o.Distill {
+		return usage("outputs", "%s has a meaning with option distill only", taught[0])
+	}
+	return nil
+}
+
 // destination is what is written.
 func (o *TrainOptions) destination(path string) string {
 	if o.Output != "" {
@@ -217,7 +247,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	if err != nil {
 		return nil, err
 	}
-	dir := train.FolderOf(o.destination(path))
+	dir := train.FolderOf(t.destination(path))
 	if held, err := dir.HasCheckpoint(); err == nil && !held && o.Resume {
 		return nil, usage("resume", ": there is no checkpoint in %s: start without option resume", dir)
 	}

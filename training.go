@@ -62,6 +62,13 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if err != nil {
 		return nil, err
 	}
+	var outputs []string
+	for _, p := range subject.Outputs {
+		outputs = append(outputs, p.Name)
+	}
+	if err := o.nameOutputs(outputs); err != nil {
+		return nil, err
+	}
 	t := &training{TrainOptions: o, Progress: progress.Progress{To: o.Reporter}, path: path, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
 	switch {
 	case subject.Pair != nil && subject.Joined == "":

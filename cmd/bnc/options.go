@@ -20,8 +20,11 @@ var optionName = regexp.MustCompile(`\boption ([a-z][a-z0-9_]*)\b`)
 func inFlags(message string) string {
 	return optionName.ReplaceAllStringFunc(message, func(found string) string {
 		name := strings.ReplaceAll(strings.TrimPrefix(found, "option "), "_", "-")
-		if name == "output" {
+		switch name {
+		case "output":
 			return "-o"
+		case "outputs":
+			return "--output"
 		}
 		return "--" + name
 	})

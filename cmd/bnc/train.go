@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/bottlenet/bnc"
@@ -81,13 +82,28 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVar(&o.Layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.Var(optionalDuration(&o.CheckpointEvery), "checkpoint-every", "time between checkpoints within an epoch (default 1m0s)")
 	fs.BoolVar(&o.Resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
-	fs.StringVarP(&o.Output, "output", "o", "", "model file to write, or a bundle other than the one that is read")
+	fs.VarP(outputs(o), "output", "o", "model file to write, or a bundle other than the one that is read; with --distill also NAME, NAME=LOSS or NAME=LOSS:WEIGHT, the only outputs to teach, may be repeated (LOSS: kl, binary, cosine or squared; default: all, by what they end in)")
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the graphs of step and evaluation to")
 	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	declareFeed(fs, &o.FeedOptions)
 }
+
+// outputs is the flag --output: what is written, and which outputs are taught.
+func outputs(o *bnc.TrainOptions) pflag.Value {
+	return parsed{kind: "FILE|NAME[=LOSS[:WEIGHT]]", text: func() string { return o.Output }, set: func(text string) error {
+		if o.Output == "" && !taughtOutput.MatchString(text) {
+			o.Output = text
+		} else {
+			o.Outputs = append(o.Outputs, text)
+		}
+		return nil
+	}}
+}
+
+// taughtOutput is an output with how it is to be compared.
+var taughtOutput = regexp.MustCompile(`=(kl|binary|cosine|squared)(:.*)?$`)
 
 func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.TrainOptions

@@ -50,9 +50,9 @@ type BuildOptions struct {
 	Statistics string // of batch normalisation: "batch", "running", or "" for the default
 	Layout     Layout
 
-	// Teach are the only outputs that a teacher teaches, and how they are compared; nil for
-	// all, by what they end in.
-	Teach []ByEnd
+	// Teach are the only outputs that a teacher teaches, NAME, NAME=LOSS or
+	// NAME=LOSS:WEIGHT; nil for all, by what they end in.
+	Teach []string
 	// Raw tells that outputs are no scores of classes, whatever they look like.
 	Raw bool
 	// Measure returns the means over some images to train on of what a network gives, by

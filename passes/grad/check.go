@@ -18,6 +18,11 @@ func (o BuildOptions) Check() error {
 	if err != nil {
 		return err
 	}
+	for _, text := range o.Teach {
+		if _, err := parseByEnd(text); err != nil {
+			return err
+		}
+	}
 	of := func(v *float64) float64 {
 		if v == nil {
 			return 0

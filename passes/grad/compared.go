@@ -4,9 +4,12 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/internal/fault"
 )
 
 // Compared says how an output, or a part of it, is compared with a teacher's by what it
@@ -45,9 +48,6 @@ var losses = map[string]lossByEnd{
 	lossCosine:  {cosineTerm, vectorMoments, vectorScale, true},
 	lossSquared: {squaredTerm, valueMoments, valueScale, false},
 }
-
-// LossesByEnd are the names of losses by which single outputs are compared.
-func LossesByEnd() []string { return slices.Sorted(maps.Keys(losses)) }
 
 // lossOf is the loss for each kind of end.
 var lossOf = map[ends.Kind]string{ends.Softmax: lossKL, ends.Sigmoid: lossBinary, ends.L2Norm: lossCosine, ends.Values: lossSquared}
@@ -272,9 +272,30 @@ func rounded(numbers []float64) []float64 {
 	return out
 }
 
-// ByEnd is how an output is to be compared: NAME, NAME=LOSS or NAME=LOSS:WEIGHT.
-type ByEnd struct {
-	Output string
-	Loss   string  // "" for that of its end
-	Weight float64 // 0 for 1
+// byEnd is how an output is to be compared.
+type byEnd struct {
+	output string
+	loss   string  // "" for that of its end
+	weight float64 // among the others
+}
+
+// parseByEnd reads NAME, NAME=LOSS or NAME=LOSS:WEIGHT.
+func parseByEnd(text string) (byEnd, error) {
+	name, how, given := strings.Cut(text, "=")
+	want := byEnd{output: name, weight: 1}
+	if !given {
+		return want, nil
+	}
+	loss, weight, weighed := strings.Cut(how, ":")
+	want.loss = loss
+	if err := fault.OneOf("outputs", loss, slices.Sorted(maps.Keys(losses))...); err != nil {
+		return want, err
+	}
+	if weighed {
+		var err error
+		if want.weight, err = strconv.ParseFloat(weight, 64); err != nil || !(want.weight > 0) || math.IsInf(want.weight, 0) {
+			return want, fault.Usage("outputs", "%s: expected a weight larger than 0, found %q", text, weight)
+		}
+	}
+	return want, nil
 }

@@ -107,7 +107,7 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 		}
 		want, wanted := asked[name]
 		if !wanted {
-			b.Notice("output %q is left out, and may change with the weights: option output names others", name)
+			b.Notice("output %q is left out, and may change with the weights: option outputs names others", name)
 			continue
 		}
 		found, reason := b.compared(o, mine[name], theirs[name], want, seen)
@@ -133,7 +133,7 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 	}
 	total := float64(len(o.Targets.Heads))
 	for _, name := range taught {
-		total += asked[name].Weight
+		total += asked[name].weight
 	}
 	for _, h := range heads {
 		of := 0
@@ -142,7 +142,7 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 				of++
 			}
 		}
-		h.by.Weight = asked[h.output].Weight / total / float64(of)
+		h.by.Weight = asked[h.output].weight / total / float64(of)
 		if h.by.Name = h.output; of > 1 {
 			h.by.Name += h.part
 		}
@@ -169,20 +169,21 @@ func outputsOf(all []ends.End) (names []string) {
 }
 
 // asked says how each output is to be compared that is to be.
-func (b *build) asked(all []ends.End) (map[string]ByEnd, error) {
-	asked, names := map[string]ByEnd{}, outputsOf(all)
-	for _, want := range b.Teach {
-		if !slices.Contains(names, want.Output) {
-			return nil, passes.Unsuitable("option output", "expected one of the outputs %q, found %q%s", names, want.Output, similar.Hint(want.Output, names))
+func (b *build) asked(all []ends.End) (map[string]byEnd, error) {
+	asked, names := map[string]byEnd{}, outputsOf(all)
+	for _, text := range b.Teach {
+		want, err := parseByEnd(text)
+		if err != nil {
+			return nil, err
 		}
-		if want.Weight == 0 {
-			want.Weight = 1
+		if !slices.Contains(names, want.output) {
+			return nil, passes.Unsuitable("option outputs", "expected one of the outputs %q, found %q%s", names, want.output, similar.Hint(want.output, names))
 		}
-		asked[want.Output] = want
+		asked[want.output] = want
 	}
 	if len(b.Teach) == 0 {
 		for _, name := range names {
-			asked[name] = ByEnd{Output: name, Weight: 1}
+			asked[name] = byEnd{output: name, weight: 1}
 		}
 	}
 	return asked, nil
@@ -190,7 +191,7 @@ func (b *build) asked(all []ends.End) (map[string]ByEnd, error) {
 
 // compared returns what stands for an output, as far as it changes with what is trained
 // and was not seen before, with the teacher's; or why nothing does.
-func (b *build) compared(o *Options, mine, theirs []endHead, want ByEnd, seen map[*ir.Value]bool) (heads []*endHead, reason string) {
+func (b *build) compared(o *Options, mine, theirs []endHead, want byEnd, seen map[*ir.Value]bool) (heads []*endHead, reason string) {
 	if len(mine) == 0 {
 		return nil, "" // it follows from no image
 	}
@@ -209,7 +210,7 @@ func (b *build) compared(o *Options, mine, theirs []endHead, want ByEnd, seen ma
 			continue
 		}
 		seen[h.tensor.Value] = true
-		h.by = Compared{Loss: want.Loss, Axis: h.tensor.Axis}
+		h.by = Compared{Loss: want.loss, Axis: h.tensor.Axis}
 		if h.by.Loss == "" {
 			h.by.Loss = lossOf[h.tensor.Kind]
 			if b.Loss.Kind == MeanSquared {
