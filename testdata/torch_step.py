@@ -90,19 +90,26 @@ def loss_of_head(values, o, head, labels):
 def loss_of_end(values, o, head):
     """The loss of an output, or a part of it, by what it ends in: a mean over images and positions, over what it is scaled by."""
     by, x, teacher = head["By"], values[head["Scores"]], values[head["Teacher"]].detach()
-    axis, scale = by["Axis"], torch.tensor(by["Scale"] or [1.0], dtype=x.dtype)
+    axis, weights = by["Axis"], torch.ones((), dtype=x.dtype)
+    if by["Focus"]:
+        focus = by["Focus"]
+        weights = (torch.sigmoid(values[focus["Scores"]].detach()).amax(focus["Axis"], keepdim=True) + 0.01).permute(focus["Order"])
+        weights = weights / weights.mean()
+    scale = torch.tensor(by["Scale"] or [1.0], dtype=x.dtype)
     if by["Loss"] == "kl":
         t = o["Temperature"] or 1
-        p, q = (functional.log_softmax(v.movedim(axis, -1).flatten(0, -2) / t, 1) for v in (x, teacher))
-        return t * t * functional.kl_div(p, q, reduction="batchmean", log_target=True) / scale[0]
+        p, q = (functional.log_softmax(v / t, axis) for v in (x, teacher))
+        each = functional.kl_div(p, q, reduction="none", log_target=True).sum(axis, keepdim=True)
+        return t * t * (each * weights).mean() / scale[0]
     if by["Loss"] == "binary":
         q = torch.sigmoid(teacher)
-        return (functional.binary_cross_entropy_with_logits(x, q) - functional.binary_cross_entropy_with_logits(teacher, q)) / scale[0]
+        each, least = (functional.binary_cross_entropy_with_logits(v, q, reduction="none") for v in (x, teacher))
+        return ((each - least) * weights).mean() / scale[0]
     if by["Loss"] == "cosine":
         angle = (1 - functional.cosine_similarity(x, teacher, dim=axis)).mean()
         return angle / scale[0] / 2 + (x - teacher).square().sum(axis).mean() / scale[-1] / 2
     if by["Loss"] == "squared":
-        errors = (x - teacher).square()
+        errors = (x - teacher).square() * weights
         channels = errors.movedim(axis, 0).flatten(1).mean(1) if axis >= 0 else errors.mean()
         return (channels / scale).mean()
     raise ValueError(by["Loss"])

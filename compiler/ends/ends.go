@@ -60,6 +60,9 @@ type Tensor struct {
 	Value *ir.Value // float
 	Kind  Kind      // of what is made of it: never Indices
 	Axis  int       // as that of an End, of Value
+	// Order is the axis of the output that each axis of Value is; nil where they are not the
+	// same.
+	Order []int
 }
 
 // Of returns what m's outputs end in, in their order, and parts of one in theirs. Info is
@@ -126,7 +129,7 @@ func (t *teller) values(v *ir.Value) []End {
 	axis := t.channels(v)
 	e := End{Kind: Values, Axis: axis}
 	if v.Producer() != nil && t.contents[v] && t.info.Of(v).DType.IsFloat() {
-		e.Taught = []Tensor{{v, Values, axis}}
+		e.Taught = []Tensor{{v, Values, axis, t.own(v)}}
 	}
 	return []End{e}
 }
@@ -155,7 +158,16 @@ func (t *teller) made(n *ir.Node) *End {
 	if kind == "" {
 		return nil
 	}
-	return &End{Kind: kind, Axis: axis, From: n, Taught: []Tensor{{x, kind, axis}}}
+	return &End{Kind: kind, Axis: axis, From: n, Taught: []Tensor{{x, kind, axis, t.own(x)}}}
+}
+
+// own is the order of v's axes as they are.
+func (t *teller) own(v *ir.Value) []int {
+	order := make([]int, len(t.info.Of(v).Dims))
+	for i := range order {
+		order[i] = i
+	}
+	return order
 }
 
 // parts returns what the parts of a Concat end in, nil where their sizes are not known.
@@ -197,7 +209,17 @@ func (t *teller) through(n *ir.Node, inner []End) []End {
 		if e.Axis >= 0 {
 			inner[i].Axis = t.forward(n, e.Axis)
 		}
-		inner[i].Where = slices.Clone(e.Where)
+		inner[i].Taught, inner[i].Where = slices.Clone(e.Taught), slices.Clone(e.Where)
+		for j, x := range e.Taught {
+			order := make([]int, len(x.Order))
+			for k, axis := range x.Order {
+				if order[k] = t.forward(n, axis); order[k] < 0 {
+					order = nil
+					break
+				}
+			}
+			inner[i].Taught[j].Order = order
+		}
 		for j, r := range e.Where {
 			axis := t.forward(n, r.Axis)
 			if axis < 0 {

@@ -114,7 +114,10 @@ func (t *teller) behind(v *ir.Value) (taught []Tensor) {
 		seen[visit{v, inside}] = true
 		if t.hides(v, inside) == nil {
 			for _, e := range t.of(v) {
-				taught = append(taught, e.Taught...)
+				for _, x := range e.Taught {
+					x.Order = nil
+					taught = append(taught, x)
+				}
 			}
 			return
 		}

@@ -22,6 +22,27 @@ type Compared struct {
 	Weight float64 // of all that are compared, 1 together
 	// Scale is what the loss is divided by: one number, or one a channel. Nil for 1.
 	Scale []float64
+	// Focus says which positions count; nil for all alike.
+	Focus *Focus
+}
+
+// Focus weighs positions by how sure a teacher is that something is there: of a detector,
+// whose boxes and classes mean nothing elsewhere. A position counts as much as the largest
+// of its scores and least more.
+type Focus struct {
+	Scores string  // the teacher's tensor of scores, before its Sigmoid
+	Axis   int     // that of the scores of a position
+	Order  []int64 // the axis of Scores that each axis of the output is
+	fewest int64   // scores of a position
+}
+
+// leastFocus is what a position counts where nothing is.
+const leastFocus = 0.01
+
+// weights returns what positions count, of the output's shape but for one channel.
+func (f *Focus) weights(b *builder, scores *ir.Value) *ir.Value {
+	best := b.reduce("ReduceMax", scores, true, int64(f.Axis))
+	return b.transpose(b.plus(b.unary("Sigmoid", best), leastFocus), f.Order...)
 }
 
 // Losses by which outputs are compared with a teacher's.
@@ -36,8 +57,9 @@ const (
 type lossByEnd struct {
 	// term appends the loss, a mean over images and positions, and its gradient.
 	term func(c *Comparison) *Term
-	// moments appends what scale is computed of, means over images: float32 [n] each.
-	moments func(b *builder, x *ir.Value, axis int, temperature float64) []*ir.Value
+	// moments appends what scale is computed of, when it is made means over images and
+	// positions: along an axis each, for -1 over all.
+	moments func(b *builder, x *ir.Value, axis int, temperature float64) (numbers []*ir.Value, along []int)
 	scale   func(moments [][]float64, temperature float64) []float64
 	axis    bool // it needs one
 }
@@ -60,6 +82,18 @@ func (b *builder) axes(v *ir.Value, but ...int) (axes []int64) {
 		}
 	}
 	return axes
+}
+
+// focused multiplies by what positions count, whose mean is 1 then.
+func (c *Comparison) focused(x *ir.Value) *ir.Value {
+	if c.Focus == nil {
+		return x
+	}
+	if c.weights == nil {
+		w := c.Focus.weights(c.b, c.b.g.Value(c.Focus.Scores))
+		c.weights = c.b.div(w, c.b.mean(w, -1))
+	}
+	return c.b.mul(x, c.weights)
 }
 
 // total is the sum of all of x, float32 [1].
@@ -105,8 +139,8 @@ func klTerm(c *Comparison) *Term {
 	q := b.unary("Exp", logq)
 	by := 1 / (positions * c.number(0))
 	return &Term{
-		Loss:     b.scale(b.total(b.mul(q, b.sub(logq, logp))), temperature*temperature*by),
-		Gradient: b.scale(b.sub(b.unary("Exp", logp), q), temperature*by),
+		Loss:     b.scale(b.total(c.focused(b.mul(q, b.sub(logq, logp)))), temperature*temperature*by),
+		Gradient: b.scale(c.focused(b.sub(b.unary("Exp", logp), q)), temperature*by),
 	}
 }
 
@@ -119,8 +153,8 @@ func binaryTerm(c *Comparison) *Term {
 	q := b.unary("Sigmoid", c.Teacher)
 	apart := b.sub(b.unary("Softplus", c.Output), b.unary("Softplus", c.Teacher))
 	return &Term{
-		Loss:     b.scale(b.total(b.sub(apart, b.mul(q, b.sub(c.Output, c.Teacher)))), by),
-		Gradient: b.scale(b.sub(b.unary("Sigmoid", c.Output), q), by),
+		Loss:     b.scale(b.total(c.focused(b.sub(apart, b.mul(q, b.sub(c.Output, c.Teacher))))), by),
+		Gradient: b.scale(c.focused(b.sub(b.unary("Sigmoid", c.Output), q)), by),
 	}
 }
 
@@ -137,7 +171,7 @@ func squaredTerm(c *Comparison) *Term {
 	}
 	by := b.byAxis(c.Output, c.Axis, weight)
 	diff := b.sub(c.Output, c.Teacher)
-	scaled := b.mul(diff, by)
+	scaled := c.focused(b.mul(diff, by))
 	return &Term{Loss: b.total(b.mul(diff, scaled)), Gradient: b.scale(scaled, 2)}
 }
 
@@ -175,8 +209,8 @@ func (b *builder) mean(x *ir.Value, axis int) *ir.Value {
 // learnt.
 const least = 1e-4
 
-func valueMoments(b *builder, x *ir.Value, axis int, _ float64) []*ir.Value {
-	return []*ir.Value{b.mean(x, axis), b.mean(b.mul(x, x), axis)}
+func valueMoments(b *builder, x *ir.Value, axis int, _ float64) ([]*ir.Value, []int) {
+	return []*ir.Value{x, b.mul(x, x)}, []int{axis, axis}
 }
 
 // valueScale is the variance of each channel. Those of a channel that is always 0 are the
@@ -200,11 +234,11 @@ func valueScale(m [][]float64, _ float64) []float64 {
 	return scale
 }
 
-func shareMoments(b *builder, x *ir.Value, axis int, temperature float64) []*ir.Value {
+func shareMoments(b *builder, x *ir.Value, axis int, temperature float64) ([]*ir.Value, []int) {
 	x = b.scale(x, 1/temperature)
 	logq := b.unary("LogSoftmax", x, ir.IntAttr("axis", int64(axis)))
 	q := b.unary("Exp", logq)
-	return []*ir.Value{b.mean(q, axis), b.mean(b.mul(q, logq), axis)}
+	return []*ir.Value{q, b.mul(q, logq)}, []int{axis, axis}
 }
 
 // leastInformation is that in nats of a distribution below which what is told by it is not
@@ -220,10 +254,10 @@ func shareScale(m [][]float64, temperature float64) []float64 {
 	return []float64{max(information, leastInformation) * temperature * temperature}
 }
 
-func scoreMoments(b *builder, x *ir.Value, axis int, _ float64) []*ir.Value {
+func scoreMoments(b *builder, x *ir.Value, axis int, _ float64) ([]*ir.Value, []int) {
 	q := b.unary("Sigmoid", x)
 	entropy := b.sub(b.unary("Softplus", x), b.mul(q, x))
-	return []*ir.Value{b.mean(q, axis), b.mean(entropy, -1)}
+	return []*ir.Value{q, entropy}, []int{axis, -1}
 }
 
 // scoreScale is shareScale of yes and no, a mean over channels.
@@ -237,10 +271,10 @@ func scoreScale(m [][]float64, _ float64) []float64 {
 	return []float64{max(information-m[1][0], least)}
 }
 
-func vectorMoments(b *builder, x *ir.Value, axis int, _ float64) []*ir.Value {
+func vectorMoments(b *builder, x *ir.Value, axis int, _ float64) ([]*ir.Value, []int) {
 	square := b.mul(x, x)
 	unit := b.div(x, b.sqrt(b.plus(b.sum(square, true, int64(axis)), 1e-12)))
-	return []*ir.Value{b.mean(unit, axis), b.mean(x, axis), b.mean(square, axis)}
+	return []*ir.Value{unit, x, square}, []int{axis, axis, axis}
 }
 
 // vectorScale is 1 - cos of the vectors and their mean direction, squared, and the variance

@@ -30,6 +30,7 @@ type Comparison struct {
 	Labels   *ir.Value // int64 [N], nil where a teacher teaches
 	Compared           // of an output that is compared by what it ends in
 	b        *builder
+	weights  *ir.Value // of positions, where they do not count alike
 }
 
 // Emit appends nodes to the graph. Their shapes are inferred.

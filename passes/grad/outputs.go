@@ -18,9 +18,43 @@ type endHead struct {
 	output  string
 	part    string // of the output where it has several, "" for all of it
 	tensor  ends.Tensor
+	end     ends.End
 	dims    []int64     // of one image, nil where they are not known
 	teacher ends.Tensor // of the teacher's own graph
 	by      Compared
+	focus   *endHead // by whose scores positions count, nil for none
+}
+
+// attend finds the scores by which positions count: those of a Sigmoid beside it in the same
+// output, of fewest a position.
+func (h *endHead) attend(heads []*endHead) {
+	channel := func(h *endHead) (axis int, size int64) {
+		if len(h.end.Where) != 1 || len(h.tensor.Order) != len(h.dims) || h.end.Kind == ends.Indices {
+			return -1, 0
+		}
+		r := h.end.Where[0]
+		return slices.Index(h.tensor.Order, r.Axis), r.Stop - r.Start
+	}
+	mine, width := channel(h)
+	if mine < 0 || h.by.Loss == lossCosine {
+		return
+	}
+	for _, f := range heads {
+		axis, scores := channel(f)
+		fits := f.output == h.output && f != h && f.end.Kind == ends.Sigmoid && f.by.Loss == lossBinary && axis >= 0 && len(f.dims) == len(h.dims)
+		if !fits || f.end.Where[0].Axis != h.end.Where[0].Axis || h.end.Kind == ends.Sigmoid && scores >= width {
+			continue
+		}
+		order := make([]int64, len(h.dims))
+		for i, of := range h.tensor.Order {
+			j := slices.Index(f.tensor.Order, of)
+			order[i] = int64(j)
+			fits = fits && (i == mine || h.dims[i] == f.dims[j])
+		}
+		if fits && (h.focus == nil || scores < h.by.Focus.fewest) {
+			h.focus, h.by.Focus = f, &Focus{Axis: axis, Order: order, fewest: scores}
+		}
+	}
 }
 
 // tensorsOf returns the tensors that stand for m's outputs, those of each in their order.
@@ -41,7 +75,7 @@ func tensorsOf(m *ir.Model) (tensors map[string][]endHead, all []ends.End, err e
 				part = " from " + x.Value.Name()
 			}
 			dims, _ := info.Of(x.Value).Shape()
-			tensors[name] = append(tensors[name], endHead{output: name, part: part, tensor: x, dims: dims})
+			tensors[name] = append(tensors[name], endHead{output: name, part: part, tensor: x, end: e, dims: dims})
 		}
 	}
 	return tensors, all, nil
@@ -147,10 +181,16 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 			h.by.Name += h.part
 		}
 	}
+	for _, h := range heads {
+		h.attend(heads)
+	}
 	if err := b.measure(ctx, o, beside, heads); err != nil {
 		return err
 	}
 	for _, h := range heads {
+		if h.focus != nil {
+			h.by.Focus.Scores = b.keep(beside.at[h.focus.teacher.Value.Name()])
+		}
 		b.keep(h.tensor.Value)
 		theirs := b.keep(beside.at[h.teacher.Value.Name()])
 		o.Targets.Heads = append(o.Targets.Heads, Head{Scores: h.tensor.Value.Name(), Teacher: theirs, By: &h.by})
@@ -258,11 +298,30 @@ func (b *build) measure(ctx context.Context, o *Options, beside *teacherBeside, 
 		temperature = 1
 	}
 	var moments [][]*ir.Value
+	mean := func(numbers []*ir.Value, along []int, weights *ir.Value) {
+		var means []*ir.Value
+		for i, x := range numbers {
+			if weights != nil {
+				x = e.mul(x, weights)
+			}
+			means = append(means, e.mean(x, along[i]))
+		}
+		if weights != nil {
+			means = append(means, e.mean(weights, -1))
+		}
+		moments = append(moments, means)
+	}
 	for _, h := range heads {
-		moments = append(moments, losses[h.by.Loss].moments(e, m.Graph.Value(h.teacher.Value.Name()), h.by.Axis, temperature))
+		numbers, along := losses[h.by.Loss].moments(e, m.Graph.Value(h.teacher.Value.Name()), h.by.Axis, temperature)
+		var weights *ir.Value
+		if h.focus != nil {
+			weights = h.by.Focus.weights(e, m.Graph.Value(h.focus.teacher.Value.Name()))
+		}
+		mean(numbers, along, weights)
 	}
 	for _, name := range beside.matched {
-		moments = append(moments, valueMoments(e, m.Graph.Value(name), 1, temperature))
+		numbers, along := valueMoments(e, m.Graph.Value(name), 1, temperature)
+		mean(numbers, along, nil)
 	}
 	m.Graph.SetOutputs(slices.Concat(moments...)...)
 	if err := m.Graph.Sort(); err != nil {
@@ -282,6 +341,15 @@ func (b *build) measure(ctx context.Context, o *Options, beside *teacherBeside, 
 		return list
 	}
 	for i, h := range heads {
+		if h.focus != nil { // means of what is weighed
+			last := len(moments[i]) - 1
+			weight := found[moments[i][last].Name()][0]
+			for _, v := range moments[i][:last] {
+				for k := range found[v.Name()] {
+					found[v.Name()][k] /= weight
+				}
+			}
+		}
 		h.by.Scale = rounded(losses[h.by.Loss].scale(numbers(i), temperature))
 	}
 	for i := range o.Targets.Features {

@@ -115,6 +115,13 @@ func besideTeacher(t *testing.T, text string, inits []constant) (*ir.Model, []gr
 					by.Scale = append(by.Scale, 0.5+float64(c))
 				}
 			}
+			if len(e.Where) > 0 && e.Kind != ends.Sigmoid { // positions count by objectness
+				order := make([]int64, len(x.Order))
+				for i, axis := range x.Order {
+					order[i] = int64(axis)
+				}
+				by.Focus = &grad.Focus{Scores: at[heads[0].Scores].Name(), Axis: 1, Order: order}
+			}
 			heads = append(heads, grad.Head{Scores: x.Value.Name(), Teacher: at[x.Value.Name()].Name(), By: by})
 			for _, v := range []*ir.Value{x.Value, at[x.Value.Name()]} {
 				if !v.IsOutput() {
