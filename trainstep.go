@@ -126,7 +126,7 @@ func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) 
 			return nil, err
 		}
 	}
-	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
+	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Careful: p.Careful, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
 	if job.Judging.Feeder, err = sets.Given.New(t.ports(p.Eval, p.Manifest.Input), sets.Choose); err != nil {
 		return nil, unusable("%w", err)
 	}

@@ -91,13 +91,16 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 	if n := len(b.images()); n != 1 {
 		return nil, passes.Unsuitable("model", "it has %d inputs that get images: only models with one such can be trained; give the others by option feed NAME=FILE.npy", n)
 	}
+	b.shared = chosen.ends && b.Distilled
+	careful := b.shared && b.Rate == 0
 	b.complete(builtIn)
+	careful = careful && b.Opt.Kind == SGD
 	options, err := b.options()
 	if err != nil {
 		return nil, err
 	}
 	whole := b.m.Clone() // what is evaluated
-	p := &Program{Rate: b.Rate}
+	p := &Program{Rate: b.Rate, Careful: careful}
 	if err := b.target(ctx, options, chosen, p); err != nil {
 		return nil, err
 	}
@@ -134,7 +137,7 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 			return nil, err
 		}
 	}
-	compiled.Rate, compiled.Judged, compiled.Teacher = p.Rate, p.Judged, p.Teacher
+	compiled.Rate, compiled.Careful, compiled.Judged, compiled.Teacher = p.Rate, p.Careful, p.Judged, p.Teacher
 	return compiled, nil
 }
 
@@ -152,6 +155,7 @@ type build struct {
 	BuildOptions
 	student, teacher *ir.Model
 	objective        Objective
+	shared           bool      // losses are shares of what there is to be learnt, by ends
 	m                *ir.Model // the student in the form that is differentiated
 }
 

@@ -37,6 +37,9 @@ var (
 // size is built in.
 func (b *build) complete(builtIn *passes.UnsuitableError) {
 	normalised, backboneOnly := hasBatchNorm(b.m), b.Freeze == "backbone"
+	if b.shared && b.Bottleneck { // Adam's steps, alike in all weights, are far too large for some
+		normalised, backboneOnly = false, false
+	}
 	d := defaults[slices.IndexFunc(defaults, func(d defaultsOf) bool {
 		return d.bottleneck == b.Bottleneck && d.backboneOnly == backboneOnly && (d.normalised == normalised || d.backboneOnly)
 	})]
@@ -61,6 +64,9 @@ func (b *build) complete(builtIn *passes.UnsuitableError) {
 	usual := defaultBatch(b.images()[0], b.Images)
 	if builtIn == nil {
 		b.Batch = cmp.Or(b.Batch, usual)
+		if b.shared && b.Bottleneck && b.Batch < 32 { // whose own statistics would undo a calibration
+			b.Statistics = cmp.Or(b.Statistics, "running")
+		}
 		return
 	}
 	// As many images a step, which move the weights together as far as they would as part

@@ -283,9 +283,9 @@ func (b *build) measure(ctx context.Context, o *Options, beside *teacherBeside, 
 		return nil
 	}
 	m := beside.m.Clone()
-	input := m.Graph.Feeds()[0]
-	if fixed := oneImage(m)[input.Name()]; fixed != nil {
-		m.Graph.SetType(input, ir.TensorType(input.DType(), ir.Fixed(fixed...)))
+	for name, fixed := range oneImage(m) {
+		v := m.Graph.Value(name)
+		m.Graph.SetType(v, ir.TensorType(v.DType(), ir.Fixed(fixed...)))
 	}
 	info, err := shape.Infer(m, shape.Options{})
 	if err != nil {

@@ -74,6 +74,7 @@ type Program struct {
 	// What Build adds: the learning rate, what is trained, and the teacher where one
 	// teaches, in the form that is differentiated.
 	Rate    float64
+	Careful bool // the rate is the highest that it may be: it depends on the first gradients
 	Judged  []Judged
 	Teacher *ir.Model
 }

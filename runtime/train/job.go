@@ -21,6 +21,7 @@ type Job struct {
 	*Sessions
 	ID      string // of the step and what it begins with
 	Rate    float64
+	Careful bool // Rate is the highest that it may be
 	Sets    *Sets
 	Judging Judging // its Set is Sets.Val
 }
@@ -91,6 +92,11 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 	if err != nil {
 		return nil, fault.Unusable("option data: %w", err)
 	}
+	if j.Careful && s.Epochs > 0 {
+		if err := j.slowDown(ctx, loader, s.Notice); err != nil {
+			return nil, err
+		}
+	}
 	identity, err := j.identity(s, augment)
 	if err != nil {
 		return nil, err
@@ -133,6 +139,36 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 		return nil, errors.New("interrupted; bnc train ... option resume goes on from the last checkpoint")
 	}
 	return history, err
+}
+
+// fraction is the part of the loss that a step may be expected to take away: more than that,
+// and it is another loss by then. Momentum makes some ten steps of one.
+const fraction = 0.1
+
+// slowDown lowers the learning rate to what the first gradients allow: a network that is next
+// to its teacher already would be thrown far off by steps that suit one that begins.
+func (j *Job) slowDown(ctx context.Context, loader *feed.Loader, notice data.Notice) error {
+	e := loader.Epoch(ctx, 0, 0)
+	defer e.Close()
+	loss, norm := 0.0, 0.0
+	for range min(4, loader.Batches()) {
+		b, err := e.Next()
+		if err != nil {
+			return &DataError{err}
+		}
+		r, err := j.Trainer.look(ctx, b, 0)
+		e.Recycle(b)
+		if err != nil {
+			return err
+		}
+		loss, norm = loss+r.Loss, norm+r.Norm
+	}
+	if allowed := fraction * loss / norm; allowed < j.Rate {
+		unit := math.Pow(10, math.Floor(math.Log10(allowed))-1)
+		j.Rate = math.Round(allowed/unit) * unit // two digits, on which machines agree
+		notice("learning rate %.2g: the first gradients allow no more; option lr sets another", j.Rate)
+	}
+	return nil
 }
 
 // identity is what a checkpoint must share with the training that goes on from it: all

@@ -112,6 +112,16 @@ func (r StepResult) Finite() bool {
 // Step does one step with learning rate lr. Where it fails, or its result is not
 // finite, the state stays what it was.
 func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResult, error) {
+	r, err := t.look(ctx, b, lr)
+	if err == nil && r.Finite() {
+		t.state, t.spare = t.spare, t.state
+		t.steps++
+	}
+	return r, err
+}
+
+// look is a step that leaves the state as it is.
+func (t *Trainer) look(ctx context.Context, b *feed.Batch, lr float64) (StepResult, error) {
 	in := ort.Feed{t.man.Input: b.X}
 	maps.Copy(in, b.Given)
 	maps.Copy(in, t.state)
@@ -158,10 +168,6 @@ func (t *Trainer) Step(ctx context.Context, b *feed.Batch, lr float64) (StepResu
 		for _, n := range tensor.Slice[int64](sizes) {
 			r.Bytes += float64(n) / float64(t.man.Batch)
 		}
-	}
-	if r.Finite() {
-		t.state, t.spare = t.spare, t.state
-		t.steps++
 	}
 	return r, nil
 }
