@@ -183,8 +183,11 @@ func TestTrainHeads(t *testing.T) {
 				}
 				for _, o := range slices.Concat(r.Outputs, got.Outputs) {
 					want := share[o.Output]
-					if o.Measure == "top1" {
+					switch o.Measure {
+					case "top1":
 						want = *got.Top1
+					case "top5":
+						want = *got.Top5
 					}
 					if o.Value != want {
 						t.Errorf("%s of %s is said to be %v, it is %v", o.Measure, o.Output, o.Value, want)
