@@ -201,3 +201,37 @@ func TestLargeOutputs(t *testing.T) {
 		t.Errorf("%+v, %v, expected %v", got, err, want)
 	}
 }
+
+// TestSideOutputs: the first mask is the answer, others of the same classes are told besides.
+func TestSideOutputs(t *testing.T) {
+	kind, err := task.Open("segment", task.Model{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mask := func(name string, v ...float32) ort.Result {
+		return ort.Result{Name: name, Value: ort.Value{Tensor: tensor.Of([]int64{1, 1, 2, 2}, v)}}
+	}
+	set, all := images13(t), task.Outputs{}
+	for _, name := range []string{"d0", "d1", "classes"} {
+		all.Judged = append(all.Judged, task.Output{Name: name, From: name})
+	}
+	var said [2]task.Judge
+	for k, outputs := range []ort.Results{
+		{mask("d0", 1, 1, 0, 0), mask("d1", 1, 0, 0, 0)}, {mask("d0", 1, 1, 0, 0), mask("d1", 0, 1, 0, 0)},
+	} {
+		outputs = append(outputs, ort.Result{Name: "classes", Value: ort.Value{Tensor: tensor.Of([]int64{1, 3, 2, 2}, make([]float32, 12))}})
+		if said[k], err = kind.Judge(set, all); err != nil {
+			t.Fatal(err)
+		}
+		if err := said[k].Add(task.Batch{Outputs: outputs}, []int{2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := said[0].Agreement(said[1])
+	if err != nil || len(got) != 3 || got[0].Measure != "miou" || got[0].Value != 1 || got[1].Measure != "side_miou" || got[1].Value != 0 || got[2].Measure != "miou" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if p := task.PrimaryOf(nil, got); p.Value != 1 {
+		t.Errorf("%+v", p)
+	}
+}

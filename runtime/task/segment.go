@@ -26,6 +26,10 @@ import (
 // labels, what is in the mask and what is not are two classes.
 var meanIoU = share("miou", "mean IoU")
 
+// sideIoU is meanIoU of an output beside the first that tells the same classes, as networks
+// show them from within: the first is the answer.
+var sideIoU = share("side_miou", "mean IoU beside the answer")
+
 // ignored is the label of places that do not count, and no class.
 const ignored = imagein.NoClass
 
@@ -166,6 +170,32 @@ func (j *mapsJudge) Values() []Value {
 	v := classesOver(j.labelled)
 	v.Output = j.o.Judged[j.first()].Name
 	return []Value{v}
+}
+
+// Agreement implements Judge.
+func (j *mapsJudge) Agreement(teacher Judge) ([]Value, error) {
+	values, err := j.answersJudge.Agreement(teacher)
+	for i := range values[min(1, len(values)):] {
+		v := &values[i+1]
+		if k := slices.IndexFunc(j.o.Judged, func(o Output) bool { return o.Name == v.Output }); j.classes(k) == j.classes(j.first()) {
+			v.Measure = sideIoU.Name
+		}
+	}
+	return values, err
+}
+
+// classes are what a judged output tells, of some image.
+func (j *mapsJudge) classes(judged int) (of struct {
+	kind  mapped
+	count int
+}) {
+	for _, said := range j.said[judged] {
+		if said != nil {
+			of.kind, of.count = said.kind, said.classes
+			break
+		}
+	}
+	return of
 }
 
 // placed are the classes of a picture's mask at the places of a map: of the pixel in which

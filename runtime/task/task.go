@@ -241,7 +241,7 @@ func (m Measure) Loss(value, than float64) float64 {
 
 // measures are all that there are.
 var measures = []Measure{
-	top1, top5, Agreement, ap50, ap5095, meanIoU, cosine, neighbours, neighbour1,
+	top1, top5, Agreement, ap50, ap5095, meanIoU, sideIoU, cosine, neighbours, neighbour1,
 	exact, edits, relativeError, absoluteError, psnr, likeness,
 }
 
