@@ -107,7 +107,7 @@ func tritonPorts(ports []convert.Port) (out []triton.Port, err error) {
 // decoder returns the node that takes the payload apart, nil where the graph has none.
 func decoder(m *ir.Model) *ir.Node {
 	for _, n := range m.Graph.Nodes() {
-		if ofCodec(n, func(o ops.Operators) string { return o.Decode }) {
+		if n.Domain == ops.Domain && n.Op == ops.SplitRecords || ofCodec(n, func(o ops.Operators) string { return o.Decode }) {
 			return n
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -318,4 +319,25 @@ func greyPicture(t *testing.T, file string) (values []float32) {
 		}
 	}
 	return values
+}
+
+// TestSeveralTensorsExported: Triton is told of one payload of any length, or of every tile.
+func TestSeveralTensorsExported(t *testing.T) {
+	path := savedUNet(t)
+	for at, want := range map[string]string{
+		CodecInGraph: "input {\n  name: \"payload\"\n  data_type: TYPE_UINT8\n  dims: [-1]\n}",
+		CodecOnHost:  "input {\n  name: \"tile_2\"\n  data_type: TYPE_UINT8\n  dims: [1, 16, 16]\n}",
+	} {
+		out, repository := filepath.Join(t.TempDir(), "b"), filepath.Join(t.TempDir(), "r")
+		if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{4}, Stride: []int{1}, CodecAt: at, Out: out}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ExportTriton(t.Context(), []string{out}, TritonOptions{Repository: repository}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(repository, "b", "config.pbtxt"))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v\n%s", at, err, text)
+		}
+	}
 }

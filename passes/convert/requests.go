@@ -83,6 +83,10 @@ func (r *Requests) join(m *ir.Model, info *shape.Info, decode *ir.Node) {
 	refuse := func(format string, args ...any) {
 		r.Notices = append(r.Notices, "no batching: "+fmt.Sprintf(format, args...))
 	}
+	if decode != nil && shape.Of(decode).Name == shape.SplitRecords {
+		refuse("its records are of several tensors, which are not told to be of as many images")
+		return
+	}
 	var rows shape.Dim
 	for i, v := range values {
 		dims, _ := info.Dims(v)
