@@ -125,10 +125,14 @@ func (profileHost) Chain(nodes int) (profile.Graph, error) {
 	return graphOf(m)
 }
 
-// graphOf is a model with one input, as it is run.
+// graphOf is a model as it is run.
 func graphOf(m *ir.Model) (profile.Graph, error) {
 	bytes, err := onnx.Marshal(m)
-	return profile.Graph{Bytes: bytes, Input: m.Graph.Feeds()[0].Name()}, err
+	var inputs []string
+	for _, v := range m.Graph.Feeds() {
+		inputs = append(inputs, v.Name())
+	}
+	return profile.Graph{Bytes: bytes, Inputs: inputs}, err
 }
 
 // profiled is a model whose cuts are measured.
@@ -143,7 +147,7 @@ type profiled struct {
 func (m profiled) Cuts() (all []profile.Cut) {
 	for _, c := range m.cuts {
 		_, params := m.analysis.Before(c)
-		all = append(all, profile.Cut{Name: c.Name(), Tensor: c.Tensor(), Bytes: m.analysis.Bytes(c), Params: params})
+		all = append(all, profile.Cut{Name: c.Name(), Tensors: c.Names(), Bytes: m.analysis.Bytes(c), Params: params})
 	}
 	return all
 }

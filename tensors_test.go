@@ -19,6 +19,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/profile"
+	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
@@ -339,5 +342,21 @@ func TestSeveralTensorsExported(t *testing.T) {
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s: %v\n%s", at, err, text)
 		}
+	}
+}
+
+// TestSeveralTensorsMeasured: profiles and searches take cuts of several tensors.
+func TestSeveralTensorsMeasured(t *testing.T) {
+	path, set := savedUNet(t), pictures(t, 8)
+	p, err := Profile(t.Context(), []string{path}, ProfileOptions{Cuts: []string{oracletest.UNetTensors}, Options: profile.Options{Runs: 20}})
+	if err != nil || len(p.Profile.Cuts) != 2 || p.Profile.Cuts[0].Tensor != "skip1+skip2+deep" || p.Profile.Cuts[0].PayloadBytes <= 3 || p.Profile.Cuts[1].PayloadBytes != 4*(8*16*16+12*8*8+16*4*4) {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	found, err := Search(t.Context(), path, SearchOptions{
+		Options: search.Options{Out: filepath.Join(t.TempDir(), "found"), Strides: []int{1}, MaxLoss: new(100.0), Threads: 1}, Cuts: []string{oracletest.UNetTensors}, Channels: []Channels{2},
+		Train: TrainOptions{Data: set, Distill: true, Epochs: 1, Batch: 4, ValSplit: new(0.25), Flip: "off"},
+	})
+	if err != nil || len(found.Candidates) != 1 || found.Candidates[0].Status != plan.StatusTrained {
+		t.Fatalf("%+v, %v", found, err)
 	}
 }

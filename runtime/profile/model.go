@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/feed"
@@ -11,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // Host is who asks for a profile: it makes graphs, of which this package knows none, and
@@ -47,15 +50,19 @@ type Model interface {
 
 // Cut is a place where a model is cut.
 type Cut struct {
-	Name, Tensor string
-	Bytes        *int64 // of the tensor, nil for unknown
-	Params       int64  // before it
+	Name    string
+	Tensors []string // that cross
+	Bytes   *int64   // of the tensors, nil for unknown
+	Params  int64    // before them
 }
 
-// Graph is an ONNX graph in memory with one input.
+// Tensor is what the tensors are called together.
+func (c Cut) Tensor() string { return strings.Join(c.Tensors, "+") }
+
+// Graph is an ONNX graph in memory.
 type Graph struct {
-	Bytes []byte
-	Input string
+	Bytes  []byte
+	Inputs []string
 }
 
 // Unit is a bottleneck's two sides.
@@ -129,9 +136,13 @@ func (p *Profiler) Model(ctx context.Context, path string, m Model, check bool) 
 // allUnits measures the units at every cut, on real activations.
 func (p *Profiler) allUnits(ctx context.Context, m Model, dir string, feeds []ort.Feed) ([]units, error) {
 	cuts := m.Cuts()
-	names := make([]string, len(cuts))
-	for i, c := range cuts {
-		names[i] = c.Tensor
+	var names []string
+	for _, c := range cuts {
+		for _, name := range c.Tensors {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 	}
 	file := filepath.Join(dir, "activations.onnx")
 	if err := m.UpTo(ctx, names, file); err != nil {
@@ -148,11 +159,15 @@ func (p *Profiler) allUnits(ctx context.Context, m Model, dir string, feeds []or
 	step := p.host.Phase("units", len(cuts))
 	for i, c := range cuts {
 		u, err := m.Unit(ctx, i)
+		var crossing [][]*tensor.Tensor
+		for _, name := range c.Tensors {
+			crossing = append(crossing, activations[name])
+		}
 		if err == nil {
-			all[i], err = p.units(ctx, u, activations[i], filepath.Join(dir, fmt.Sprintf("unit%d", i)))
+			all[i], err = p.units(ctx, u, crossing, filepath.Join(dir, fmt.Sprintf("unit%d", i)))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("units at %s (tensor %q): %w", c.Name, c.Tensor, err)
+			return nil, fmt.Errorf("units at %s (tensor %q): %w", c.Name, c.Tensor(), err)
 		}
 		step(1)
 	}

@@ -100,11 +100,14 @@ func (p *Profiler) inspectRuns(ctx context.Context, open opener, prefix string, 
 	return t, nil
 }
 
-// inspect is inspectRuns for a graph in memory.
-func (p *Profiler) inspect(ctx context.Context, g Graph, inputs []*tensor.Tensor, prefix string) (times, error) {
-	var feeds []ort.Feed
-	for _, t := range inputs {
-		feeds = append(feeds, ort.Feed{g.Input: t})
+// inspect is inspectRuns for a graph in memory, whose inputs are given input by input.
+func (p *Profiler) inspect(ctx context.Context, g Graph, inputs [][]*tensor.Tensor, prefix string) (times, error) {
+	feeds := make([]ort.Feed, len(inputs[0]))
+	for i := range feeds {
+		feeds[i] = ort.Feed{}
+		for k, name := range g.Inputs {
+			feeds[i][name] = inputs[k][i]
+		}
 	}
 	return p.inspectRuns(ctx, func(o ort.Options) (*ort.Session, error) { return ort.OpenBytes(filepath.Base(prefix), g.Bytes, o) }, prefix, feeds)
 }
@@ -120,7 +123,7 @@ func (p *Profiler) overheads(ctx context.Context, dir string) error {
 		if err != nil {
 			return times{}, err
 		}
-		return p.inspect(ctx, graph, []*tensor.Tensor{tensor.Of([]int64{1}, []float32{1})}, filepath.Join(dir, fmt.Sprintf("chain%d", nodes)))
+		return p.inspect(ctx, graph, [][]*tensor.Tensor{{tensor.Of([]int64{1}, []float32{1})}}, filepath.Join(dir, fmt.Sprintf("chain%d", nodes)))
 	}
 	one, err := measure(1)
 	if err != nil {
@@ -214,26 +217,26 @@ func (t times) reordering(outer func(nodes int) int) float64 {
 	return stats.Median(all)
 }
 
-// outputs returns the outputs of these names of the graph in a file, name by name, for
+// outputs returns the outputs of these names of the graph in a file, by their names, for
 // every feed.
-func (p *Profiler) outputs(ctx context.Context, file string, names []string, feeds []ort.Feed) (_ [][]*tensor.Tensor, err error) {
+func (p *Profiler) outputs(ctx context.Context, file string, names []string, feeds []ort.Feed) (_ map[string][]*tensor.Tensor, err error) {
 	session, err := ort.Open(file, p.Session)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	all := make([][]*tensor.Tensor, len(names))
+	all := map[string][]*tensor.Tensor{}
 	for _, f := range feeds {
 		out, err := session.Run(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		for i, name := range names {
+		for _, name := range names {
 			t, err := out.Tensor(name)
 			if err != nil {
 				return nil, err
 			}
-			all[i] = append(all[i], t)
+			all[name] = append(all[name], t)
 		}
 	}
 	return all, nil

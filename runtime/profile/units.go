@@ -20,7 +20,7 @@ type units struct {
 }
 
 // units measures a bottleneck's two sides, on real activations.
-func (p *Profiler) units(ctx context.Context, unit Unit, activations []*tensor.Tensor, prefix string) (u units, err error) {
+func (p *Profiler) units(ctx context.Context, unit Unit, activations [][]*tensor.Tensor, prefix string) (u units, err error) {
 	u.Unit = unit
 	reduce, err := p.inspect(ctx, unit.Mobile, activations, prefix+"-mobile")
 	if err != nil {
@@ -29,7 +29,7 @@ func (p *Profiler) units(ctx context.Context, unit Unit, activations []*tensor.T
 	for _, t := range reduce.outputs {
 		u.payload += float64(len(t.Data)) / float64(len(reduce.outputs))
 	}
-	restore, err := p.inspect(ctx, unit.Cloud, reduce.outputs, prefix+"-cloud")
+	restore, err := p.inspect(ctx, unit.Cloud, [][]*tensor.Tensor{reduce.outputs}, prefix+"-cloud")
 	if err != nil {
 		return u, err
 	}
@@ -47,7 +47,7 @@ func (n part) entries(c Cut, u units, call float64) []plan.CutProfile {
 		reduce, restore = shift(reduce, -u.reorderIn), shift(restore, -u.reorderOut)
 	}
 	all := []plan.CutProfile{{
-		Cut: c.Name, Tensor: c.Tensor, C: u.C, S: u.S, PayloadBytes: u.payload, Method: plan.MethodNodes,
+		Cut: c.Name, Tensor: c.Tensor(), C: u.C, S: u.S, PayloadBytes: u.payload, Method: plan.MethodNodes,
 		Mobile: plus(n.before, reduce), Cloud: plus(restore, n.behind), MobileParams: c.Params + u.Params, MobileBytes: 4 * (c.Params + u.Params),
 	}}
 	if c.Bytes == nil {
@@ -58,7 +58,7 @@ func (n part) entries(c Cut, u units, call float64) []plan.CutProfile {
 		before, behind = before+u.reorderIn, behind+u.reorderOut
 	}
 	return append(all, plan.CutProfile{
-		Cut: c.Name, Tensor: c.Tensor, PayloadBytes: float64(*c.Bytes), Method: plan.MethodNodes,
+		Cut: c.Name, Tensor: c.Tensor(), PayloadBytes: float64(*c.Bytes), Method: plan.MethodNodes,
 		Mobile: shift(n.before, before), Cloud: shift(n.behind, behind), MobileParams: c.Params, MobileBytes: 4 * c.Params,
 	})
 }
