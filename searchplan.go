@@ -220,7 +220,7 @@ func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.
 	if p.Baseline.Labels() != nil {
 		m = task.First(kind)
 	}
-	p.Task, p.Measure = kind.Kind, &plan.Measure{Name: m.Name, Text: m.Text, Points: m.Points, Unit: m.Unit, Lower: m.Lower}
+	p.Task, p.Measure = kind.Kind, m.Named()
 	return nil
 }
 

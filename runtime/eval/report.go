@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/runtime/chart"
+	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -26,6 +27,8 @@ type Report struct {
 	Task    string       `json:"task"` // what the outputs are
 	// Primary is what models are compared by: what labels say first, else the agreement.
 	Primary *task.Primary `json:"primary"`
+	// Measure says what Primary is, where that is no share of images.
+	Measure *plan.Measure `json:"measure,omitempty"`
 	// DeviceMACs are the multiply-adds of an image on the device: those of a bundle's mobile
 	// half, 0 where the image itself is sent; nil where that is not known, or nothing crosses.
 	DeviceMACs *int64 `json:"device_macs"`
@@ -101,6 +104,9 @@ func NewReport(name string, kind *task.Chosen, rows []Row, asked, own int) *Repo
 	r := &Report{
 		Name: name, Task: kind.Kind, Measures: kind.Measures(), Agreed: kind.Agreement(), First: task.First(kind), N: row.N, Top1: row.Top1, Top5: row.Top5, PayloadBytes: row.PayloadBytes, FileBytes: row.FileBytes,
 		Agreement: row.Agreement, Primary: row.Primary, Sweep: []Point{}, Rows: rows,
+	}
+	if row.Primary != nil && !task.OfScores(kind.Task) {
+		r.Measure = task.MeasureOf(row.Primary.Name).Named()
 	}
 	for _, row := range rows[len(rows)-asked:] {
 		r.Sweep = append(r.Sweep, Point{row.Quality, row.Top1, row.PayloadBytes.Mean, row.Primary})

@@ -43,8 +43,8 @@ type Measure struct {
 
 // The measures of results that name none: shares of images.
 var (
-	top1      = Measure{Name: "top1", Text: "top-1", Points: 100, Unit: "%"}
-	agreement = Measure{Name: "agreement", Text: "agreement with the model", Points: 100, Unit: "%"}
+	Top1      = Measure{Name: "top1", Text: "top-1", Points: 100, Unit: "%"}
+	Agreement = Measure{Name: "agreement", Text: "agreement with the model", Points: 100, Unit: "%"}
 )
 
 // MeasureOf is the measure of results, or plans, that name one, or have this baseline.
@@ -53,9 +53,9 @@ func MeasureOf(named *Measure, baseline Accuracy) Measure {
 	case named != nil:
 		return *named
 	case baseline.Primary != nil:
-		return top1
+		return Top1
 	}
-	return agreement
+	return Agreement
 }
 
 // Rate is a value as part of 100 points: a share as it is. More is better.
@@ -91,6 +91,14 @@ func (m Measure) format(value float64, digits int) string {
 		return fmt.Sprintf("%.*f%%", digits, m.Points*value)
 	}
 	return strings.TrimSpace(fmt.Sprintf("%.4g %s", m.Points*value, m.Unit))
+}
+
+// Perfect is the value of answers that are as they should be: that of 100 points, or of none.
+func (m Measure) Perfect() float64 {
+	if m.Lower {
+		return 0
+	}
+	return 100 / m.Points
 }
 
 // Heading is what stands over values in points.

@@ -28,16 +28,22 @@ type trained struct {
 	front    bool // no other is as small and as accurate, and better in one
 }
 
-// trainedCandidates returns the trained candidates that have top-1 or, where none
-// has one, agreement, the smallest first. The second result says which.
-func (b *builder) trainedCandidates() ([]trained, string) {
-	for _, kind := range []struct {
-		name string
-		of   func(*plan.Candidate) *float64
-	}{
-		{"top-1", func(c *plan.Candidate) *float64 { return c.Primary }},
-		{"agreement with the model", func(c *plan.Candidate) *float64 { return c.Agreement }},
-	} {
+// trainedCandidates returns the trained candidates that have top-1 or, where none has one,
+// agreement, the smallest first; of another task those that have its measure. The second
+// result says which.
+func (b *builder) trainedCandidates() ([]trained, plan.Measure) {
+	type kind struct {
+		measure plan.Measure
+		of      func(*plan.Candidate) *float64
+	}
+	kinds := []kind{
+		{plan.Top1, func(c *plan.Candidate) *float64 { return c.Primary }},
+		{plan.Agreement, func(c *plan.Candidate) *float64 { return c.Agreement }},
+	}
+	if named := b.Results.Value.Measure; named != nil {
+		kinds = []kind{{*named, func(c *plan.Candidate) *float64 { return c.Accuracy().Best() }}}
+	}
+	for _, kind := range kinds {
 		var all []trained
 		for i := range b.Results.Value.Candidates {
 			c := &b.Results.Value.Candidates[i]
@@ -46,24 +52,41 @@ func (b *builder) trainedCandidates() ([]trained, string) {
 			}
 		}
 		if len(all) > 0 {
-			mark(all)
-			return all, kind.name
+			mark(all, kind.measure)
+			return all, kind.measure
 		}
 	}
-	return nil, ""
+	return nil, plan.Measure{}
 }
 
 // mark sorts by size and marks the Pareto front.
-func mark(all []trained) {
+func mark(all []trained, m plan.Measure) {
 	slices.SortStableFunc(all, func(a, b trained) int {
-		return cmp.Or(cmp.Compare(a.PayloadBytes, b.PayloadBytes), cmp.Compare(b.accuracy, a.accuracy))
+		return cmp.Or(cmp.Compare(a.PayloadBytes, b.PayloadBytes), cmp.Compare(m.Rate(b.accuracy), m.Rate(a.accuracy)))
 	})
 	best := math.Inf(-1)
 	for i := range all {
-		if all[i].accuracy > best {
-			best, all[i].front = all[i].accuracy, true
+		if rate := m.Rate(all[i].accuracy); rate > best {
+			best, all[i].front = rate, true
 		}
 	}
+}
+
+// accuracyColumns are the headings of what labels say and of the agreement, and their cells.
+func (b *builder) accuracyColumns() (headings []string, cells func(plan.Accuracy) []Cell) {
+	m := b.Results.Value.Measure
+	switch {
+	case m == nil:
+		return []string{"top-1, %", "agreement, %"}, func(a plan.Accuracy) []Cell { return []Cell{maybe(a.Primary, percent), maybe(a.Agreement, percent)} }
+	case b.Results.Value.Baseline.Labels() != nil:
+		return []string{m.Heading()}, func(a plan.Accuracy) []Cell { return []Cell{maybe(a.Labels(), in(*m))} }
+	}
+	return []string{"agreement: " + m.Heading()}, func(a plan.Accuracy) []Cell { return []Cell{maybe(a.Agreement, in(*m))} }
+}
+
+// in makes cells of values of a measure.
+func in(m plan.Measure) func(float64) Cell {
+	return func(v float64) Cell { return number("%.2f", m.Points*v) }
 }
 
 // candidates adds the front's figure and the table of what was trained.
@@ -80,11 +103,16 @@ func (b *builder) candidates(s *Section) {
 		}
 	}
 	front, others, best := chart.Series{Name: "Pareto front"}, chart.Series{Name: "other candidates", Scatter: true}, chart.Series{Name: "chosen", Scatter: true}
+	much := "much"
+	if kind.Lower {
+		much = "little"
+	}
+	headings, accuracy := b.accuracyColumns()
 	t := Table{ID: "candidates", Title: "Candidates that were trained",
-		Columns: []string{"cut", "c", "s", "payload, bytes", "top-1, %", "agreement, %", "loss, points", "on the front", "chosen", "seed", "training, s", "bundle", "source"},
-		Text:    fmt.Sprintf("The front: no other candidate sends as little with as much %s. Loss is against the model without a bottleneck.", kind)}
+		Columns: slices.Concat([]string{"cut", "c", "s", "payload, bytes"}, headings, []string{"loss, points", "on the front", "chosen", "seed", "training, s", "bundle", "source"}),
+		Text:    fmt.Sprintf("The front: no other candidate sends as little with as %s %s. Loss is against the model without a bottleneck.", much, kind.Text)}
 	for _, c := range all {
-		at := chart.Point{X: c.PayloadBytes, Y: 100 * c.accuracy, Label: c.String()}
+		at := chart.Point{X: c.PayloadBytes, Y: kind.Points * c.accuracy, Label: c.String()}
 		if c.front {
 			front.Points = append(front.Points, at)
 		}
@@ -95,62 +123,97 @@ func (b *builder) candidates(s *Section) {
 		case !c.front:
 			others.Points = append(others.Points, at)
 		}
-		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), maybe(c.Primary, percent), maybe(c.Agreement, percent),
-			points(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))})
+		t.Rows = append(t.Rows, slices.Concat([]Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes)}, accuracy(c.Accuracy()), []Cell{
+			points(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))}))
 	}
 	series := []chart.Series{others, front, best}
-	if top1 := b.Results.Value.Baseline.Primary; top1 != nil && kind == "top-1" {
+	if whole := b.Results.Value.Baseline.Labels(); whole != nil && kind != plan.Agreement {
 		series = append(series, chart.Series{Name: "no bottleneck", Dashed: true, Points: []chart.Point{
-			{X: all[0].PayloadBytes, Y: 100 * *top1}, {X: all[len(all)-1].PayloadBytes, Y: 100 * *top1}}})
+			{X: all[0].PayloadBytes, Y: kind.Points * *whole}, {X: all[len(all)-1].PayloadBytes, Y: kind.Points * *whole}}})
 	}
-	c := chart.Chart{Title: "Accuracy against size", X: "payload, bytes an image", Y: kind + ", %", LogX: true, Width: figureWidth, Height: 340,
+	better := "Up"
+	if kind.Lower {
+		better = "Down"
+	}
+	c := chart.Chart{Title: "Accuracy against size", X: "payload, bytes an image", Y: kind.Heading(), LogX: true, Width: figureWidth, Height: 340,
 		Series: slices.DeleteFunc(series, func(s chart.Series) bool { return len(s.Points) == 0 })}
-	s.Figures = append(s.Figures, drawn(c.Title, c, "Up and to the left is better."))
+	s.Figures = append(s.Figures, drawn(c.Title, c, better+" and to the left is better."))
 	s.Tables = append(s.Tables, t.dense())
 }
 
-// reference returns the accuracy of the model as it is and where that is said.
-func (b *builder) reference() (float64, Ref, bool) {
+// reference returns how good the model as it is is, by what the evaluations tell, and where
+// that is said: an agreement's is that of equal answers.
+func (b *builder) reference(m plan.Measure) (float64, []Ref, bool) {
 	for i, e := range b.Evals {
-		if e.Value.whole() {
-			return *e.Value.Primary, Ref{b.evals + i, "top1"}, true
+		if v := e.Value.value(); e.Value.whole() && e.Value.measure() == m {
+			return v, []Ref{{b.evals + i, e.Value.entry()}}, true
 		}
 	}
-	if b.Results != nil && b.Results.Value.Baseline.Primary != nil {
-		return *b.Results.Value.Baseline.Primary, Ref{b.results, "baseline.top1"}, true
+	if b.Results != nil {
+		if r := b.Results.Value; r.Measured() == m && r.Baseline.Labels() != nil {
+			entry := "baseline.top1"
+			if r.Measure != nil {
+				entry = "baseline.labelled"
+			}
+			return *r.Baseline.Labels(), []Ref{{b.results, entry}}, true
+		}
 	}
-	return 0, Ref{}, false
+	if slices.ContainsFunc(b.Evals, func(e From[*Eval]) bool { return e.Value.measure() == m && e.Value.taught() }) {
+		return m.Perfect(), nil, true
+	}
+	return 0, nil, false
 }
 
-// evaluations adds the paper's Fig. 7: accuracy lost against bits.
+// evaluations adds the paper's Fig. 7: accuracy lost against bits, of each measure.
 func (b *builder) evaluations(s *Section) error {
-	t := Table{ID: "bits", Title: "Accuracy lost against bits (the paper's Fig. 7)",
-		Columns: []string{"evaluation", "quality", "bits an image", "bytes an image", "top-1, %", "loss, points", "images", "source"}}
-	c := chart.Chart{Title: "Accuracy lost against bits", X: "bits an image", Y: "top-1 lost, points", LogX: true, Width: figureWidth, Height: 340}
-	top1, from, known := b.reference()
-	for i, e := range b.Evals {
-		if e.Value.whole() {
-			continue
+	var measures []plan.Measure
+	for _, e := range b.Evals {
+		if m := e.Value.measure(); !e.Value.whole() && !slices.Contains(measures, m) {
+			measures = append(measures, m)
 		}
-		if !known {
-			return errors.New("evaluations of bundles need the accuracy of the model as it is: add what bnc eval --json prints of it")
+	}
+	for _, m := range measures {
+		if err := b.lost(s, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lost adds what evaluations by a measure lose.
+func (b *builder) lost(s *Section, of plan.Measure) error {
+	best, from, known := b.reference(of)
+	if !known {
+		return errors.New("evaluations of bundles need the accuracy of the model as it is: add what bnc eval --json prints of it")
+	}
+	id, title := "bits", "Accuracy lost against bits"
+	if of != plan.Top1 {
+		id, title = "bits-"+of.Name, of.Text+" lost against bits"
+	}
+	t := Table{ID: id, Title: title + " (the paper's Fig. 7)",
+		Columns: []string{"evaluation", "quality", "bits an image", "bytes an image", of.Heading(), "loss, points", "images", "source"}}
+	c := chart.Chart{Title: title, X: "bits an image", Y: of.Text + " lost, points", LogX: true, Width: figureWidth, Height: 340}
+	for i, e := range b.Evals {
+		if e.Value.whole() || e.Value.measure() != of {
+			continue
 		}
 		line := chart.Series{Name: e.Value.Name}
 		for _, m := range e.Value.measurements() {
-			lost, quality, label := 100*(top1-m.top1), text(""), ""
+			lost, quality, label := 100*(of.Rate(best)-of.Rate(m.value)), text(""), ""
 			if m.quality > 0 {
 				quality, label = integer(m.quality), fmt.Sprintf("quality %d", m.quality)
 			}
 			line.Points = append(line.Points, chart.Point{X: 8 * m.bytes, Y: lost, Label: label})
-			t.Rows = append(t.Rows, []Cell{text(e.Value.Name), quality, byteCount(8 * m.bytes), byteCount(m.bytes), percent(m.top1), points(lost), integer(e.Value.N),
-				refs(Ref{b.evals + i, m.entry}, from)})
+			t.Rows = append(t.Rows, []Cell{text(e.Value.Name), quality, byteCount(8 * m.bytes), byteCount(m.bytes), in(of)(m.value), points(lost), integer(e.Value.N),
+				refs(append([]Ref{{b.evals + i, m.entry}}, from...)...)})
 		}
 		c.Series = append(c.Series, line)
 	}
-	if len(c.Series) == 0 {
-		return nil
+	against := "Against the answers of the model as it is."
+	if len(from) > 0 {
+		against = fmt.Sprintf("Against %s of %s of the model as it is (%s).", of.Text, of.Format(best), from[0])
 	}
-	s.Figures = append(s.Figures, drawn(c.Title, c, fmt.Sprintf("Against top-1 of %.2f%% of the model as it is (%s).", 100*top1, from)))
+	s.Figures = append(s.Figures, drawn(c.Title, c, against))
 	s.Tables = append(s.Tables, t.dense())
 	return nil
 }

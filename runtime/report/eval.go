@@ -6,23 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/bottlenet/bnc/runtime/plan"
 )
 
 // Eval is what bnc eval --json prints, of a bundle or a whole model. Rates are from
 // 0 to 1.
 type Eval struct {
-	Name         string   `json:"-"` // in legends
-	N            int      `json:"n"` // images
-	Primary      *float64 `json:"top1"`
+	Name         string        `json:"-"` // in legends
+	N            int           `json:"n"` // images
+	Top1         *float64      `json:"top1"`
+	Agreement    *float64      `json:"agreement"`
+	Primary      *primary      `json:"primary"`
+	Measure      *plan.Measure `json:"measure"` // of Primary, of other tasks than classes
 	PayloadBytes *struct {
 		Mean float64 `json:"mean"`
 	} `json:"payload_bytes"` // null where nothing crosses
 	Pictures []Picture `json:"pictures"`
 	Sweep    []struct {
 		Quality      int      `json:"quality"`
-		Primary      *float64 `json:"top1"`
+		Top1         *float64 `json:"top1"`
+		Primary      *primary `json:"primary"`
 		PayloadBytes float64  `json:"payload_bytes"`
 	} `json:"sweep"`
+}
+
+// primary is what models are compared by.
+type primary struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
 }
 
 // ParseEval reads and checks an evaluation; file stands for it in errors.
@@ -32,8 +44,11 @@ func ParseEval(file, name string, data []byte) (*Eval, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	var bad []error
-	check := func(at string, top1 *float64, bytes float64) {
+	check := func(at string, top1 *float64, first *primary, bytes float64) {
 		switch {
+		case e.Measure != nil && first == nil:
+			bad = append(bad, fmt.Errorf("%s: %sprimary is missing: evaluate with labels or beside a teacher", file, at))
+		case e.Measure != nil:
 		case top1 == nil:
 			bad = append(bad, fmt.Errorf("%s: %stop1 is missing: evaluate on images with labels", file, at))
 		case !(*top1 >= 0 && *top1 <= 1):
@@ -46,15 +61,47 @@ func ParseEval(file, name string, data []byte) (*Eval, error) {
 	if e.N <= 0 {
 		bad = append(bad, fmt.Errorf("%s: n is %d: expected what bnc eval --json prints", file, e.N))
 	}
+	if m := e.Measure; m != nil && !(m.Points > 0) {
+		bad = append(bad, fmt.Errorf("%s: measure.points is %v: expected a number above 0", file, m.Points))
+	}
 	if e.whole() {
-		check("", e.Primary, 1)
+		check("", e.Top1, e.Primary, 1)
 	} else {
-		check("", e.Primary, e.PayloadBytes.Mean)
+		check("", e.Top1, e.Primary, e.PayloadBytes.Mean)
 	}
 	for i, p := range e.Sweep {
-		check(fmt.Sprintf("sweep[%d].", i), p.Primary, p.PayloadBytes)
+		check(fmt.Sprintf("sweep[%d].", i), p.Top1, p.Primary, p.PayloadBytes)
 	}
 	return e, errors.Join(bad...)
+}
+
+// measure is what the evaluation tells.
+func (e *Eval) measure() plan.Measure {
+	if e.Measure != nil {
+		return *e.Measure
+	}
+	return plan.Top1
+}
+
+// value is what the model is compared by.
+func (e *Eval) value() float64 {
+	if e.Measure != nil {
+		return e.Primary.Value
+	}
+	return *e.Top1
+}
+
+// entry is where that is said.
+func (e *Eval) entry() string {
+	if e.Measure != nil {
+		return "primary"
+	}
+	return "top1"
+}
+
+// taught tells that the value is the agreement with a teacher.
+func (e *Eval) taught() bool {
+	return e.Measure != nil && e.Agreement != nil && *e.Agreement == e.Primary.Value
 }
 
 // whole tells whether it is of a model from which nothing is sent.
@@ -62,9 +109,9 @@ func (e *Eval) whole() bool { return e.PayloadBytes == nil }
 
 // measurement is the accuracy at a size.
 type measurement struct {
-	quality     int // 0: that of the bundle
-	top1, bytes float64
-	entry       string
+	quality      int // 0: that of the bundle
+	value, bytes float64
+	entry        string
 }
 
 // measurements returns those of a sweep and, where it is none of them, that of the
@@ -72,10 +119,16 @@ type measurement struct {
 func (e *Eval) measurements() []measurement {
 	var all []measurement
 	for i, p := range e.Sweep {
-		all = append(all, measurement{p.Quality, *p.Primary, p.PayloadBytes, fmt.Sprintf("sweep[%d]", i)})
+		m := measurement{p.Quality, 0, p.PayloadBytes, fmt.Sprintf("sweep[%d]", i)}
+		if e.Measure != nil {
+			m.value = p.Primary.Value
+		} else {
+			m.value = *p.Top1
+		}
+		all = append(all, m)
 	}
-	own := measurement{0, *e.Primary, e.PayloadBytes.Mean, "top1, payload_bytes.mean"}
-	if !slices.ContainsFunc(all, func(m measurement) bool { return m.top1 == own.top1 && m.bytes == own.bytes }) {
+	own := measurement{0, e.value(), e.PayloadBytes.Mean, e.entry() + ", payload_bytes.mean"}
+	if !slices.ContainsFunc(all, func(m measurement) bool { return m.value == own.value && m.bytes == own.bytes }) {
 		all = append(all, own)
 	}
 	slices.SortStableFunc(all, func(a, b measurement) int { return cmp.Compare(a.bytes, b.bytes) })

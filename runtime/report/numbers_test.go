@@ -178,8 +178,8 @@ func TestBitsAndSizes(t *testing.T) {
 		point := in.Evals[i/3].Value.Sweep[row.index(t, 5+i/3, "sweep")]
 		row.is(t, "quality", float64(point.Quality))
 		row.is(t, "bits an image", 8*point.PayloadBytes)
-		row.is(t, "top-1, %", 100**point.Primary)
-		row.is(t, "loss, points", 100*(0.9307-*point.Primary))
+		row.is(t, "top-1, %", 100**point.Top1)
+		row.is(t, "loss, points", 100*(0.9307-*point.Top1))
 	}
 	want := map[string]float64{"rb1": 80000, "rb2": 40000, "rb3": 80000. / 3, "rb4": 20000} // two of the model, two of plain splits
 	for i, row := range records(t, r, "sizes") {
@@ -194,7 +194,7 @@ func TestBitsAndSizes(t *testing.T) {
 	// An evaluation of the whole model is the reference, before the results' baseline.
 	in.Evals = append(in.Evals, from("whole.json", parsed(t, "whole", map[string]any{"n": 5, "top1": 0.95})))
 	for i, row := range records(t, made(t, in), "bits") {
-		row.is(t, "loss, points", 100*(0.95-*in.Evals[i/3].Value.Sweep[i%3].Primary))
+		row.is(t, "loss, points", 100*(0.95-*in.Evals[i/3].Value.Sweep[i%3].Top1))
 	}
 }
 

@@ -93,7 +93,7 @@ func compared(r *plan.Row, base plan.Baseline) []string {
 func (b *builder) ways() Section {
 	t := Table{
 		ID: "ways", Title: "Choices and other ways to run the model (the paper's Table 5)",
-		Columns: []string{"network", "way", "best for", "cut", "c", "s", "bytes sent", "accuracy, %", "latency, ms", "printed, ms", "energy, mJ", "printed, mJ",
+		Columns: []string{"network", "way", "best for", "cut", "c", "s", "bytes sent", b.accuracyHeading(), "latency, ms", "printed, ms", "energy, mJ", "printed, mJ",
 			"latency gain", "printed gain", "energy gain", "printed gain", "source"},
 		Text: "Latency is mobile + link + cloud. Link is bytes * 8 / uplink + round trip (and the result's way back where the network tells it). " +
 			"Energy is the device's: power of computing times time, and power of sending times time. " +
@@ -111,7 +111,7 @@ func (b *builder) ways() Section {
 				from = append(from, b.published(r.Published))
 			}
 			t.Rows = append(t.Rows, []Cell{text(n.Value.Name), text("split"), text(strings.Join(c.best, ", ")), text(r.Cut), channels(r.C), stride(r.S), byteCount(r.PayloadBytes),
-				maybe(r.Accuracy, percent), ms, positive(p.LatencyMS, fine), mj, positive(p.EnergyMJ, fine), text(""), text(""), text(""), text(""), refs(from...)})
+				maybe(r.Accuracy, b.inPoints), ms, positive(p.LatencyMS, fine), mj, positive(p.EnergyMJ, fine), text(""), text(""), text(""), text(""), refs(from...)})
 		}
 		for _, base := range b.baselines(n.Value.Name) {
 			var p plan.Published
@@ -126,12 +126,28 @@ func (b *builder) ways() Section {
 	return Section{ID: "choice", Title: "The choice", Tables: []Table{t.dense()}}
 }
 
+// inPoints is a cell of an accuracy of the search.
+func (b *builder) inPoints(v float64) Cell {
+	if b.Results == nil {
+		return percent(v)
+	}
+	return in(b.Results.Value.Measured())(v)
+}
+
+// accuracyHeading is what stands over accuracies of the search.
+func (b *builder) accuracyHeading() string {
+	if b.Results == nil || b.Results.Value.Measure == nil {
+		return "accuracy, %"
+	}
+	return b.Results.Value.Measure.Heading()
+}
+
 // unsplit is the accuracy of the model as it is.
 func (b *builder) unsplit() Cell {
 	if b.Results == nil {
 		return text("")
 	}
-	return maybe(b.Results.Value.Baseline.Primary, percent)
+	return maybe(b.Results.Value.Baseline.Labels(), b.inPoints)
 }
 
 // baselines returns those of a network, gains in latency against the choice for
@@ -166,7 +182,7 @@ func (b *builder) baselines(network string) []plan.Baseline {
 func (b *builder) cuts() Section {
 	s := Section{ID: "cuts", Title: "All cuts"}
 	wide := Table{ID: "cuts", Title: "Latency and energy of all cuts (the paper's Table 4)", Text: "In bold the best over a network.",
-		Columns: []string{"cut", "c", "s", "bytes sent", "accuracy, %", "loss, points"}}
+		Columns: []string{"cut", "c", "s", "bytes sent", b.accuracyHeading(), "loss, points"}}
 	for _, n := range b.Networks {
 		wide.Columns = append(wide.Columns, n.Value.Name+", ms", n.Value.Name+", mJ")
 	}
@@ -176,7 +192,7 @@ func (b *builder) cuts() Section {
 	for at := 0; at < len(b.latency.Table); at += len(b.Networks) {
 		over := b.latency.Table[at : at+len(b.Networks)]
 		f := &over[0]
-		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), byteCount(f.PayloadBytes), maybe(f.Accuracy, percent), maybe(f.Loss, points)}
+		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), byteCount(f.PayloadBytes), maybe(f.Accuracy, b.inPoints), maybe(f.Loss, points)}
 		var fastest, frugal, broken []string
 		for i := range over {
 			o := &over[i]

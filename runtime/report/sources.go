@@ -17,14 +17,14 @@ func (b *builder) skipped() Section {
 		return s
 	}
 	t := Table{ID: "skipped", Title: "Candidates that were not trained",
-		Columns: []string{"cut", "c", "s", "what", "reason", "top-1, %", "payload, bytes", "source"},
+		Columns: []string{"cut", "c", "s", "what", "reason", b.screened().Heading(), "payload, bytes", "source"},
 		Text:    "Screened: judged by a short training of the bottleneck alone, whose accuracy this is."}
 	for i := range b.Results.Value.Candidates {
 		c := &b.Results.Value.Candidates[i]
 		if c.Status == plan.StatusTrained {
 			continue
 		}
-		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Status), text(c.Reason), maybe(c.Primary, percent), positive(c.PayloadBytes, byteCount),
+		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Status), text(c.Reason), maybe(b.screenedBy(c), in(b.screened())), positive(c.PayloadBytes, byteCount),
 			refs(b.candidate(c))})
 	}
 	if len(t.Rows) > 0 {
@@ -118,4 +118,20 @@ func (b *builder) sources() Section {
 	}
 	s.Tables = append(s.Tables, files)
 	return s
+}
+
+// screened is the measure of what was screened: top-1, where the task has no other.
+func (b *builder) screened() plan.Measure {
+	if named := b.Results.Value.Measure; named != nil {
+		return *named
+	}
+	return plan.Top1
+}
+
+// screenedBy is a candidate's value of it.
+func (b *builder) screenedBy(c *plan.Candidate) *float64 {
+	if b.Results.Value.Measure != nil {
+		return c.Accuracy().Best()
+	}
+	return c.Primary
 }

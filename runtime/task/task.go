@@ -23,6 +23,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/plan"
 )
 
 // Task is what a model's outputs are.
@@ -210,6 +211,11 @@ func (m Measure) Perfect() float64 {
 		return 0
 	}
 	return 100 / m.Points
+}
+
+// Named is the measure as results of searches and evaluations name it.
+func (m Measure) Named() *plan.Measure {
+	return &plan.Measure{Name: m.Name, Text: m.Text, Points: m.Points, Unit: m.Unit, Lower: m.Lower}
 }
 
 // OnAxis is what the axis of a plot says.
