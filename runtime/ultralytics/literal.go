@@ -64,7 +64,7 @@ func (p *parser) value(depth int) (any, error) {
 				return err
 			}
 			if p.next() != ':' {
-				return errors.New("expected :")
+				return errors.New("expected a colon behind a key")
 			}
 			p.at++
 			value, err := p.value(depth + 1)
