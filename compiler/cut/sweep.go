@@ -200,7 +200,7 @@ func (s *sweep) divide(p *part, u *unit, several bool, all []*part) []*part {
 	default:
 		to = pending
 	}
-	if !u.input || several {
+	if !u.input && (to != pending || s.worthTwice(p, u)) || u.input && several {
 		q := p
 		if stays {
 			q = p.clone()
@@ -213,6 +213,23 @@ func (s *sweep) divide(p *part, u *unit, several bool, all []*part) []*part {
 		all = append(all, p)
 	}
 	return all
+}
+
+// worthTwice reports whether it may be better to let cross what u reads, and compute u on
+// both sides, than to let cross what u makes: it is not where that is one tensor for another, has no
+// more bytes, and nothing else reads what would cross.
+func (s *sweep) worthTwice(p *part, u *unit) bool {
+	var crossing []*class
+	for _, i := range u.reads {
+		if c := &s.classes[i]; p.sides[c.slot] == before {
+			crossing = append(crossing, c)
+		}
+	}
+	if len(crossing) != 1 || len(crossing[0].readers) > 1 || len(u.makes) > 1 {
+		return true
+	}
+	made := &s.classes[u.makes[0]]
+	return made.crosses == nil || made.bytes > crossing[0].bytes
 }
 
 func (p *part) clone() *part {
