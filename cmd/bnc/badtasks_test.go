@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -95,6 +96,25 @@ func TestBadTasks(t *testing.T) {
 		file.Close()
 	}
 	picture := filepath.Join(images, "0.png")
+	masked := func(name string, width int, class uint8) string { // pictures of 40 x 30 with masks
+		set := filepath.Join(dir, name)
+		for folder, picture := range map[string]image.Image{
+			"images": image.NewRGBA(image.Rect(0, 0, 40, 30)), "masks": &image.Gray{Pix: bytes.Repeat([]byte{class}, width*30), Stride: width, Rect: image.Rect(0, 0, width, 30)},
+		} {
+			if err := os.MkdirAll(filepath.Join(set, folder), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.Create(filepath.Join(set, folder, "0.png"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := png.Encode(file, picture); err != nil {
+				t.Fatal(err)
+			}
+			file.Close()
+		}
+		return set
+	}
 	coco := func(file string, width int, category string, of int) any {
 		type object = map[string]any
 		var pictures []object
@@ -146,6 +166,10 @@ func TestBadTasks(t *testing.T) {
 		"annotations that are none":        {evaluate(detector, "--annotations", write("none.json", "[]")), exitUnusable, []string{"none.json", `"annotations": [...]`}},
 		"annotations that are cut off":     {evaluate(detector, "--annotations", write("half.json", `{"images": [{"id":`)), exitUnusable, []string{"half.json", "image 0", "unexpected EOF"}},
 		"annotations of what has no boxes": {evaluate(segmenter, "--annotations", write("mask.json", coco("%d.png", 40, "a", 0))), exitUsage, []string{"--annotations", "task segment"}},
+
+		"masks of another size":   {[]string{"eval", segmenter, "--data", masked("narrow", 39, 1)}, exitUnusable, []string{"0.png", "the mask is 39x30 pixels, the picture 40x30"}},
+		"masks of another class":  {[]string{"eval", segmenter, "--data", masked("classes", 40, 9)}, exitUnusable, []string{"0.png", "class 9", "2 classes"}},
+		"masks without any class": {[]string{"eval", segmenter, "--json", "--data", masked("ignored", 40, 255)}, exitDone, nil},
 
 		"tensors that do not separate":   {[]string{"split", segmenter, "--plain", "--after", "half,up", "-o", filepath.Join(dir, "b")}, exitUnusable, []string{`no cut at "half,up"`, "besides", "skip"}},
 		"a tensor that there is none of": {[]string{"split", segmenter, "--plain", "--after", "skip,dep", "-o", filepath.Join(dir, "b")}, exitUnusable, []string{`"dep"`, "no tensor or cut of that name"}},

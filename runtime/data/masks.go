@@ -103,8 +103,9 @@ func (f *files) divide(part Part) (divided bool, err error) {
 	return false, nil
 }
 
-// pairMasks takes the masks out of a flat folder in which every image has one beside it: a
-// PNG of its name, where the images are no PNG. It tells whether that is so.
+// pairMasks takes the masks out of a flat folder in which most images have one beside them: a
+// PNG of the image's name, where images are no PNG and every PNG is a mask. It tells whether
+// that is so; images without a mask are passed over then.
 func (f *files) pairMasks() bool {
 	type place struct {
 		folder int32
@@ -117,15 +118,19 @@ func (f *files) pairMasks() bool {
 			masks[place{e.folder, e.name}] = true
 		}
 	}
-	if len(masks) == 0 || 2*len(masks) != len(f.entries) {
-		return false
-	}
-	for _, e := range f.entries {
-		if !isMask(e) && !masks[place{e.folder, maskOf(e.name)}] {
-			return false
+	without := func(e entry) bool { return !masks[place{e.folder, maskOf(e.name)}] }
+	images := slices.DeleteFunc(slices.Clone(f.entries), isMask)
+	lacking := 0
+	for _, e := range images {
+		if without(e) {
+			lacking++
 		}
 	}
-	f.entries = slices.DeleteFunc(f.entries, isMask)
+	if len(masks) == 0 || len(masks) != len(images)-lacking || lacking >= len(masks) {
+		return false
+	}
+	f.entries = slices.DeleteFunc(images, without)
+	f.passed.maskless += lacking
 	f.masks = f.root
 	return true
 }

@@ -58,6 +58,7 @@ func TestMasks(t *testing.T) {
 		"ADE20K":         {[]string{"images/training/a.jpg", "annotations/training/a.png", "images/validation/b.jpg", "annotations/validation/b.png"}, Val, []string{"images/validation/b.jpg"}, []uint8{3}, ""},
 		"parts outside":  {[]string{"train/images/a.jpg", "train/masks/a.png", "val/images/b.jpg", "val/masks/b.png"}, Train, []string{"train/images/a.jpg"}, []uint8{1}, ""},
 		"parts beside":   {[]string{"train/a.jpg", "train/a.png", "val/b.jpg", "val/b.png"}, Val, []string{"val/b.jpg"}, []uint8{3}, ""},
+		"one without":    {[]string{"a.jpg", "a.png", "b.jpg", "b.png", "c.jpg"}, Val, []string{"a.jpg", "b.jpg"}, []uint8{1, 3}, "1 image without a mask"},
 		"no masks":       {[]string{"a.jpg", "a.png", "b.jpg"}, Val, []string{"a.jpg", "a.png", "b.jpg"}, nil, ""},
 		"of another one": {[]string{"a.jpg", "c.png"}, Val, []string{"a.jpg", "c.png"}, nil, ""},
 	} {

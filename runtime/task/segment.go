@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/internal/stats"
@@ -168,6 +169,9 @@ func (j *mapsJudge) Values() []Value {
 		return nil
 	}
 	v := classesOver(j.labelled)
+	if math.IsNaN(v.Value) { // no pixel of the masks counts
+		return nil
+	}
 	v.Output = j.o.Judged[j.first()].Name
 	return []Value{v}
 }

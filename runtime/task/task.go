@@ -365,7 +365,7 @@ func firstMeasure(values []Value) (alike []Value) {
 }
 
 func primary(v Value) *Primary {
-	if v.Interval == [2]float64{} {
+	if v.Interval == [2]float64{} && !MeasureOf(v.Measure).Lower { // an error is no share of images
 		v.Interval[0], v.Interval[1] = stats.Wilson(v.Value, v.Images)
 	}
 	return &Primary{Name: v.Measure, Value: v.Value, Interval: v.Interval}
