@@ -115,7 +115,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	switch {
 	case o.Plot && s.Meta.Part == "" && o.InputCodec == "":
 		return nil, usage("plot", ": nothing crosses in %s; option input_codec measures images sent as JPEG or PNG", path)
-	case o.Plot && e.Teacher == nil && !set.Labelled() && o.Annotations == "":
+	case o.Plot && e.Teacher == nil && !set.Labelled() && !set.Masked() && o.Annotations == "":
 		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
 	}
 	if o.Draw != "" && e.Teacher == nil {

@@ -77,6 +77,9 @@ type TrainOptions struct {
 	KeepLast bool `json:"keep_last,omitempty"` // end with the last epoch's weights, not with the best
 	// Scores is the only output with scores of classes to train; "" for all.
 	Scores string `json:"scores,omitempty"`
+	// Annotations say what is to be detected in the images that judge: a file in COCO's
+	// JSON, of a detector.
+	Annotations string `json:"annotations,omitempty"`
 	// Statistics are those of batch normalisation in training: "batch", or "running" as in
 	// inference; "" for running with the backbone frozen, else batch.
 	Statistics string `json:"statistics,omitempty"`
@@ -263,7 +266,9 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	if err != nil {
 		return nil, err
 	}
-	t.settle(sets)
+	if err := t.settle(sets); err != nil {
+		return nil, err
+	}
 	for _, name := range sets.Train.EmptyClasses() {
 		t.Notice("class %q has no images to train on", name)
 	}

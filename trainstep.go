@@ -149,7 +149,9 @@ func (t *training) ports(m *ir.Model, images string) (ports []model.Port) {
 
 // judging is what weights are judged by, but for the images' feeder.
 func (t *training) judging(set *data.Set, batch int) train.Judging {
-	return train.Judging{Task: t.kind.Task, Outputs: outputsOf(t.heads, nil), First: t.heads[0].Taught, Set: set, Batch: batch, Said: t.said}
+	outputs := outputsOf(t.heads, nil)
+	outputs.Annotations = t.Annotations
+	return train.Judging{Task: t.kind.Task, Outputs: outputs, First: t.heads[0].Taught, Set: set, Batch: batch, Said: t.said}
 }
 
 // teach notes what the teacher says of the images to judge by.

@@ -25,9 +25,11 @@ folder with MNIST-named IDX files, or .npy arrays; of a divided one val/ or t10k
 is taken. A bundle is evaluated by its bottlenet.onnx, in batches; its halves
 compute the same function (in float16 where they were split with --fp16).
 
-Agreement is the share of images that get the same class from the teacher, which
-sees them uncompressed: --teacher, or without it the bundle's own network without
-the bottleneck, as long as its weights are still the original model's.
+What is measured is the task's (docs/tasks.md): the best class, average precision
+of boxes (--annotations), mean IoU of masks, ... Agreement is the same beside what
+the teacher says, of classes the share of images that get the same one. It sees
+them uncompressed: --teacher, or without it the bundle's own network without the
+bottleneck, as long as its weights are still the original model's.
 
 --quality takes numbers and ranges, FIRST-LAST or FIRST-LAST:STEP. One quality
 replaces the bundle's own, several give a row each beside it. With --input-codec
@@ -42,7 +44,8 @@ Examples:
   bnc eval net-rb1 --data imagenette
   bnc eval net-rb1 --data photos --quality 1,5-95:10 --plot rates.svg
   bnc eval net-rb1 --data unlabelled --teacher net.onnx --json
-  bnc eval net.onnx --data photos --input-codec jpeg --quality 20`,
+  bnc eval net.onnx --data photos --input-codec jpeg --quality 20
+  bnc eval yolo-cut9-c24-s1 --data coco/val2017 --annotations instances_val2017.json`,
 	setup: setupEval,
 }
 
@@ -56,7 +59,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.StringVar(&o.Data, "data", "", "images to evaluate on")
 	fs.StringVar(&o.Annotations, "annotations", "", "what is to be detected in the images: a file in COCO's JSON")
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
-	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose classes are compared with")
+	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose answers are compared with")
 	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
 	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as jpeg or png")
 	fs.StringVar(&plot, "plot", "", "SVG file to write: accuracy against payload")

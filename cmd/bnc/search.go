@@ -42,7 +42,8 @@ run --index I finishes one candidate, bnc search collect merges. bnc export slur
 and bnc export k8s write the jobs that do so.
 
 Without labels: --distill, and --val for images to judge by; the loss is that of
-agreement with the model.
+agreement with the model. --max-loss and --margin are points of the task's measure
+(docs/tasks.md): percentage points of a share, decibels of pictures.
 
 Examples:
   bnc search resnet20.onnx --data fashion-mnist -o found
@@ -154,8 +155,8 @@ func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts to try, rb1,rb2,...; all for every one that takes a bottleneck (default: the residual blocks, else all)")
 	fs.Var(channelList(&o.Channels), "c", "channels that cross, numbers or full")
 	fs.IntSliceVar(&o.Strides, "s", nil, "spatial reductions, 1 to 4")
-	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, percentage points")
-	fs.Var(optionalFloat(&o.Margin), "margin", "percentage points of a screening's loss that a full training is trusted to win back")
+	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, in points of its measure")
+	fs.Var(optionalFloat(&o.Margin), "margin", "points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.Exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
 	fs.Var(byteSize(&o.CacheBytes), "cache-bytes", "disk that the activations of a cut may take; fewer images are screened on where they are more")
 	fs.Var(countFrom1(&o.ScreenImages), "screen-images", "images of a screening, at most")

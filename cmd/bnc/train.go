@@ -77,6 +77,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVar(&o.Flip, "flip", "", "on or off: mirror half of the images (default on)")
 	fs.IntVar(&o.Patience, "patience", 0, "end after so many epochs without a better result, 0 for never")
 	fs.BoolVar(&o.KeepLast, "keep-last", false, "end with the last epoch's weights, not with the best: those of another epoch, or of the start")
+	fs.StringVar(&o.Annotations, "annotations", "", "what is to be detected in the images that judge: a file in COCO's JSON")
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.Statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
 	fs.StringVar(&o.Layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
