@@ -163,7 +163,7 @@ func printEval(s streams, data string, r *bnc.EvalResult) error {
 		return err
 	}
 	for _, out := range r.Outputs {
-		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, task.Text(out.Measure), valueText(task.MeasureOf(out.Measure), &out.Value))
+		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, out.Words(), valueText(task.MeasureOf(out.Measure), &out.Value))
 	}
 	for _, p := range r.Pictures {
 		fmt.Fprintf(s.out, "%s: %s, agreement %s: %s\n", p.Which, p.Input, rateText(&p.Agreement), p.File)

@@ -171,7 +171,7 @@ func printTraining(s streams, r *bnc.TrainResult) {
 		}
 	}
 	for _, o := range r.Outputs {
-		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Output, task.Text(o.Measure), task.MeasureOf(o.Measure).Short(o.Value))
+		fmt.Fprintf(s.out, "  %-14s %s %s\n", o.Output, o.Words(), task.MeasureOf(o.Measure).Short(o.Value))
 	}
 	if r.PayloadBytes != nil {
 		fmt.Fprintf(s.out, "  %-14s %.1f bytes an image\n", "payload", *r.PayloadBytes)

@@ -79,7 +79,7 @@ func NewRow(quality int, kind task.Task, r *Result, judge, taught task.Judge) (R
 			return row, err
 		}
 	}
-	row.Agreement, row.Outputs = task.Mean(agreement), slices.Concat(task.Counted(kind, values), agreement)
+	row.Agreement, row.Outputs = task.Mean(agreement), task.Told(kind, values, agreement)
 	row.Primary = task.PrimaryOf(values, agreement)
 	return row, nil
 }

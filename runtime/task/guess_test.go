@@ -109,3 +109,23 @@ func TestPrimaryOf(t *testing.T) {
 		}
 	}
 }
+
+// TestTold: what a teacher gives is told from what labels give by the same measure.
+func TestTold(t *testing.T) {
+	segment, err := task.Open("segment", task.Model{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(measure string) task.Value { return task.Value{Output: "y", Measure: measure} }
+	told := task.Told(segment, []task.Value{of("miou")}, []task.Value{of("miou"), of("side_miou")})
+	if len(told) != 3 || told[0].Words() != "mean IoU" || told[1].Words() != "mean IoU beside the teacher" || told[2].Taught {
+		t.Errorf("%+v", told)
+	}
+	classify, err := task.Open("classify", task.Model{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := task.Told(classify, []task.Value{of("top1"), of("top5")}, []task.Value{of("agreement")}); len(told) != 2 || told[1].Measure != "agreement" || told[1].Taught {
+		t.Errorf("%+v", told)
+	}
+}

@@ -150,13 +150,19 @@ func OfScores(t Task) bool {
 	return ok
 }
 
-// Counted are those of Judge.Values that are told of an output beside others: all, but of
-// classes the best one's only.
-func Counted(t Task, values []Value) []Value {
+// Told are those of Judge.Values and Judge.Agreement that are told of each output: all, but
+// what labels say of classes beyond the best one. It marks those of a teacher that labels
+// give, too.
+func Told(t Task, values, agreement []Value) []Value {
 	if OfScores(t) {
-		return values[:min(len(values), 1):min(len(values), 1)]
+		values = values[:min(len(values), 1)]
 	}
-	return values
+	told := slices.Concat(values, agreement)
+	for i := range told[len(values):] {
+		v := &told[len(values)+i]
+		v.Taught = slices.ContainsFunc(values, func(l Value) bool { return l.Measure == v.Measure })
+	}
+	return told
 }
 
 // Annotated tells whether a task is judged by a file of annotations.

@@ -319,10 +319,20 @@ type Value struct {
 	Output  string  `json:"name"`
 	Measure string  `json:"measure"`
 	Value   float64 `json:"value"` // of a share 0..1
-	Images  int     `json:"-"`     // that it is measured on
+	// Taught tells what a teacher gives from what labels give by the same measure.
+	Taught bool `json:"taught,omitempty"`
+	Images int  `json:"-"` // that it is measured on
 	// Interval is that of 95% confidence where the judge knows one; 0, 0 for Wilson's of a
 	// share of images.
 	Interval [2]float64 `json:"-"`
+}
+
+// Words say what is measured.
+func (v Value) Words() string {
+	if v.Taught {
+		return Text(v.Measure) + " beside the teacher"
+	}
+	return Text(v.Measure)
 }
 
 // Primary is the value by which models are compared.

@@ -103,7 +103,7 @@ func (v Judged) Text(primary string) string {
 	}
 	for _, o := range v.Outputs {
 		m := task.MeasureOf(o.Measure)
-		parts = append(parts, fmt.Sprintf("%s of %s %s", m.Text, o.Output, m.Format(o.Value, 2)))
+		parts = append(parts, fmt.Sprintf("%s of %s %s", o.Words(), o.Output, m.Format(o.Value, 2)))
 	}
 	if v.PayloadBytes != nil {
 		parts = append(parts, fmt.Sprintf("%.1f bytes", *v.PayloadBytes))

@@ -78,7 +78,7 @@ func (v *Validation) compare(j *Judging, values, agreement []task.Value) {
 		v.Agreement = task.Mean(agreement)
 	}
 	if len(j.Outputs.Judged) > 1 || !task.OfScores(j.Task) {
-		v.Outputs = slices.Concat(task.Counted(j.Task, values), agreement)
+		v.Outputs = task.Told(j.Task, values, agreement)
 	}
 	if len(values) > 0 || j.First {
 		v.Primary = task.PrimaryOf(values, agreement)
