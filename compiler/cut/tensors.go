@@ -52,8 +52,11 @@ func (c *Cut) NoBottleneck() string {
 
 // Of returns the cut of one or more tensors, which together have to separate the inputs of
 // the model from the outputs that depend on them, but for inputs that nothing before them
-// reads. One may be computed from another, or be an input itself. The error is an [*Error].
+// reads. One may be computed from another, or be an input itself; of those that are the same
+// numbers in other layouts one crosses, which takes a bottleneck if any does. The error is
+// an [*Error].
 func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
+	values = a.once(values)
 	c := &Cut{behind: map[*ir.Node]bool{}}
 	for _, v := range values {
 		c.Tensors = append(c.Tensors, a.tensor(v))
@@ -76,15 +79,19 @@ func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 	if len(dependent) == 0 {
 		return refuse("no output of the model depends on them")
 	}
-	equal := a.equal(c)
+	equal, needed := a.equal(c), map[*ir.Value]bool{}
 	for todo := dependent; len(todo) > 0; {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		n := v.Producer()
 		switch {
-		case a.flow.kinds[v] != activation, c.Has(v), n != nil && c.behind[n], slices.Contains(c.Late, v):
+		case c.Has(v):
+			needed[v] = true
+			continue
+		case a.flow.kinds[v] != activation, n != nil && c.behind[n], slices.Contains(c.Late, v):
 			continue
 		case equal[v] != nil:
+			needed[equal[v]] = true
 			if inverted := (Inverted{v, equal[v]}); !slices.Contains(c.Inverted, inverted) {
 				c.Inverted = append(c.Inverted, inverted)
 			}
@@ -112,11 +119,47 @@ func (a *Analysis) Of(values ...*ir.Value) (*Cut, error) {
 		feeds := a.Model.Graph.Feeds()
 		slices.SortFunc(c.Late, func(x, y *ir.Value) int { return slices.Index(feeds, x) - slices.Index(feeds, y) })
 	}
+	for _, v := range values {
+		if !needed[v] && !a.tellsShape(c, v) {
+			return refuse("behind the others nothing reads %q: leave it out", v.Name())
+		}
+	}
 	slices.SortFunc(c.Inverted, func(x, y Inverted) int { return a.place(x.Value) - a.place(y.Value) })
 	if lost := a.lostShape(c); lost != nil {
 		return refuse("behind them the shape of %q is read, which their own shapes do not tell (fix it with --input NAME=DIMS)", lost.Name())
 	}
 	return c, nil
+}
+
+// once returns values without those that are another of them in another layout.
+func (a *Analysis) once(values []*ir.Value) (left []*ir.Value) {
+	at := map[*ir.Value]int{} // in left, by what is laid out
+	for _, v := range values {
+		root := v
+		for root.Producer() != nil {
+			from := a.LaidOut(root.Producer())
+			if from == nil {
+				break
+			}
+			root = from
+		}
+		i, is := at[root]
+		switch {
+		case !is:
+			at[root] = len(left)
+			left = append(left, v)
+		case a.tensor(left[i]).NoBottleneck != "" && a.tensor(v).NoBottleneck == "":
+			left[i] = v
+		}
+	}
+	return left
+}
+
+// tellsShape reports whether a shape that is read behind cut c is told by its tensor v alone.
+func (a *Analysis) tellsShape(c *Cut, v *ir.Value) bool {
+	without := *c
+	without.Tensors = slices.DeleteFunc(slices.Clone(c.Tensors), func(t Tensor) bool { return t.Value == v })
+	return len(without.Tensors) > 0 && a.lostShape(&without) != nil
 }
 
 // unfit says why v cannot be one of the tensors of a cut, "" where it can.

@@ -115,10 +115,18 @@ func TestResolveSeveral(t *testing.T) {
 		"b,c":          `besides, these would have to cross: a`,
 		"b,y":          `"y" does not cross: it is an output`,
 		"b,nothing":    `"nothing": the model has no tensor or cut of that name`,
+		"s,b":          `nothing reads "b": leave it out`,
 		"frontier7":    "the model has 0 frontiers of up to 4 tensors",
 		"frontier1of1": "up to 2 to 16 tensors",
 	} {
 		if c, err := a.Resolve(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v; expected %s", name, c, err, want)
+		}
+	}
+	layouts := find(t, `g (float[N,2,4,4] x) => (float[N,2,4,4] y) <float[2,2,1,1] w = {1,2,3,4}> {
+		h = Sigmoid (x) p = Transpose <perm = [0,2,3,1]> (h) q = Transpose <perm = [0,3,1,2]> (p) c = Conv (q, w) e = Conv (h, w) y = Add (c, e) }`)
+	for name, want := range map[string]string{"p,q": "q", "h,p": "h", "p": "p"} {
+		if c, err := layouts.Resolve(name); err != nil || c.Tensor() != want {
 			t.Errorf("%s: %v, %v; expected %s", name, c, err, want)
 		}
 	}
