@@ -177,8 +177,11 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 // settle tells the task, which labels may make known.
 func (t *training) settle(sets *train.Sets) error {
 	classes := named(t.Scores, len(sets.Train.Classes()))
-	if !t.Distill { // they teach
+	switch {
+	case !t.Distill: // they teach
 		classes = task.OfAny
+	case len(t.Outputs) > 0: // others may be taught
+		classes = 0
 	}
 	if t.kind = t.kind.WithClasses(t.known, classes); t.Annotations != "" && !task.Annotated(t.kind.Task) {
 		return usage("annotations", "has no meaning for task %s: it says what is to be detected", t.kind.Kind)

@@ -35,7 +35,7 @@ func TestOptionNames(t *testing.T) {
 		other   []string // options that are no flag of that name, for a reason
 	}{
 		{splitCommand, bnc.SplitOptions{}, nil},
-		{trainCommand, bnc.TrainOptions{}, nil},
+		{trainCommand, bnc.TrainOptions{}, []string{"outputs"}}, // of --output, beside what is written
 		{evalCommand, bnc.EvalOptions{}, nil},
 		{inspectCommand, bnc.InspectOptions{}, nil},
 		{profileCommand, bnc.ProfileOptions{}, []string{"images"}}, // of --input, beside shapes
