@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // InspectOptions say how a model is inspected.
@@ -22,6 +24,12 @@ func Inspect(ctx context.Context, path string, o InspectOptions) (*InspectResult
 		return nil, err
 	}
 	r := survey.Of(path, a)
+	if file, err := model.ReadFile(path); err == nil { // what cannot be read of it is told where it matters
+		known := task.Model{Inputs: file.Inputs, Outputs: file.Outputs, Metadata: file.Metadata, Ends: map[string][]task.End{}}
+		tell(&known, a.Model, a.Info)
+		kind, _ := task.Guess(known)
+		r.TakeFor(kind)
+	}
 	if o.Tensors != 0 {
 		r.Frontiers, err = survey.FrontiersOf(a, o.Tensors)
 	}

@@ -88,20 +88,25 @@ func knownOf(s *eval.Subject) task.Model {
 		if err != nil {
 			continue
 		}
-		for _, e := range ends.Of(m, info) {
-			end := task.End{Kind: string(e.Kind), Axis: e.Axis}
-			if len(e.Where) > 0 {
-				end.PartAxis, end.Part = e.Where[0].Axis, [2]int{int(e.Where[0].Start), int(e.Where[0].Stop)}
-			}
-			known.Ends[e.Output.Name()] = append(known.Ends[e.Output.Name()], end)
-		}
-		for i, p := range known.Outputs {
-			if v := m.Graph.Value(p.Name); v != nil && v.IsOutput() && info.Of(v).Ranked {
-				known.Outputs[i].Ranked, known.Outputs[i].Shape = true, dimsOf(info.Of(v))
-			}
-		}
+		tell(&known, m, info)
 	}
 	return known
+}
+
+// tell adds what the outputs of m end in, and their shapes.
+func tell(known *task.Model, m *ir.Model, info *shape.Info) {
+	for _, e := range ends.Of(m, info) {
+		end := task.End{Kind: string(e.Kind), Axis: e.Axis}
+		if len(e.Where) > 0 {
+			end.PartAxis, end.Part = e.Where[0].Axis, [2]int{int(e.Where[0].Start), int(e.Where[0].Stop)}
+		}
+		known.Ends[e.Output.Name()] = append(known.Ends[e.Output.Name()], end)
+	}
+	for i, p := range known.Outputs {
+		if v := m.Graph.Value(p.Name); v != nil && v.IsOutput() && info.Of(v).Ranked {
+			known.Outputs[i].Ranked, known.Outputs[i].Shape = true, dimsOf(info.Of(v))
+		}
+	}
 }
 
 // dimsOf are dimensions as the runtime has them.

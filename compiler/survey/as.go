@@ -16,8 +16,26 @@ const (
 	AsEmbedding = "embedding" // vectors that are compared by their direction
 	AsImage     = "image"
 	AsIndices   = "indices" // what is chosen, counted or rounded
+	AsText      = "text"    // scores of characters
 	AsRaw       = "raw"     // any other numbers
 )
+
+// ofTask is what the outputs of a model of a task are.
+var ofTask = map[string]string{
+	"classify": AsScores, "segment": AsMask, "embed": AsEmbedding, "image": AsImage, "text": AsText, "detect": AsBoxes,
+}
+
+// TakeFor says which task the model is taken for: of what its only output is, and of those
+// of several that nothing else tells, that decides.
+func (m *Model) TakeFor(task string) {
+	m.Task = task
+	as, known := ofTask[task]
+	for i := range m.Outputs {
+		if known && (len(m.Outputs) == 1 || m.Outputs[i].As == AsRaw && as != AsBoxes) {
+			m.Outputs[i].As = as
+		}
+	}
+}
 
 // takenFor tells of each output of a model, in their order, what it is taken for.
 func takenFor(a *cut.Analysis) []string {

@@ -26,3 +26,12 @@ func TestAs(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeFor: a task tells what outputs are that say nothing themselves.
+func TestTakeFor(t *testing.T) {
+	r := known(t, `<ir_version: 8, opset_import: ["" : 17]> g (float[N,7] x) => (float[N,7] y, float[N,7] z) { y = Softmax (x) z = Neg (x) }`, nil)
+	r.TakeFor("embed")
+	if r.Outputs[0].As != AsScores || r.Outputs[1].As != AsEmbedding || r.Task != "embed" {
+		t.Errorf("%+v", r.Outputs)
+	}
+}

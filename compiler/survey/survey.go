@@ -23,6 +23,7 @@ type Model struct {
 	IRVersion int64    `json:"ir_version"`
 	Inputs    []Tensor `json:"inputs"`
 	Outputs   []Tensor `json:"outputs"`
+	Task      string   `json:"task,omitempty"` // what the outputs are taken for together
 	Params    int64    `json:"params"`
 	MACs      *int64   `json:"macs"` // multiply-adds at batch 1; null where sizes or operators leave them open
 	Cuts      []Cut    `json:"cuts"`
