@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -36,6 +37,9 @@ type calibrationSource struct {
 	// onSkip is told of images that cannot be used and are left out; nil for nobody.
 	onSkip  func(name string, err error)
 	session ort.Options
+	// bytes of a payload decide how many channels cross at the cut; 0 for those that are set.
+	bytes int
+	at    *cut.Cut
 }
 
 // calibrate runs the model up to the cut on real images and gives the settings units and
@@ -77,13 +81,14 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if seen.Images == 0 {
 		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set), seen.Damage)
 	}
-	for i, c := range calibrations {
-		u, err := c.Units()
+	if src.bytes > 0 {
+		mean, err := src.divide(ctx, s, calibrations)
 		if err != nil {
-			return nil, unusable("option %s: %w", src.option, src.of(i, err))
+			return nil, err
 		}
-		t := &s.Tensors[i]
-		t.Units, t.Lo, t.Hi = u, u.Lo, u.Hi
+		p.Notice("channels that cross: %v of tensors %s, for %.0f bytes an image in the mean", s.Meta().C, strings.Join(src.tensors, ", "), mean)
+	} else if err := src.settle(s, calibrations); err != nil {
+		return nil, err
 	}
 	return &calibration{seen.Preprocess, seen.Files}, nil
 }

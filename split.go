@@ -33,6 +33,9 @@ type Each[T any] = bottleneck.Each[T]
 // Full stands for all channels of the cut tensor, without channel units.
 const Full = bottleneck.Full
 
+// Auto stands for as many channels of each tensor as Bytes of a payload have room for.
+const Auto = bottleneck.Auto
+
 // ParseChannels reads a number from 1 on, or full.
 func ParseChannels(text string) (Channels, error) { return bottleneck.ParseChannels(text) }
 
@@ -60,6 +63,7 @@ type SplitOptions struct {
 	After        string             `json:"after,omitempty"`         // cut to split at: rbK, cutN or a tensor's name
 	Channels     Each[Channels]     `json:"c,omitempty"`             // that cross, from 1 on, or Full: one number for all tensors of the cut, or one for each; none for 1
 	Stride       Each[int]          `json:"s,omitempty"`             // spatial reduction, 1 to 4, as many; none and 0 for 2, or 1 where height or width is 1
+	Bytes        int                `json:"bytes,omitempty"`         // of a payload, in the mean, where Channels is Auto
 	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
 	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for 20
 	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec
@@ -106,7 +110,7 @@ func (o *SplitOptions) request() (*split.Request, error) {
 	}
 	r := &split.Request{
 		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
-		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "",
+		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "", Bytes: o.Bytes,
 	}
 	if err := o.TaskOptions.Check(); err != nil {
 		return nil, err
@@ -257,7 +261,7 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	}
 	cal, err := calibrate(ctx, p, calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, tensors: c.Names(), set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
+		path:    path, tensors: c.Names(), at: c, bytes: o.Bytes, set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
 	}, s)
 	if err != nil {
 		return k, err

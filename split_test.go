@@ -61,7 +61,7 @@ func TestSplitErrors(t *testing.T) {
 	}{
 		{SplitOptions{}, Usage, ""},
 		{SplitOptions{After: "rb1", Bits: 9}, Usage, "bits"},
-		{SplitOptions{After: "rb1", Channels: []Channels{-2}}, Usage, "c"},
+		{SplitOptions{After: "rb1", Channels: []Channels{-3}}, Usage, "c"},
 		{SplitOptions{After: "rb1", Target: TargetTX2, CodecAt: CodecInGraph}, Usage, "target"},
 		{SplitOptions{After: "rb1", Plain: true, RestoreWidth: 8}, Usage, "restore_width"},
 		{SplitOptions{After: "rb1", Depfile: t.TempDir()}, Usage, ""},

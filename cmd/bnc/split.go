@@ -60,7 +60,8 @@ func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 // stands for the default that the help shows.
 func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.After, "after", "", "cut to split at: rbK, cutN or a tensor's name")
-	fs.Var(each(&o.Channels, "N|full", bnc.ParseChannels), "c", "channels that cross, or full: all of them, without channel units; of several tensors one number for all or one for each, as in 16,32,8")
+	fs.Var(each(&o.Channels, "N|full|auto", bnc.ParseChannels), "c", "channels that cross, or full: all of them, without channel units; of several tensors one number for all or one for each, as in 16,32,8; auto: as many of each as --bytes have room for")
+	fs.Var(countFrom1(&o.Bytes), "bytes", "bytes that a payload takes in the mean, with --c auto and --calib")
 	fs.Var(each(&o.Stride, "int", within(1, 4)), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1); of several tensors as --c")
 	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
 	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100")

@@ -13,23 +13,29 @@ type Channels int
 // Full stands for all channels of the cut tensor, without channel units.
 const Full Channels = -1
 
-// String is the number, or full.
+// Auto stands for as many channels of each tensor as a payload has room for.
+const Auto Channels = -2
+
+// String is the number, full or auto.
 func (c Channels) String() string {
-	if c == Full {
+	switch c {
+	case Full:
 		return "full"
+	case Auto:
+		return "auto"
 	}
 	return strconv.Itoa(int(c))
 }
 
-// MarshalJSON writes a number, or "full".
+// MarshalJSON writes a number, "full" or "auto".
 func (c Channels) MarshalJSON() ([]byte, error) {
-	if c == Full {
-		return []byte(`"full"`), nil
+	if c < 0 {
+		return json.Marshal(c.String())
 	}
 	return json.Marshal(int(c))
 }
 
-// UnmarshalJSON reads a number, or "full".
+// UnmarshalJSON reads a number, "full" or "auto".
 func (c *Channels) UnmarshalJSON(text []byte) error {
 	parsed, err := ParseChannels(strings.Trim(string(text), `"`))
 	if err == nil {
@@ -38,10 +44,12 @@ func (c *Channels) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// ParseChannels reads a number from 1 on, or full.
+// ParseChannels reads a number from 1 on, full or auto.
 func ParseChannels(text string) (Channels, error) {
-	if text == Full.String() {
-		return Full, nil
+	for _, word := range []Channels{Full, Auto} {
+		if text == word.String() {
+			return word, nil
+		}
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {

@@ -29,6 +29,7 @@ type Request struct {
 	FP16, Plain  bool
 	Seed         uint64
 	Calibrated   bool // there are images to calibrate on
+	Bytes        int  // of a payload, where Channels is bottleneck.Auto
 }
 
 // meaningless names an option that is given and has no meaning for a plain split, "" for
@@ -74,8 +75,19 @@ func (r *Request) Check() error {
 			return err
 		}
 	}
+	auto := r.Auto()
+	switch {
+	case auto && len(r.Channels) > 1:
+		return fault.Usage("c", "auto is for all tensors: give it alone")
+	case auto && r.Bytes < 1:
+		return fault.Usage("c", "auto needs option bytes B, how many a payload may take")
+	case auto && !r.Calibrated:
+		return fault.Usage("c", "auto needs option calib DATA: images tell what channels are worth")
+	case !auto && r.Bytes != 0:
+		return fault.Usage("bytes", "has a meaning with option c auto only")
+	}
 	for _, n := range r.Channels {
-		if n < 1 && n != bottleneck.Full {
+		if n < 1 && n != bottleneck.Full && !auto {
 			return fault.Usage("c", `"%d": expected a number from 1 on, or %v`, int(n), bottleneck.Full)
 		}
 	}
@@ -107,6 +119,9 @@ func (r *Request) Check() error {
 	return nil
 }
 
+// Auto reports whether channels are what a payload has room for.
+func (r *Request) Auto() bool { return slices.Contains(r.Channels, bottleneck.Auto) }
+
 // Settings are those of a split at c.
 func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 	if r.Plain {
@@ -120,7 +135,11 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 			return Settings{}, fault.Usage(x.option, "has %d numbers, and %d tensors cross (%s): give one number for all, or one for each", x.given, n, c.Tensor())
 		}
 	}
-	geometries, err := bottleneck.Geometries(c, sizes(r.Channels), sizes(r.Strides))
+	channels := sizes(r.Channels)
+	if r.Auto() { // until it is calibrated
+		channels = []int64{1}
+	}
+	geometries, err := bottleneck.Geometries(c, channels, sizes(r.Strides))
 	if err != nil {
 		return Settings{}, fault.Unusable("%w", err)
 	}

@@ -21,7 +21,7 @@ func TestRequest(t *testing.T) {
 		t.Errorf("%+v, %v: expected the codec on the device's host", r, err)
 	}
 	for option, r := range map[string]Request{
-		"c": {Channels: []bottleneck.Channels{-2}}, "s": {Strides: []int{1, 5}}, "bits": {Bits: 1}, "quality": {Quality: 101}, "codec": {Codec: "none"}, "range": {Range: "static"},
+		"c": {Channels: []bottleneck.Channels{-3}}, "s": {Strides: []int{1, 5}}, "bits": {Bits: 1}, "quality": {Quality: 101}, "codec": {Codec: "none"}, "range": {Range: "static"},
 		"codec_at": {CodecAt: "moon"}, "restore_width": {RestoreWidth: -1}, "target": {Target: "tx2", CodecAt: bottleneck.CodecOnHost},
 		"fp16": {Plain: true, FP16: true}, "calib": {Plain: true, Calibrated: true},
 	} {
