@@ -132,6 +132,64 @@ func TestPluginAgreesWithTheGoFace(t *testing.T) {
 			t.Errorf("JpegRoundTrip says record %d has %d bytes, Encode %d", i, got, sizes[i])
 		}
 	}
+	joins(t, plugin)
+}
+
+// joins makes payloads of three tensors of those of each alone, from the last on, and takes
+// them apart again, as Encode of a record of three does. Tiles go from records of a few
+// bytes to those whose length takes three.
+func joins(t *testing.T, plugin string) {
+	t.Helper()
+	const n = 3
+	var record ops.Record
+	var tiles, payloads [][]byte
+	var ranges [][]float32
+	var sizes [][]int64
+	for i, g := range []geometry{{Height: 8, Width: 8, Quality: 20}, {Height: 40, Width: 30, Quality: 60, Dynamic: true}, {Height: 200, Width: 200, Quality: 100}} {
+		record, tiles, ranges = append(record, g.part()), append(tiles, noise(uint64(i), n*g.Height*g.Width)), append(ranges, nil)
+		if g.Dynamic {
+			ranges[i] = []float32{0, 1, -1, 1, 0, 6}
+		}
+		payload, lengths, err := encode(g, tiles[i], ranges[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		payloads, sizes = append(payloads, payload), append(sizes, nil)
+		for _, l := range lengths {
+			sizes[i] = append(sizes[i], int64(l))
+		}
+	}
+	want, lengths, err := coderOf(t, record).Encode(tiles, ranges)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vector := func(b []byte) ort.Value { return newTensor(t, ort.NewShape(int64(len(b))), b) }
+	value := func(kind int, names ...string) (all []onenode.Value) {
+		for _, name := range names {
+			all = append(all, onenode.Value{Name: name, Type: kind})
+		}
+		return all
+	}
+	whole, bytesOf := payloads[2], sizes[2]
+	for _, i := range []int{1, 0} {
+		joined := runNode(t, plugin, onenode.Node{Op: "JoinRecords", Inputs: value(onenode.Uint8, "first", "rest"), Outputs: value(onenode.Uint8, "payload")}, vector(payloads[i]), vector(whole))
+		told := runNode(t, plugin, onenode.Node{Op: "JoinBytes", Inputs: value(onenode.Int64, "first", "rest"), Outputs: value(onenode.Int64, "payload_bytes")},
+			newTensor(t, ort.NewShape(n), sizes[i]), newTensor(t, ort.NewShape(n), bytesOf))
+		behind := whole
+		whole, bytesOf = joined[0].(*ort.Tensor[uint8]).GetData(), told[0].(*ort.Tensor[int64]).GetData()
+		apart := runNode(t, plugin, onenode.Node{Op: ops.SplitRecords, Inputs: value(onenode.Uint8, "payload"), Outputs: value(onenode.Uint8, "first", "rest")}, vector(whole))
+		if !bytes.Equal(apart[0].(*ort.Tensor[uint8]).GetData(), payloads[i]) || !bytes.Equal(apart[1].(*ort.Tensor[uint8]).GetData(), behind) {
+			t.Errorf("tensor %d: SplitRecords gives other payloads than were joined", i)
+		}
+	}
+	if !bytes.Equal(whole, want) {
+		t.Error("JoinRecords and Encode of a record of three differ")
+	}
+	for i, l := range lengths {
+		if bytesOf[i] != int64(l) {
+			t.Errorf("JoinBytes says record %d has %d bytes, Encode %d", i, bytesOf[i], l)
+		}
+	}
 }
 
 func newTensor[T ort.TensorData](t *testing.T, shape ort.Shape, values []T) ort.Value {
