@@ -230,43 +230,7 @@ func TestLateInputs(t *testing.T) {
 			t.Errorf("%s runs without its vector", dir)
 		}
 	}
-	served := make(chan string, 1)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() {
-		ended <- Serve(ctx, []string{plain, host, graph}, ServeOptions{HTTP: "127.0.0.1:0", GRPC: NoAddress, Ready: func(s Serving) error {
-			served <- s.HTTP
-			return nil
-		}})
-	}()
-	remote, err := RemoteOptions{Cloud: "http://" + <-served}.Dial(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{plain, host, graph} {
-		c, err := client.Open(t.Context(), client.Options{Bundles: []string{dir}, Remote: remote, Probe: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		local, err := opened(t, dir)(x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		far, err := c.Run(t.Context(), x)
-		if err != nil {
-			t.Fatal(dir, err)
-		}
-		if d := oracletest.Far(far.Outputs[0].Tensor, local.Outputs[0].Tensor); d != 0 || far.Where != bundle.WhereSplit {
-			t.Errorf("%s: what a server computes is off by %g (%s)", dir, d, far.Where)
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	likeServed(t, x, plain, host, graph)
 }
 
 // TestImageCrosses: an image that a denoiser's end needs crosses as planes beside what is
@@ -399,5 +363,69 @@ func TestAutoChannels(t *testing.T) {
 			t.Errorf("%d channels, %g bytes in the mean, asked for %d", channels, mean, bytes)
 		}
 		last = channels
+	}
+}
+
+// likeServed serves bundles and runs them with the server, which is to say what they say here.
+func likeServed(t *testing.T, x ort.Feed, dirs ...string) {
+	t.Helper()
+	served := make(chan string, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- Serve(ctx, dirs, ServeOptions{HTTP: "127.0.0.1:0", GRPC: NoAddress, Ready: func(s Serving) error {
+			served <- s.HTTP
+			return nil
+		}})
+	}()
+	var address string
+	select {
+	case address = <-served:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	remote, err := RemoteOptions{Cloud: "http://" + address}.Dial(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		c, err := client.Open(t.Context(), client.Options{Bundles: []string{dir}, Remote: remote, Probe: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		local, err := opened(t, dir)(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := c.Run(t.Context(), x)
+		if err != nil {
+			t.Fatal(dir, err)
+		}
+		if d := oracletest.Far(far.Outputs[0].Tensor, local.Outputs[0].Tensor); d != 0 || far.Where != bundle.WhereSplit {
+			t.Errorf("%s: what a server computes is off by %g (%s)", dir, d, far.Where)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSeveralTensorsServed: records of three images and of one, with payloads and with tiles.
+func TestSeveralTensorsServed(t *testing.T) {
+	path := savedUNet(t)
+	var dirs []string
+	for _, at := range []string{CodecInGraph, CodecOnDeviceHost, CodecOnHost} {
+		dir := filepath.Join(t.TempDir(), at)
+		if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 4, 6}, Stride: []int{1}, CodecAt: at, Out: dir}); err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, dir)
+	}
+	for _, images := range []int64{1, 3} {
+		likeServed(t, ort.Feed{"image": oracletest.Noise(tensor.Float32, 9, images, 3, 32, 32)}, dirs...)
 	}
 }
