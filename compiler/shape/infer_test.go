@@ -45,6 +45,36 @@ func TestInfer(t *testing.T) {
 			}`,
 			want: map[string]string{"c": "float32[N,8,floordiv(H+1, 2),112]", "y": "float32[N,8,1,1]"},
 		},
+		"the largest of floats is a size": { // as torchvision's detectors pad their images
+			text: `g (float[3,20,30] x) => (float[3,h,w] y) <float[2] sizes = {20, 30}, float scale = {32}, int64[1] one = {1}> {
+				most = ReduceMax<keepdims = 0> (sizes)
+				least = ReduceMin<keepdims = 0> (sizes)
+				parts = Div (most, scale)
+				whole = Ceil (parts)
+				padded = Mul (whole, scale)
+				more = Sub (padded, least)
+				count = Cast<to = 7> (more)
+				count1 = Reshape (count, one)
+				zeros = Constant<value_ints = [0, 0, 0, 0, 0]> ()
+				pads = Concat<axis = 0> (zeros, count1)
+				y = Pad (x, pads)
+			}`,
+			want: map[string]string{"y": "float32[3,20,42]"},
+		},
+		"a scale of floats makes sizes": { // as torchvision's detectors scale their images
+			text: `g (float[1,3,20,30] x) => (float[1,3,h,w] y) <int64[2] sizes = {20, 30}, float wanted = {64}, float[2] image = {20, 30}, int64[2] head = {1, 3}> {
+				least = ReduceMin<keepdims = 0> (sizes)
+				short = Cast<to = 1> (least)
+				part = Reciprocal (short)
+				scale = Mul (part, wanted)
+				scaled = Mul (image, scale)
+				whole = Floor (scaled)
+				tail = Cast<to = 7> (whole)
+				dims = Concat<axis = 0> (head, tail)
+				y = Resize (x, , , dims)
+			}`,
+			want: map[string]string{"y": "float32[1,3,64,96]"},
+		},
 		"unnamed sizes get symbols": {
 			text: `g (float[?,3] x) => (float[?,3] y) { y = Relu (x) }`,
 			want: map[string]string{"y": "float32[?x.0,3]"},

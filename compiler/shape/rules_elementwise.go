@@ -11,6 +11,7 @@ import (
 type scalar struct {
 	ints  func(a []Dim) Dim
 	reals func(a []real) real
+	picks bool // it gives one of what it is given, whatever their order: nothing is rounded
 }
 
 // broadcastDim returns the size of an axis on which sizes a and b meet, and
@@ -157,13 +158,19 @@ func fold(ints func(a, b Dim) Dim, reals func(a, b real) real) scalar {
 	}
 }
 
+// picking marks a scalar that gives one of what it is given.
+func picking(f scalar) scalar {
+	f.picks = true
+	return f
+}
+
 var (
 	add   = fold(Dim.Add, real.add)
 	sub   = fold(Dim.Sub, real.sub)
 	mul   = fold(Dim.Mul, real.mul)
 	div   = fold(truncDiv, real.div)
-	least = fold(Dim.Min, func(a, b real) real { return a.pick(b, false) })
-	most  = fold(Dim.Max, func(a, b real) real { return a.pick(b, true) })
+	least = picking(fold(Dim.Min, func(a, b real) real { return a.pick(b, false) }))
+	most  = picking(fold(Dim.Max, func(a, b real) real { return a.pick(b, true) }))
 	and   = scalar{ints: func(a []Dim) Dim { return logic(a, 0) }}
 	or    = scalar{ints: func(a []Dim) Dim { return logic(a, 1) }}
 	not   = scalar{ints: func(a []Dim) Dim { return Const(1).Sub(a[0]) }}
@@ -175,6 +182,7 @@ var (
 	moreOrEqual = scalar{ints: func(a []Dim) Dim { return verdict(a[1].AtMost(a[0]), a[0].Less(a[1])) }}
 
 	negate   = scalar{ints: func(a []Dim) Dim { return Const(0).Sub(a[0]) }, reals: func(a []real) real { return number(0).sub(a[0]) }}
+	inverse  = scalar{reals: func(a []real) real { return number(1).div(a[0]) }}
 	absolute = scalar{ints: func(a []Dim) Dim { return a[0].Max(Const(0).Sub(a[0])) }}
 	roundDn  = scalar{reals: func(a []real) real { return realOf(a[0].floor()) }}
 	roundUp  = scalar{reals: func(a []real) real { return realOf(a[0].ceil()) }}

@@ -44,9 +44,12 @@ func (c *call) reduce(f scalar, axesInput int) ([]Type, error) {
 		}
 	}
 	out := TensorOf(x.DType, dims...)
-	if all && len(x.Content) > 0 && f.ints != nil {
+	switch reals, _ := c.realsOf(0); {
+	case all && len(x.Content) > 0 && f.ints != nil:
 		// ONNX Runtime does not wrap these.
 		out = out.with(data{ints: []Dim{fits(x.DType)(inDouble(f.ints(convert(x.Content, inDouble))))}})
+	case all && len(reals) > 0 && f.picks:
+		out = out.with(data{reals: []real{f.reals(reals)}})
 	}
 	return one(out)
 }

@@ -23,7 +23,7 @@ var functionOps = group(Op{
 	{Name: "Log", Since: since(1, 6, 13), Sign: AnySign, Half: Always, Magnitude: Settles},
 	{Name: "Neg", Since: since(1, 6, 13), infer: elementwise(negate, ir.Undefined), Sign: AnySign, Half: Always, Magnitude: Carries},
 	{Name: "ParametricSoftplus", Since: since(1, 10), Sign: AnySign},
-	{Name: "Reciprocal", Since: since(1, 6, 13), Sign: SignOfInputs, Half: Always, Magnitude: Widens},
+	{Name: "Reciprocal", Since: since(1, 6, 13), infer: elementwise(inverse, ir.Undefined), Sign: SignOfInputs, Half: Always, Magnitude: Widens},
 	{Name: "Round", Since: since(11, 22), Gives: GivesSteps, infer: elementwise(nearest, ir.Undefined), Sign: SignOfInputs},
 	{Name: "Scale", Since: since(1, 10), Sign: AnySign},
 	{Name: "ScaledTanh", Since: since(1, 10), Sign: AnySign},
