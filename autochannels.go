@@ -17,10 +17,10 @@ import (
 // known to a few percent then.
 const measuredImages = 32
 
-// divide gives the tensors of the cut as many channels as make payloads of at most so many
+// share gives the tensors of the cut as many channels as make payloads of at most so many
 // bytes in the mean, in the order of what they are worth; one each where that is too much
 // already. It returns the mean.
-func (src calibrationSource) divide(ctx context.Context, s *split.Settings, all []*bottleneck.Calibration) (float64, error) {
+func (src calibrationSource) share(ctx context.Context, s *split.Settings, all []*bottleneck.Calibration) (float64, error) {
 	order, err := bottleneck.Order(all)
 	if err != nil {
 		return 0, err
@@ -58,11 +58,19 @@ func (src calibrationSource) divide(ctx context.Context, s *split.Settings, all 
 
 // settle gives the settings the units and ranges of calibrations.
 func (src calibrationSource) settle(s *split.Settings, all []*bottleneck.Calibration) error {
+	var units []*bottleneck.Units
+	felt := true
 	for i, c := range all {
 		u, err := c.Units()
 		if err != nil {
 			return unusable("option %s: %w", src.option, src.of(i, err))
 		}
+		units, felt = append(units, u), felt && c.Felt()
+	}
+	if felt {
+		bottleneck.Share(units)
+	}
+	for i, u := range units {
 		t := &s.Tensors[i]
 		t.Units, t.Lo, t.Hi = u, u.Lo, u.Hi
 	}

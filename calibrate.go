@@ -1,6 +1,7 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type calibrationSource struct {
 	choose  feed.Chooser
 	given   feed.Given
 	option  string // that named the images, for errors
+	// felt tells that channels are chosen by how much the outputs feel them, else by their
+	// variance; raw that no output is scores of classes.
+	felt, raw bool
 	// onSkip is told of images that cannot be used and are left out; nil for nobody.
 	onSkip  func(name string, err error)
 	session ort.Options
@@ -46,7 +50,11 @@ type calibrationSource struct {
 // ranges that fit what the cut's tensors hold there.
 func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, s *split.Settings) (*calibration, error) {
 	set := src.set
-	session, err := src.openPrefix(ctx)
+	halves, err := src.divide(ctx)
+	if err != nil {
+		return nil, err
+	}
+	session, err := src.openPrefix(ctx, halves)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +70,20 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	for _, t := range s.Tensors {
 		calibrations = append(calibrations, bottleneck.NewCalibration(t.Geometry))
 	}
-	bar := p.Phase("calibrating", probe.Images(set))
+	feeling, close, err := src.openFeeling(ctx, p, halves.Cloud, s)
+	if err != nil {
+		return nil, err
+	}
+	defer close()
+	bar := p.Phase("calibrating", probe.Images(set, probe.MostImages))
+	measured := 0
 	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, xs []*tensor.Tensor) error {
+		if feeling != nil && measured < scaleImages {
+			measured++
+			if err := feeling.Measure(ctx, xs); err != nil {
+				return unusable("%s: %w", name, err)
+			}
+		}
 		for i, c := range calibrations {
 			activations, err := xs[i].Float32s()
 			if err != nil {
@@ -79,10 +99,15 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 		return nil, err
 	}
 	if seen.Images == 0 {
-		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set), seen.Damage)
+		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set, probe.MostImages), seen.Damage)
+	}
+	if feeling != nil {
+		if err := src.feel(ctx, p, session, feeder, feeling, calibrations); err != nil {
+			return nil, err
+		}
 	}
 	if src.bytes > 0 {
-		mean, err := src.divide(ctx, s, calibrations)
+		mean, err := src.share(ctx, s, calibrations)
 		if err != nil {
 			return nil, err
 		}
@@ -107,8 +132,8 @@ func (src calibrationSource) of(i int, err error) error {
 	return err
 }
 
-// openPrefix opens a session of what is before the cut.
-func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, error) {
+// divide divides the model at the cut.
+func (src calibrationSource) divide(ctx context.Context) (*split.Bundle, error) {
 	a, err := src.analyse()
 	if err != nil {
 		return nil, err
@@ -118,9 +143,11 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 		return nil, err
 	}
 	b, _, err := split.Split(ctx, a, c, split.Settings{Plain: true}, nil)
-	if err != nil {
-		return nil, err
-	}
+	return b, err
+}
+
+// openPrefix opens a session of what is before the cut.
+func (src calibrationSource) openPrefix(ctx context.Context, b *split.Bundle) (*ort.Session, error) {
 	scratch, err := files.Scratch()
 	if err != nil {
 		return nil, err
@@ -139,9 +166,10 @@ func (src calibrationSource) openPrefix(ctx context.Context) (*ort.Session, erro
 
 // CalibrateOptions say how a bundle's bottleneck is fitted to images.
 type CalibrateOptions struct {
-	Data  string             `json:"data"`            // images to calibrate on: a folder, classes or flat, IDX or .npy
-	Range string             `json:"range,omitempty"` // quantiser's: static, or dynamic, each image's own; "" for static
-	Input map[string][]int64 `json:"input,omitempty"` // shapes of inputs that the model leaves open, by name
+	Data  string             `json:"data"`               // images to calibrate on: a folder, classes or flat, IDX or .npy
+	Range string             `json:"range,omitempty"`    // quantiser's: static, or dynamic, each image's own; "" for static
+	By    string             `json:"calib_by,omitempty"` // BySensitivity or ByVariance: how channels are chosen; "" for the first
+	Input map[string][]int64 `json:"input,omitempty"`    // shapes of inputs that the model leaves open, by name
 	ImageOptions
 	FeedOptions
 	Reporter Reporter `json:"-"`
@@ -165,10 +193,10 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	case !bundle.IsBundle(path):
 		return nil, usage("", "%s is no bundle: what is calibrated is a bottleneck", path)
 	}
-	if err := fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
+	if err := cmp.Or(fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic), fault.OneOf("calib_by", o.By, "", BySensitivity, ByVariance)); err != nil {
 		return nil, err
 	}
-	t, err := openTraining(ctx, path, TrainOptions{Data: o.Data, Range: o.Range, Input: o.Input, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Reporter: o.Reporter})
+	t, err := openTraining(ctx, path, TrainOptions{Data: o.Data, CalibrateBy: cmp.Or(o.By, BySensitivity), Range: o.Range, Input: o.Input, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Reporter: o.Reporter})
 	if err != nil {
 		return nil, err
 	}

@@ -275,7 +275,11 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, t.settings.Model, t.settings.Train.Input) },
 		path:    t.settings.Model, tensors: []string{c.Tensor}, session: ort.Options{Threads: t.threads},
 	}
-	session, err := src.openPrefix(ctx)
+	halves, err := src.divide(ctx)
+	if err != nil {
+		return err
+	}
+	session, err := src.openPrefix(ctx, halves)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
@@ -75,6 +76,7 @@ type SplitOptions struct {
 	Plain        bool               `json:"plain,omitempty"`         // no bottleneck: the cut tensor itself crosses
 	Input        map[string][]int64 `json:"input,omitempty"`         // shapes of inputs that the model leaves open, by name
 	Calibrate    string             `json:"calib,omitempty"`         // images to calibrate the bottleneck on: a folder, classes or flat, IDX or .npy
+	CalibrateBy  string             `json:"calib_by,omitempty"`      // BySensitivity or ByVariance: how a calibration chooses channels; "" for the first
 	Seed         uint64             `json:"seed,omitempty"`          // of the bottleneck's weights
 	Out          string             `json:"output,omitempty"`        // bundle to write; "" for MODEL-CUT-cC-sS in the working directory
 	ExternalData bool               `json:"external_data,omitempty"` // keep large weights in FILE.data beside each graph
@@ -112,7 +114,7 @@ func (o *SplitOptions) request() (*split.Request, error) {
 		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
 		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "", Bytes: o.Bytes,
 	}
-	if err := o.TaskOptions.Check(); err != nil {
+	if err := cmp.Or(o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return nil, err
 	}
 	return r, r.Check()
@@ -261,7 +263,8 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	}
 	cal, err := calibrate(ctx, p, calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, tensors: c.Names(), at: c, bytes: o.Bytes, set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib", onSkip: (&progress.LeftOut{To: p}).Add,
+		path:    path, tensors: c.Names(), at: c, bytes: o.Bytes, set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib",
+		felt: o.CalibrateBy != ByVariance, raw: !task.OfScores(k.task.Task), onSkip: (&progress.LeftOut{To: p}).Add,
 	}, s)
 	if err != nil {
 		return k, err

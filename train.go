@@ -44,6 +44,9 @@ type TrainOptions struct {
 	Teacher string `json:"teacher,omitempty"`  // original model; "" for the bundle without its bottleneck
 	Naive   bool   `json:"naive,omitempty"`    // leave quantiser and codec out of training
 	NoCalib bool   `json:"no_calib,omitempty"` // start from the bottleneck as it is, uncalibrated
+	// CalibrateBy is how an uncalibrated bottleneck gets its channels: ByVariance or
+	// BySensitivity; "" for the first.
+	CalibrateBy string `json:"calib_by,omitempty"`
 	// Range is the quantiser's after training, "static" or "dynamic"; "": as the bundle was
 	// split, else static.
 	Range   string `json:"range,omitempty"`
@@ -135,7 +138,7 @@ func (o *TrainOptions) check() error {
 	case o.Teacher != "" && !o.Distill:
 		return usage("teacher", "has a meaning with option distill only")
 	}
-	if err := fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic); err != nil {
+	if err := cmp.Or(fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return err
 	}
 	for _, check := range []func() error{o.TaskOptions.Check, o.images().Check, o.step().Check, o.settings().Check} {

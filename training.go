@@ -235,6 +235,7 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 		_, err := calibrate(ctx, t.Progress, calibrationSource{
 			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
 			path:    t.path, tensors: t.meta.Tensors, set: sets.Train, choose: sets.Choose, given: sets.Given, option: "data",
+			felt: t.CalibrateBy == BySensitivity, raw: !task.OfScores(t.kind.Task),
 			session: t.running, // what cannot be used is told when it is trained on
 		}, settings)
 		settings.SetDynamic(t.Range == "dynamic")

@@ -70,17 +70,7 @@ func (t *training) fit(sets *train.Sets, first *grad.Scores) error {
 
 // compute runs a network that computes weights.
 func (t *training) compute(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error) {
-	session, err := t.session(m, "computed weights")
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	results, err := session.Run(ctx, ort.Feed{session.Inputs()[0].Name: tensor.Of([]int64{1}, []float32{0})})
-	values := map[string]*ir.Tensor{}
-	for _, r := range results {
-		values[r.Name] = ir.NewTensor(ir.Float32, r.Tensor.Shape, ir.Memory(r.Tensor.Data))
-	}
-	return values, err
+	return computed(ctx, m, t.running)
 }
 
 // measure returns the means of what a network gives over images to train on.

@@ -74,6 +74,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.BoolVar(&o.Plain, "plain", false, "no bottleneck: the cut tensor itself crosses")
 	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	fs.StringVar(&o.Calibrate, "calib", "", "images to calibrate the bottleneck on: a folder, classes or flat, IDX or .npy")
+	fs.StringVar(&o.CalibrateBy, "calib-by", "", "how --calib chooses the channels that cross: sensitivity (what the outputs feel most, by gradients) or variance (default sensitivity)")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of the bottleneck's weights")
 	fs.StringVarP(&o.Out, "output", "o", "", "bundle to write (default MODEL-CUT-cC-sS in the working directory)")
 	fs.BoolVar(&o.ExternalData, "external-data", false, "keep large weights in FILE.data beside each graph")

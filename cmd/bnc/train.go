@@ -55,6 +55,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVar(&o.Teacher, "teacher", "", "original model (default: the bundle without its bottleneck)")
 	fs.BoolVar(&o.Naive, "naive", false, "leave quantiser and codec out of training (the paper's comparison)")
 	fs.BoolVar(&o.NoCalib, "no-calib", false, "start from the bottleneck as it is, uncalibrated")
+	fs.StringVar(&o.CalibrateBy, "calib-by", "", "how an untrained bottleneck gets the channels that cross: variance or sensitivity (what the outputs feel most) (default variance)")
 	fs.StringVar(&o.Range, "range", "", "quantiser's range after training: static or dynamic (default: as the bundle was split, else static)")
 	fs.IntVar(&o.Quality, "quality", 0, "the codec's quality from now on, 1 to 100; with --epochs 0 nothing else changes (default: the bundle's)")
 	fs.StringVar(&o.Loss, "loss", "", "cross-entropy, mse, or with --distill: distill, mse")

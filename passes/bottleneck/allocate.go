@@ -12,8 +12,9 @@ const mostAllocated = 64
 
 // Order tells which tensor's next channel is worth most, again and again, when a payload is
 // divided among the channels of several tensors that were calibrated: the one that explains
-// the largest share of its tensor's variance for each cell of the tile that it takes. The
-// first channel of every tensor, which each has in any case, is not in the list.
+// the largest share of its tensor's variance, or what the outputs feel most, for each cell
+// of the tile that it takes. The first channel of every tensor, which each has in any case,
+// is not in the list.
 func Order(all []*Calibration) ([]int, error) {
 	type channel struct {
 		tensor int
@@ -58,12 +59,13 @@ func (c *Calibration) Reduce(channels int64) Geometry {
 func (c *Calibration) Kept() [][]float32 { return c.kept }
 
 // explained returns which share of the tensor's variance each of its leading components
-// has, largest first.
+// has, largest first; where gradients were taken, how much of it the outputs feel at all
+// positions together.
 func (c *Calibration) explained() ([]float64, error) {
 	wanted := c.g.Reduced
 	c.g.Reduced = min(c.g.C, mostAllocated)
 	defer func() { c.g.Reduced = wanted }()
-	mean, variance, p, err := c.components()
+	mean, variance, p, _, err := c.components()
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +76,9 @@ func (c *Calibration) explained() ([]float64, error) {
 	shares := make([]float64, c.g.Reduced)
 	if total <= 0 {
 		return shares, nil
+	}
+	if c.Felt() {
+		total = c.perFelt * c.perFelt / float64(c.g.H*c.g.W)
 	}
 	for k := range shares {
 		row := p.RowView(k)

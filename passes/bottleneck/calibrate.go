@@ -22,6 +22,10 @@ type Calibration struct {
 	cross *mat.SymDense // sum of x x^T over sampled positions
 	kept  [][]float32   // whole cut tensors, for what depends on neighbourhoods
 	bytes int64
+
+	felt      *mat.SymDense // sum of g g^T over all positions of gradients, nil for none
+	gradients int           // positions
+	perFelt   float64       // how much of a plane is one unit of what is felt
 }
 
 const (
@@ -30,13 +34,16 @@ const (
 	samplesPerImage = 512
 	// keptBytes bounds the cut tensors that are kept whole.
 	keptBytes = 256 << 20
-	// tail is the share of values that range and ReLU may cut at either end.
-	tail = 1e-3
+	// tail is the share of values that range and ReLU may cut at either end; feltTail where
+	// planes are scaled by what the outputs feel: there large values are few and matter, as
+	// those of the cells of a detector where something is (AP50 of FastestDet behind
+	// input.516, 64 channels: 0.70 at most with 1e-3, 0.86 with 1e-4).
+	tail, feltTail = 1e-3, 1e-4
 )
 
 // NewCalibration starts a calibration for a bottleneck of geometry g.
 func NewCalibration(g Geometry) *Calibration {
-	return &Calibration{g: g, rnd: g.random("calibration"), sum: make([]float64, g.C), cross: mat.NewSymDense(int(g.C), nil)}
+	return &Calibration{g: g, rnd: g.random("calibration"), sum: make([]float64, g.C), cross: mat.NewSymDense(int(g.C), nil), perFelt: 1}
 }
 
 // Add takes the cut tensor [C,H,W] of one image. Values that are not finite are
@@ -80,13 +87,13 @@ func (c *Calibration) Units() (*Units, error) {
 	planes := c.kept
 	var first, last *Unit
 	if !c.g.Full {
-		mean, variance, p, err := c.components()
+		mean, variance, p, back, err := c.components()
 		if err != nil {
 			return nil, err
 		}
 		planes = c.project(p, mean)
-		u.ReduceChannel, u.RestoreChannel = c.channelUnits(p, mean, variance)
-		shifts := centre(planes, int(c.g.Reduced), u.ReduceChannel)
+		u.ReduceChannel, u.RestoreChannel = c.channelUnits(p, back, mean, variance)
+		shifts := centre(planes, int(c.g.Reduced), u.ReduceChannel, c.tail())
 		for j := range u.RestoreChannel.Mean { // of what the shifts become behind the restoring convolution
 			for k, s := range shifts {
 				u.RestoreChannel.Mean[j] += u.RestoreChannel.Weight[j*len(shifts)+k] * s
@@ -98,7 +105,7 @@ func (c *Calibration) Units() (*Units, error) {
 	if u.ReduceSpatial != nil {
 		planes = c.pool(u.ReduceSpatial, planes)
 		if first != nil {
-			lo, _ := quantiles(planes)
+			lo, _ := quantiles(planes, c.tail())
 			for i := range first.Beta {
 				first.Beta[i] -= lo
 				last.Beta[i] += lo
@@ -114,7 +121,8 @@ func (c *Calibration) Units() (*Units, error) {
 	if u.RestoreNorm != nil {
 		u.normalise(planes)
 	}
-	u.Lo, u.Hi = quantiles(planes)
+	u.Lo, u.Hi = quantiles(planes, c.tail())
+	u.PerFelt = c.perFelt
 	if u.ReduceChannel != nil || u.ReduceSpatial != nil {
 		u.Lo = max(u.Lo, 0) // behind a ReLU
 	}
@@ -136,7 +144,7 @@ func (c *Calibration) check(u *Units) error {
 	for _, list := range numbers {
 		for _, v := range list {
 			if v-v != 0 {
-				lo, hi := quantiles(c.kept)
+				lo, hi := quantiles(c.kept, tail)
 				return fmt.Errorf("calibration: the cut tensor holds values from %v to %v, whose variance float32 cannot hold; choose another cut", lo, hi)
 			}
 		}
@@ -164,8 +172,10 @@ func (u *Units) normalise(planes [][]float32) {
 
 // components returns mean and variance of each channel and the principal
 // components, one a row: the eigenvectors of the covariance with the largest
-// eigenvalues.
-func (c *Calibration) components() (mean, variance []float64, p *mat.Dense, err error) {
+// eigenvalues. Back turns components into channels again, one channel a row. Where
+// gradients were taken, the components are those of what the outputs feel: of L^T x, L
+// being the metric, so that p is U^T L^T and back L^-T U.
+func (c *Calibration) components() (mean, variance []float64, p, back *mat.Dense, err error) {
 	n := int(c.g.C)
 	mean, variance = make([]float64, n), make([]float64, n)
 	cov := mat.NewSymDense(n, nil)
@@ -178,9 +188,22 @@ func (c *Calibration) components() (mean, variance []float64, p *mat.Dense, err 
 		}
 		variance[i] = max(cov.At(i, i), 0)
 	}
+	var l *mat.TriDense
+	if c.Felt() {
+		if l, err = c.metric(); err != nil {
+			return nil, nil, nil, nil, err
+		}
+		inside := inMetric(l, cov)
+		if t := mat.Trace(inside); t > 0 { // planes as large as the channels: what training expects
+			c.perFelt = math.Sqrt(mat.Trace(cov) / t)
+		}
+		l.ScaleTri(c.perFelt, l)
+		inside.ScaleSym(c.perFelt*c.perFelt, inside)
+		cov = inside
+	}
 	vectors, err := leading(cov, int(c.g.Reduced), c.rnd)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	p = mat.NewDense(int(c.g.Reduced), n, nil)
 	for k := range int(c.g.Reduced) {
@@ -196,18 +219,25 @@ func (c *Calibration) components() (mean, variance []float64, p *mat.Dense, err 
 		}
 		p.SetRow(k, column)
 	}
-	return mean, variance, p, nil
+	back = mat.DenseCopyOf(p.T())
+	if l != nil {
+		if err := back.Solve(l.T(), back); err != nil {
+			return nil, nil, nil, nil, fmt.Errorf("calibration: %w", err)
+		}
+		p.Mul(mat.DenseCopyOf(p), l.T())
+	}
+	return mean, variance, p, back, nil
 }
 
 // channelUnits makes the units of components p; their shifts are still zero.
-func (c *Calibration) channelUnits(p *mat.Dense, mean, variance []float64) (reduce, restore *Unit) {
+func (c *Calibration) channelUnits(p, back *mat.Dense, mean, variance []float64) (reduce, restore *Unit) {
 	channels, reduced := c.g.C, c.g.Reduced
 	reduce, restore = newUnit(reduced, channels, 1), newUnit(channels, reduced, 1)
 	for k := range reduced {
 		for j := range channels {
 			w := p.At(int(k), int(j))
 			reduce.Weight[k*channels+j] = float32(w)
-			restore.Weight[j*reduced+k] = float32(w)
+			restore.Weight[j*reduced+k] = float32(back.At(int(j), int(k)))
 			reduce.Mean[k] += float32(w * mean[j])
 		}
 	}
@@ -245,11 +275,11 @@ func (c *Calibration) project(p *mat.Dense, mean []float64) [][]float32 {
 // centre shifts each plane so that the middles of all distributions meet at half
 // of the widest one's width, above zero but for the tails. It sets the unit's
 // statistics and shifts, changes the planes, and returns the shifts.
-func centre(planes [][]float32, channels int, u *Unit) []float32 {
+func centre(planes [][]float32, channels int, u *Unit, tail float64) []float32 {
 	lo, hi := make([]float32, channels), make([]float32, channels)
 	width := float32(0)
 	for k := range channels {
-		lo[k], hi[k] = quantiles(each(planes, channels, k))
+		lo[k], hi[k] = quantiles(each(planes, channels, k), tail)
 		width = max(width, hi[k]-lo[k])
 	}
 	shifts := make([]float32, channels)

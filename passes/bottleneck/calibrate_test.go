@@ -160,7 +160,7 @@ func TestCalibrationOfFewImages(t *testing.T) {
 			}
 		}
 	}
-	mean, _, _, err := c.components()
+	mean, _, _, _, err := c.components()
 	if err != nil {
 		t.Fatal(err)
 	}

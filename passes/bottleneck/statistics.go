@@ -40,7 +40,7 @@ func (r *ValueRange) Bounds() (lo, hi float32, err error) {
 	if len(r.kept) == 0 {
 		return 0, 0, errors.New("no image could be read to take the quantiser's range from")
 	}
-	lo, hi = quantiles(r.kept)
+	lo, hi = quantiles(r.kept, tail)
 	if width := hi - lo; width-width != 0 {
 		return 0, 0, fmt.Errorf("the reduced features reach from %v to %v", lo, hi)
 	}
@@ -48,7 +48,7 @@ func (r *ValueRange) Bounds() (lo, hi float32, err error) {
 }
 
 // quantiles returns the values that a share of tail lies below and above.
-func quantiles(planes [][]float32) (lo, hi float32) {
+func quantiles(planes [][]float32, tail float64) (lo, hi float32) {
 	all := slices.Concat(planes...)
 	slices.Sort(all)
 	cut := int(tail * float64(len(all)))

@@ -35,6 +35,10 @@ type Units struct {
 	RestoreNorm *Norm
 	// Lo and Hi are the quantiser's range where it is static.
 	Lo, Hi float32
+	// PerFelt is how much of a plane is one unit of what the outputs feel, where a
+	// calibration knows: by it tensors of one network are comparable. No part of what units
+	// compute.
+	PerFelt float64 `json:"-"`
 }
 
 // Residual is the branch beside the channel restoration.

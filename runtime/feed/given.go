@@ -101,6 +101,17 @@ func (g Given) New(inputs []model.Port, choose Chooser) (*Feeder, error) {
 	return f, f.add(g, inputs)
 }
 
+// ForOne returns what those of the inputs are given that have something, for one image.
+func (g Given) ForOne(inputs []model.Port) (map[string]*tensor.Tensor, error) {
+	f := &Feeder{}
+	err := f.add(g, inputs)
+	all := map[string]*tensor.Tensor{}
+	for _, c := range f.given {
+		all[c.port.Name] = c.value
+	}
+	return all, err
+}
+
 // add notes what else a run of the feeder's model is given.
 func (f *Feeder) add(g Given, inputs []model.Port) error {
 	for _, port := range inputs {

@@ -6,6 +6,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -27,6 +28,7 @@ type Options struct {
 	// LeftOut is told of images that cannot be used; Step of each that was. Both may be nil.
 	LeftOut func(name string, err error)
 	Step    func()
+	Most    int // images, 0 for MostImages
 }
 
 // Seen is what was run.
@@ -42,7 +44,7 @@ type Seen struct {
 // network fails on ends the run, as an error of each does.
 func Run(ctx context.Context, session *ort.Session, o Options, each func(name string, outputs []*tensor.Tensor) error) (*Seen, error) {
 	seen := new(Seen)
-	n := Images(o.Set)
+	n := Images(o.Set, cmp.Or(o.Most, MostImages))
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -84,8 +86,8 @@ func Run(ctx context.Context, session *ort.Session, o Options, each func(name st
 	return seen, nil
 }
 
-// Images is how many images of a set are looked at.
-func Images(set *data.Set) int { return min(set.Len(), MostImages) }
+// Images is how many images of a set are looked at, most at most.
+func Images(set *data.Set, most int) int { return min(set.Len(), most) }
 
 // read returns an item of a set, also as the network's input; the error names it.
 func read(set *data.Set, index int, feeder *feed.Feeder) (data.Item, *tensor.Tensor, error) {

@@ -1,0 +1,93 @@
+package bottleneck
+
+import (
+	"errors"
+	"fmt"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// leastFelt is added to what is felt along the channels, as a share of its mean: what the
+// images' gradients do not tell is felt a little.
+const leastFelt = 0.02
+
+// Feel takes a gradient at the cut tensor [C,H,W]: how much a random direction of the
+// outputs feels it (see grad.FeelInputs). With any, the channels that cross are those that
+// the outputs feel most, and planes are scaled by how much they are felt.
+func (c *Calibration) Feel(g []float32) error {
+	channels, area := int(c.g.C), int(c.g.H*c.g.W)
+	if len(g) != channels*area {
+		return fmt.Errorf("calibration: expected a gradient of %d x %d x %d values, found %d", c.g.C, c.g.H, c.g.W, len(g))
+	}
+	x := mat.NewDense(channels, area, nil)
+	for i, v := range g {
+		if v-v != 0 {
+			return nil // too steep for float32 there: of no use
+		}
+		x.RawMatrix().Data[i] = float64(v)
+	}
+	if c.felt == nil {
+		c.felt = mat.NewSymDense(channels, nil)
+	}
+	c.felt.SymRankK(c.felt, 1, x)
+	c.gradients += area
+	return nil
+}
+
+// Felt reports whether any gradient was taken.
+func (c *Calibration) Felt() bool { return c.felt != nil && mat.Trace(c.felt) > 0 }
+
+// tail is the share of values that may be cut at either end.
+func (c *Calibration) tail() float64 {
+	if c.Felt() {
+		return feltTail
+	}
+	return tail
+}
+
+// metric returns the lower triangular L with L L^T = F, the mean of g g^T over all gradients
+// and positions with leastFelt of its mean diagonal: |L^T d|^2 is how much the outputs feel
+// an error d, so that tensors of one network are comparable.
+func (c *Calibration) metric() (*mat.TriDense, error) {
+	n := c.felt.SymmetricDim()
+	f := mat.NewSymDense(n, nil)
+	f.ScaleSym(1/float64(c.gradients), c.felt)
+	least := leastFelt * mat.Trace(f) / float64(n)
+	for i := range n {
+		f.SetSym(i, i, f.At(i, i)+least)
+	}
+	var chol mat.Cholesky
+	if !chol.Factorize(f) {
+		return nil, errors.New("calibration: the gradients at the cut tensor are too unlike in size")
+	}
+	var l mat.TriDense
+	chol.LTo(&l)
+	return &l, nil
+}
+
+// inMetric returns L^T cov L, the covariance of L^T x.
+func inMetric(l *mat.TriDense, cov *mat.SymDense) *mat.SymDense {
+	n := cov.SymmetricDim()
+	var half, full mat.Dense
+	half.Mul(l.T(), cov)
+	full.Mul(&half, l)
+	out := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			out.SetSym(i, j, (full.At(i, j)+full.At(j, i))/2)
+		}
+	}
+	return out
+}
+
+// Share gives the ranges of calibrated units of one network one width in units of what its
+// outputs feel, so that a step of every quantiser is felt as much as those of the others.
+func Share(all []*Units) {
+	width := 0.0
+	for _, u := range all {
+		width = max(width, float64(u.Hi-u.Lo)/u.PerFelt)
+	}
+	for _, u := range all {
+		u.Hi = u.Lo + float32(width*u.PerFelt)
+	}
+}

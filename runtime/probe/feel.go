@@ -1,0 +1,184 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/tensor"
+)
+
+// Direction is one in which an output of a network is moved, by noise times scale: inputs of
+// a network that computes gradients (see grad.Direction).
+type Direction struct {
+	Noise string
+	Dims  []int64 // of the tensor, the noise and the gradient's seed
+	Scale string  // "" for none
+	Axis  int     // along which Scale is more than one number, -1 for none
+	Parts [][2]int
+}
+
+// Feeling runs a network whose outputs are the tensors of the directions, followed by
+// gradients.
+type Feeling struct {
+	session    *ort.Session
+	inputs     []string
+	given      ort.Feed // what other inputs get
+	directions []Direction
+	random     *rand.Rand
+	seen       [][]group // of each direction, a group for each element of its scale
+}
+
+// group are the moments of what belongs together.
+type group struct{ n, mean, squares float64 }
+
+// NewFeeling returns what feels with a session. Inputs are those of the tensors that are
+// felt; others, but for the directions', get what is given.
+func NewFeeling(session *ort.Session, inputs []string, given ort.Feed, directions []Direction, seed uint64) *Feeling {
+	f := &Feeling{session: session, inputs: inputs, given: given, directions: directions, random: rand.New(rand.NewPCG(seed, 0x5eed))}
+	for _, d := range directions {
+		f.seen = append(f.seen, make([]group, d.groups()))
+	}
+	return f
+}
+
+// groups is the number of elements of a direction's scale.
+func (d Direction) groups() int {
+	if d.Axis < 0 {
+		return 1
+	}
+	return int(d.Dims[d.Axis])
+}
+
+// group is that of element i.
+func (d Direction) group(i int) int {
+	if d.Axis < 0 {
+		return 0
+	}
+	inner := 1
+	for _, n := range d.Dims[d.Axis+1:] {
+		inner *= int(n)
+	}
+	return i / inner % int(d.Dims[d.Axis])
+}
+
+// Scaled reports whether scales are to be measured first.
+func (f *Feeling) Scaled() bool {
+	for _, d := range f.directions {
+		if d.Scale != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Measure takes what the network gives for an image into the scales.
+func (f *Feeling) Measure(ctx context.Context, xs []*tensor.Tensor) error {
+	results, err := f.run(ctx, xs, false)
+	if err != nil {
+		return err
+	}
+	for k, d := range f.directions {
+		if d.Scale == "" {
+			continue
+		}
+		values, err := results[k].Tensor.Floats()
+		if err != nil {
+			return err
+		}
+		for i, v := range values {
+			if v-v != 0 {
+				return fmt.Errorf("output %q holds %v", results[k].Name, v)
+			}
+			g := &f.seen[k][d.group(i)]
+			g.n++ // Welford's
+			d := v - g.mean
+			g.mean += d / g.n
+			g.squares += d * (v - g.mean)
+		}
+	}
+	return nil
+}
+
+// Gradients returns those of random directions for an image.
+func (f *Feeling) Gradients(ctx context.Context, xs []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	results, err := f.run(ctx, xs, true)
+	if err != nil {
+		return nil, err
+	}
+	var gradients []*tensor.Tensor
+	for _, r := range results[len(f.directions):] {
+		gradients = append(gradients, r.Tensor)
+	}
+	return gradients, nil
+}
+
+// run runs the network, without any direction unless noisy.
+func (f *Feeling) run(ctx context.Context, xs []*tensor.Tensor, noisy bool) (ort.Results, error) {
+	feed := maps.Clone(f.given)
+	for i, name := range f.inputs {
+		feed[name] = xs[i]
+	}
+	for k, d := range f.directions {
+		n := 1
+		for _, size := range d.Dims {
+			n *= int(size)
+		}
+		noise := make([]float32, n)
+		if noisy {
+			for i := range noise {
+				noise[i] = float32(f.random.NormFloat64())
+			}
+		}
+		feed[d.Noise] = tensor.Of(d.Dims, noise)
+		if d.Scale != "" {
+			feed[d.Scale] = f.scale(k)
+		}
+	}
+	return f.session.Run(ctx, feed)
+}
+
+// smallest is the least deviation that counts, as a share of the largest of a part: what
+// hardly ever changes is not to be felt beyond measure.
+const smallest = 0.02
+
+// scale is what the noise of direction k is multiplied with: one over the deviation, so that
+// parts of whatever unit and number count as much.
+func (f *Feeling) scale(k int) *tensor.Tensor {
+	d := f.directions[k]
+	dims := make([]int64, len(d.Dims))
+	total := 1.0
+	for i := range dims {
+		dims[i] = 1
+		total *= float64(d.Dims[i])
+	}
+	if d.Axis >= 0 {
+		dims[d.Axis] = d.Dims[d.Axis]
+	}
+	values := make([]float32, d.groups())
+	parts := d.Parts
+	if parts == nil {
+		parts = [][2]int{{0, len(values)}}
+	}
+	for _, part := range parts {
+		largest := 0.0
+		deviation := func(i int) float64 {
+			g := f.seen[k][i]
+			return math.Sqrt(g.squares / max(g.n, 1))
+		}
+		for i := part[0]; i < part[1]; i++ {
+			largest = max(largest, deviation(i))
+		}
+		if largest == 0 {
+			continue // it never changes
+		}
+		elements := total / float64(len(values)) * float64(part[1]-part[0])
+		for i := part[0]; i < part[1]; i++ {
+			values[i] = float32(1 / max(deviation(i), smallest*largest) / math.Sqrt(elements))
+		}
+	}
+	return tensor.Of(dims, values)
+}
