@@ -19,8 +19,8 @@ import (
 // TrainOptions say how a bundle or a model is trained.
 type TrainOptions struct {
 	// Data are the images to train on: an image folder (one sub-folder a class), a folder
-	// with MNIST-named IDX files, or .npy arrays; with Distill also a flat folder of
-	// images. train/ or train-* is trained on, val/ or t10k-* judged by.
+	// with MNIST-named IDX files, .npy arrays, or images with masks; with Distill also a
+	// flat folder of images. train/ or train-* is trained on, val/ or t10k-* judged by.
 	Data string `json:"data"`
 	// Val are the images to judge by; "": those of Data, or a part of it.
 	Val string `json:"val,omitempty"`

@@ -69,7 +69,19 @@ def loss_of(values, case, labels):
     return loss, hits
 
 
+def loss_of_masks(x, o, masks, labels):
+    """The loss of labels [N,H,W] that tell the class of each place, 255 for those that do not count."""
+    if not masks["Each"]:
+        return functional.cross_entropy(x.movedim(masks["Axis"], 1), labels, ignore_index=255, label_smoothing=o["LabelSmoothing"])
+    x = x[:, None] if masks["Axis"] < 0 else x.movedim(masks["Axis"], 1)
+    truth = torch.stack([labels == k + 1 for k in range(x.shape[1])], 1).double() * (1 - o["LabelSmoothing"]) + o["LabelSmoothing"] / 2
+    counted = (labels != 255)[:, None].expand_as(x)
+    return functional.binary_cross_entropy_with_logits(x[counted], truth[counted])
+
+
 def loss_of_head(values, o, head, labels):
+    if head["Masks"]:
+        return loss_of_masks(values[head["Scores"]], o, head["Masks"], labels), 0
     scores = values[head["Scores"]].flatten(1)
     if head["Teacher"]:
         teacher = values[head["Teacher"]].flatten(1).detach()

@@ -23,9 +23,10 @@ bundle is updated in place, its three files together; a whole model goes to -o.
 An untrained bottleneck is calibrated on the training images first.
 
 DATA is an image folder (one sub-folder a class), a folder with MNIST-named IDX
-files, or .npy arrays; with --distill also a flat folder of images: then the
-original model teaches and no labels are needed. train/ or train-* is trained on,
-val/ or t10k-* judged by, as is --val; other folders are divided by --val-split.
+files, .npy arrays, or images with masks (a PNG of class numbers beside each); with
+--distill also a flat folder of images: then the original model teaches and no
+labels are needed. train/ or train-* is trained on, val/ or t10k-* judged by, as is
+--val; other folders are divided by --val-split.
 
 Beside the bundle or -o, NAME.train holds log.jsonl, curves.html and, until the
 training is done, the checkpoint that --resume goes on from.

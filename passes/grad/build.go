@@ -30,6 +30,9 @@ type BuildOptions struct {
 	Classes int      // of the labels, 0 for unknown
 	// Distilled tells that a teacher teaches all outputs; else labels teach the first one.
 	Distilled bool
+	// Masks tells that labels are masks: the class of each place of the first output that
+	// tells it.
+	Masks bool
 	// OwnTeacher tells that the teacher is the student as it was, without its bottleneck.
 	OwnTeacher bool
 
@@ -203,11 +206,15 @@ type chosen struct {
 	// scores are those of classes among what is taught by ends, by which epochs are judged;
 	// nil for by all outputs.
 	scores []*Scores
+	masks  *classMap // that labels teach which are masks
 }
 
 // choose finds the outputs that are trained and tells of the others. Where labels teach
 // one of several, the original's answers teach the others.
 func (b *build) choose() (*chosen, error) {
+	if b.Masks {
+		return b.chooseMasks()
+	}
 	heads, err := b.objective.Outputs(Want{Output: b.Output, Classes: b.Classes, Of: b.Outputs}, b.m)
 	if b.byEnds(heads, err) {
 		if err != nil || b.Raw {

@@ -2,6 +2,7 @@ package grad
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes/bottleneck"
@@ -26,6 +27,8 @@ type Head struct {
 	Teacher string // the same of the teacher, "" where labels teach
 	// By says how it is compared; nil for by the objective that is the Loss's Kind.
 	By *Compared
+	// Masks tells that its labels are the class of each place; nil for the class of an image.
+	Masks *Masks
 }
 
 // Targets names what a loss compares: tensors of the graph.
@@ -154,8 +157,8 @@ func (l *lossGraph) rate(b *builder, t Tile, weight float64) error {
 	return nil
 }
 
-// build appends the loss and its gradient. It returns the input for labels, int64 [N],
-// nil where there are none.
+// build appends the loss and its gradient. It returns the input for labels, int64 [N], or
+// [N,H,W] of masks, nil where there are none.
 func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, err error) {
 	objective, err := ObjectiveOf(l.Kind)
 	if err != nil {
@@ -168,12 +171,15 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 		if c.Output, c.Teacher, err = h.values(b.g); err != nil {
 			return nil, nil, err
 		}
-		n := b.dims(c.Output)[0]
+		of := b.dims(c.Output)[:1]
+		if h.Masks != nil {
+			of = h.Masks.labels(b.dims(c.Output))
+		}
 		if c.Teacher == nil {
 			if labels == nil {
-				labels = b.g.Temp("labels", ir.TensorType(ir.Int64, ir.Fixed(n)))
+				labels = b.g.Temp("labels", ir.TensorType(ir.Int64, ir.Fixed(of...)))
 				b.g.AddInput(labels, nil)
-				b.shapes[labels] = []int64{n}
+				b.shapes[labels] = slices.Clone(of)
 			}
 			c.Labels = labels
 		}
@@ -182,6 +188,10 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 			term := losses[h.By.Loss].term(c)
 			out.add(b, term, c.Output, h.By.Weight)
 			out.each, out.names = append(out.each, term.Loss), append(out.names, h.By.Name)
+			continue
+		}
+		if h.Masks != nil {
+			out.add(b, h.Masks.term(c), c.Output, t.part())
 			continue
 		}
 		term, err := objective.Term(c)

@@ -27,7 +27,7 @@ type Comparison struct {
 	Loss               // what the options of the loss are
 	Output   *ir.Value // float32, the first axis is the images'
 	Teacher  *ir.Value // the teacher's, nil where labels teach
-	Labels   *ir.Value // int64 [N], nil where a teacher teaches
+	Labels   *ir.Value // int64 [N], [N,H,W] of masks, nil where a teacher teaches
 	Compared           // of an output that is compared by what it ends in
 	b        *builder
 	weights  *ir.Value // of positions, where they do not count alike

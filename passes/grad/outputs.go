@@ -135,6 +135,9 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 	var heads []*endHead
 	var taught []string
 	seen := map[*ir.Value]bool{}
+	if c.masks != nil {
+		seen[c.masks.tensor.Value] = true
+	}
 	for _, name := range outputsOf(all) {
 		if c.told[name] || b.Outputs != nil && !slices.Contains(b.Outputs, name) {
 			continue
@@ -153,7 +156,7 @@ func (b *build) teachEnds(ctx context.Context, o *Options, beside *teacherBeside
 		if len(found) > 0 {
 			taught = append(taught, name)
 		}
-		if len(mine[name]) > 0 && c.heads == nil && c.scores == nil {
+		if len(mine[name]) > 0 && c.heads == nil && c.scores == nil && c.masks == nil {
 			p.Judged = append(p.Judged, Judged{Output: name, Scores: name, Teacher: name, Taught: true})
 		}
 	}

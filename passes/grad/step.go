@@ -35,7 +35,7 @@ type Options struct {
 type Manifest struct {
 	Batch    int64    `json:"batch"`
 	Input    string   `json:"input"`
-	Labels   string   `json:"labels,omitempty"` // int64 [batch]; none where a teacher teaches
+	Labels   string   `json:"labels,omitempty"` // int64 [batch], or [batch,H,W] of Masks; none where a teacher teaches
 	Scalars  []string `json:"scalars"`
 	Beta1    float64  `json:"beta1,omitempty"` // of Adam's corrections
 	Beta2    float64  `json:"beta2,omitempty"`
@@ -53,6 +53,15 @@ type Manifest struct {
 	// parts of them. None where the objective does not tell.
 	Errors   string   `json:"errors,omitempty"`
 	Compared []string `json:"compared,omitempty"`
+	// Masks says what labels are that are masks; nil for the class of each image.
+	Masks *LabelMasks `json:"masks,omitempty"`
+}
+
+// LabelMasks are labels that are masks: the class of each place, 255 for none.
+type LabelMasks struct {
+	Height  int64 `json:"height"`
+	Width   int64 `json:"width"`
+	Classes int64 `json:"classes"` // counted from 0
 }
 
 // Program is a training step and what goes with it.
@@ -261,6 +270,10 @@ func (p *Program) losses(b *builder, o Options) (*lossGraph, []*ir.Value, error)
 	}
 	if labels != nil {
 		p.Manifest.Labels = labels.Name()
+		if h := o.Targets.Heads[0]; h.Masks != nil {
+			d := b.dims(labels)
+			p.Manifest.Masks = &LabelMasks{d[1], d[2], h.Masks.classes(b.dims(b.g.Value(h.Scores)))}
+		}
 	}
 	outputs := []*ir.Value{loss.loss}
 	if loss.hits != nil {

@@ -24,6 +24,9 @@ func (b *build) target(ctx context.Context, o *Options, chosen *chosen, p *Progr
 	if err := b.compareScores(o, chosen.heads, beside, p); err != nil {
 		return err
 	}
+	if chosen.masks != nil {
+		b.compareMasks(o, chosen.masks, p)
+	}
 	if err := b.match(o, beside); err != nil {
 		return err
 	}

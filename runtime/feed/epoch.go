@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+
+	"github.com/bottlenet/bnc/runtime/imagein"
 )
 
 // prefetch is how many batches are made ahead of the caller.
@@ -127,6 +129,9 @@ func (e *Epoch) fill(w *worker, j job) error {
 			l.skips.used()
 			b.Labels[j.index], b.Items[j.index] = int64(l.set.Label(item)), item
 			return nil
+		}
+		if wrong := (*imagein.ClassError)(nil); errors.As(err, &wrong) { // the data is of another model
+			return err
 		}
 		if err := l.skips.add(item, l.set.Name(item), err); err != nil {
 			return err

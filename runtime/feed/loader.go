@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"fmt"
+	"image"
 	"runtime"
 	"slices"
 	"sync"
@@ -21,15 +22,24 @@ type LoaderOptions struct {
 	Augment Augment
 	Workers int  // 0: GOMAXPROCS
 	Labels  bool // an item without a label is skipped like one that cannot be read
+	// Masks says that labels are the items' masks, and how; nil for the class of each item.
+	Masks *Masks
 	// OnSkip is told of each item that cannot be used, once and one at a time;
 	// err names the item too.
 	OnSkip func(name string, err error)
+}
+
+// Masks say which masks are wanted of a masked set: the classes of a grid over the input.
+type Masks struct {
+	Grid    image.Point
+	Classes int // counted from 0: others than these and imagein.NoClass end an epoch with an error
 }
 
 // Batch is what a training step takes.
 type Batch struct {
 	X      *tensor.Tensor // [Batch ...], as the graph's input wants it
 	Labels []int64        // data.NoLabel where an item has none
+	Masks  []int64        // [Batch H W], imagein.NoClass where a place has none; nil where none are wanted
 	Items  []int          // which items of the set these are
 	// Frames are how images lie in X as they were varied, mirrored ones with a negative
 	// ScaleX; zero for tensors.
@@ -64,7 +74,10 @@ func NewLoader(f *Feeder, set *data.Set, o LoaderOptions) (*Loader, error) {
 	if set.Len() < o.Batch {
 		return nil, fmt.Errorf("the data has %d items, less than one batch of %d: take a smaller batch", set.Len(), o.Batch)
 	}
-	if o.Labels && !set.Labelled() {
+	if o.Masks != nil && !set.Masked() {
+		return nil, errors.New("the data has no masks: expected a PNG file of class numbers beside each image")
+	}
+	if o.Labels && o.Masks == nil && !set.Labelled() {
 		return nil, errors.New("the data has no labels: expected a folder with one sub-folder a class, or a file of labels beside the images")
 	}
 	if err := o.Augment.validate(); err != nil {
@@ -129,7 +142,11 @@ func (l *Loader) newBatch() (*Batch, error) {
 	}
 	given := l.feeder.Feed(x)
 	delete(given, l.feeder.port.Name)
-	return &Batch{X: x, Given: given, Labels: make([]int64, l.o.Batch), Items: make([]int, l.o.Batch), Frames: make([]imagein.Frame, l.o.Batch)}, nil
+	b := &Batch{X: x, Given: given, Labels: make([]int64, l.o.Batch), Items: make([]int, l.o.Batch), Frames: make([]imagein.Frame, l.o.Batch)}
+	if m := l.o.Masks; m != nil {
+		b.Masks = make([]int64, l.o.Batch*m.Grid.X*m.Grid.Y)
+	}
+	return b, nil
 }
 
 // take returns a batch that was given back, or a new one.

@@ -100,7 +100,8 @@ func read(t testing.TB, l *feed.Loader, e, from int) []*feed.Batch {
 		}
 		x := *b.X
 		x.Data = bytes.Clone(x.Data)
-		all = append(all, &feed.Batch{X: &x, Labels: slices.Clone(b.Labels), Items: slices.Clone(b.Items), Frames: slices.Clone(b.Frames)})
+		all = append(all, &feed.Batch{X: &x, Labels: slices.Clone(b.Labels), Items: slices.Clone(b.Items), Frames: slices.Clone(b.Frames), Masks: slices.Clone(b.Masks)})
+		clear(b.Masks)
 		clear(b.X.Data) // whoever is given it next must write all of it
 		epoch.Recycle(b)
 	}

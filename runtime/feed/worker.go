@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -42,10 +43,13 @@ func (w *worker) fill(b *Batch, index, i int) error {
 
 // prepare brings an item into the input's form, varied.
 func (w *worker) prepare(b *Batch, index, i int, item data.Item) error {
-	if label, classes := w.l.set.Label(i), len(w.l.set.Classes()); w.l.o.Labels && (label < 0 || label >= classes) {
+	if label, classes := w.l.set.Label(i), len(w.l.set.Classes()); w.l.o.Labels && w.l.o.Masks == nil && (label < 0 || label >= classes) {
 		return fmt.Errorf("label %d: expected 0 to %d", label, classes-1)
 	}
 	b.Frames[index] = imagein.Frame{}
+	if item.Tensor != nil && w.l.o.Masks != nil {
+		return errors.New("it is a tensor: masks are of pictures")
+	}
 	if item.Tensor != nil {
 		return w.fillTensor(b, index, item.Tensor)
 	}
@@ -59,7 +63,24 @@ func (w *worker) prepare(b *Batch, index, i int, item data.Item) error {
 	}
 	prep.Fill(b.X, index, pixels)
 	b.Frames[index] = frame
-	return nil
+	if w.l.o.Masks == nil {
+		return nil
+	}
+	return w.fillMask(b, index, i, frame)
+}
+
+// fillMask puts an item's mask, as the item is varied, into place index of a batch.
+func (w *worker) fillMask(b *Batch, index, i int, frame imagein.Frame) error {
+	mask, err := w.l.set.Mask(i)
+	if err != nil {
+		return err
+	}
+	m := w.l.o.Masks
+	classes, err := frame.Places(mask, m.Grid, m.Classes)
+	for at, class := range classes {
+		b.Masks[index*m.Grid.X*m.Grid.Y+at] = int64(class)
+	}
+	return err
 }
 
 // fillTensor puts a prepared tensor into place index of a batch. It is flipped

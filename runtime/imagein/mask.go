@@ -108,6 +108,33 @@ func (f Frame) Mask(m *Mask) ([]uint8, error) {
 	return out, nil
 }
 
+// Places returns the class of each place of a grid over the input, [H W], from a mask of the
+// picture: that of the pixel of the input in which the middle of the place lies. It fails for
+// classes that are not there: those from classes on, 0 for any.
+func (f Frame) Places(m *Mask, grid image.Point, classes int) ([]uint8, error) {
+	input, err := f.Mask(m)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]uint8, grid.X*grid.Y)
+	for i := range places {
+		x, y := (2*(i%grid.X)+1)*f.Input.X/(2*grid.X), (2*(i/grid.X)+1)*f.Input.Y/(2*grid.Y)
+		places[i] = input[y*f.Input.X+x]
+		if places[i] != NoClass && classes > 0 && int(places[i]) >= classes {
+			return nil, &ClassError{int(places[i]), classes}
+		}
+	}
+	return places, nil
+}
+
+// ClassError says that a mask has a class that a model has not.
+type ClassError struct{ Class, Classes int }
+
+// Error gives the class, and how many there are.
+func (e *ClassError) Error() string {
+	return fmt.Sprintf("its mask has class %d, the model has %d classes, counted from 0", e.Class, e.Classes)
+}
+
 // within returns the pixel that a point is in, of n in a line, -1 for beyond them.
 func within(at float64, n int) int {
 	const rounding = 1e-9 // of a point between two pixels, where the second is taken

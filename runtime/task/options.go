@@ -129,6 +129,16 @@ func (c *Chosen) WithClasses(m Model, classes int) *Chosen {
 	return c
 }
 
+// WithMasks is the task beside images with masks that teach: where nothing is known of the
+// outputs of a model, that of the class of each place.
+func (c *Chosen) WithMasks(m Model) *Chosen {
+	t, err := Open(Segment, m)
+	if !c.unknown() || err != nil {
+		return c
+	}
+	return &Chosen{Task: t, Kind: Segment, Why: "labels that are masks say so, and nothing tells otherwise"}
+}
+
 // unknown tells that the task is a guess that says nothing.
 func (c *Chosen) unknown() bool { return c.Kind == Raw && c.Why != "" }
 

@@ -154,11 +154,12 @@ func (j *mapsJudge) Add(b Batch, items []int) error {
 		if i < len(b.Frames) && b.Frames[i].Picture != (image.Point{}) {
 			frame = b.Frames[i]
 		}
-		truth, err := said[item].placed(mask, frame)
+		m := said[item]
+		truth, err := frame.Places(mask, image.Pt(m.width, m.height), m.classes)
 		if err != nil {
 			return fmt.Errorf("%s: %w", j.set.Name(item), err)
 		}
-		j.labelled = append(j.labelled, overlaps(said[item].unpack(), truth))
+		j.labelled = append(j.labelled, overlaps(m.unpack(), truth))
 	}
 	return nil
 }
@@ -200,24 +201,6 @@ func (j *mapsJudge) classes(judged int) (of struct {
 		}
 	}
 	return of
-}
-
-// placed are the classes of a picture's mask at the places of a map: of the pixel in which
-// the middle of each lies.
-func (m classMap) placed(mask *imagein.Mask, frame imagein.Frame) ([]uint8, error) {
-	input, err := frame.Mask(mask)
-	if err != nil {
-		return nil, err
-	}
-	truth := make([]uint8, m.width*m.height)
-	for i := range truth {
-		x, y := (2*(i%m.width)+1)*frame.Input.X/(2*m.width), (2*(i/m.width)+1)*frame.Input.Y/(2*m.height)
-		truth[i] = input[y*frame.Input.X+x]
-		if truth[i] != ignored && m.classes > 0 && int(truth[i]) >= m.classes {
-			return nil, fmt.Errorf("its mask has class %d, the model has %d classes, counted from 0", truth[i], m.classes)
-		}
-	}
-	return truth, nil
 }
 
 // classMap is the class of each place of an image.

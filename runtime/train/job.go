@@ -86,7 +86,7 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 		return nil, err
 	}
 	loader, err := feed.NewLoader(j.Judging.Feeder, j.Sets.Train, feed.LoaderOptions{
-		Batch: j.Judging.Batch, Seed: s.Seed, Shuffle: true, Augment: augment, Labels: j.Trainer.Labelled(),
+		Batch: j.Judging.Batch, Seed: s.Seed, Shuffle: true, Augment: augment, Labels: j.Trainer.Labelled(), Masks: j.Trainer.Masks(),
 		OnSkip: func(_ string, err error) { s.Notice("left out: %v", err) },
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ const manifestKey = "bnc.step"
 type manifest struct {
 	Batch    int           `json:"batch"`
 	Input    string        `json:"input"`
-	Labels   string        `json:"labels"` // int64 [batch]; "" where a teacher teaches
+	Labels   string        `json:"labels"` // int64 [batch], or [batch,H,W] of Masks; "" where a teacher teaches
 	Scalars  []string      `json:"scalars"`
 	Beta1    float64       `json:"beta1"`
 	Beta2    float64       `json:"beta2"`
@@ -36,6 +36,14 @@ type manifest struct {
 	Watch      string       `json:"watch"`  // output, int64 [batch], of which the mean is told
 	Errors     string       `json:"errors"` // output, float32, one of each of Compared; "" for none
 	Compared   []string     `json:"compared"`
+	Masks      *labelMasks  `json:"masks"` // nil where labels are the class of each image
+}
+
+// labelMasks are labels that are masks: the class of each place, 255 for none.
+type labelMasks struct {
+	Height  int64 `json:"height"`
+	Width   int64 `json:"width"`
+	Classes int64 `json:"classes"`
 }
 
 // stateTensor is a piece of state, float32: an input, and under the same name

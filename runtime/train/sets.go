@@ -74,8 +74,8 @@ func OpenSets(o SetsOptions) (*Sets, error) {
 	}
 	s.Train = s.Train.Spread(o.Limit)
 	s.tell(o.Notice)
-	if !s.Train.Labelled() && !o.Taught {
-		return nil, fault.Unusable("option data %s has no labels: expected one sub-folder a class, or labels beside the images; without labels the original model can teach: option distill", o.Data)
+	if !s.Train.Labelled() && !s.Train.Masked() && !o.Taught {
+		return nil, fault.Unusable("option data %s has no labels: expected one sub-folder a class, or labels or masks beside the images; without labels the original model can teach: option distill", o.Data)
 	}
 	if s.Val != nil {
 		s.Val, err = s.Val.Readable(o.Notice)

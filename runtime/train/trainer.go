@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"image"
 	"maps"
 	"math"
 
@@ -69,8 +70,12 @@ func NewTrainer(step, measuring *ort.Session, initial map[string][]float32) (*Tr
 	if man.Errors != "" {
 		t.out[man.Errors] = tensor.Of([]int64{int64(len(man.Compared))}, make([]float32, len(man.Compared)))
 	}
-	t.labels = tensor.Of([]int64{int64(man.Batch)}, make([]int64, man.Batch))
-	return t, nil
+	shape := []int64{int64(man.Batch)}
+	if m := man.Masks; m != nil {
+		shape = append(shape, m.Height, m.Width)
+	}
+	t.labels, err = tensor.New(tensor.Int64, shape...)
+	return t, err
 }
 
 // tensor returns a tensor of the state, or the statistics.
@@ -86,6 +91,14 @@ func (t *Trainer) Batch() int { return t.man.Batch }
 
 // Labelled tells whether a step needs labels.
 func (t *Trainer) Labelled() bool { return t.man.Labels != "" }
+
+// Masks says which masks of the images a step needs for labels; nil for none.
+func (t *Trainer) Masks() *feed.Masks {
+	if m := t.man.Masks; m != nil {
+		return &feed.Masks{Grid: image.Pt(int(m.Width), int(m.Height)), Classes: int(m.Classes)}
+	}
+	return nil
+}
 
 // Compared are the names of what a step tells errors of: outputs, or parts of them.
 func (t *Trainer) Compared() []string { return t.man.Compared }
@@ -126,7 +139,11 @@ func (t *Trainer) look(ctx context.Context, b *feed.Batch, lr float64) (StepResu
 	maps.Copy(in, b.Given)
 	maps.Copy(in, t.state)
 	if t.man.Labels != "" {
-		copy(tensor.Slice[int64](t.labels), b.Labels)
+		labels := b.Labels
+		if t.man.Masks != nil {
+			labels = b.Masks
+		}
+		copy(tensor.Slice[int64](t.labels), labels)
 		in[t.man.Labels] = t.labels
 	}
 	n := float64(t.steps + 1)

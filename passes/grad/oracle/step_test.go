@@ -48,6 +48,16 @@ type stepCase struct {
 	losses, norms  []float64
 	hits           []int
 	keepStatistics bool
+	places         []int64 // of labels that are masks: their rows and columns
+}
+
+// labelled are labels as a step takes them.
+func (c *stepCase) labelled(labels []int64) *tensor.Tensor {
+	of := int64(len(labels))
+	for _, n := range c.places {
+		of /= n
+	}
+	return tensor.Of(append([]int64{of}, c.places...), labels)
 }
 
 // run does the steps in ONNX Runtime.
@@ -58,7 +68,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	input := m.Graph.Feeds()[0].Name()
 	c.Feeds = map[string]array{input: file(c.Dir, "x", x)}
 	if slices.ContainsFunc(c.Targets.Heads, func(h grad.Head) bool { return h.Teacher == "" }) {
-		a := file(c.Dir, "labels", tensor.Of([]int64{int64(len(labels))}, labels))
+		a := file(c.Dir, "labels", c.labelled(labels))
 		c.Labels = &a
 	}
 	if err := onnx.Save(t.Context(), c.Model, m, onnx.SaveOptions{}); err != nil {
@@ -119,7 +129,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 		t.Fatal(err)
 	}
 	for _, rate := range c.Rates {
-		r, err := trainer.Step(t.Context(), &feed.Batch{X: x, Labels: labels}, rate)
+		r, err := trainer.Step(t.Context(), &feed.Batch{X: x, Labels: labels, Masks: labels}, rate)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
@@ -173,7 +183,7 @@ func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, we
 	t.Helper()
 	in := ort.Feed{p.Manifest.Input: x}
 	if p.Manifest.Labels != "" {
-		in[p.Manifest.Labels] = tensor.Of([]int64{int64(len(labels))}, labels)
+		in[p.Manifest.Labels] = c.labelled(labels)
 	}
 	for _, name := range p.Manifest.Scalars {
 		in[name] = tensor.Of([]int64{1}, []float32{1})
@@ -324,5 +334,5 @@ func TestStepIsPyTorchs(t *testing.T) {
 			all = append(all, &c)
 		}
 	}
-	againstTorch(t, slices.Concat(all, bottleneckSteps(t), endSteps(t))) // at once: PyTorch takes seconds to start
+	againstTorch(t, slices.Concat(all, bottleneckSteps(t), endSteps(t), maskSteps(t))) // at once: PyTorch takes seconds to start
 }
