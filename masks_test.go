@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bottlenet/bnc/internal/rttest"
+	"github.com/bottlenet/bnc/runtime/search"
 )
 
 // shapes writes a small segmenter of three classes, the last axis of maps that have half of its
@@ -126,6 +127,10 @@ func TestTrainByMasks(t *testing.T) {
 	}
 	if text := strings.Join(heard.lines, "\n"); !strings.Contains(text, `the masks are taken for those of output "p"`) {
 		t.Errorf("said:\n%s", text)
+	}
+	_, err = Search(t.Context(), written, SearchOptions{Options: search.Options{Out: filepath.Join(dir, "found"), Strides: []int{2}}, Cuts: []string{"cut2"}, Channels: []Channels{4}, Train: TrainOptions{Data: set}})
+	if err == nil || !strings.Contains(err.Error(), "option exhaustive") {
+		t.Errorf("a search that screens: %v", err)
 	}
 	for name, c := range map[string]struct {
 		change func(o *TrainOptions)

@@ -204,11 +204,19 @@ func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.
 		return err
 	}
 	kind = kind.WithClasses(knownOf(subject), named(t.Scores, len(sets.Train.Classes())))
+	if t.masks(sets) {
+		if !p.Exhaustive { // which keeps activations, and no masks
+			return unusable("option data %s: its labels are masks, by which candidates are not screened: option exhaustive trains each of them, option distill lets the original model teach", t.Data)
+		}
+		if kind, err = t.taughtByMasks(kind, knownOf(subject)); err != nil {
+			return err
+		}
+	}
 	kind.Tell(to.Notice)
 	if t.Distill {
 		p.Baseline.Agreement = new(kind.Agreement().Perfect())
 	}
-	if sets.Val.Labelled() && len(kind.Measures()) > 0 {
+	if (sets.Val.Labelled() || t.masks(sets) && sets.Val.Masked()) && len(kind.Measures()) > 0 {
 		if err := t.judgeWhole(ctx, subject, kind, sets, to, &p.Baseline); err != nil {
 			return err
 		}

@@ -177,10 +177,13 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 // settle tells the task, which labels may make known.
 func (t *training) settle(sets *train.Sets) error {
 	classes := named(t.Scores, len(sets.Train.Classes()))
-	masks := t.masks(sets)
 	switch {
-	case masks:
-		t.kind, classes = t.kind.WithMasks(t.known), 0
+	case t.masks(sets):
+		var err error
+		if t.kind, err = t.taughtByMasks(t.kind, t.known); err != nil {
+			return err
+		}
+		classes = 0
 	case !t.Distill: // they teach
 		classes = task.OfAny
 	case len(t.Outputs) > 0: // others may be taught
@@ -189,15 +192,20 @@ func (t *training) settle(sets *train.Sets) error {
 	if t.kind = t.kind.WithClasses(t.known, classes); t.Annotations != "" && !task.Annotated(t.kind.Task) {
 		return usage("annotations", "has no meaning for task %s: it says what is to be detected", t.kind.Kind)
 	}
-	if masks && t.kind.Kind != task.Segment {
-		return unusable("option data %s: its labels are masks, which teach task %s only, and the model is taken for task %s: option distill lets the original model teach, option task says what it is", t.Data, task.Segment, t.kind.Kind)
-	}
 	t.kind.Tell(t.Notice)
 	return nil
 }
 
 // masks tells whether labels teach that are masks.
-func (t *training) masks(sets *train.Sets) bool { return sets.Train.Masked() && !t.Distill }
+func (o *TrainOptions) masks(sets *train.Sets) bool { return sets.Train.Masked() && !o.Distill }
+
+// taughtByMasks is the task of a model that they teach.
+func (o *TrainOptions) taughtByMasks(kind *task.Chosen, m task.Model) (*task.Chosen, error) {
+	if kind = kind.WithMasks(m); kind.Kind != task.Segment {
+		return nil, unusable("option data %s: its labels are masks, which teach task %s only, and the model is taken for task %s: option distill lets the original model teach, option task says what it is", o.Data, task.Segment, kind.Kind)
+	}
+	return kind, nil
+}
 
 // openTeacher returns the model whose answers teach.
 func (t *training) openTeacher(ctx context.Context) (*ir.Model, error) {

@@ -151,6 +151,9 @@ func trainStatus(status any) string {
 		}
 		return fmt.Sprintf("%s  %.0f img/s  %s left", line, s.ImagesPerSec, s.Left.Round(time.Second))
 	}
+	if !s.Counted {
+		return fmt.Sprintf("loss %.4f  %.0f img/s  %s left", s.Loss, s.ImagesPerSec, s.Left.Round(time.Second))
+	}
 	return fmt.Sprintf("loss %.4f  top-1 %.1f%%  %.0f img/s  %s left", s.Loss, 100*s.Primary, s.ImagesPerSec, s.Left.Round(time.Second))
 }
 

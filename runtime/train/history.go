@@ -122,7 +122,7 @@ func (e Epoch) Text(primary string) string {
 	for _, o := range e.Errors {
 		line += fmt.Sprintf(", error of %s %.4f", o.Output, o.Error)
 	}
-	if e.Errors == nil || e.TrainTop1 > 0 {
+	if e.TrainTop1 > 0 || e.Errors == nil && primary == task.Text(task.Top1) {
 		line += fmt.Sprintf(", training %s %.1f%%", primary, 100*e.TrainTop1)
 	}
 	if judged := e.Judged.Text(primary); judged != "" {

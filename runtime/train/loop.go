@@ -49,6 +49,7 @@ type Status struct {
 	Epoch, Epochs int     // counted from 1
 	Step, Steps   int     // of the epoch
 	Loss, Primary float64 // running means of the epoch
+	Counted       bool    // Primary is known: the share of images that the output says the right thing of
 	Errors        []Error // running means, nil where outputs are not compared by themselves
 	ImagesPerSec  float64
 	Left          time.Duration
@@ -376,7 +377,7 @@ func (r *run) tell(steps int) {
 	left := (r.o.Epochs-r.p.Epoch)*steps - r.p.Step
 	r.o.Step(Status{
 		Epoch: r.p.Epoch + 1, Epochs: r.o.Epochs, Step: r.p.Step, Steps: steps,
-		Loss: r.p.LossSum / n, Errors: errorsOf(r.Compared(), r.p.Errors, n), Primary: float64(r.p.Hits) / n / float64(r.Batch()), ImagesPerSec: speed,
+		Loss: r.p.LossSum / n, Errors: errorsOf(r.Compared(), r.p.Errors, n), Primary: float64(r.p.Hits) / n / float64(r.Batch()), Counted: r.man.Hits != "", ImagesPerSec: speed,
 		Left: time.Duration(float64(left*r.Batch()) / speed * float64(time.Second)),
 	})
 }
