@@ -128,7 +128,7 @@ func hasKeys(t *testing.T, what string, m map[string]any, want string) {
 func TestJSON(t *testing.T) {
 	model := smallModel(t)
 	d := document(t, "inspect", model)
-	hasKeys(t, "inspect", d, "cuts inputs ir_version macs model opset outputs params")
+	hasKeys(t, "inspect", d, "cuts inputs ir_version macs model opset outputs params task")
 	first := d["cuts"].([]any)[0].(map[string]any)
 	hasKeys(t, "cut", first, "aliases bottleneck bytes dtype id macs_before params_before shape tensor")
 	if first["id"] != "cut1" || first["dtype"] != "float32" || first["shape"].([]any)[0] != "batch" {

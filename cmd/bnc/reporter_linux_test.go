@@ -115,7 +115,8 @@ func TestSplitOnTerminal(t *testing.T) {
 	code := run(t.Context(), []string{"split", model, "--after", "r", "--c", "4", "--s", "1", "--calib", bad, "-o", filepath.Join(t.TempDir(), "b")}, &out, program)
 	text := seen()
 	lines := shown(text)
-	if code != exitDone || !strings.Contains(text, "calibrating") || len(lines) != 2 || !strings.HasPrefix(lines[0], "left out: "+torn) || lines[1] != "" {
+	if code != exitDone || !strings.Contains(text, "calibrating") || len(lines) != 3 || !strings.HasPrefix(lines[0], "the outputs are taken for task") ||
+		!strings.HasPrefix(lines[1], "left out: "+torn) || lines[2] != "" {
 		t.Errorf("exit code %d, on the terminal %q, expected the image that was left out\n%q", code, lines, text)
 	}
 	if !strings.Contains(out.String(), "tile") || strings.Contains(out.String(), "calibrating") {

@@ -120,7 +120,11 @@ func (f *Feeling) Gradients(ctx context.Context, xs []*tensor.Tensor) ([]*tensor
 func (f *Feeling) run(ctx context.Context, xs []*tensor.Tensor, noisy bool) (ort.Results, error) {
 	feed := maps.Clone(f.given)
 	for i, name := range f.inputs {
-		feed[name] = xs[i]
+		values, err := xs[i].Float32s() // of another type in a model of half precision
+		if err != nil {
+			return nil, err
+		}
+		feed[name] = tensor.Of(xs[i].Shape, values)
 	}
 	for k, d := range f.directions {
 		n := 1
