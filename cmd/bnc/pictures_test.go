@@ -78,6 +78,9 @@ func TestPictures(t *testing.T) {
 	if !strings.Contains(html.UnescapeString(string(text)), "data:image/png;base64,"+base64.StdEncoding.EncodeToString(worst)) {
 		t.Error("the page does not show the worst image")
 	}
+	if !strings.Contains(string(text), "; img-src data:\">") {
+		t.Error("the page's policy keeps browsers from showing it")
+	}
 	write(t, filepath.Join(drawn, "worst.png"), []byte("text"))
 	if _, stderr, code := tryBnc(t, "report", "--profile", "paper", "--eval", filepath.Join(dir, "eval.json"), "-o", page); code != 3 || !strings.Contains(stderr, "worst.png is no PNG") {
 		t.Errorf("exit code %d: %s", code, stderr)
