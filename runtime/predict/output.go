@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
 )
 
 // mostValues is how many elements of an output are told one by one.
@@ -134,22 +137,11 @@ func summarise(t *tensor.Tensor) *Summary {
 	if err != nil {
 		return nil
 	}
-	s := &Summary{Min: math.Inf(1), Max: math.Inf(-1)}
-	n, squares := 0.0, 0.0
-	for _, v := range numbers {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			s.NonFinite++
-			continue
-		}
-		s.Min, s.Max = min(s.Min, v), max(s.Max, v)
-		n++ // Welford's
-		d := v - s.Mean
-		s.Mean += d / n
-		squares += d * (v - s.Mean)
+	finite := slices.DeleteFunc(numbers, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	s := &Summary{NonFinite: t.Len() - len(finite), finite: len(finite)}
+	if len(finite) > 0 {
+		s.Min, s.Max = floats.Min(finite), floats.Max(finite)
+		s.Mean, s.Std = stat.PopMeanStdDev(finite, nil)
 	}
-	if n == 0 {
-		return &Summary{NonFinite: s.NonFinite}
-	}
-	s.Std, s.finite = math.Sqrt(squares/n), int(n)
 	return s
 }

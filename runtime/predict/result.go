@@ -3,13 +3,11 @@ package predict
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
-	"gonum.org/v1/gonum/floats"
 )
 
 // Result is what one input gives. What does not apply to the task is left out.
@@ -50,7 +48,7 @@ type Neighbour struct {
 // see notes what a person sees.
 func (r *Result) see(seen task.Seen, labels []string) {
 	r.Seen, r.Top, r.Boxes = seen, seen.Top, seen.Boxes
-	if r.Task == "text" {
+	if r.Task == task.Lines {
 		r.Text = &seen.Text
 	}
 	if seen.Mask != nil {
@@ -74,19 +72,10 @@ func findNeighbours(all []*Result, most int) {
 	for _, r := range all {
 		for _, other := range all {
 			if other != r && len(other.Seen.Vector) == len(r.Seen.Vector) && r.Seen.Vector != nil {
-				r.Neighbours = append(r.Neighbours, Neighbour{other.Input, cosine(r.Seen.Vector, other.Seen.Vector)})
+				r.Neighbours = append(r.Neighbours, Neighbour{other.Input, task.Cosine(r.Seen.Vector, other.Seen.Vector)})
 			}
 		}
 		slices.SortStableFunc(r.Neighbours, func(a, b Neighbour) int { return cmp.Compare(b.Cosine, a.Cosine) })
 		r.Neighbours = r.Neighbours[:min(most, len(r.Neighbours))]
 	}
-}
-
-// cosine is that of the angle between two vectors of one length; 0 where one is 0.
-func cosine(a, b []float64) float64 {
-	product, norms := floats.Dot(a, b), floats.Norm(a, 2)*floats.Norm(b, 2)
-	if norms == 0 || math.IsInf(norms, 0) {
-		return 0
-	}
-	return product / norms
 }

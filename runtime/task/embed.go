@@ -165,12 +165,14 @@ func (vectors) cosines(mine, theirs []vector) ([]float64, error) {
 		if len(a) != len(b) {
 			return nil, fmt.Errorf("its vectors have %d numbers, the teacher's %d: expected the same", len(a), len(b))
 		}
-		all[i] = cosineOf(a, b)
+		all[i] = Cosine(a, b)
 	}
 	return all, nil
 }
 
-func cosineOf(a, b []float64) float64 {
+// Cosine is that of the angle between two vectors of one length: 1 where both are 0, 0 where
+// one is.
+func Cosine(a, b []float64) float64 {
 	var ab, aa, bb float64
 	for i := range a {
 		ab, aa, bb = ab+a[i]*b[i], aa+a[i]*a[i], bb+b[i]*b[i]

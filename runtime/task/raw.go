@@ -335,7 +335,7 @@ var likenesses = map[string]func(mine, theirs spoken) float64{
 		var cosines []float64
 		for i := 0; i < len(theirs.kept); i += theirs.length {
 			a, b := numbers{kept: mine.kept[i : i+theirs.length]}, numbers{kept: theirs.kept[i : i+theirs.length]}
-			cosines = append(cosines, max(0, cosineOf(a.floats(), b.floats())))
+			cosines = append(cosines, max(0, Cosine(a.floats(), b.floats())))
 		}
 		return mean(cosines)
 	},
