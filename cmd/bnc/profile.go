@@ -39,7 +39,7 @@ Examples:
 
 func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.ProfileOptions
-	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts of a model: names, or all (default: the residual sums, or all where there are none)")
+	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts of a model: names, those of several tensors joined with +, or all (default: the residual sums, or all where there are none)")
 	fs.Var(channels(&o.Channels), "c", "channels that cross, or full")
 	standsFor(fs, "c", 1)
 	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")

@@ -152,7 +152,7 @@ var (
 
 // declareSearch declares what a plan is made of.
 func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
-	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts to try, rb1,rb2,...; all for every one that takes a bottleneck (default: the residual blocks, else all)")
+	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts to try, rb1,rb2,..., those of several tensors joined with +; all for every one that takes a bottleneck (default: the residual blocks, else all)")
 	fs.Var(channelList(&o.Channels), "c", "channels that cross, numbers or full")
 	fs.IntSliceVar(&o.Strides, "s", nil, "spatial reductions, 1 to 4")
 	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, in points of its measure")
