@@ -70,20 +70,8 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	for _, t := range s.Tensors {
 		calibrations = append(calibrations, bottleneck.NewCalibration(t.Geometry))
 	}
-	feeling, close, err := src.openFeeling(ctx, p, halves.Cloud, s)
-	if err != nil {
-		return nil, err
-	}
-	defer close()
 	bar := p.Phase("calibrating", probe.Images(set, probe.MostImages))
-	measured := 0
 	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, xs []*tensor.Tensor) error {
-		if feeling != nil && measured < scaleImages {
-			measured++
-			if err := feeling.Measure(ctx, xs); err != nil {
-				return unusable("%s: %w", name, err)
-			}
-		}
 		for i, c := range calibrations {
 			activations, err := xs[i].Float32s()
 			if err != nil {
@@ -101,9 +89,15 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if seen.Images == 0 {
 		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set, probe.MostImages), seen.Damage)
 	}
-	if feeling != nil {
-		if err := src.feel(ctx, p, session, feeder, feeling, calibrations); err != nil {
-			return nil, err
+	if src.felt {
+		if err := src.feel(ctx, p, halves.Cloud, session, feeder, calibrations); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			p.Notice("channels are chosen by their variance, not by what the outputs feel: %v", err)
+			for _, c := range calibrations {
+				c.Forget()
+			}
 		}
 	}
 	if src.bytes > 0 {

@@ -2,15 +2,12 @@ package bnc
 
 import (
 	"context"
-	"errors"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/progress"
-	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
@@ -31,68 +28,63 @@ const (
 	ByVariance    = "variance"    // what varies most
 )
 
-// openFeeling opens a network that tells how much the outputs feel the cut's tensors; nil
-// where channels are chosen by their variance, as where no gradient passes, which is told.
-func (src calibrationSource) openFeeling(ctx context.Context, p progress.Progress, behind *ir.Model, s *split.Settings) (*probe.Feeling, func(), error) {
-	none := func() {}
-	if !src.felt {
-		return nil, none, nil
-	}
+// feel gives the calibrations gradients of the images: of random directions of the outputs
+// of what is behind the cut, which is used up.
+func (src calibrationSource) feel(ctx context.Context, p progress.Progress, behind *ir.Model, prefix *ort.Session, feeder *feed.Feeder, calibrations []*bottleneck.Calibration) error {
 	compute := func(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error) {
 		return computed(ctx, m, src.session)
 	}
 	felt, err := grad.FeelInputs(ctx, behind, src.tensors, src.raw, compute)
-	unfit, node := (*passes.UnsuitableError)(nil), (*grad.Error)(nil)
-	if errors.As(err, &unfit) || errors.As(err, &node) {
-		p.Notice("channels are chosen by their variance, not by what the outputs feel: %v", err)
-		return nil, none, nil
-	}
 	if err != nil {
-		return nil, none, err
+		return err
 	}
 	file, err := onnx.Marshal(felt.Model)
 	if err != nil {
-		return nil, none, err
+		return err
 	}
 	session, err := ort.OpenBytes("gradients at the cut", file, src.session)
 	if err != nil {
-		return nil, none, err
+		return err
+	}
+	defer session.Close()
+	given, err := src.given.ForOne(session.Inputs())
+	if err != nil {
+		return err
 	}
 	var directions []probe.Direction
 	for _, d := range felt.Directions {
 		directions = append(directions, probe.Direction(d))
 	}
-	given, err := src.given.ForOne(session.Inputs())
-	if err != nil {
-		session.Close()
-		return nil, none, err
+	feeling := probe.NewFeeling(session, src.tensors, given, directions, calibrations[0].Seed())
+	scaled, images := 0, probe.Images(src.set, feltImages)
+	if feeling.Scaled() {
+		scaled = probe.Images(src.set, scaleImages)
 	}
-	return probe.NewFeeling(session, src.tensors, given, directions, s.Tensors[0].Seed), func() { session.Close() }, nil
-}
-
-// feel gives the calibrations gradients of the images.
-func (src calibrationSource) feel(ctx context.Context, p progress.Progress, prefix *ort.Session, feeder *feed.Feeder, feeling *probe.Feeling, calibrations []*bottleneck.Calibration) error {
-	bar := p.Phase("what the outputs feel", probe.Images(src.set, feltImages))
-	o := probe.Options{Set: src.set, Feeder: feeder, Step: func() { bar.Step(1) }, Most: feltImages}
-	_, err := probe.Run(ctx, prefix, o, func(name string, xs []*tensor.Tensor) error {
+	bar := p.Phase("what the outputs feel", scaled+images)
+	run := func(most int, each func(xs []*tensor.Tensor) error) error {
+		o := probe.Options{Set: src.set, Feeder: feeder, Step: func() { bar.Step(1) }, Most: most}
+		_, err := probe.Run(ctx, prefix, o, func(_ string, xs []*tensor.Tensor) error { return each(xs) })
+		return err
+	}
+	if scaled > 0 {
+		if err := run(scaled, func(xs []*tensor.Tensor) error { return feeling.Measure(ctx, xs) }); err != nil {
+			return err
+		}
+	}
+	return run(images, func(xs []*tensor.Tensor) error {
 		for range draws {
 			gradients, err := feeling.Gradients(ctx, xs)
 			if err != nil {
 				return err
 			}
 			for i, c := range calibrations {
-				g, err := gradients[i].Float32s()
-				if err != nil {
-					return err
-				}
-				if err := c.Feel(g); err != nil {
-					return unusable("%s: %w", name, src.of(i, err))
+				if err := c.Feel(gradients[i]); err != nil {
+					return src.of(i, err)
 				}
 			}
 		}
 		return nil
 	})
-	return err
 }
 
 // computed are the outputs of a network that computes weights.

@@ -190,9 +190,7 @@ func (c *Calibration) components() (mean, variance []float64, p, back *mat.Dense
 	}
 	var l *mat.TriDense
 	if c.Felt() {
-		if l, err = c.metric(); err != nil {
-			return nil, nil, nil, nil, err
-		}
+		l = c.metric()
 		inside := inMetric(l, cov)
 		if t := mat.Trace(inside); t > 0 { // planes as large as the channels: what training expects
 			c.perFelt = math.Sqrt(mat.Trace(cov) / t)

@@ -1,8 +1,8 @@
 package bottleneck
 
 import (
-	"errors"
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -34,6 +34,12 @@ func (c *Calibration) Feel(g []float32) error {
 	return nil
 }
 
+// Forget takes all gradients back.
+func (c *Calibration) Forget() { c.felt, c.gradients = nil, 0 }
+
+// Seed is the seed of the bottleneck's weights.
+func (c *Calibration) Seed() uint64 { return c.g.Seed }
+
 // Felt reports whether any gradient was taken.
 func (c *Calibration) Felt() bool { return c.felt != nil && mat.Trace(c.felt) > 0 }
 
@@ -48,21 +54,24 @@ func (c *Calibration) tail() float64 {
 // metric returns the lower triangular L with L L^T = F, the mean of g g^T over all gradients
 // and positions with leastFelt of its mean diagonal: |L^T d|^2 is how much the outputs feel
 // an error d, so that tensors of one network are comparable.
-func (c *Calibration) metric() (*mat.TriDense, error) {
+func (c *Calibration) metric() *mat.TriDense {
 	n := c.felt.SymmetricDim()
+	mean := mat.Trace(c.felt) / float64(n)
 	f := mat.NewSymDense(n, nil)
-	f.ScaleSym(1/float64(c.gradients), c.felt)
-	least := leastFelt * mat.Trace(f) / float64(n)
+	f.ScaleSym(1/mean, c.felt)
 	for i := range n {
-		f.SetSym(i, i, f.At(i, i)+least)
+		f.SetSym(i, i, f.At(i, i)+leastFelt)
 	}
 	var chol mat.Cholesky
-	if !chol.Factorize(f) {
-		return nil, errors.New("calibration: the gradients at the cut tensor are too unlike in size")
+	for !chol.Factorize(f) { // but for rounding it has one
+		for i := range n {
+			f.SetSym(i, i, 2*f.At(i, i))
+		}
 	}
 	var l mat.TriDense
 	chol.LTo(&l)
-	return &l, nil
+	l.ScaleTri(math.Sqrt(mean/float64(c.gradients)), &l)
+	return &l
 }
 
 // inMetric returns L^T cov L, the covariance of L^T x.

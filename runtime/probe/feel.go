@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -91,7 +90,7 @@ func (f *Feeling) Measure(ctx context.Context, xs []*tensor.Tensor) error {
 		}
 		for i, v := range values {
 			if v-v != 0 {
-				return fmt.Errorf("output %q holds %v", results[k].Name, v)
+				continue // as the scores of what cannot be, -Inf
 			}
 			g := &f.seen[k][d.group(i)]
 			g.n++ // Welford's
@@ -104,14 +103,18 @@ func (f *Feeling) Measure(ctx context.Context, xs []*tensor.Tensor) error {
 }
 
 // Gradients returns those of random directions for an image.
-func (f *Feeling) Gradients(ctx context.Context, xs []*tensor.Tensor) ([]*tensor.Tensor, error) {
+func (f *Feeling) Gradients(ctx context.Context, xs []*tensor.Tensor) ([][]float32, error) {
 	results, err := f.run(ctx, xs, true)
 	if err != nil {
 		return nil, err
 	}
-	var gradients []*tensor.Tensor
+	var gradients [][]float32
 	for _, r := range results[len(f.directions):] {
-		gradients = append(gradients, r.Tensor)
+		g, err := r.Tensor.Float32s()
+		if err != nil {
+			return nil, err
+		}
+		gradients = append(gradients, g)
 	}
 	return gradients, nil
 }
