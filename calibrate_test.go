@@ -9,11 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/model"
+	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
 // pictures writes n pictures of 28 x 28 in grey: gradients of several directions.
@@ -106,4 +109,32 @@ func unitsOf(t *testing.T, dir string) *bottleneck.Units {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// TestCalibrationWithoutGradients: where what the outputs feel cannot be asked, here as an
+// input that is read behind the cut has no value, a split says so, and takes the channels
+// that it takes by variance; with a value it takes others.
+func TestCalibrationWithoutGradients(t *testing.T) {
+	_, vector, folder := twoInputs(t)
+	split := func(by string, feed map[string]string) (*bottleneck.Units, []string) {
+		said := &spoken{}
+		o := SplitOptions{After: "g", Channels: []Channels{2}, Stride: []int{1}, Calibrate: folder, CalibrateBy: by, Out: filepath.Join(t.TempDir(), "b"), Reporter: said}
+		o.Feed = feed
+		if _, err := Split(t.Context(), vector, o); err != nil {
+			t.Fatal(err)
+		}
+		return unitsOf(t, o.Out), said.lines
+	}
+	variance, _ := split(ByVariance, nil)
+	without, told := split("", nil)
+	if !reflect.DeepEqual(without, variance) {
+		t.Error("without gradients the channels are not those of the largest variance")
+	}
+	if !slices.ContainsFunc(told, func(line string) bool { return strings.Contains(line, `input "t" is read behind the cut`) }) {
+		t.Errorf("it was not told: %q", told)
+	}
+	felt, told := split("", map[string]string{"t": npy(t, tensor.Of([]int64{4}, []float32{1, -2, 0.5, 3}))})
+	if reflect.DeepEqual(felt, variance) || slices.ContainsFunc(told, func(line string) bool { return strings.Contains(line, "variance") }) {
+		t.Errorf("with a value the channels are those of before; told %q", told)
+	}
 }

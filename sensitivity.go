@@ -2,6 +2,8 @@ package bnc
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -33,6 +35,11 @@ const (
 func (src calibrationSource) feel(ctx context.Context, p progress.Progress, behind *ir.Model, prefix *ort.Session, feeder *feed.Feeder, calibrations []*bottleneck.Calibration) error {
 	compute := func(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error) {
 		return computed(ctx, m, src.session)
+	}
+	for _, v := range behind.Graph.Feeds() {
+		if name := v.Name(); !slices.Contains(src.tensors, name) && src.given[name] == nil {
+			return fmt.Errorf("input %q is read behind the cut: give it by option feed", name)
+		}
 	}
 	felt, err := grad.FeelInputs(ctx, behind, src.tensors, src.raw, compute)
 	if err != nil {
