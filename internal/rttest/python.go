@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -32,6 +33,20 @@ func TorchPython(t testing.TB) string {
 func Python(t testing.TB, script string, args ...string) []byte {
 	t.Helper()
 	return output(t, exec.Command(OraclePython(t), append([]string{"-c", script}, args...)...))
+}
+
+// PythonOn is Python of a script whose one argument is a file with job as JSON.
+func PythonOn(t testing.TB, script string, job any) []byte {
+	t.Helper()
+	text, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "job.json")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return Python(t, script, file)
 }
 
 // Ask runs the file of a script, gives it job as JSON and reads answer from what it

@@ -85,15 +85,7 @@ func TestResizedCropAgainstPillow(t *testing.T) {
 			jobs = append(jobs, job{file, channels == 1, [4]int{w.Min.X, w.Min.Y, w.Max.X, w.Max.Y}, p.Crop, filepath.Join(dir, fmt.Sprint(len(jobs)))})
 		}
 	}
-	list, err := json.Marshal(jobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobsFile := filepath.Join(dir, "jobs.json")
-	if err := os.WriteFile(jobsFile, list, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	rttest.Python(t, cropped, jobsFile)
+	rttest.PythonOn(t, cropped, jobs)
 	for i, j := range jobs {
 		want, err := os.ReadFile(j.Out)
 		if err != nil {

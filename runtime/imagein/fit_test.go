@@ -74,15 +74,7 @@ func TestWholeAgainstPillow(t *testing.T) {
 			}
 		}
 	}
-	list, err := json.Marshal(jobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobsFile := filepath.Join(dir, "jobs.json")
-	if err := os.WriteFile(jobsFile, list, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	rttest.Python(t, wholes, jobsFile)
+	rttest.PythonOn(t, wholes, jobs)
 	for _, j := range jobs {
 		want, err := os.ReadFile(j.Out)
 		if err != nil {
@@ -326,15 +318,7 @@ func TestMaskAgainstNumpy(t *testing.T) {
 			}
 		}
 	}
-	list, err := json.Marshal(jobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobsFile := filepath.Join(dir, "masks.json")
-	if err := os.WriteFile(jobsFile, list, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	rttest.Python(t, nearest, jobsFile)
+	rttest.PythonOn(t, nearest, jobs)
 	for i, j := range jobs {
 		want, err := os.ReadFile(j.Out)
 		if err != nil {

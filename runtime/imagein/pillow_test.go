@@ -2,7 +2,6 @@ package imagein_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
@@ -135,15 +134,7 @@ func large(t *testing.T, width, height int) *image.RGBA {
 // so nothing may differ.
 func compare(t *testing.T, dir string, jobs []job) {
 	t.Helper()
-	list, err := json.Marshal(jobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobsFile := filepath.Join(dir, "jobs.json")
-	if err := os.WriteFile(jobsFile, list, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	rttest.Python(t, pillow, jobsFile)
+	rttest.PythonOn(t, pillow, jobs)
 	for _, j := range jobs {
 		want, err := os.ReadFile(j.Out)
 		if err != nil {
