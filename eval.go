@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
@@ -38,8 +39,11 @@ type EvalOptions struct {
 	// Quality are the codec's qualities, 1 to 100: one replaces the bundle's own, several
 	// give a row each beside it. None: the bundle's, 75 for images.
 	Quality []int `json:"quality,omitempty"`
-	// InputCodec sends the images themselves, as "jpeg" or "png"; "" for no codec.
+	// InputCodec sends the images themselves, as one of InputCodecs; "" for no codec.
 	InputCodec string `json:"input_codec,omitempty"`
+	// InputSize is the short side in pixels that images are sent with, and enlarged again
+	// for the model; 0 for the input's own. With InputCodec.
+	InputSize int `json:"input_size,omitempty"`
 	// Plot makes sure, before any work, that the result can be drawn.
 	Plot bool `json:"plot,omitempty"`
 	// Draw is a folder for pictures of the images on which the teacher's answer and the
@@ -64,8 +68,14 @@ func (o EvalOptions) check() error {
 	case o.Batch < 0 || o.Limit < 0:
 		return usage("batch", "%d, option limit %d: expected 1 or more, and 0 or more", o.Batch, o.Limit)
 	}
-	if !slices.Contains([]string{"", "jpeg", "png"}, o.InputCodec) {
-		return usage("input_codec", "%q: expected jpeg or png", o.InputCodec)
+	if err := fault.OneOf("input_codec", o.InputCodec, append([]string{""}, InputCodecs()...)...); err != nil {
+		return err
+	}
+	switch {
+	case o.InputSize < 0:
+		return usage("input_size", "%d: expected pixels, 1 or more", o.InputSize)
+	case o.InputSize > 0 && o.InputCodec == "":
+		return usage("input_size", "is the size of images that are sent: which option input_codec are they sent as?")
 	}
 	for _, q := range o.Quality {
 		if q < 1 || q > 100 {
@@ -73,6 +83,23 @@ func (o EvalOptions) check() error {
 		}
 	}
 	return o.TaskOptions.Check()
+}
+
+// InputCodecs are the names of the codecs that images themselves can be sent as.
+func InputCodecs() (names []string) {
+	for _, c := range eval.Codecs() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// sent is how the images themselves are sent, nil where they are not.
+func (o EvalOptions) sent() *eval.Sent {
+	codec, ok := eval.CodecOf(o.InputCodec)
+	if !ok {
+		return nil
+	}
+	return &eval.Sent{Codec: codec, Size: o.InputSize}
 }
 
 // EvalResult is what was measured.
@@ -91,9 +118,13 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.OwnQuality(o.InputCodec, o.Quality)
+	sent := o.sent()
+	own, err := s.OwnQuality(sent, o.Quality)
 	if err != nil {
 		return nil, err
+	}
+	if sent != nil && sent.System {
+		p.Notice("images are sent as %s by a library of this system: another version may give other bytes", sent.Name)
 	}
 	set, err := o.open(s, p)
 	if err != nil {
@@ -105,7 +136,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	}
 	o.adapt(kind, s.Meta.Preprocess, p.Notice)
 	skipped := &progress.LeftOut{To: p}
-	e := &eval.Evaluation{Subject: s, Task: kind.Task, Set: set, Choose: o.Chooser(s.Meta.Preprocess), Codec: o.InputCodec, Batch: o.Batch, OnSkip: skipped.Add}
+	e := &eval.Evaluation{Subject: s, Task: kind.Task, Set: set, Choose: o.Chooser(s.Meta.Preprocess), Sent: sent, Batch: o.Batch, OnSkip: skipped.Add}
 	if e.Given, err = o.given(s.Inputs); err != nil {
 		return nil, err
 	}
@@ -113,8 +144,8 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		return nil, err
 	}
 	switch {
-	case o.Plot && s.Meta.Part == "" && o.InputCodec == "":
-		return nil, usage("plot", ": nothing crosses in %s; option input_codec measures images sent as JPEG or PNG", path)
+	case o.Plot && s.Meta.Part == "" && sent == nil:
+		return nil, usage("plot", ": nothing crosses in %s; option input_codec measures images that are sent themselves", path)
 	case o.Plot && e.Teacher == nil && !set.Labelled() && !set.Masked() && o.Annotations == "":
 		return nil, unusable("option plot: %s has no labels and there is no option teacher: there is no accuracy to draw", o.Data)
 	}

@@ -33,9 +33,11 @@ bottleneck, as long as its weights are still the original model's.
 
 --quality takes numbers and ranges, FIRST-LAST or FIRST-LAST:STEP. One quality
 replaces the bundle's own, several give a row each beside it. With --input-codec
-the images themselves are sent: a whole model gets each one, resized and cropped,
-as the codec gives it back. Payload bytes are those that the receiver cannot know
-beforehand: no headers and no tables. File bytes are the same as a whole file.
+the images themselves are sent, as without a bottleneck: a whole model gets each
+one, resized and cropped, as the codec gives it back. --input-size makes images
+smaller before they are coded, and larger again for the model behind it. AVIF is
+the one to beat. Payload bytes are those that the receiver cannot know beforehand:
+no headers and no tables. File bytes are the same as a whole file.
 
 An image that cannot be used is told and left out: the results are those of the
 others, and the exit code is 3.
@@ -44,7 +46,7 @@ Examples:
   bnc eval net-rb1 --data imagenette
   bnc eval net-rb1 --data photos --quality 1,5-95:10 --plot rates.svg
   bnc eval net-rb1 --data unlabelled --teacher net.onnx --json
-  bnc eval net.onnx --data photos --input-codec jpeg --quality 20
+  bnc eval net.onnx --data photos --input-codec avif --quality 10-60:10 --input-size 160
   bnc eval yolo-cut9-c24-s1 --data coco/val2017 --annotations instances_val2017.json`,
 	setup: setupEval,
 }
@@ -61,7 +63,8 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose answers are compared with")
 	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
-	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as jpeg or png")
+	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as "+strings.Join(bnc.InputCodecs(), ", "))
+	fs.IntVar(&o.InputSize, "input-size", 0, "short side in pixels that images are sent with, enlarged again for the model (default: the input's own)")
 	fs.StringVar(&plot, "plot", "", "SVG file to write: accuracy against payload")
 	fs.StringVar(&o.Draw, "draw", "", "folder for pictures of the teacher's answer beside this one's: of the worst, the median and the best image")
 	fs.Var(countFrom1(&o.Batch), "batch", fmt.Sprintf("images of a run, where the model does not fix it (default %d)", eval.DefaultBatch))

@@ -175,6 +175,19 @@ func TestEvalInputCodec(t *testing.T) {
 	}
 }
 
+// TestEvalImagesSmaller: AVIF, WebP and JPEG sent with fewer pixels take fewer bytes, and the
+// model says less of what it would.
+func TestEvalImagesSmaller(t *testing.T) {
+	model, set := stripeModel(t), patterns(t, 20, true)
+	for _, codec := range []string{"avif", "webp", "jpeg"} {
+		whole := evaluated(t, model, "--data", set, "--input-codec", codec, "--quality", "60")
+		small := evaluated(t, model, "--data", set, "--input-codec", codec, "--quality", "60", "--input-size", "7")
+		if whole.N != 20 || small.PayloadBytes.Mean >= whole.PayloadBytes.Mean || small.FileBytes.Mean <= small.PayloadBytes.Mean {
+			t.Errorf("%s: %+v at 28 pixels, %+v at 7", codec, whole.PayloadBytes, small.PayloadBytes)
+		}
+	}
+}
+
 // TestEvalUnlabelled has null instead of rates.
 func TestEvalUnlabelled(t *testing.T) {
 	model, set := stripeModel(t), patterns(t, 20, false)
@@ -214,8 +227,11 @@ func TestEvalExitCodes(t *testing.T) {
 		{"MODEL", 2, "--data"},
 		{"MODEL --data SET --batch 0", 2, "--batch"},
 		{"MODEL --data SET --limit -1", 2, "--limit"},
-		{"MODEL --data SET --input-codec gif", 2, "jpeg or png"},
-		{"MODEL --data SET --quality 20", 2, "--input-codec jpeg"},
+		{"MODEL --data SET --input-codec gif", 2, "avif, webp, jpeg, png"},
+		{"MODEL --data SET --input-size 14", 2, "--input-codec"},
+		{"MODEL --data SET --input-codec avif --input-size 29", 2, "28 pixels"},
+		{"MODEL --data SET --input-codec avif --input-size -1", 2, "--input-size"},
+		{"MODEL --data SET --quality 20", 2, "--input-codec avif"},
 		{"MODEL --data SET --input-codec png --quality 20", 2, "lossless"},
 		{"BUNDLE --data SET --quality 0", 2, "1 to 100"},
 		{"BUNDLE --data SET --quality 101", 2, "1 to 100"},

@@ -19,7 +19,7 @@ var groups = []struct {
 	{"Learning", []string{"epochs", "batch", "optimizer", "lr", "momentum", "nesterov", "weight-decay", "decay-all", "clip-norm", "ema", "schedule", "warmup", "patience", "keep-last", "freeze", "statistics"}},
 	{"Loss", []string{"distill", "teacher", "loss", "label-smoothing", "temperature", "feature-weight", "rate-weight"}},
 	{"Augmentation", []string{"random-resized-crop", "random-crop", "flip"}},
-	{"Images", []string{"color", "fit", "resize", "crop", "pad", "orient", "scale", "mean", "std", "labels", "feed", "input-codec"}},
+	{"Images", []string{"color", "fit", "resize", "crop", "pad", "orient", "scale", "mean", "std", "labels", "feed", "input-codec", "input-size"}},
 	{"Task", []string{"task", "decoder", "annotations", "scores"}},
 	{"Server", []string{"cloud", "link", "deadline", "fallback", "inflight", "model", "cut"}},
 	{"Safety", []string{"token", "ca", "cert", "key", "tokens", "tls-cert", "tls-key", "client-ca", "insecure"}},

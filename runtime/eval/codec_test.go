@@ -38,6 +38,16 @@ func scene(w, h int) *image.RGBA {
 	return img
 }
 
+// codec is the codec of a name.
+func codec(t *testing.T, name string) Codec {
+	t.Helper()
+	c, ok := CodecOf(name)
+	if !ok {
+		t.Fatalf("no codec %s", name)
+	}
+	return c
+}
+
 // TestJPEGLikePillow decodes files of libjpeg-turbo's (odd sizes, halved chroma)
 // as libjpeg-turbo does, and its own encoder's sizes are like libjpeg-turbo's.
 func TestJPEGLikePillow(t *testing.T) {
@@ -96,7 +106,7 @@ print(json.dumps({"scan": len(f) - at - 2 - int.from_bytes(f[at + 2 : at + 4], "
 		if mean := sum / float64(3*size.X*size.Y); worst > 3 || mean > 0.25 {
 			t.Errorf("%v: decoded pixels are off by up to %v, %v in the mean", size, worst, mean)
 		}
-		_, _, payload, err := JPEG(50).roundTrip(img)
+		_, _, payload, err := codec(t, "jpeg").roundTrip(img, 50)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,15 +127,15 @@ func TestGreyJPEGLikeOps(t *testing.T) {
 		img.Pix[i] = rgb.Pix[4*i]
 	}
 	for _, quality := range []int{1, 20, 75, 100} {
-		_, _, payload, err := JPEG(quality).roundTrip(img)
+		_, _, payload, err := codec(t, "jpeg").roundTrip(img, quality)
 		if err != nil {
 			t.Fatal(err)
 		}
-		codec, err := ops.Lookup("jpeg")
+		grey, err := ops.Lookup("jpeg")
 		if err != nil {
 			t.Fatal(err)
 		}
-		part := ops.Part{Codec: codec, Parameters: ops.Parameters{"quality": int64(quality)}, Height: 40, Width: 56}
+		part := ops.Part{Codec: grey, Parameters: ops.Parameters{"quality": int64(quality)}, Height: 40, Width: 56}
 		coder, err := ops.Record{part}.Coder()
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +156,7 @@ func TestGreyJPEGLikeOps(t *testing.T) {
 // signature, IHDR, IEND and of each IDAT chunk.
 func TestPNGIsLossless(t *testing.T) {
 	img := scene(50, 30)
-	back, file, payload, err := PNG().roundTrip(img)
+	back, file, payload, err := codec(t, "png").roundTrip(img, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +202,7 @@ func TestRecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recoded, feeder, _, err := Recode(set, []model.Port{port}, nil, feed.Always(nil), PNG())
+		recoded, feeder, _, err := Recode(set, []model.Port{port}, nil, feed.Always(nil), Sent{Codec: codec(t, "png")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +220,7 @@ func TestRecode(t *testing.T) {
 		if _, recodedLie, _, err := feeder.Usable(recoded, all, nil); err != nil || !slices.Equal(recodedLie, lie) || lie[0].Picture != image.Pt(70, 90) {
 			t.Errorf("pictures lie at %v, expected %v (%v)", recodedLie, lie, err)
 		}
-		recoded, feeder, sizes, err := Recode(set, []model.Port{port}, nil, feed.Always(nil), JPEG(30))
+		recoded, feeder, sizes, err := Recode(set, []model.Port{port}, nil, feed.Always(nil), Sent{Codec: codec(t, "jpeg"), Quality: 30})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,11 +240,10 @@ func TestRecode(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := plain.Preprocess(item.Image)
-			pixels, err := cropped(item.Image, *p, layout)
+			b, err = pixels(item.Image, *p, layout)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b = pixels
 		}
 		if err := jpeg.Encode(&file, b, &jpeg.Options{Quality: 30}); err != nil {
 			t.Fatal(err)

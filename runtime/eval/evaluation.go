@@ -18,7 +18,7 @@ type Evaluation struct {
 	Set     *data.Set
 	Choose  feed.Chooser // of the subject's images
 	Given   feed.Given   // of inputs that get no images, the teacher's too
-	Codec   string       // "jpeg" or "png" for the images themselves, "" for none
+	Sent    *Sent        // how the images themselves are sent, at each quality; nil for bundles and images as they are
 	Batch   int          // 0 for the default
 	Step    func(images int)
 	OnSkip  func(name string, err error)
@@ -125,16 +125,10 @@ func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *Sizes, error)
 	if err != nil {
 		return nil, nil, nil, fault.Unusable("%s: %w", e.Subject.Path, err)
 	}
-	if e.Codec == "" {
+	if e.Sent == nil {
 		return e.Set, feeder, nil, nil
 	}
-	codec := PNG()
-	if e.Codec == "jpeg" {
-		codec = JPEG(quality)
-	}
-	set, feeder, sizes, err := Recode(e.Set, e.Subject.Inputs, e.Given, e.Choose, codec)
-	if err != nil {
-		return nil, nil, nil, fault.Unusable("option input_codec: %w", err)
-	}
-	return set, feeder, sizes, nil
+	sent := *e.Sent
+	sent.Quality = quality
+	return Recode(e.Set, e.Subject.Inputs, e.Given, e.Choose, sent)
 }

@@ -1,68 +1,45 @@
 package eval
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
-	"image/png"
+	"math"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 )
 
-// Codec is an image codec for what a model gets: what it would cost to send the
-// image itself, and what that does to accuracy.
-type Codec struct {
-	name    string
-	encode  func(b *bytes.Buffer, img image.Image) error
-	decode  func(b []byte) (image.Image, error)
-	payload func(file []byte) (int, error)
-}
-
-// JPEG is baseline JPEG of a quality 1..100 on libjpeg's scale: with halved
-// chroma (4:2:0) for colour images. Its payload is the entropy-coded segment,
-// since headers and tables are known beforehand.
-func JPEG(quality int) Codec {
-	return Codec{
-		name: fmt.Sprintf("JPEG of quality %d", quality),
-		encode: func(b *bytes.Buffer, img image.Image) error {
-			return jpeg.Encode(b, img, &jpeg.Options{Quality: quality})
-		},
-		decode:  decodeJPEG,
-		payload: entropyBytes,
-	}
-}
-
-// PNG is lossless. Its payload is the contents of the IDAT chunks.
-func PNG() Codec {
-	return Codec{
-		name:    "PNG",
-		encode:  func(b *bytes.Buffer, img image.Image) error { return png.Encode(b, img) },
-		decode:  func(b []byte) (image.Image, error) { return png.Decode(bytes.NewReader(b)) },
-		payload: idatBytes,
-	}
+// Sent is how images themselves are sent to a whole model.
+type Sent struct {
+	Codec
+	Quality int // nothing for a lossless codec
+	// Size is the short side in pixels that images are sent with, and enlarged again for the
+	// model: what saves bytes without any codec. 0 for the input's own.
+	Size int
 }
 
 // Sizes are what the images of a set take as files and without their headers,
 // for those that have been read.
 type Sizes struct{ File, Payload []int }
 
-// Recode returns the set's images as a codec gives them back, after they are
+// Recode returns the set's images as they come out of being sent, after they are
 // resized and cropped as choose says and before they are normalised, with a
 // Feeder for them. The sizes are there when every item has been read.
-func Recode(set *data.Set, inputs []model.Port, given feed.Given, choose feed.Chooser, c Codec) (*data.Set, *feed.Feeder, *Sizes, error) {
+func Recode(set *data.Set, inputs []model.Port, given feed.Given, choose feed.Chooser, s Sent) (*data.Set, *feed.Feeder, *Sizes, error) {
 	plain, err := given.New(inputs, choose)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, fault.Unusable("option input_codec: %w", err)
 	}
 	layout, err := imagein.LayoutOf(plain.Port())
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, fault.Unusable("option input_codec: %w", err)
+	}
+	if p, err := choose(layout, image.Point{}); err == nil && s.Size > min(p.Crop[0], p.Crop[1]) {
+		return nil, nil, nil, fault.Usage("input_size", "%d: the input's short side has %d pixels, expected at most that", s.Size, min(p.Crop[0], p.Crop[1]))
 	}
 	feeder, err := given.New(inputs, func(l imagein.Layout, size image.Point) (imagein.Preprocess, error) {
 		p, err := choose(l, size)
@@ -70,7 +47,7 @@ func Recode(set *data.Set, inputs []model.Port, given feed.Given, choose feed.Ch
 		return p, err
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, fault.Unusable("option input_codec: %w", err)
 	}
 	sizes := &Sizes{File: make([]int, set.Len()), Payload: make([]int, set.Len())}
 	recoded := set.Map(func(i int, item data.Item) (data.Item, error) {
@@ -82,36 +59,59 @@ func Recode(set *data.Set, inputs []model.Port, given feed.Given, choose feed.Ch
 			_, err := plain.One(item) // tells why
 			return data.Item{}, err
 		}
-		img, err := cropped(item.Image, *p, layout)
+		img, err := s.reduced(item.Image, *p, layout)
 		if err != nil {
 			return data.Item{}, err
 		}
-		back, file, payload, err := c.roundTrip(img)
+		back, file, payload, err := s.roundTrip(img, s.Quality)
 		if err != nil {
-			return data.Item{}, fmt.Errorf("as %s: %w", c.name, err)
+			return data.Item{}, fmt.Errorf("as %s: %w", s.at(s.Quality), err)
 		}
 		sizes.File[i], sizes.Payload[i] = file, payload
+		if input := image.Pt(p.Crop[1], p.Crop[0]); back.Bounds().Size() != input {
+			if back, err = pixels(back, stretched(*p, p.Crop), layout); err != nil {
+				return data.Item{}, err
+			}
+		}
 		frame, err := plain.Frame(item)
 		return data.Item{Image: back, Frame: &frame}, err
 	})
 	return recoded, feeder, sizes, nil
 }
 
-// roundTrip encodes and decodes an image and returns the bytes it took.
-func (c Codec) roundTrip(img image.Image) (back image.Image, file, payload int, err error) {
-	var b bytes.Buffer
-	if err := c.encode(&b, img); err != nil {
-		return nil, 0, 0, err
+// reduced returns the pixels that are sent of an image: those that a model would get by p,
+// or as many fewer of the same as Size says, made of the image itself.
+func (s Sent) reduced(img image.Image, p imagein.Preprocess, l imagein.Layout) (image.Image, error) {
+	short := min(p.Crop[0], p.Crop[1])
+	if s.Size == 0 || s.Size == short {
+		return pixels(img, p, l)
 	}
-	if payload, err = c.payload(b.Bytes()); err != nil {
-		return nil, 0, 0, err
+	less := func(n int) int { return max(1, int(math.Round(float64(n)*float64(s.Size)/float64(short)))) }
+	crop := [2]int{less(p.Crop[0]), less(p.Crop[1])}
+	if p.Resize == 0 && !p.Whole() { // the crop takes pixels as they are
+		cropped, err := pixels(img, p, l)
+		if err != nil {
+			return nil, err
+		}
+		return pixels(cropped, stretched(p, crop), l)
 	}
-	back, err = c.decode(b.Bytes())
-	return back, b.Len(), payload, err
+	p.Crop = crop
+	if p.Resize > 0 {
+		p.Resize = less(p.Resize)
+	}
+	return pixels(img, p, l)
 }
 
-// cropped returns the pixels that a model would get: grey, RGB or RGBA.
-func cropped(img image.Image, p imagein.Preprocess, l imagein.Layout) (image.Image, error) {
+// stretched is p for an image that is cropped already, and becomes height and width.
+func stretched(p imagein.Preprocess, size [2]int) imagein.Preprocess {
+	p.Fit, p.Resize, p.Pad, p.Crop = imagein.FitStretch, 0, nil, size
+	return p
+}
+
+// pixels returns what a model would get of an image by p: grey, RGB or RGBA. The layout's
+// height and width do not count.
+func pixels(img image.Image, p imagein.Preprocess, l imagein.Layout) (image.Image, error) {
+	l.Height, l.Width = 0, 0
 	prep, err := imagein.New(p, l)
 	if err != nil {
 		return nil, err
@@ -133,39 +133,4 @@ func cropped(img image.Image, p imagein.Preprocess, l imagein.Layout) (image.Ima
 		rgb.Pix[4*i+3] = 255
 	}
 	return rgb, nil
-}
-
-// entropyBytes returns the length of a JPEG file's entropy-coded segment: what
-// is between the header of its single scan and the end marker (ITU-T T.81, B.1).
-func entropyBytes(file []byte) (int, error) {
-	const sos, marker, end = 0xda, 2, 2
-	for at := 2; at+4 <= len(file); {
-		length := int(binary.BigEndian.Uint16(file[at+2:]))
-		if file[at] != 0xff {
-			break
-		}
-		if file[at+1] == sos {
-			return len(file) - (at + marker + length) - end, nil
-		}
-		at += marker + length
-	}
-	return 0, errors.New("no scan in the JPEG file")
-}
-
-// idatBytes returns how much image data a PNG file holds: the contents of its
-// IDAT chunks (PNG specification, 11.2.4).
-func idatBytes(file []byte) (int, error) {
-	const signature, frame = 8, 12 // length, type and CRC of a chunk
-	total := 0
-	for at := signature; at+frame <= len(file); {
-		length := int(binary.BigEndian.Uint32(file[at:]))
-		if string(file[at+4:at+8]) == "IDAT" {
-			total += length
-		}
-		at += frame + length
-	}
-	if total == 0 {
-		return 0, errors.New("no image data in the PNG file")
-	}
-	return total, nil
 }

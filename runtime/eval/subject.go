@@ -161,29 +161,30 @@ func (s *Subject) Batches(port model.Port, n int) Options {
 }
 
 // OwnQuality returns the quality at which the subject itself is measured where others are
-// asked for, or one: its own, 75 for images, 0 for none. It fails where a codec of images,
-// "" for none, or a quality does not fit it.
-func (s *Subject) OwnQuality(codec string, asked []int) (int, error) {
-	const imageQuality = 75 // libjpeg's default
+// asked for, or one: its own, 75 for images, 0 for none. It fails where how images are sent,
+// nil for as they are, or a quality does not fit it.
+func (s *Subject) OwnQuality(sent *Sent, asked []int) (int, error) {
+	const imageQuality = 75 // the default of cjpeg and cwebp
+	lossy := sent != nil && !sent.Lossless
 	switch {
-	case codec != "" && s.Meta.Part != "":
+	case sent != nil && s.Meta.Part != "":
 		return 0, fault.Usage("input_codec", "is for a whole model: %s sends features, not images", s.Path)
 	case s.Joined != "" && len(asked) > 0 && s.Meta.Quality == 0:
 		return 0, fault.Usage("quality", "has no meaning for codec %s, which has none", s.Meta.Codec)
-	case len(asked) == 1 && (codec == "jpeg" || s.Joined != "" && codec == ""):
+	case len(asked) == 1 && (lossy || s.Joined != ""):
 		return asked[0], nil
-	case codec == "jpeg":
+	case lossy:
 		return imageQuality, nil
-	case s.Joined != "" && codec == "":
+	case s.Joined != "":
 		return s.Meta.Quality, nil
 	case len(asked) == 0:
 		return 0, nil
 	case s.Meta.Part != "" && !s.Meta.Plain():
 		return 0, fault.Usage("quality", "needs the bundle's bottlenet.onnx, which is not there")
-	case codec == "png":
-		return 0, fault.Usage("quality", "has no meaning with option input_codec png: it is lossless")
+	case sent != nil:
+		return 0, fault.Usage("quality", "has no meaning with option input_codec %s: it is lossless", sent.Name)
 	}
-	return 0, fault.Usage("quality", "has no meaning for %s, which has no codec; option input_codec jpeg measures images sent as JPEG", s.Path)
+	return 0, fault.Usage("quality", "has no meaning for %s, which has no codec; option input_codec avif, webp or jpeg measures images that are sent so", s.Path)
 }
 
 // Run evaluates the subject at a quality on a set that feeder prepares; judge hears what

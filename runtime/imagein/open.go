@@ -1,20 +1,16 @@
 package imagein
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	_ "image/jpeg" // registers the decoder
-	_ "image/png"  // registers the decoder
+	"io"
 	"math"
 
 	"github.com/bottlenet/bnc/ops"
-	_ "golang.org/x/image/bmp"  // registers the decoder
-	_ "golang.org/x/image/tiff" // registers the decoder
-	_ "golang.org/x/image/webp" // registers the decoder
 )
 
 // Picture is an encoded image whose header has been read, so that what decoding it
@@ -26,21 +22,24 @@ type Picture struct {
 	file        []byte
 	jpeg        *ops.Picture // nil: Go's decoders read it
 	pixel       int64        // bytes of a decoded pixel, of those
+	whole       func(io.Reader) (image.Image, error)
 }
 
 // Open reads the header of an image. The picture shares file's memory.
 func Open(file []byte) (*Picture, error) {
-	config, format, err := image.DecodeConfig(bytes.NewReader(file))
+	kind, ok := formatOf(file)
+	if !ok {
+		return nil, ErrFormat
+	}
+	config, err := kind.config(bytes.NewReader(file))
 	if err != nil {
-		if errors.Is(err, image.ErrFormat) {
-			return nil, ErrFormat
-		}
 		return nil, err
 	}
+	format := kind.name
 	if config.Width <= 0 || config.Height <= 0 {
 		return nil, fmt.Errorf("an image of %dx%d pixels: expected one or more", config.Width, config.Height)
 	}
-	p := &Picture{Size: image.Pt(config.Width, config.Height), Format: format, file: file, pixel: pixelBytes(config.ColorModel), orientation: 1}
+	p := &Picture{Size: image.Pt(config.Width, config.Height), Format: format, file: file, whole: kind.decode, pixel: pixelBytes(config.ColorModel), orientation: 1}
 	if n := orientation(exif(file)); n >= 2 && n <= 8 {
 		p.orientation = n
 	}
@@ -111,7 +110,7 @@ func (p *Picture) decode(ctx context.Context, denominator int) (image.Image, err
 		d := float64(denominator)
 		return &Reduced{Image: img, Full: p.Size, extent: [2]float64{float64(p.Size.X) / d, float64(p.Size.Y) / d}}, nil
 	}
-	img, _, err := image.Decode(&reading{ctx, bytes.NewReader(p.file)})
+	img, err := p.whole(bufio.NewReader(&reading{ctx, bytes.NewReader(p.file)}))
 	if p.Format == "webp" && err == nil {
 		switch lossy := img.(type) {
 		case *image.YCbCr:
