@@ -54,18 +54,22 @@ typedef struct entry {
 /* An entry at a quality. */
 typedef struct coded {
   uint32_t step; /* Q8 tile levels */
-  uint32_t dead; /* magnitudes below, in tile levels Q8, are zero */
   uint8_t at;    /* of its plane's entries */
   uint8_t place;
-  uint8_t class;
-  uint8_t low;   /* bits of a magnitude that are told apart */
+  uint8_t class; /* by the table alone */
 } coded;
 
 /* Where a plane's entries begin, in both lists. The one behind the last is the end. */
 typedef struct plane {
   size_t entries, coded;
+  uint64_t expected; /* sum of the magnitudes of a block, in steps, Q8 */
   uint8_t mean;
 } plane;
+
+/* How large the magnitudes of a block are beside what was expected of them; Q8. */
+typedef struct activity {
+  uint64_t seen, expected;
+} activity;
 
 typedef struct transform {
   int64_t quality, max_bytes;
@@ -76,6 +80,7 @@ typedef struct transform {
   plane *plane;     /* [planes + 1] */
   entry *entries;
   coded *coded;
+  activity *above;  /* of each column of blocks, what is above in the grid of a plane */
   int planned;      /* the quality that coded is of */
   bnc_buffer levels; /* int16_t of each entry of each block of a tile, to be encoded */
 } transform;
@@ -162,7 +167,8 @@ static bnc_status read_table(const bnc_value *table, transform *t, bnc_error *er
   t->plane = calloc(t->planes + 1, sizeof *t->plane);
   t->entries = calloc(most, sizeof *t->entries);
   t->coded = calloc(most, sizeof *t->coded);
-  if (!t->plane || !t->entries || !t->coded)
+  t->above = calloc((size_t)t->plane_width, sizeof *t->above);
+  if (!t->plane || !t->entries || !t->coded || !t->above)
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for a codec");
   for (size_t p = 0; p < t->planes; p++)
     t->plane[p].mean = *r.at++;
@@ -191,6 +197,7 @@ static void close_transform(void *state) {
   free(t->plane);
   free(t->entries);
   free(t->coded);
+  free(t->above);
   free(t);
 }
 
@@ -216,6 +223,19 @@ static void *open_transform(const bnc_value *values, bnc_error *err) {
 
 static int clamp(int value, int least, int most) { return value < least ? least : value > most ? most : value; }
 
+/* What is known of a coefficient when it is coded. */
+typedef struct model {
+  uint32_t step;
+  int class, low; /* low bits of a magnitude are told apart */
+} model;
+
+/* The model of a coefficient in a block that is shift quarter octaves larger than expected. */
+static model model_of(const coded *c, int shift) {
+  const int class = c->class + shift < 0 ? 0 : c->class + shift;
+  const int low = class < CLASSES ? 0 : (class - CLASSES + 4) / 4;
+  return (model){.step = c->step, .class = class - 4 * low, .low = low};
+}
+
 /* Makes the list of what is coded at a quality: nothing at 0, as in a new state. */
 static void plan(transform *t, int quality) {
   if (t->planned == quality)
@@ -223,24 +243,22 @@ static void plan(transform *t, int quality) {
   size_t n = 0;
   for (size_t p = 0; p < t->planes; p++) {
     t->plane[p].coded = n;
+    t->plane[p].expected = 0;
     const entry *first = t->entries + t->plane[p].entries, *end = t->entries + t->plane[p + 1].entries;
     for (const entry *e = first; e < end; e++) {
       const int exponent = clamp(e->step - 64 + 50 - quality, -16, 240);
-      int class = (e->mean - 64 - exponent + 4 * UNIT_CLASS + 2) >> 2;
+      const int class = (e->mean - 64 - exponent + 4 * UNIT_CLASS + 2) >> 2;
       if (class < 0 || quality == 0)
         continue;
-      const int low = class < CLASSES ? 0 : (class - CLASSES + 4) / 4;
-      class -= 4 * low;
       const int shift = (exponent + 16) / 16; /* from an octave below 1 on */
-      const uint32_t step = (uint32_t)((((uint64_t)mantissas[(exponent + 16) % 16] << shift) + 256) >> 9);
       t->coded[n++] = (coded){
-          .step = step,
-          .dead = (uint32_t)(((uint64_t)step * dead_zones[class]) >> 8),
+          .step = (uint32_t)((((uint64_t)mantissas[(exponent + 16) % 16] << shift) + 256) >> 9),
           .at = (uint8_t)(e - first),
           .place = e->place,
           .class = (uint8_t)class,
-          .low = (uint8_t)low,
       };
+      const model m = model_of(&t->coded[n - 1], 0);
+      t->plane[p].expected += (uint64_t)expectations[m.class] << m.low;
     }
   }
   t->plane[t->planes].coded = n;
@@ -248,19 +266,19 @@ static void plan(transform *t, int quality) {
 }
 
 /* The magnitude of a coefficient of |x| (X_BITS), in steps. */
-static uint32_t quantise(const coded *c, uint32_t x) {
+static uint32_t quantise(const model *m, uint32_t x) {
   x <<= 8 - X_BITS;
-  if (x < c->dead)
+  if (x < (uint32_t)(((uint64_t)m->step * dead_zones[m->class]) >> 8))
     return 0;
-  const uint32_t second = (uint32_t)(((uint64_t)c->step * roundings[c->class]) >> 8);
-  return x < c->step + second ? 1 : (x + c->step - second) / c->step;
+  const uint32_t second = (uint32_t)(((uint64_t)m->step * roundings[m->class]) >> 8);
+  return x < m->step + second ? 1 : (x + m->step - second) / m->step;
 }
 
 /* What a magnitude from 1 on stands for: |x| (X_BITS). */
-static int32_t reconstruct(const coded *c, uint32_t magnitude) {
+static int32_t reconstruct(const model *m, uint32_t magnitude) {
   const uint32_t i = magnitude < CENTROIDS ? magnitude - 1 : CENTROIDS - 1;
-  const uint64_t steps = (uint64_t)((int64_t)(magnitude << 7) + offsets[c->class][i]); /* Q7 */
-  const uint64_t x = (steps * c->step + (1 << (14 - X_BITS))) >> (15 - X_BITS);
+  const uint64_t steps = (uint64_t)((int64_t)(magnitude << 7) + offsets[m->class][i]); /* Q7 */
+  const uint64_t x = (steps * m->step + (1 << (14 - X_BITS))) >> (15 - X_BITS);
   return x > X_MOST ? X_MOST : (int32_t)x;
 }
 
@@ -393,9 +411,9 @@ static bool finished(const decoder *d) {
 
 #define ESCAPE_MOST 14 /* bits: larger magnitudes than any coefficient has */
 
-static void put_magnitude(encoder *e, const coded *c, uint32_t magnitude) {
-  const uint32_t high = magnitude >> c->low;
-  const uint16_t *stop = stops[c->class];
+static void put_magnitude(encoder *e, const model *m, uint32_t magnitude) {
+  const uint32_t high = magnitude >> m->low;
+  const uint16_t *stop = stops[m->class];
   uint32_t j = 0;
   for (; j < DECISIONS && j < high; j++)
     put_decision(e, stop[j], false);
@@ -409,12 +427,12 @@ static void put_magnitude(encoder *e, const coded *c, uint32_t magnitude) {
     put_bits(e, 0, 1);
     put_bits(e, rest - (1u << bits), bits);
   }
-  if (c->low > 0)
-    put_bits(e, magnitude & ((1u << c->low) - 1), c->low);
+  if (m->low > 0)
+    put_bits(e, magnitude & ((1u << m->low) - 1), m->low);
 }
 
-static uint32_t get_magnitude(decoder *d, const coded *c) {
-  const uint16_t *stop = stops[c->class];
+static uint32_t get_magnitude(decoder *d, const model *m) {
+  const uint16_t *stop = stops[m->class];
   uint32_t high = 0;
   while (high < DECISIONS && !get_decision(d, stop[high]))
     high++;
@@ -424,7 +442,37 @@ static uint32_t get_magnitude(decoder *d, const coded *c) {
       bits++;
     high += (1u << bits) - 1 + get_bits(d, bits);
   }
-  return c->low ? high << c->low | get_bits(d, c->low) : high;
+  return m->low ? high << m->low | get_bits(d, m->low) : high;
+}
+
+/* ---- activity ---- */
+
+#define PRIOR (4 << 8)  /* what is expected and seen of every block */
+#define SHIFT_MOST 8    /* quarter octaves */
+
+/* How many quarter octaves magnitudes are above what is expected: 1.5 log2 of the ratio. */
+static int shift_of(const activity *neighbours, const activity *block) {
+  const uint64_t seen = neighbours->seen + block->seen + PRIOR;
+  const uint64_t expected = neighbours->expected + block->expected + PRIOR;
+  int shift = 0;
+  for (uint64_t bound = expected * 5 / 4; seen > bound && shift < SHIFT_MOST; bound = bound * 8 / 5)
+    shift++;
+  for (uint64_t bound = seen * 5 / 4; expected > bound && shift > -SHIFT_MOST; bound = bound * 8 / 5)
+    shift--;
+  return shift;
+}
+
+/* A quarter of what is known of the blocks on the left and above. */
+static activity neighbours_of(const transform *t, const grid *g, size_t b) {
+  activity a = {0};
+  const size_t column = b % (size_t)g->block_columns;
+  if (b >= (size_t)g->block_columns)
+    a = t->above[column];
+  if (column > 0) {
+    a.seen += t->above[column - 1].seen;
+    a.expected += t->above[column - 1].expected;
+  }
+  return (activity){.seen = a.seen / 4, .expected = a.expected / 4};
 }
 
 /* ---- blocks ---- */
@@ -537,25 +585,31 @@ static void inverse(const transform *t, const grid *g, const block *b, int mean,
 /* ---- tiles ---- */
 
 /* Appends the data of levels at the planned quality. */
-static bnc_status code_levels(const transform *t, const grid *g, bnc_buffer *out, bnc_error *err) {
+static bnc_status code_levels(transform *t, const grid *g, bnc_buffer *out, bnc_error *err) {
   const size_t start = out->length;
   const int16_t *levels = (const int16_t *)(const void *)t->levels.bytes;
   encoder e = {.out = out, .range = UINT32_MAX};
-  for (const plane *p = t->plane; p < t->plane + t->planes; p++) {
-    const coded *first = t->coded + p->coded, *end = t->coded + p[1].coded;
-    const size_t entries = p[1].entries - p->entries;
-    for (size_t b = 0; b < g->blocks; b++, levels += entries) {
+  for (size_t b = 0; b < g->blocks; b++) {
+    const activity neighbours = neighbours_of(t, g, b);
+    activity block = {0};
+    for (const plane *p = t->plane; p < t->plane + t->planes; levels += p[1].entries - p->entries, p++) {
+      const coded *first = t->coded + p->coded, *end = t->coded + p[1].coded;
       const size_t most = out->length + (size_t)(end - first + 1) * COEFFICIENT_BYTES;
       if (most > out->capacity && !bnc_buffer_grow(out, most + out->capacity))
         return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
+      const int shift = shift_of(&neighbours, &block);
       for (const coded *c = first; c < end; c++) {
+        const model m = model_of(c, shift);
         const int32_t x = levels[c->at];
-        const uint32_t magnitude = quantise(c, (uint32_t)(x < 0 ? -x : x));
-        put_magnitude(&e, c, magnitude);
+        const uint32_t magnitude = quantise(&m, (uint32_t)(x < 0 ? -x : x));
+        put_magnitude(&e, &m, magnitude);
         if (magnitude > 0)
           put_bits(&e, x < 0, 1);
+        block.seen += (uint64_t)magnitude << 8;
       }
+      block.expected += p->expected;
     }
+    t->above[b % (size_t)g->block_columns] = block;
   }
   if (!bnc_buffer_grow(out, out->length + 4))
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the payload");
@@ -585,8 +639,8 @@ static bnc_status encode_transform(void *state, int height, int width, const uin
   if (!bnc_buffer_grow(&t->levels, t->plane[t->planes].entries * g.blocks * sizeof(int16_t) + 1))
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the coefficients");
   int16_t *levels = (int16_t *)(void *)t->levels.bytes;
-  for (size_t p = 0; p < t->planes; p++)
-    for (size_t i = 0; i < g.blocks; i++) {
+  for (size_t i = 0; i < g.blocks; i++)
+    for (size_t p = 0; p < t->planes; p++) {
       const block b = find_block(t, &g, p, i);
       forward(t, &g, &b, tile, &t->plane[p], levels);
       levels += t->plane[p + 1].entries - t->plane[p].entries;
@@ -608,32 +662,40 @@ static bnc_status encode_transform(void *state, int height, int width, const uin
   return last == fits ? BNC_OK : code_record(t, &g, fits, start, out, err);
 }
 
-/* Reads a block's coefficients. */
-static bnc_status decode_block(const transform *t, const plane *p, decoder *d, columns *sums, bnc_error *err) {
+/* Reads the coefficients of a plane's block. */
+static bnc_status decode_block(const transform *t, const plane *p, int shift, decoder *d, activity *block,
+                               columns *sums, bnc_error *err) {
   sums->used = 0;
   for (const coded *c = t->coded + p->coded, *end = t->coded + p[1].coded; c < end; c++) {
-    const uint32_t magnitude = get_magnitude(d, c);
+    const model m = model_of(c, shift);
+    const uint32_t magnitude = get_magnitude(d, &m);
     if (magnitude == 0)
       continue;
-    if (magnitude > quantise(c, X_MOST))
+    if (magnitude > quantise(&m, X_MOST))
       return bnc_fail(err, BNC_DAMAGED, "a coefficient is %" PRIu32 " steps, expected at most %" PRIu32, magnitude,
-                      quantise(c, X_MOST));
-    const int32_t x = reconstruct(c, magnitude);
+                      quantise(&m, X_MOST));
+    const int32_t x = reconstruct(&m, magnitude);
     add_coefficient(t, c->place, get_bits(d, 1) ? -x : x, sums);
+    block->seen += (uint64_t)magnitude << 8;
   }
+  block->expected += p->expected;
   return BNC_OK;
 }
 
 static bnc_status decode_levels(const transform *t, const grid *g, decoder *d, uint8_t *tile, bnc_error *err) {
   begin(d);
-  for (size_t p = 0; p < t->planes; p++)
-    for (size_t i = 0; i < g->blocks; i++) {
+  for (size_t i = 0; i < g->blocks; i++) {
+    const activity neighbours = neighbours_of(t, g, i);
+    activity seen = {0};
+    for (size_t p = 0; p < t->planes; p++) {
       columns sums;
-      if (decode_block(t, &t->plane[p], d, &sums, err))
+      if (decode_block(t, &t->plane[p], shift_of(&neighbours, &seen), d, &seen, &sums, err))
         return err->status;
       const block b = find_block(t, g, p, i);
       inverse(t, g, &b, t->plane[p].mean, &sums, tile);
     }
+    t->above[i % (size_t)g->block_columns] = seen;
+  }
   if (!finished(d))
     return bnc_fail(err, BNC_DAMAGED, "the data are not the shortest of their coefficients");
   return BNC_OK;

@@ -60,14 +60,15 @@ func header(out io.Writer) {
 	}
 	list(out, "uint32_t", "mantissas[16]", mantissas)
 
-	var dead, round []int
+	var dead, round, expected []int
 	var stops, offsets [][]int
 	for k := range classes {
 		c := newClass(k)
 		dead, round = append(dead, fixed(c.dead, thresholds)), append(round, fixed(c.round, thresholds))
+		expected = append(expected, fixed(c.expected, thresholds))
 		stops, offsets = append(stops, make([]int, decisions)), append(offsets, make([]int, centroids))
 		for j, p := range c.stops {
-			stops[k][j] = min(max(fixed(p, precision), 1), 1<<precision-1)
+			stops[k][j] = fixed(p, precision)
 		}
 		for i, o := range c.offsets {
 			offsets[k][i] = fixed(o, fraction)
@@ -77,6 +78,8 @@ func header(out io.Writer) {
 	list(out, "uint16_t", "dead_zones[CLASSES]", dead)
 	fmt.Fprint(out, "/* q - 1 and this much more become q, from 2 on; Q8 steps. */\n")
 	list(out, "uint16_t", "roundings[CLASSES]", round)
+	fmt.Fprint(out, "/* The mean magnitude, Q8. */\n")
+	list(out, "uint16_t", "expectations[CLASSES]", expected)
 	fmt.Fprint(out, "/* The probability that a magnitude of at least j is j, Q15. */\n")
 	table(out, "uint16_t", "stops[CLASSES][DECISIONS]", stops)
 	fmt.Fprint(out, "/* What 1, 2, ... stand for is larger by this; Q7 steps. */\n")
