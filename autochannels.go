@@ -70,11 +70,17 @@ func (src calibrationSource) settle(s *split.Settings, all []*bottleneck.Calibra
 	if felt {
 		bottleneck.Share(units)
 	}
+	var tiles []bottleneck.Tiles
 	for i, u := range units {
 		t := &s.Tensors[i]
 		t.Units, t.Lo, t.Hi = u, u.Lo, u.Hi
+		tiles = append(tiles, all[i].Tiles(t.Spec, u))
 	}
-	return nil
+	codecs, err := bottleneck.Fit(tiles)
+	for i, codec := range codecs {
+		s.Tensors[i].Codec = codec
+	}
+	return err
 }
 
 // payloadOf runs the bottlenecks alone on what was kept of the calibration images, and

@@ -64,7 +64,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.Var(countFrom1(&o.Bytes), "bytes", "bytes that a payload takes in the mean, with --c auto and --calib")
 	fs.Var(each(&o.Stride, "int", within(1, 4)), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1); of several tensors as --c")
 	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
-	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100")
+	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100 (default: the codec's own, 20 of jpeg, 50 of transform)")
 	fs.StringVar(&o.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or "))
 	fs.StringVar(&o.Range, "range", "", "quantiser's range: static (calibrated, nothing travels) or dynamic (each image's own travels)")
 	fs.StringVar(&o.CodecAt, "codec-at", "", "where the codec runs: graph, device-host or host")
@@ -83,7 +83,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	declareFeed(fs, &o.FeedOptions)
-	for name, value := range map[string]any{"c": 1, "bits": 8, "quality": 20, "codec": bnc.DefaultCodec, "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
+	for name, value := range map[string]any{"c": 1, "bits": 8, "codec": bnc.DefaultCodec, "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
 		standsFor(fs, name, value)
 	}
 }

@@ -26,6 +26,10 @@ type Calibration struct {
 	felt      *mat.SymDense // sum of g g^T over all positions of gradients, nil for none
 	gradients int           // positions
 	perFelt   float64       // how much of a plane is one unit of what is felt
+	slopes    [][]float32   // whole gradients, as many as fit keptBytes
+
+	planes [][]float32 // what the quantiser reads of the kept images, since [Calibration.Units]
+	back   *mat.Dense  // from planes to channels, nil where all cross
 }
 
 const (
@@ -85,6 +89,7 @@ func (c *Calibration) Units() (*Units, error) {
 	u := c.g.spatialUnits()
 	u.Residual, u.RestoreNorm = c.g.residual()
 	planes := c.kept
+	c.back = nil
 	var first, last *Unit
 	if !c.g.Full {
 		mean, variance, p, back, err := c.components()
@@ -92,6 +97,7 @@ func (c *Calibration) Units() (*Units, error) {
 			return nil, err
 		}
 		planes = c.project(p, mean)
+		c.back = back
 		u.ReduceChannel, u.RestoreChannel = c.channelUnits(p, back, mean, variance)
 		shifts := centre(planes, int(c.g.Reduced), u.ReduceChannel, c.tail())
 		for j := range u.RestoreChannel.Mean { // of what the shifts become behind the restoring convolution
@@ -121,6 +127,7 @@ func (c *Calibration) Units() (*Units, error) {
 	if u.RestoreNorm != nil {
 		u.normalise(planes)
 	}
+	c.planes = planes
 	u.Lo, u.Hi = quantiles(planes, c.tail())
 	u.PerFelt = c.perFelt
 	if u.ReduceChannel != nil || u.ReduceSpatial != nil {

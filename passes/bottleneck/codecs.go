@@ -1,6 +1,7 @@
 package bottleneck
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -24,6 +25,37 @@ type Coding struct {
 	Parameters []Parameter
 	// Rate describes how many bits a tile of h x w cells takes; nil where that is not known.
 	Rate func(c Codec, h, w int64) *Rate
+	// Quality is the quality where none is said, of codecs that have one.
+	Quality int
+	// Fit makes the codecs of tensors that cross together suit their tiles; nil where any
+	// tile is taken as it is.
+	Fit func(all []Tiles) ([]Codec, error)
+}
+
+// Tiles are what is known of the tiles of a crossing tensor.
+type Tiles struct {
+	Spec
+	Planes [][]float32 // what the quantiser reads of some images, [c,h,w] each; none before there are any
+	// Felt are gradients of random directions of the outputs by the planes; none where all
+	// errors count alike, or the steps of the codec are to stay.
+	Felt [][]float32
+	Keep bool // the steps that the codec has
+}
+
+// Fit gives the codecs of tensors that cross together the parameters that suit their tiles.
+func Fit(all []Tiles) ([]Codec, error) {
+	coding, err := all[0].Codec.Coding()
+	if err != nil {
+		return nil, err
+	}
+	if coding.Fit != nil {
+		return coding.Fit(all)
+	}
+	var codecs []Codec
+	for _, t := range all {
+		codecs = append(codecs, t.Codec)
+	}
+	return codecs, nil
 }
 
 // Parameter is a number or a byte string that a codec is given. One called quality trades
@@ -104,7 +136,8 @@ func (c Codec) Coding() (Coding, error) {
 const DefaultCodec = "jpeg"
 
 // CodecNamed returns the codec of a name with its parameters' defaults, and a quality
-// where it has such a parameter. The error names the codecs that there are.
+// where it has such a parameter, 0 for the codec's own. The error names the codecs that
+// there are.
 func CodecNamed(name string, q int) (Codec, error) {
 	codings.RLock()
 	coding := codings.all[name]
@@ -113,15 +146,15 @@ func CodecNamed(name string, q int) (Codec, error) {
 	for _, p := range coding.Parameters {
 		c.Parameters[p.Name] = p.Default
 		if p.Name == quality {
-			c.Parameters[p.Name] = int64(q)
+			c.Parameters[p.Name] = int64(cmp.Or(q, coding.Quality))
 		}
 	}
 	_, err := c.Coding()
 	return c, err
 }
 
-// With returns the codec with another value of a parameter that is a number.
-func (c Codec) With(parameter string, value int64) Codec {
+// With returns the codec with another value of a parameter: an int64, or a []byte.
+func (c Codec) With(parameter string, value any) Codec {
 	c.Parameters = maps.Clone(c.Parameters)
 	c.Parameters[parameter] = value
 	return c
@@ -183,14 +216,18 @@ func (c Codec) node(m *ir.Model, step string, inputs, outputs []*ir.Value, attrs
 		return nil, err
 	}
 	for _, p := range coding.Parameters {
-		if p.Bytes {
-			attrs = append(attrs, ir.StringAttr(p.Name, string(c.Parameters[p.Name].([]byte))))
-		} else {
-			attrs = append(attrs, ir.IntAttr(p.Name, c.Number(p.Name)))
-		}
+		attrs = append(attrs, c.attr(p))
 	}
 	m.SetOpset(shape.CodecDomain, 1)
 	return m.Graph.NewNode(shape.CodecDomain, coding.Operator+step, inputs, outputs, attrs...), nil
+}
+
+// attr is a parameter as its operators' attribute.
+func (c Codec) attr(p Parameter) *ir.Attr {
+	if p.Bytes {
+		return ir.StringAttr(p.Name, string(c.Parameters[p.Name].([]byte)))
+	}
+	return ir.IntAttr(p.Name, c.Number(p.Name))
 }
 
 // set gives the parameters of n, one of the codec's operators, the codec's values.
@@ -200,9 +237,7 @@ func (c Codec) set(n *ir.Node) error {
 		return err
 	}
 	for _, p := range coding.Parameters {
-		if !p.Bytes {
-			n.SetAttr(ir.IntAttr(p.Name, c.Number(p.Name)))
-		}
+		n.SetAttr(c.attr(p))
 	}
 	return nil
 }

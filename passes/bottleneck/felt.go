@@ -3,6 +3,7 @@ package bottleneck
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -31,11 +32,44 @@ func (c *Calibration) Feel(g []float32) error {
 	}
 	c.felt.SymRankK(c.felt, 1, x)
 	c.gradients += area
+	if len(c.slopes) == 0 || 4*len(g)*(len(c.slopes)+1) <= keptBytes {
+		c.slopes = append(c.slopes, slices.Clone(g))
+	}
 	return nil
 }
 
 // Forget takes all gradients back.
-func (c *Calibration) Forget() { c.felt, c.gradients = nil, 0 }
+func (c *Calibration) Forget() { c.felt, c.gradients, c.slopes = nil, 0, nil }
+
+// Tiles are what is known of the tiles of a bottleneck of spec and u, the units that were
+// made last.
+func (c *Calibration) Tiles(spec Spec, u *Units) Tiles {
+	t := Tiles{Spec: spec, Planes: c.planes}
+	for _, g := range c.slopes {
+		t.Felt = append(t.Felt, c.slope(g, u))
+	}
+	return t
+}
+
+// slope turns a gradient at the cut tensor [C,H,W] into one by the planes [c,h,w].
+func (c *Calibration) slope(g []float32, u *Units) []float32 {
+	if c.back != nil {
+		area := int(c.g.H * c.g.W)
+		x, y := mat.NewDense(int(c.g.C), area, nil), &mat.Dense{}
+		for i, v := range g {
+			x.RawMatrix().Data[i] = float64(v)
+		}
+		y.Mul(c.back.T(), x)
+		g = make([]float32, int(c.g.Reduced)*area)
+		for i, v := range y.RawMatrix().Data {
+			g[i] = float32(v)
+		}
+	}
+	if u.RestoreSpatial != nil {
+		g = c.pool(u.RestoreSpatial, [][]float32{g})[0] // a transposed convolution's adjoint is the convolution
+	}
+	return g
+}
 
 // Seed is the seed of the bottleneck's weights.
 func (c *Calibration) Seed() uint64 { return c.g.Seed }

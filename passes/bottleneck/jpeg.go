@@ -11,7 +11,7 @@ func JPEG(q int) Codec {
 }
 
 func init() {
-	Register(Coding{Name: DefaultCodec, Operator: "Jpeg", Parameters: []Parameter{{Name: quality}}, Rate: jpegRate})
+	Register(Coding{Name: DefaultCodec, Operator: "Jpeg", Quality: 20, Parameters: []Parameter{{Name: quality}}, Rate: jpegRate})
 }
 
 // block is the side of the squares that JPEG transforms.
@@ -42,8 +42,8 @@ func quantiserStep(i int, quality int64) int64 {
 // but for each block's mean.
 func jpegRate(c Codec, h, w int64) *Rate {
 	r := &Rate{}
-	r.Down, r.Height = cosines(h)
-	r.Across, r.Width = cosines(w)
+	r.Down, r.Height = cosines(h, block)
+	r.Across, r.Width = cosines(w, block)
 	r.Scale = make([]float32, r.Height*r.Width)
 	for y := range r.Height {
 		for x := range r.Width {
@@ -55,20 +55,20 @@ func jpegRate(c Codec, h, w int64) *Rate {
 	return r
 }
 
-// cosines is the discrete cosine transform of n samples, block by block, the
+// cosines is the orthonormal discrete cosine transform of n samples in blocks of a size, the
 // last sample repeated to fill the last block: a matrix [n rounded up, n].
-func cosines(n int64) ([]float32, int64) {
+func cosines(n, block int64) ([]float32, int64) {
 	rows := (n + block - 1) / block * block
 	m := make([]float32, rows*n)
 	for r := range rows {
 		k := float64(r % block)
-		norm := math.Sqrt(2.0 / block)
+		norm := math.Sqrt(2 / float64(block))
 		if k == 0 {
-			norm = math.Sqrt(1.0 / block)
+			norm = math.Sqrt(1 / float64(block))
 		}
-		for i := range int64(block) {
+		for i := range block {
 			at := min(r/block*block+i, n-1)
-			m[r*n+at] += float32(norm * math.Cos((2*float64(i)+1)*k*math.Pi/(2*block)))
+			m[r*n+at] += float32(norm * math.Cos((2*float64(i)+1)*k*math.Pi/float64(2*block)))
 		}
 	}
 	return m, rows

@@ -20,7 +20,7 @@ type Request struct {
 	Channels     []bottleneck.Channels // that cross: one number for all tensors, or one for each; none for 1
 	Strides      []int                 // 1 to 4, as many; 0 for 2, or 1 where height or width is 1, as none is
 	Bits         int                   // of the quantiser, 2 to 8; 0 for 8
-	Quality      int                   // of a codec that has one, 1 to 100; 0 for 20
+	Quality      int                   // of a codec that has one, 1 to 100; 0 for the codec's own
 	Codec        string                // one of bottleneck.Codecs; "" for JPEG
 	Range        string                // static or dynamic; "" for static where Calibrated, else dynamic
 	CodecAt      string                // one of the Codec constants; "" for the target's, else CodecInGraph
@@ -54,7 +54,7 @@ func (r *Request) Check() error {
 	given := *r
 	target, _ := convert.TargetNamed(r.Target)
 	target.CodecAt = cmp.Or(target.CodecAt, bottleneck.CodecInGraph)
-	r.Bits, r.Quality, r.Codec = cmp.Or(r.Bits, 8), cmp.Or(r.Quality, 20), cmp.Or(r.Codec, bottleneck.DefaultCodec)
+	r.Bits, r.Codec = cmp.Or(r.Bits, 8), cmp.Or(r.Codec, bottleneck.DefaultCodec)
 	if len(r.Channels) == 0 {
 		r.Channels = []bottleneck.Channels{1}
 	}
@@ -97,14 +97,18 @@ func (r *Request) Check() error {
 		}
 	}
 	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fault.Usage("codec", ": %w", err)
+	}
+	if codec.HasQuality() {
+		r.Quality = int(codec.Number("quality"))
+	}
+	switch {
 	case given.Quality != 0 && !codec.HasQuality():
 		return fault.Usage("quality", "has no meaning for codec %s, which has none", codec.Name)
 	case r.Bits < 2 || r.Bits > 8:
 		return fault.Usage("bits", "%d: expected 2 to 8", r.Bits)
-	case r.Quality < 1 || r.Quality > 100:
+	case codec.HasQuality() && (r.Quality < 1 || r.Quality > 100):
 		return fault.Usage("quality", "%d: expected 1 to 100", r.Quality)
 	case r.RestoreWidth < 0:
 		return fault.Usage("restore_width", "%d: expected 0 or more", r.RestoreWidth)
@@ -151,10 +155,11 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 		return Settings{}, fault.Usage("codec", ": %w", err)
 	}
 	dynamic := r.Range == "dynamic" || r.Range == "" && !r.Calibrated
-	return Settings{
+	settings := Settings{
 		Tensors: Bottlenecks(geometries, bottleneck.Quantiser{Bits: r.Bits, Dynamic: dynamic}, codec),
 		CodecAt: r.CodecAt, FP16: r.FP16, Target: r.Target,
-	}, nil
+	}
+	return settings, settings.Fit()
 }
 
 // sizes are numbers as geometries have them: 0 for all channels, and for a stride's default.
