@@ -59,8 +59,8 @@ func TestCodecIsRefused(t *testing.T) {
 		changes []string
 		want    string
 	}{
-		{[]string{"codec", `{"name":"transform","parameters":{}}`}, `bnc.codec is "transform", expected one of jpeg, raw, none`},
-		{[]string{"codec", `"transform"`}, `bnc.codec is "transform", expected one of jpeg, raw, none`},
+		{[]string{"codec", `{"name":"wavelet","parameters":{}}`}, `bnc.codec is "wavelet", expected one of jpeg, raw, transform, none`},
+		{[]string{"codec", `"wavelet"`}, `bnc.codec is "wavelet", expected one of jpeg, raw, transform, none`},
 		{[]string{"codec", `7`}, "bnc.codec"},
 		{[]string{"codec", `{"name":"raw"}`}, "key of raw is missing"},
 		{[]string{"codec", `{"name":"raw","parameters":{"key":5}}`}, "key of raw"},
