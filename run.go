@@ -22,6 +22,9 @@ type RemoteOptions = client.RemoteOptions
 // ServerOptions say with which server Run classifies, and how.
 type ServerOptions = predict.ServerOptions
 
+// Rate is what an image may take, of a pair that was split with VariableRate.
+type Rate = bundle.Rate
+
 // RunOptions say how Run classifies.
 type RunOptions struct {
 	Top           int    `json:"top,omitempty"`       // classes of a result, best first; 0 for 5
@@ -37,6 +40,7 @@ type RunOptions struct {
 	TaskOptions
 	ImageOptions
 	FeedOptions
+	Rate // of each image, of pairs of many rates
 
 	ServerOptions // to run with a server instead of here alone
 
@@ -81,7 +85,7 @@ func Run(ctx context.Context, path string, inputs []string, o RunOptions) (*RunR
 	if err != nil {
 		return nil, err
 	}
-	c, first, err := o.ServerOptions.Open(ctx, path, session, o.Log)
+	c, first, err := o.ServerOptions.Open(ctx, path, session, o.Rate, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,7 @@ type SplitOptions struct {
 	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
 	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for 20
 	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec
+	VariableRate bool               `json:"variable_rate,omitempty"` // each record tells its own quality: who encodes chooses it for each image
 	Range        string             `json:"range,omitempty"`         // static (calibrated, nothing travels) or dynamic (each image's own travels); "" for static with Calibrate, else dynamic
 	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, or what Target implies
 	RestoreWidth int                `json:"restore_width,omitempty"` // width of a residual branch in the restoration, 0 for none
@@ -111,7 +112,7 @@ func (o *SplitOptions) request() (*split.Request, error) {
 		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them)")
 	}
 	r := &split.Request{
-		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, Range: o.Range, CodecAt: o.CodecAt,
+		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, VariableRate: o.VariableRate, Range: o.Range, CodecAt: o.CodecAt,
 		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "", Bytes: o.Bytes,
 	}
 	if err := cmp.Or(o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {

@@ -15,7 +15,7 @@ var groups = []struct {
 	title string
 	flags []string
 }{
-	{"Bottleneck", []string{"c", "s", "bytes", "bits", "quality", "codec", "range", "codec-at", "restore-width", "calib", "calib-by", "no-calib", "naive", "plain"}},
+	{"Bottleneck", []string{"c", "s", "bytes", "bits", "quality", "codec", "variable-rate", "range", "codec-at", "restore-width", "calib", "calib-by", "no-calib", "naive", "plain"}},
 	{"Learning", []string{"epochs", "batch", "optimizer", "lr", "momentum", "nesterov", "weight-decay", "decay-all", "clip-norm", "ema", "schedule", "warmup", "patience", "keep-last", "freeze", "statistics"}},
 	{"Loss", []string{"distill", "teacher", "loss", "label-smoothing", "temperature", "feature-weight", "rate-weight"}},
 	{"Augmentation", []string{"random-resized-crop", "random-crop", "flip"}},

@@ -60,6 +60,8 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	declareFeed(fs, &o.FeedOptions)
+	fs.Var(bounded(&o.Quality, 1, 100), "rate", "quality of the codec for this run, 1 to 100 (default: the pair's own, or with a server and a pair that was split with --max-loss what the link has room for)")
+	fs.Var(countFrom1(&o.MaxBytes), "max-bytes", "no image takes more bytes, framing included: those that would get the highest rate that fits")
 	declareRemote(fs, &o.RemoteOptions, "run the cloud half on this server of the Open Inference Protocol")
 	fs.StringVar(&o.Link, "link", "", "emulate a link to the server: 3g, 4g, wifi or RATE, each with [,DELAY] one way, as in 5.85Mbit,20ms")
 	fs.DurationVar(&o.Deadline, "deadline", 0, "how long an image may take with the server")

@@ -66,6 +66,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
 	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100 (default: the codec's own, 20 of jpeg, 50 of transform)")
 	fs.StringVar(&o.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or "))
+	fs.BoolVar(&o.VariableRate, "variable-rate", false, "each record tells its own quality, in one byte: bnc run chooses it for each image (codec transform)")
 	fs.StringVar(&o.Range, "range", "", "quantiser's range: static (calibrated, nothing travels) or dynamic (each image's own travels)")
 	fs.StringVar(&o.CodecAt, "codec-at", "", "where the codec runs: graph, device-host or host")
 	fs.IntVar(&o.RestoreWidth, "restore-width", 0, "width of a residual branch in the restoration, 0 for none")

@@ -172,6 +172,27 @@ func (c Codec) HasQuality() bool {
 	return has
 }
 
+// variable is the parameter, in codecs that have it, that is 1 where each record tells its
+// own quality.
+const variable = "variable"
+
+// ManyRates returns the codec with records that tell their own quality, so that who encodes
+// chooses it for each image. The error names the codecs that can.
+func (c Codec) ManyRates() (Codec, error) {
+	codings.RLock()
+	defer codings.RUnlock()
+	var can []string
+	for _, name := range slices.Sorted(maps.Keys(codings.all)) {
+		if slices.ContainsFunc(codings.all[name].Parameters, func(p Parameter) bool { return p.Name == variable }) {
+			can = append(can, name)
+		}
+	}
+	if !slices.Contains(can, c.Name) {
+		return c, fmt.Errorf("codec %s has one quality for all images: expected one of %s", c.Name, strings.Join(can, ", "))
+	}
+	return c.With(variable, 1), nil
+}
+
 // NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.
 const NoCodec = "none"
 

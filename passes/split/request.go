@@ -22,6 +22,7 @@ type Request struct {
 	Bits         int                   // of the quantiser, 2 to 8; 0 for 8
 	Quality      int                   // of a codec that has one, 1 to 100; 0 for the codec's own
 	Codec        string                // one of bottleneck.Codecs; "" for JPEG
+	VariableRate bool                  // each record tells its own quality
 	Range        string                // static or dynamic; "" for static where Calibrated, else dynamic
 	CodecAt      string                // one of the Codec constants; "" for the target's, else CodecInGraph
 	RestoreWidth int                   // 0 for none
@@ -39,7 +40,7 @@ func (r *Request) meaningless() string {
 		option string
 		given  bool
 	}{
-		{"c", len(r.Channels) > 0}, {"s", len(r.Strides) > 0}, {"bits", r.Bits != 0}, {"quality", r.Quality != 0}, {"range", r.Range != ""},
+		{"c", len(r.Channels) > 0}, {"s", len(r.Strides) > 0}, {"bits", r.Bits != 0}, {"quality", r.Quality != 0}, {"variable_rate", r.VariableRate}, {"range", r.Range != ""},
 		{"codec_at", r.CodecAt != ""}, {"restore_width", r.RestoreWidth != 0}, {"fp16", r.FP16}, {"calib", r.Calibrated}, {"target", r.Target != ""},
 	} {
 		if x.given {
@@ -96,9 +97,9 @@ func (r *Request) Check() error {
 			return fault.Usage("s", "%d: expected 1 to 4", s)
 		}
 	}
-	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
+	codec, err := r.codec()
 	if err != nil {
-		return fault.Usage("codec", ": %w", err)
+		return err
 	}
 	if codec.HasQuality() {
 		r.Quality = int(codec.Number("quality"))
@@ -121,6 +122,20 @@ func (r *Request) Check() error {
 		return fault.Usage(option, "has no meaning with option plain")
 	}
 	return nil
+}
+
+// codec is the codec of all tensors, until it is fitted to them.
+func (r *Request) codec() (bottleneck.Codec, error) {
+	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
+	if err != nil {
+		return codec, fault.Usage("codec", ": %w", err)
+	}
+	if r.VariableRate {
+		if codec, err = codec.ManyRates(); err != nil {
+			err = fault.Usage("variable_rate", ": %w", err)
+		}
+	}
+	return codec, err
 }
 
 // Auto reports whether channels are what a payload has room for.
@@ -150,9 +165,9 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 	for i := range geometries {
 		geometries[i].Width, geometries[i].Seed = int64(r.RestoreWidth), r.Seed
 	}
-	codec, err := bottleneck.CodecNamed(r.Codec, r.Quality)
+	codec, err := r.codec()
 	if err != nil {
-		return Settings{}, fault.Usage("codec", ": %w", err)
+		return Settings{}, err
 	}
 	dynamic := r.Range == "dynamic" || r.Range == "" && !r.Calibrated
 	settings := Settings{

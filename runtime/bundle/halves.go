@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -20,23 +22,51 @@ type Mobile struct {
 	session *ort.Session
 	leaving []string  // the graph's outputs that make up what crosses
 	late    []string  // inputs of the model that only the cloud half reads
-	host    *payloads // nil where the graph has the codec, or the pair none
+	host    *payloads // nil where the graph encodes, or the pair has no codec
 }
 
-// OpenMobile loads the mobile half.
+// OpenMobile loads the mobile half. Where each image has a rate of its own the host encodes:
+// a node's attributes are the session's. Its graph is loaded without the encoder then.
 func (b *Bundle) OpenMobile(opts ort.Options) (*Mobile, error) {
 	m := &Mobile{meta: b.Meta, leaving: b.leaves(), late: b.late()}
+	path, inGraph := filepath.Join(b.Dir, MobileFile), b.Meta.CodecAt == AtGraph
 	var err error
-	if !b.Meta.Plain() && b.Meta.CodecAt != AtGraph {
+	if !b.Meta.Plain() && (!inGraph || b.Meta.Variable()) {
+		m.leaving = b.tiles()
 		if m.host, err = b.Meta.payloads(); err != nil {
 			return nil, err
 		}
 	}
-	m.session, err = ort.Open(filepath.Join(b.Dir, MobileFile), opts)
+	if m.host != nil && inGraph {
+		m.session, err = b.openTiles(path, opts)
+	} else {
+		m.session, err = ort.Open(path, opts)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// openTiles loads the mobile graph at path, which has the encoder, without it.
+func (b *Bundle) openTiles(path string, opts ort.Options) (*ort.Session, error) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var ends []model.Port
+	for i, c := range b.Meta.Crossing() {
+		tile, limits := tileNames(i)
+		ends = append(ends, model.Port{Name: tile, DType: tensor.Uint8})
+		if c.Part.Dynamic {
+			ends = append(ends, model.Port{Name: limits, DType: tensor.Float32})
+		}
+	}
+	if file, err = model.EndBefore(file, ops.Domain, ends); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	opts.Weights = b.Dir
+	return ort.OpenBytes(path, file, opts)
 }
 
 // Session returns the graph's session.
@@ -49,11 +79,16 @@ func (m *Mobile) Close() error { return m.session.Close() }
 // [L], or a plain pair's cut tensors; and the outputs that were computed before the
 // cut, in the graph's order.
 func (m *Mobile) Run(ctx context.Context, feed ort.Feed) (crossing ort.Feed, early ort.Results, err error) {
-	return m.runInto(ctx, feed, nil)
+	return m.runInto(ctx, feed, nil, Rate{})
 }
 
-// runInto is Run with the graph's outputs of into written in place.
-func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing ort.Feed, early ort.Results, err error) {
+// RunAt is Run at a rate that [Meta.CheckRate] lets through.
+func (m *Mobile) RunAt(ctx context.Context, feed ort.Feed, rate Rate) (crossing ort.Feed, early ort.Results, err error) {
+	return m.runInto(ctx, feed, nil, rate)
+}
+
+// runInto is RunAt with the graph's outputs of into written in place.
+func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed, rate Rate) (crossing ort.Feed, early ort.Results, err error) {
 	for _, name := range m.late {
 		if feed[name] == nil {
 			return nil, nil, &ort.InputError{Input: name, Expected: "a tensor", Found: "none"}
@@ -63,7 +98,7 @@ func (m *Mobile) runInto(ctx context.Context, feed, into ort.Feed) (crossing ort
 	if err != nil {
 		return nil, nil, err
 	}
-	if crossing, err = m.cross(results); err != nil {
+	if crossing, err = m.cross(results, rate); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", m.session.Name(), err)
 	}
 	for _, name := range m.late {
@@ -85,9 +120,9 @@ func (m *Mobile) own(feed ort.Feed) ort.Feed {
 }
 
 // cross makes what crosses of what leaves the graph.
-func (m *Mobile) cross(results ort.Results) (ort.Feed, error) {
+func (m *Mobile) cross(results ort.Results, rate Rate) (ort.Feed, error) {
 	if m.host != nil {
-		payload, err := m.host.encode(results)
+		payload, err := m.host.encode(results, rate)
 		return ort.Feed{PayloadName: payload}, err
 	}
 	crossing := ort.Feed{}

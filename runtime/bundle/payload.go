@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -13,30 +14,33 @@ import (
 
 // payloads makes and reads the payloads of a pair.
 type payloads struct {
-	crossing []Crossing
-	coder    *ops.Coder
+	record  ops.Record
+	coder   *ops.Coder
+	quality int // the pair's own
+
+	mu     sync.Mutex
+	coders map[[2]int]*ops.Coder // by quality and limit, of other rates than the pair's own
 }
 
 func (m Meta) payloads() (*payloads, error) {
-	p := &payloads{crossing: m.Crossing()}
-	var record ops.Record
-	for _, c := range p.crossing {
-		record = append(record, c.Part)
+	p := &payloads{quality: m.Quality, coders: map[[2]int]*ops.Coder{}}
+	for _, c := range m.Crossing() {
+		p.record = append(p.record, c.Part)
 	}
-	if record == nil {
+	if p.record == nil {
 		return nil, errors.New("no payload crosses: it is a plain pair, or a whole model")
 	}
 	var err error
-	p.coder, err = record.Coder()
+	p.coder, err = p.record.Coder()
 	return p, err
 }
 
 // encode makes the payload, uint8 [L], of what a mobile graph without the codec
 // computes: for each crossing tensor its tiles uint8 [N 1 H W] and, where the range
 // is dynamic, the range float32 [N 2].
-func (p *payloads) encode(results ort.Results) (*tensor.Tensor, error) {
-	tiles, ranges := make([][]byte, len(p.crossing)), make([][]float32, len(p.crossing))
-	for i, c := range p.crossing {
+func (p *payloads) encode(results ort.Results, rate Rate) (*tensor.Tensor, error) {
+	tiles, ranges := make([][]byte, len(p.record)), make([][]float32, len(p.record))
+	for i, part := range p.record {
 		tile, limits := tileNames(i)
 		t, err := results.Tensor(tile)
 		if err != nil {
@@ -46,7 +50,7 @@ func (p *payloads) encode(results ort.Results) (*tensor.Tensor, error) {
 			return nil, fmt.Errorf("%s: expected uint8, found %v", tile, t)
 		}
 		tiles[i] = t.Data
-		if !c.Part.Dynamic {
+		if !part.Dynamic {
 			continue
 		}
 		if t, err = results.Tensor(limits); err != nil {
@@ -57,7 +61,7 @@ func (p *payloads) encode(results ort.Results) (*tensor.Tensor, error) {
 		}
 		ranges[i] = tensor.Slice[float32](t)
 	}
-	payload, _, err := p.coder.Encode(tiles, ranges)
+	payload, err := p.encodeAt(tiles, ranges, rate)
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +88,12 @@ func (p *payloads) decode(payload *tensor.Tensor) (ort.Feed, error) {
 		return nil, err
 	}
 	feed := ort.Feed{}
-	for i, c := range p.crossing {
+	for i, part := range p.record {
 		tile, limits := tileNames(i)
-		height, width := int64(c.Part.Height), int64(c.Part.Width)
+		height, width := int64(part.Height), int64(part.Width)
 		n := int64(len(pixels[i])) / (height * width)
 		feed[tile] = tensor.Of([]int64{n, 1, height, width}, pixels[i])
-		if c.Part.Dynamic {
+		if part.Dynamic {
 			feed[limits] = tensor.Of([]int64{n, 2}, ranges[i])
 		}
 	}
@@ -103,15 +107,21 @@ func (m Meta) GreyPayload() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tiles, ranges := make([][]byte, len(p.crossing)), make([][]float32, len(p.crossing))
-	for i, c := range p.crossing {
-		tiles[i] = bytes.Repeat([]byte{128}, c.Part.Height*c.Part.Width)
-		if c.Part.Dynamic {
-			ranges[i] = []float32{0, 1}
-		}
-	}
-	payload, _, err := p.coder.Encode(tiles, ranges)
+	payload, _, err := p.coder.Encode(p.grey())
 	return payload, err
+}
+
+// grey returns the tiles of one image, mid-grey, and their ranges.
+func (p *payloads) grey() (tiles [][]byte, ranges [][]float32) {
+	for _, part := range p.record {
+		var limits []float32
+		if part.Dynamic {
+			limits = []float32{0, 1}
+		}
+		tiles = append(tiles, bytes.Repeat([]byte{128}, part.Height*part.Width))
+		ranges = append(ranges, limits)
+	}
+	return tiles, ranges
 }
 
 // FileBytes returns the sizes of whole files of the codec's own format with the same

@@ -132,6 +132,11 @@ func (r *Runner) Close() error {
 
 // Run computes the model's outputs from its inputs.
 func (r *Runner) Run(ctx context.Context, feed ort.Feed) (Result, error) {
+	return r.RunAt(ctx, feed, Rate{})
+}
+
+// RunAt is Run at a rate that [Meta.CheckRate] lets through.
+func (r *Runner) RunAt(ctx context.Context, feed ort.Feed, rate Rate) (Result, error) {
 	if r.whole != nil {
 		start := time.Now()
 		outputs, err := r.whole.Run(ctx, feed)
@@ -143,7 +148,7 @@ func (r *Runner) Run(ctx context.Context, feed ort.Feed) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	crossing, early, err := r.mobile.runInto(ctx, feed, into)
+	crossing, early, err := r.mobile.runInto(ctx, feed, into, rate)
 	if err != nil {
 		return Result{}, err
 	}

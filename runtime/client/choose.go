@@ -123,7 +123,7 @@ func (c *Client) measure(ctx context.Context, feed ort.Feed) error {
 func (c *Client) warm(ctx context.Context, k *candidate, feed ort.Feed) (crossing ort.Feed, err error) {
 	for range 2 {
 		start := time.Now()
-		if crossing, _, err = k.device.mobile(ctx, feed); err != nil {
+		if crossing, _, err = k.device.mobile(ctx, feed, c.opts.Rate); err != nil {
 			return nil, err
 		}
 		c.ran(k, time.Since(start))

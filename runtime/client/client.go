@@ -55,6 +55,8 @@ type Options struct {
 	// Fallback lets the device compute the rest where the server cannot be
 	// reached in time, is overloaded or fails.
 	Fallback bool
+	// Rate is what each image may take, of pairs of many rates.
+	Rate bundle.Rate
 	// Network is a first guess at the link; 4g if it is the zero Network.
 	Network plan.Network
 	// Probe is the pause after which an idle Client looks at the link and the
@@ -136,7 +138,13 @@ func Open(ctx context.Context, opts Options) (*Client, error) {
 		}
 		candidates = append(candidates, k)
 	}
-	if err := oneModel(candidates); err != nil {
+	err := oneModel(candidates)
+	for _, k := range candidates {
+		if rated := k.meta.CheckRate(opts.Rate); err == nil && rated != nil {
+			err = fmt.Errorf("%s: %w", k.name, rated)
+		}
+	}
+	if err != nil {
 		closeAll()
 		return nil, err
 	}

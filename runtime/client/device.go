@@ -11,9 +11,9 @@ import (
 
 // device computes a model's parts in this process.
 type device interface {
-	// mobile computes what crosses, by the names of the cloud graph's inputs,
+	// mobile computes what crosses at a rate, by the names of the cloud graph's inputs,
 	// and the outputs that are computed before the cut.
-	mobile(ctx context.Context, feed ort.Feed) (crossing ort.Feed, early ort.Results, err error)
+	mobile(ctx context.Context, feed ort.Feed, rate bundle.Rate) (crossing ort.Feed, early ort.Results, err error)
 	// cloud computes the rest from what would have crossed.
 	cloud(ctx context.Context, crossing ort.Feed) (ort.Results, error)
 	close() error
@@ -37,8 +37,8 @@ func openHalves(b *bundle.Bundle, opts ort.Options) (*halves, error) {
 	return &halves{bundle: b, opts: opts, front: front}, nil
 }
 
-func (h *halves) mobile(ctx context.Context, feed ort.Feed) (ort.Feed, ort.Results, error) {
-	return h.front.Run(ctx, feed)
+func (h *halves) mobile(ctx context.Context, feed ort.Feed, rate bundle.Rate) (ort.Feed, ort.Results, error) {
+	return h.front.RunAt(ctx, feed, rate)
 }
 
 func (h *halves) cloud(ctx context.Context, crossing ort.Feed) (ort.Results, error) {
@@ -83,7 +83,7 @@ type whole struct {
 	session *ort.Session
 }
 
-func (w *whole) mobile(_ context.Context, feed ort.Feed) (ort.Feed, ort.Results, error) {
+func (w *whole) mobile(_ context.Context, feed ort.Feed, _ bundle.Rate) (ort.Feed, ort.Results, error) {
 	return feed, nil, nil
 }
 

@@ -27,7 +27,7 @@ type fakeDevice struct {
 	fronts, rests int
 }
 
-func (d *fakeDevice) mobile(ctx context.Context, _ ort.Feed) (ort.Feed, ort.Results, error) {
+func (d *fakeDevice) mobile(ctx context.Context, _ ort.Feed, _ bundle.Rate) (ort.Feed, ort.Results, error) {
 	d.mu.Lock()
 	d.fronts++
 	d.mu.Unlock()

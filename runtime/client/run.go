@@ -42,7 +42,7 @@ func (c *Client) runWith(ctx context.Context, k *candidate, feed ort.Feed, start
 		return c.finish(ctx, k, feed, nil, nil, result, start, errDown)
 	}
 	began := time.Now()
-	crossing, early, err := k.device.mobile(ctx, feed)
+	crossing, early, err := k.device.mobile(ctx, feed, c.opts.Rate)
 	if err != nil {
 		return Result{}, err
 	}

@@ -17,6 +17,7 @@ type Options struct {
 	Threads   int    // intra-op threads; 0 for one a core
 	Optimize  Level  // graph optimisation
 	Profile   string // prefix of the profile's file name; empty for none
+	Weights   string // folder of the external files of a model that is opened from memory
 	// TensorByTensor allocates memory as the run goes along. Otherwise ONNX Runtime
 	// plans one block for all of a second run, and what the first one took stays:
 	// up to 1.7 times as much for a training step, which is not faster for it.
@@ -82,6 +83,11 @@ func (opts Options) build(rows []providerRow, library string, withPlugin bool) (
 		// cores from the next: two halves of a ResNet-50 in one process took
 		// 1.4 times the whole model's time, and 1.04 times with this.
 		func() error { return o.AddSessionConfigEntry("session.force_spinning_stop", "1") },
+	}
+	if opts.Weights != "" {
+		steps = append(steps, func() error {
+			return o.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", opts.Weights)
+		})
 	}
 	if opts.Profile != "" {
 		steps = append(steps, func() error { return o.EnableProfiling(opts.Profile) })

@@ -42,7 +42,7 @@ func Open(path string, opts Options) (*Session, error) {
 }
 
 // OpenBytes loads a model from memory; name stands for it in errors. Weights
-// in external files are not found.
+// in external files are found in the folder opts.Weights.
 func OpenBytes(name string, data []byte, opts Options) (*Session, error) {
 	head, err := model.ReadBytes(data)
 	if err != nil {

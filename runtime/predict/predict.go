@@ -1,7 +1,7 @@
 // Package predict runs image files and tensors through a bundle, a whole model or a
 // client of a server, one by one, and tells what a person sees in what comes out.
 //
-//	c, err := predict.Open("resnet50-rb1-c1-s2", ort.Options{})
+//	c, err := predict.Open("resnet50-rb1-c1-s2", ort.Options{}, bundle.Rate{})
 //	defer c.Close()
 //	feeder, err := feed.Given(nil).Several(c.Inputs, feed.Always(c.Meta.Preprocess))
 //	err = c.Run(ctx, files, predict.Options{Feeder: feeder, Kind: kind, Task: t, Sight: task.Sight{Most: 5}}, func(r *predict.Result) error { ... })
@@ -35,11 +35,15 @@ type Predictor struct {
 	atOnce int
 }
 
-// Open loads the bundle or model at path, all of which runs in this process.
-func Open(path string, o ort.Options) (*Predictor, error) {
+// Open loads the bundle or model at path, all of which runs in this process, each image at
+// a rate.
+func Open(path string, o ort.Options, rate bundle.Rate) (*Predictor, error) {
 	runner, err := bundle.OpenRunner(path, o)
 	if err != nil {
 		return nil, err
+	}
+	if err := runner.Meta().CheckRate(rate); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), runner.Close())
 	}
 	c := &Predictor{Meta: runner.Meta(), Inputs: runner.Inputs(), close: runner.Close, atOnce: 1}
 	for _, session := range runner.Sessions() {
@@ -48,7 +52,7 @@ func Open(path string, o ort.Options) (*Predictor, error) {
 		}
 	}
 	c.run = func(ctx context.Context, feed ort.Feed) (client.Result, error) {
-		r, err := runner.Run(ctx, feed)
+		r, err := runner.RunAt(ctx, feed, rate)
 		return client.Result{Result: r}, err
 	}
 	return c, nil

@@ -50,13 +50,13 @@ func (o ServerOptions) Check() error {
 }
 
 // Open loads the bundle or model at path, or with a Cloud makes a client of the server for
-// those that are there. First is the first of them.
-func (o ServerOptions) Open(ctx context.Context, path string, session ort.Options, log *slog.Logger) (c *Predictor, first string, err error) {
+// those that are there, and images have a rate. First is the first of them.
+func (o ServerOptions) Open(ctx context.Context, path string, session ort.Options, rate bundle.Rate, log *slog.Logger) (c *Predictor, first string, err error) {
 	if o.Cloud == "" {
-		c, err = Open(path, session)
+		c, err = Open(path, session, rate)
 		return c, path, err
 	}
-	with := client.Options{Session: session, Deadline: o.Deadline, Fallback: o.Fallback == nil || *o.Fallback, Model: o.Model, Log: log}
+	with := client.Options{Session: session, Rate: rate, Deadline: o.Deadline, Fallback: o.Fallback == nil || *o.Fallback, Model: o.Model, Log: log}
 	if with.Bundles, err = bundle.Find(path); err != nil {
 		return nil, "", err
 	}

@@ -1,0 +1,169 @@
+package bundle
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/ops"
+)
+
+// The parameters, in codecs that have them, of pairs of many rates.
+const (
+	// VariableParameter is 1 where each record tells its own quality.
+	VariableParameter = "variable"
+	// MaxBytesParameter limits what the encoder makes of a tile; the decoder does not use it.
+	MaxBytesParameter = "max_bytes"
+)
+
+// Rate is what an image may take, chosen where it is encoded. The zero Rate is the pair's
+// own quality, whatever that takes.
+type Rate struct {
+	Quality int `json:"rate,omitempty"` // of the codec, 1 to 100; 0 for the pair's own
+	// MaxBytes is how long a record may be, its framing included; 0 for any length. Images
+	// that take more get the highest quality that fits, one for all tensors of a cut: their
+	// tiles are in units of the same worth.
+	MaxBytes int `json:"max_bytes,omitempty"`
+}
+
+// Variable tells whether records tell their quality, so that each image may have another.
+func (m Meta) Variable() bool {
+	return len(m.Parameters) > 0 && !slices.ContainsFunc(m.Parameters, func(p ops.Parameters) bool { return p[VariableParameter] != int64(1) })
+}
+
+// CheckRate refuses a rate at which the pair cannot be encoded, naming the options rate and
+// max_bytes.
+func (m Meta) CheckRate(r Rate) error {
+	option := "rate"
+	if r.Quality == 0 {
+		option = "max_bytes"
+	}
+	switch {
+	case r == Rate{}:
+		return nil
+	case !m.Variable():
+		return fault.Usage(option, "needs a pair of many rates: split the model with option codec transform and option variable_rate")
+	case r.Quality < 0 || r.Quality > 100:
+		return fault.Usage("rate", "%d: expected 1 to 100", r.Quality)
+	case r.MaxBytes < 0:
+		return fault.Usage("max_bytes", "%d: expected 1 or more", r.MaxBytes)
+	case r.MaxBytes == 0:
+		return nil
+	}
+	p, err := m.payloads()
+	if err != nil {
+		return err
+	}
+	tiles, ranges := p.grey()
+	least, err := p.least(tiles, ranges)
+	if err == nil && len(least) > r.MaxBytes {
+		err = fault.Usage("max_bytes", "%d: a record of this pair takes at least %d bytes, in which there is nothing of the image", r.MaxBytes, len(least))
+	}
+	return err
+}
+
+// at returns the coder of a quality and a limit of what each tensor's data take, 0 for none.
+func (p *payloads) at(quality, limit int) (*ops.Coder, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := [2]int{quality, limit}
+	if coder := p.coders[key]; coder != nil {
+		return coder, nil
+	}
+	record := slices.Clone(p.record)
+	for i := range record {
+		record[i].Parameters = maps.Clone(record[i].Parameters)
+		record[i].Parameters[QualityParameter] = int64(quality)
+		record[i].Parameters[MaxBytesParameter] = int64(limit)
+	}
+	coder, err := record.Coder()
+	if err == nil {
+		p.coders[key] = coder
+	}
+	return coder, err
+}
+
+// encodeAt is ops.Coder.Encode at a rate.
+func (p *payloads) encodeAt(tiles [][]byte, ranges [][]float32, r Rate) ([]byte, error) {
+	if r == (Rate{}) {
+		payload, _, err := p.coder.Encode(tiles, ranges)
+		return payload, err
+	}
+	quality := cmp.Or(r.Quality, p.quality)
+	coder, err := p.at(quality, 0)
+	if err != nil {
+		return nil, err
+	}
+	payload, sizes, err := coder.Encode(tiles, ranges)
+	if err != nil || r.MaxBytes == 0 || slices.Max(sizes) <= r.MaxBytes {
+		return payload, err
+	}
+	var short []byte
+	for i, size := range sizes {
+		record := payload[:size]
+		payload = payload[size:]
+		if size > r.MaxBytes {
+			tiles, ranges := p.image(i, tiles, ranges)
+			if record, err = p.fit(tiles, ranges, quality, r.MaxBytes); err != nil {
+				return nil, err
+			}
+		}
+		short = append(short, record...)
+	}
+	return short, nil
+}
+
+// image returns the tiles and ranges of image i.
+func (p *payloads) image(i int, tiles [][]byte, ranges [][]float32) ([][]byte, [][]float32) {
+	one, limits := slices.Clone(tiles), slices.Clone(ranges)
+	for k, part := range p.record {
+		pixels := part.Height * part.Width
+		one[k] = tiles[k][i*pixels:][:pixels]
+		if part.Dynamic {
+			limits[k] = ranges[k][2*i:][:2]
+		}
+	}
+	return one, limits
+}
+
+// fit returns the record of an image that takes more than limit bytes at quality: at a
+// quality at which it takes no more and at the next it does.
+func (p *payloads) fit(tiles [][]byte, ranges [][]float32, quality, limit int) ([]byte, error) {
+	best, err := p.least(tiles, ranges)
+	if err != nil {
+		return nil, err
+	}
+	if len(best) > limit {
+		return nil, fmt.Errorf("a record takes at least %d bytes, and %d are allowed", len(best), limit)
+	}
+	for fits := 0; quality-fits > 1; {
+		middle := (fits + quality) / 2
+		coder, err := p.at(middle, 0)
+		if err != nil {
+			return nil, err
+		}
+		record, _, err := coder.Encode(tiles, ranges)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(record) <= limit:
+			fits, best = middle, record
+		default:
+			quality = middle
+		}
+	}
+	return best, nil
+}
+
+// least returns the shortest record of an image: of each tensor the byte that tells the
+// quality.
+func (p *payloads) least(tiles [][]byte, ranges [][]float32) ([]byte, error) {
+	coder, err := p.at(1, 1)
+	if err != nil {
+		return nil, err
+	}
+	record, _, err := coder.Encode(tiles, ranges)
+	return record, err
+}
