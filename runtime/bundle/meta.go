@@ -66,6 +66,7 @@ type Meta struct {
 	Range        string
 	Lo, Hi       []float64 // of each, where the range is static
 	Quality      int       // the codec's QualityParameter, 0 where it has none
+	Rates        *Rates    // of a pair of many rates; nil where the file does not tell
 	Tile         [][2]int  // height, width of each
 	Grid         [][2]int  // rows, columns of planes in each tile
 	SourceSHA256 string
@@ -126,7 +127,7 @@ func parseMeta(props map[string]string) (Meta, error) {
 		"format": &m.Format, "part": &m.Part, "cut": &m.Cut, "tensor": (*tensors)(&m.Tensors),
 		"codec": &codec, "codec_at": &m.CodecAt, "inputs": &m.Inputs, "outputs": &m.Outputs,
 		"c": (*each[channels])(&c), "s": (*each[int])(&m.Stride), "bits": &m.Bits,
-		"range": &m.Range, "lo": (*each[float64])(&m.Lo), "hi": (*each[float64])(&m.Hi), "quality": &m.Quality,
+		"range": &m.Range, "lo": (*each[float64])(&m.Lo), "hi": (*each[float64])(&m.Hi), "quality": &m.Quality, "rates": &m.Rates,
 		"tile": (*each[[2]int])(&m.Tile), "grid": (*each[[2]int])(&m.Grid), "source_sha256": &m.SourceSHA256, "pair": &m.Pair,
 		"preprocess": &m.Preprocess, "labels": &m.Labels, "task": &m.Task, "decoder": &m.Decoder, "backbone": &m.Backbone,
 		"calibrated": &m.Calibrated, "fp16": &m.FP16, "target": &m.Target,
@@ -266,7 +267,7 @@ func (m Meta) validate() error {
 	if _, err := m.payloads(); err != nil {
 		return fmt.Errorf("metadata bnc.tile %v, bnc.codec %s, bnc.quality %d: %w", m.tiles(), m.Codec, m.Quality, err)
 	}
-	return nil
+	return m.Rates.check(m.Variable())
 }
 
 func oneOf(key, value string, known []string) error {

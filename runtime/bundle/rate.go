@@ -2,12 +2,14 @@ package bundle
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/plan"
 )
 
 // The parameters, in codecs that have them, of pairs of many rates.
@@ -26,6 +28,39 @@ type Rate struct {
 	// that take more get the highest quality that fits, one for all tensors of a cut: their
 	// tiles are in units of the same worth.
 	MaxBytes int `json:"max_bytes,omitempty"`
+}
+
+// Rates are what a pair of many rates was measured at when it was split: what a client
+// chooses among where nobody says a quality.
+type Rates struct {
+	MaxLoss float64          `json:"max_loss"` // that a choice may cost: RatePoint.Loss, percentage points
+	Points  []plan.RatePoint `json:"points"`
+}
+
+// Allowed returns the points that lose no more than MaxLoss; none of nil.
+func (r *Rates) Allowed() (all []plan.RatePoint) {
+	if r == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.Points), func(p plan.RatePoint) bool { return p.Loss > r.MaxLoss })
+}
+
+// check refuses rates that cannot be.
+func (r *Rates) check(variable bool) error {
+	switch {
+	case r == nil:
+		return nil
+	case !variable:
+		return errors.New("metadata bnc.rates is of a pair of many rates, and bnc.codec of one")
+	case len(r.Allowed()) == 0:
+		return fmt.Errorf("metadata bnc.rates has no point that loses at most max_loss %v, expected one", r.MaxLoss)
+	}
+	for _, p := range r.Points {
+		if p.Quality < 1 || p.Quality > 100 || !(p.Bytes > 0) {
+			return fmt.Errorf("metadata bnc.rates has quality %d at %v bytes, expected 1 to 100 and more than 0", p.Quality, p.Bytes)
+		}
+	}
+	return nil
 }
 
 // Variable tells whether records tell their quality, so that each image may have another.

@@ -93,6 +93,17 @@ func (c *candidate) cost() plan.Cost {
 	return plan.Cost{Mobile: c.mobile.took, Cloud: c.cloud.took, PayloadBytes: c.bytes.value}
 }
 
+// offer is cost under conditions, with the rate at which it is: a quality that is said, the
+// pair's own, or of a pair that was measured at several the highest that costs hardly any time.
+func (c *candidate) offer(at plan.Conditions, rate bundle.Rate) (plan.Cost, bundle.Rate) {
+	cost := c.cost()
+	if points := c.meta.Rates.Allowed(); rate.Quality == 0 && len(points) > 0 {
+		p := points[plan.HighestRate(points, cost, at)]
+		rate.Quality, cost.PayloadBytes = p.Quality, p.Bytes
+	}
+	return cost, rate
+}
+
 // known tells whether the server has said how long it computes.
 func (c *candidate) known() bool {
 	c.mu.Lock()

@@ -22,7 +22,7 @@ func (c *Client) choose() *candidate {
 	at := c.conditions.now()
 	costs := make([]plan.Cost, len(present))
 	for i, k := range present {
-		costs[i] = k.cost()
+		costs[i], _ = k.offer(at, c.opts.Rate)
 	}
 	best := plan.Choose(costs, at, plan.Target{Latency: 1})
 
@@ -121,9 +121,10 @@ func (c *Client) measure(ctx context.Context, feed ort.Feed) error {
 
 // warm runs a candidate's mobile half twice and returns what crosses.
 func (c *Client) warm(ctx context.Context, k *candidate, feed ort.Feed) (crossing ort.Feed, err error) {
+	_, rate := k.offer(c.conditions.now(), c.opts.Rate)
 	for range 2 {
 		start := time.Now()
-		if crossing, _, err = k.device.mobile(ctx, feed, c.opts.Rate); err != nil {
+		if crossing, _, err = k.device.mobile(ctx, feed, rate); err != nil {
 			return nil, err
 		}
 		c.ran(k, time.Since(start))

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,8 @@ type Options struct {
 	// Fallback lets the device compute the rest where the server cannot be
 	// reached in time, is overloaded or fails.
 	Fallback bool
-	// Rate is what each image may take, of pairs of many rates.
+	// Rate is what each image may take, of pairs of many rates. Without a quality it is chosen
+	// for each image where the pair was measured at several, by what the link has room for.
 	Rate bundle.Rate
 	// Network is a first guess at the link; 4g if it is the zero Network.
 	Network plan.Network
@@ -87,6 +89,7 @@ type Client struct {
 	opts       Options
 	log        *slog.Logger
 	candidates []*candidate
+	rated      bool   // the rate of some is chosen for each image
 	whole      device // what Fallback runs; nil for a bundle's own cloud half
 	wholeName  string
 
@@ -191,6 +194,7 @@ func newClient(ctx context.Context, opts Options, candidates []*candidate) *Clie
 	}
 	c := &Client{opts: opts, log: opts.Log, candidates: candidates, measured: len(candidates) == 1,
 		conditions: newConditions(opts.Network), turn: make(chan struct{}, 1)}
+	c.rated = opts.Rate.Quality == 0 && slices.ContainsFunc(candidates, func(k *candidate) bool { return k.meta.Rates != nil })
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}

@@ -22,19 +22,33 @@ import (
 type fakeDevice struct {
 	front, rest time.Duration
 	bytes       int
+	perQuality  int // bytes instead, where it is not 0
 
 	mu            sync.Mutex
 	fronts, rests int
+	rates         []bundle.Rate // that were asked for
 }
 
-func (d *fakeDevice) mobile(ctx context.Context, _ ort.Feed, _ bundle.Rate) (ort.Feed, ort.Results, error) {
+func (d *fakeDevice) mobile(ctx context.Context, _ ort.Feed, rate bundle.Rate) (ort.Feed, ort.Results, error) {
 	d.mu.Lock()
 	d.fronts++
+	d.rates = append(d.rates, rate)
 	d.mu.Unlock()
+	bytes := d.bytes
+	if d.perQuality > 0 {
+		bytes = max(3, d.perQuality*rate.Quality)
+	}
 	if !sleep(ctx, d.front) {
 		return nil, nil, ctx.Err()
 	}
-	return ort.Feed{bundle.PayloadName: record(d.bytes)}, nil, nil
+	return ort.Feed{bundle.PayloadName: record(bytes)}, nil, nil
+}
+
+// rate returns the latest rate that was asked for.
+func (d *fakeDevice) rate() bundle.Rate {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rates[len(d.rates)-1]
 }
 
 func (d *fakeDevice) cloud(ctx context.Context, crossing ort.Feed) (ort.Results, error) {

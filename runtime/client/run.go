@@ -35,14 +35,26 @@ func (c *Client) Run(ctx context.Context, feed ort.Feed) (Result, error) {
 	}
 }
 
+// pingEvery is after how many requests the round trip is measured by itself where rates
+// follow the link: requests of one size do not tell it from the link's rate.
+const pingEvery = 4
+
 // runWith is Run with one candidate, begun at start.
 func (c *Client) runWith(ctx context.Context, k *candidate, feed ort.Feed, start time.Time) (Result, error) {
 	result := Result{Model: k.name, Result: bundle.Result{Where: k.where}}
 	if c.whole != nil && c.shut() { // the mobile half would be in vain
 		return c.finish(ctx, k, feed, nil, nil, result, start, errDown)
 	}
+	if c.rated && c.requests.Load()%pingEvery == 0 && c.breaker.allows() {
+		c.done.Go(func() { // while the device computes and the link is idle
+			within, cancel := context.WithTimeout(c.breaker.ctx, probeTime)
+			defer cancel()
+			c.ping(within)
+		})
+	}
 	began := time.Now()
-	crossing, early, err := k.device.mobile(ctx, feed, c.opts.Rate)
+	_, rate := k.offer(c.conditions.now(), c.opts.Rate)
+	crossing, early, err := k.device.mobile(ctx, feed, rate)
 	if err != nil {
 		return Result{}, err
 	}

@@ -1,0 +1,33 @@
+package plan
+
+// RatePoint is what a pair of many rates does at a quality of its codec, over some images.
+type RatePoint struct {
+	Quality int     `json:"quality"` // 1 to 100
+	Bytes   float64 `json:"bytes"`   // of a payload, the mean
+	Loss    float64 `json:"loss"`    // of agreement with the whole model, against the best of the points; percentage points
+}
+
+// near is which share of the latency a higher rate may cost: about as much as estimates
+// vary by from request to request.
+const near = 0.05
+
+// HighestRate returns the index of the point of most bytes with which an inference, that
+// costs c but for its payload, takes hardly longer than with the fewest; -1 for no points.
+func HighestRate(points []RatePoint, c Cost, at Conditions) int {
+	seconds := func(p RatePoint) float64 {
+		c.PayloadBytes = p.Bytes
+		return Latency(c, at.Network, at.Load).Seconds()
+	}
+	fewest, best := -1, -1
+	for i, p := range points {
+		if fewest < 0 || p.Bytes < points[fewest].Bytes {
+			fewest = i
+		}
+	}
+	for i, p := range points {
+		if seconds(p) <= (1+near)*seconds(points[fewest]) && (best < 0 || p.Bytes > points[best].Bytes) {
+			best = i
+		}
+	}
+	return best
+}
