@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -97,6 +98,37 @@ func (m Meta) CheckRate(r Rate) error {
 		err = fault.Usage("max_bytes", "%d: a record of this pair takes at least %d bytes, in which there is nothing of the image", r.MaxBytes, len(least))
 	}
 	return err
+}
+
+// RecordQuality returns the quality that the record at the head of a payload tells, of
+// several tensors the least; 0 tells that nothing of a tensor is in it.
+func (m Meta) RecordQuality(payload []byte) (quality int, err error) {
+	end, err := RecordEnd(payload, 0)
+	if err != nil {
+		return 0, err
+	}
+	_, n := binary.Uvarint(payload)
+	record, crossing := payload[n:end], m.Crossing()
+	for i, c := range crossing {
+		part := record
+		if i < len(crossing)-1 {
+			if end, err = RecordEnd(record, 0); err != nil {
+				return 0, err
+			}
+			_, n := binary.Uvarint(record)
+			part, record = record[n:end], record[end:]
+		}
+		if c.Part.Dynamic {
+			part = part[min(ops.RangeBytes, len(part)):]
+		}
+		if len(part) == 0 || !m.Variable() {
+			return 0, errors.New("the record does not tell its quality")
+		}
+		if own := int(part[0]); i == 0 || own < quality {
+			quality = own
+		}
+	}
+	return quality, nil
 }
 
 // at returns the coder of a quality and a limit of what each tensor's data take, 0 for none.

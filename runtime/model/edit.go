@@ -6,21 +6,15 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// EndBefore returns an ONNX file without the nodes of a domain, which end its graph: its
-// first output, which they made, gives way to tensors that they read, of the names and types
-// of ends.
+// EndBefore returns an ONNX file without a domain, whose nodes end its graph: its first
+// output, which they made, gives way to tensors that they read, of the names and types of
+// ends.
 func EndBefore(file []byte, domain string, ends []Port) ([]byte, error) {
 	ended := false
 	graph := func(num protowire.Number, value []byte) (instead []byte, replaced bool, err error) {
 		switch num {
-		case 1: // node: its domain
-			var of string
-			err := each(value, func(num protowire.Number, _, value []byte) error {
-				if num == 7 {
-					of = string(value)
-				}
-				return nil
-			})
+		case 1: // node
+			of, err := text(value, 7)
 			return nil, of == domain, err
 		case 12: // output
 			if ended {
@@ -35,11 +29,15 @@ func EndBefore(file []byte, domain string, ends []Port) ([]byte, error) {
 		return nil, false, nil
 	}
 	out, err := rewrite(file, func(num protowire.Number, value []byte) ([]byte, bool, error) {
-		if num != 7 { // graph
-			return nil, false, nil
+		switch num {
+		case 7: // graph
+			edited, err := rewrite(value, graph)
+			return inField(num, edited), true, err
+		case 8: // opset_import
+			of, err := text(value, 1)
+			return nil, of == domain, err
 		}
-		edited, err := rewrite(value, graph)
-		return inField(num, edited), true, err
+		return nil, false, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -66,6 +64,17 @@ func each(message []byte, visit func(num protowire.Number, field, value []byte) 
 		}
 	}
 	return nil
+}
+
+// text returns the text of a field of a message.
+func text(message []byte, of protowire.Number) (found string, err error) {
+	err = each(message, func(num protowire.Number, _, value []byte) error {
+		if num == of {
+			found = string(value)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // rewrite copies a message, but for the fields that edit replaces, by others or by none.

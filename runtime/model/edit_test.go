@@ -31,6 +31,9 @@ func TestEndBefore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if head, err := model.ReadBytes(edited); err != nil || len(head.Opsets) != 1 {
+			t.Errorf("%s: operator sets %v, %v", name, head.Opsets, err)
+		}
 		session, err := ort.OpenBytes(name, edited, ort.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
