@@ -190,7 +190,7 @@ func (c Codec) ManyRates() (Codec, error) {
 	if !slices.Contains(can, c.Name) {
 		return c, fmt.Errorf("codec %s has one quality for all images: expected one of %s", c.Name, strings.Join(can, ", "))
 	}
-	return c.With(variable, 1), nil
+	return c.With(variable, int64(1)), nil
 }
 
 // NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.
