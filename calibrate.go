@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
@@ -41,15 +41,11 @@ type calibrationSource struct {
 	// onSkip is told of images that cannot be used and are left out; nil for nobody.
 	onSkip  func(name string, err error)
 	session ort.Options
-	// bytes of a payload decide how many channels cross at the cut; 0 for those that are set.
-	bytes int
-	at    *cut.Cut
 }
 
 // calibrate runs the model up to the cut on real images and gives the settings units and
 // ranges that fit what the cut's tensors hold there.
 func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, s *split.Settings) (*calibration, error) {
-	set := src.set
 	halves, err := src.divide(ctx)
 	if err != nil {
 		return nil, err
@@ -59,6 +55,16 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 		return nil, err
 	}
 	defer session.Close()
+	run, err := src.collect(ctx, p, session, halves.Cloud, s.Tensors)
+	if err != nil {
+		return nil, err
+	}
+	return &run.calibration, src.settle(s, run.tensors)
+}
+
+// collect runs the model up to the cut on real images, and what is behind it, which is used
+// up, where it is felt how errors matter.
+func (src calibrationSource) collect(ctx context.Context, p progress.Progress, session *ort.Session, behind *ir.Model, tensors []split.Tensor) (*collected, error) {
 	feeder, err := src.given.New(session.Inputs(), src.choose)
 	if err != nil {
 		return nil, unusable("%w", err)
@@ -66,13 +72,13 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if in := feeder.Port(); len(in.Shape) > 0 && in.Shape[0].Size > 1 {
 		return nil, unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", src.option, in.Shape[0].Size, in.Name, src.path, in.Name)
 	}
-	var calibrations []*bottleneck.Calibration
-	for _, t := range s.Tensors {
-		calibrations = append(calibrations, bottleneck.NewCalibration(t.Geometry))
+	run := &collected{feeder: feeder}
+	for _, t := range tensors {
+		run.tensors = append(run.tensors, bottleneck.NewCalibration(t.Geometry))
 	}
-	bar := p.Phase("calibrating", probe.Images(set, probe.MostImages))
-	seen, err := probe.Run(ctx, session, probe.Options{Set: set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, xs []*tensor.Tensor) error {
-		for i, c := range calibrations {
+	bar := p.Phase("calibrating", probe.Images(src.set, probe.MostImages))
+	seen, err := probe.Run(ctx, session, probe.Options{Set: src.set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, xs []*tensor.Tensor) error {
+		for i, c := range run.tensors {
 			activations, err := xs[i].Float32s()
 			if err != nil {
 				return err
@@ -87,35 +93,34 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 		return nil, err
 	}
 	if seen.Images == 0 {
-		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(set, probe.MostImages), seen.Damage)
+		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(src.set, probe.MostImages), seen.Damage)
 	}
+	run.calibration = calibration{seen.Preprocess, seen.Files}
 	if src.felt {
-		if err := src.feel(ctx, p, halves.Cloud, session, feeder, calibrations); err != nil {
+		if err := src.feel(ctx, p, behind, session, feeder, run.tensors); err != nil {
 			if ctx.Err() != nil {
 				return nil, err
 			}
 			p.Notice("channels are chosen by their variance, not by what the outputs feel: %v", err)
-			for _, c := range calibrations {
+			for _, c := range run.tensors {
 				c.Forget()
 			}
 		}
 	}
-	if src.bytes > 0 {
-		mean, err := src.share(ctx, s, calibrations)
-		if err != nil {
-			return nil, err
-		}
-		p.Notice("channels that cross: %v of tensors %s, for %.0f bytes an image in the mean", s.Meta().C, strings.Join(src.tensors, ", "), mean)
-	} else if err := src.settle(s, calibrations); err != nil {
-		return nil, err
-	}
-	return &calibration{seen.Preprocess, seen.Files}, nil
+	return run, nil
 }
 
 // calibration is what a run over real images gives.
 type calibration struct {
 	preprocess *imagein.Preprocess // how the images were prepared, nil for tensors
 	files      []string            // that were read
+}
+
+// collected is what bottlenecks of any size at a cut are calibrated by.
+type collected struct {
+	calibration
+	feeder  *feed.Feeder
+	tensors []*bottleneck.Calibration // of the cut
 }
 
 // of says which of several tensors an error is about.
@@ -142,13 +147,18 @@ func (src calibrationSource) divide(ctx context.Context) (*split.Bundle, error) 
 
 // openPrefix opens a session of what is before the cut.
 func (src calibrationSource) openPrefix(ctx context.Context, b *split.Bundle) (*ort.Session, error) {
+	return src.openHalf(ctx, b.Mobile)
+}
+
+// openHalf opens a session of a half of the model.
+func (src calibrationSource) openHalf(ctx context.Context, half *ir.Model) (*ort.Session, error) {
 	scratch, err := files.Scratch()
 	if err != nil {
 		return nil, err
 	}
 	defer scratch.Discard() // ONNX Runtime has read the file by then
-	file := filepath.Join(scratch.Temp, "prefix.onnx")
-	if err := onnx.Save(ctx, file, b.Mobile, onnx.SaveOptions{}); err != nil {
+	file := filepath.Join(scratch.Temp, "half.onnx")
+	if err := onnx.Save(ctx, file, half, onnx.SaveOptions{}); err != nil {
 		return nil, err
 	}
 	session, err := ort.Open(file, src.session)

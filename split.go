@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"path/filepath"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -18,6 +19,7 @@ import (
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -61,13 +63,16 @@ func Targets() []string { return convert.Targets() }
 
 // SplitOptions say how a model is split.
 type SplitOptions struct {
-	After        string             `json:"after,omitempty"`         // cut to split at: rbK, cutN or a tensor's name
-	Channels     Each[Channels]     `json:"c,omitempty"`             // that cross, from 1 on, or Full: one number for all tensors of the cut, or one for each; none for 1
-	Stride       Each[int]          `json:"s,omitempty"`             // spatial reduction, 1 to 4, as many; none and 0 for 2, or 1 where height or width is 1
-	Bytes        int                `json:"bytes,omitempty"`         // of a payload, in the mean, where Channels is Auto
+	After        string             `json:"after,omitempty"`         // cut to split at: rbK, cutN or a tensor's name; "" with Bytes for the one with the fewest multiply-adds before it that loses no point more than the best
+	Channels     Each[Channels]     `json:"c,omitempty"`             // that cross, from 1 on, or Full: one number for all tensors of the cut, or one for each; none for 1, or with Bytes, as Auto, for what is best
+	Stride       Each[int]          `json:"s,omitempty"`             // spatial reduction, 1 to 4, as many; none and 0 for 2, or 1 where height or width is 1; with Bytes for what is best
+	Bytes        int                `json:"bytes,omitempty"`         // of a payload, in the mean, that what is not said is chosen for; 0 for any
+	Profiles     []string           `json:"profile,omitempty"`       // with Bytes and without After, the cut is the one of least latency by these profiles: files, or names of built-in ones
+	CloudProfile string             `json:"cloud_profile,omitempty"` // of the server; "": the device's profile holds its times
+	Network      string             `json:"network,omitempty"`       // that latencies are predicted for: a name, RATE[,DELAY] or a FILE.json; "" for 4g
 	Bits         int                `json:"bits,omitempty"`          // of the quantiser, 2 to 8; 0 for 8
-	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for 20
-	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec
+	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for its default, or with Bytes for the highest that fits
+	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec, or with Bytes, as CodecAuto, for the best
 	VariableRate bool               `json:"variable_rate,omitempty"` // each record tells its own quality: who encodes chooses it for each image
 	Range        string             `json:"range,omitempty"`         // static (calibrated, nothing travels) or dynamic (each image's own travels); "" for static with Calibrate, else dynamic
 	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, or what Target implies
@@ -79,7 +84,7 @@ type SplitOptions struct {
 	Calibrate    string             `json:"calib,omitempty"`         // images to calibrate the bottleneck on: a folder, classes or flat, IDX or .npy
 	CalibrateBy  string             `json:"calib_by,omitempty"`      // BySensitivity or ByVariance: how a calibration chooses channels; "" for the first
 	Seed         uint64             `json:"seed,omitempty"`          // of the bottleneck's weights
-	Out          string             `json:"output,omitempty"`        // bundle to write; "" for MODEL-CUT-cC-sS in the working directory
+	Out          string             `json:"output,omitempty"`        // bundle to write; "" for MODEL-CUT-cC-sS, or with Bytes MODEL-CUT-bB, in the working directory
 	ExternalData bool               `json:"external_data,omitempty"` // keep large weights in FILE.data beside each graph
 	Dump         string             `json:"dump,omitempty"`          // folder to write the model to after each pass
 	Depfile      string             `json:"depfile,omitempty"`       // make-style dependency file to write
@@ -101,25 +106,47 @@ type SplitResult struct {
 	ReducedShape Each[[]any]     `json:"reduced_shape"` // of what crosses before it is tiled; nil for a plain split
 	Tile         Each[[2]int64]  `json:"tile"`          // height, width
 	Passes       []passes.Report `json:"passes"`
-	Codec        string          `json:"-"` // "" for a plain split
-	Quality      int             `json:"-"` // of the codec, 0 where it has none
-	Files        []output.File   `json:"-"`
+	// Choice is what was chosen for Bytes, and Tried what it was chosen from: bottlenecks at
+	// the cut, or without After cuts with their best one.
+	Choice  *Choice       `json:"choice,omitempty"`
+	Tried   []Choice      `json:"tried,omitempty"`
+	Codec   string        `json:"-"` // "" for a plain split
+	Quality int           `json:"-"` // of the codec, 0 where it has none
+	Files   []output.File `json:"-"`
+}
+
+// raw is what is asked of the passes, as far as it is said.
+func (o *SplitOptions) raw() split.Request {
+	r := split.Request{
+		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, VariableRate: o.VariableRate, Range: o.Range, CodecAt: o.CodecAt,
+		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "",
+	}
+	if slices.Contains(r.Channels, Auto) {
+		r.Channels = nil
+	}
+	if r.Codec == CodecAuto {
+		r.Codec = ""
+	}
+	if names := o.codecs(); o.Bytes > 0 && r.Codec == "" && len(names) > 0 {
+		r.Codec = names[0]
+	}
+	return r
 }
 
 // request is what is asked of the passes, checked.
 func (o *SplitOptions) request() (*split.Request, error) {
-	if o.After == "" {
-		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them)")
+	if o.After == "" && o.Bytes == 0 {
+		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them), or option bytes B for one to be chosen")
 	}
-	r := &split.Request{
-		Channels: o.Channels, Strides: o.Stride, Bits: o.Bits, Quality: o.Quality, Codec: o.Codec, VariableRate: o.VariableRate, Range: o.Range, CodecAt: o.CodecAt,
-		RestoreWidth: o.RestoreWidth, Target: o.Target, FP16: o.FP16, Plain: o.Plain, Seed: o.Seed, Calibrated: o.Calibrate != "", Bytes: o.Bytes,
-	}
-	if err := cmp.Or(o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
+	if err := cmp.Or(o.checkBytes(), o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return nil, err
 	}
-	return r, r.Check()
+	r := o.raw()
+	return &r, r.Check()
 }
+
+// progress tells how a split goes on.
+func (o *SplitOptions) progress() progress.Progress { return progress.Progress{To: o.Reporter} }
 
 // Split divides the model at path at a cut and writes the bundle: mobile.onnx,
 // cloud.onnx and, unless the split is plain, bottlenet.onnx, all at once. A bundle that is
@@ -134,25 +161,27 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.Resolve(o.After)
+	w, err := o.where(path, a, request)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := request.Settings(c)
-	if err != nil {
-		return nil, err
-	}
-	if why := a.Fused(c); why != "" && o.Plain {
-		progress.Progress{To: o.Reporter}.Notice("%s", why)
-	}
-	dest, err := o.destination(path, request.Name(path, o.After, c, settings), a.Model.Opset(""))
+	dest, err := o.destination(path, w.name, a.Model.Opset(""))
 	if err != nil {
 		return nil, err
 	}
 	defer dest.Discard()
-	known, err := o.prepare(ctx, path, a, c, &settings)
+	known, err := o.prepare(path, a)
 	if err != nil {
 		return nil, err
+	}
+	if o.Calibrate != "" {
+		if err := o.calibrate(ctx, path, a, w, known); err != nil {
+			return nil, err
+		}
+	}
+	c, settings := w.cut, w.settings
+	if why := a.Fused(c); why != "" && o.Plain {
+		o.progress().Notice("%s", why)
 	}
 	meta := settings.Meta()
 	meta.Task, meta.Decoder = known.task.Recorded()
@@ -169,6 +198,7 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		meta.Preprocess = known.preprocess
 	}
 	result := o.result(dest.Path, c, settings, meta)
+	result.Choice, result.Tried = w.choice, w.tried
 	dump, err := output.Dumper(ctx, o.Dump)
 	if err != nil {
 		return nil, err
@@ -191,6 +221,36 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	}
 	result.Files = dest.Files
 	return result, output.WriteDepfile(o.Depfile, result.Bundle, path, known.files)
+}
+
+// where is a cut with the settings of a split there, and the name of its bundle.
+type where struct {
+	name     string
+	cut      *cut.Cut // nil until it is chosen
+	settings split.Settings
+	choice   *Choice
+	tried    []Choice
+}
+
+// where finds what the options name. With Bytes the settings are those before anything is
+// chosen.
+func (o *SplitOptions) where(path string, a *cut.Analysis, r *split.Request) (*where, error) {
+	if o.After == "" {
+		return &where{name: o.boundName(path, nil)}, nil
+	}
+	c, err := a.Resolve(o.After)
+	if err != nil {
+		return nil, err
+	}
+	w := &where{cut: c}
+	if w.settings, err = r.Settings(c); err != nil {
+		return nil, err
+	}
+	w.name = r.Name(path, o.After, c, w.settings)
+	if o.Bytes > 0 {
+		w.name = o.boundName(path, c)
+	}
+	return w, nil
 }
 
 // oldestOpset is the oldest operator set that a bottleneck is written in: before,
@@ -217,21 +277,22 @@ func (o *SplitOptions) destination(path, name string, opset int64) (*output.Writ
 
 // prepared is what is known of the images and classes of a split.
 type prepared struct {
+	subject    *eval.Subject
 	preprocess *imagein.Preprocess // nil for nothing
 	labels     []string
 	task       *task.Chosen
 	files      []string // that were read for it
 }
 
-// prepare finds what is known of images and classes and, where images to calibrate on are
-// given, calibrates the bottlenecks of s.
-func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis, c *cut.Cut, s *split.Settings) (k prepared, err error) {
+// prepare finds what is known of images and classes.
+func (o *SplitOptions) prepare(path string, a *cut.Analysis) (*prepared, error) {
 	subject, err := openSubject(path, ort.Options{})
 	if err != nil {
-		return k, err
+		return nil, err
 	}
+	k := &prepared{subject: subject}
 	if k.labels, err = data.ReadLabels(o.Labels); err != nil {
-		return k, err
+		return nil, err
 	}
 	if k.labels == nil {
 		k.labels = subject.Meta.Labels
@@ -239,42 +300,50 @@ func (o *SplitOptions) prepare(ctx context.Context, path string, a *cut.Analysis
 	if o.Labels != "" {
 		k.files = []string{o.Labels}
 		if heads, err := grad.Logits(grad.Want{Classes: len(k.labels)}, a.Model); err == nil && int(heads.Scores[0].Classes) != len(k.labels) {
-			return k, unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(k.labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
+			return nil, unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(k.labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
 		}
 	}
-	p := progress.Progress{To: o.Reporter}
+	p := o.progress()
 	if k.task, err = taskOf(o.TaskOptions, subject, k.labels); err != nil {
-		return k, err
+		return nil, err
 	}
 	k.task.Tell(p.Notice)
 	o.adapt(k.task, subject.Meta.Preprocess, p.Notice)
-	if k.preprocess, err = o.forModel(path, model.FixPorts(subject.Inputs, o.Input), subject.Meta.Preprocess); err != nil {
-		return k, err
-	}
-	if o.Calibrate == "" {
-		return k, nil
-	}
+	k.preprocess, err = o.forModel(path, model.FixPorts(subject.Inputs, o.Input), subject.Meta.Preprocess)
+	return k, err
+}
+
+// calibrate calibrates the bottlenecks at a place on images, and chooses it for Bytes.
+func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analysis, w *where, k *prepared) error {
+	p := o.progress()
 	set, err := data.OpenOption("calib", o.Calibrate, data.Train, p.Notice)
 	if err != nil {
-		return k, err
+		return err
 	}
-	given, err := o.given(subject.Inputs)
+	given, err := o.given(k.subject.Inputs)
 	if err != nil {
-		return k, err
+		return err
 	}
-	cal, err := calibrate(ctx, p, calibrationSource{
+	src := calibrationSource{
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, tensors: c.Names(), at: c, bytes: o.Bytes, set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib",
+		path:    path, set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib",
 		felt: o.CalibrateBy != ByVariance, raw: !task.OfScores(k.task.Task), onSkip: (&progress.LeftOut{To: p}).Add,
-	}, s)
+	}
+	var cal *calibration
+	if o.Bytes > 0 {
+		cal, err = o.within(ctx, path, a, w, k, src)
+	} else {
+		src.tensors = w.cut.Names()
+		cal, err = calibrate(ctx, p, src, &w.settings)
+	}
 	if err != nil {
-		return k, err
+		return err
 	}
 	k.files = append(k.files, cal.files...)
 	if k.preprocess == nil {
 		k.preprocess = cal.preprocess
 	}
-	return k, nil
+	return nil
 }
 
 // result says what is to be written.

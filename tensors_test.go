@@ -325,47 +325,6 @@ func TestSeveralTensorsMeasured(t *testing.T) {
 	}
 }
 
-// TestAutoChannels: bytes of a payload are divided among the tensors; more of them never make
-// it less, and the bundle's own payloads take about what was asked for.
-func TestAutoChannels(t *testing.T) {
-	path, set := savedUNet(t), pictures(t, 12)
-	for option, o := range map[string]SplitOptions{
-		"c": {Channels: []Channels{Auto}, Calibrate: set}, "bytes": {Channels: []Channels{2}, Bytes: 100, Calibrate: set},
-	} {
-		o.After = oracletest.UNetTensors
-		var wrong *UsageError
-		if _, err := Split(t.Context(), path, o); !errors.As(err, &wrong) || wrong.Option != option {
-			t.Errorf("%+v: %v", o, err)
-		}
-	}
-	last := 0
-	for _, bytes := range []int{1, 250, 1 << 20} {
-		out := filepath.Join(t.TempDir(), "b")
-		r, err := Split(t.Context(), path, SplitOptions{
-			After: oracletest.UNetTensors, Channels: []Channels{Auto}, Stride: []int{1}, Bytes: bytes, Calibrate: set, Out: out,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		channels := 0
-		for _, shape := range r.ReducedShape {
-			channels += int(shape[1].(int64))
-		}
-		e, err := Eval(t.Context(), out, EvalOptions{Data: set, Teacher: path})
-		if err != nil {
-			t.Fatal(err)
-		}
-		mean := e.PayloadBytes.Mean
-		switch {
-		case bytes == 1 && channels != 3, bytes == 1<<20 && channels != 8+12+16:
-			t.Errorf("%d channels at %d bytes", channels, bytes)
-		case channels < last, bytes == 250 && (mean > 260 || channels < 4):
-			t.Errorf("%d channels, %g bytes in the mean, asked for %d", channels, mean, bytes)
-		}
-		last = channels
-	}
-}
-
 // likeServed serves bundles and runs them with the server, which is to say what they say here.
 func likeServed(t *testing.T, x ort.Feed, dirs ...string) {
 	t.Helper()

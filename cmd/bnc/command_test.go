@@ -51,7 +51,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("bnc help %v differs from its --help", path)
 		}
 	})
-	if out := mustBnc(t, "split", "--help"); !strings.Contains(out, "(default 20)") || !strings.Contains(out, `(default "graph")`) || !strings.Contains(out, "\nBottleneck:\n") || !strings.Contains(out, "\nImages:\n") {
+	if out := mustBnc(t, "split", "--help"); !strings.Contains(out, "(default 8)") || !strings.Contains(out, `(default "graph")`) || !strings.Contains(out, "\nBottleneck:\n") || !strings.Contains(out, "\nImages:\n") {
 		t.Errorf("%s\nexpected defaults and groups", out)
 	}
 	if out := mustBnc(t, "run", "--help"); !strings.Contains(out, tokenVariable) {

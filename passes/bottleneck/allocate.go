@@ -49,11 +49,8 @@ func Order(all []*Calibration) ([]int, error) {
 	return order, nil
 }
 
-// Reduce makes the calibration that of a bottleneck of so many channels.
-func (c *Calibration) Reduce(channels int64) Geometry {
-	c.g.Reduced, c.g.Full = channels, false
-	return c.g
-}
+// Use makes the calibration that of a bottleneck of another geometry of the same tensor.
+func (c *Calibration) Use(g Geometry) { c.g = g }
 
 // Kept returns some of the cut tensors that were added, float32 [C,H,W] each.
 func (c *Calibration) Kept() [][]float32 { return c.kept }

@@ -30,7 +30,6 @@ type Request struct {
 	FP16, Plain  bool
 	Seed         uint64
 	Calibrated   bool // there are images to calibrate on
-	Bytes        int  // of a payload, where Channels is bottleneck.Auto
 }
 
 // meaningless names an option that is given and has no meaning for a plain split, "" for
@@ -76,19 +75,8 @@ func (r *Request) Check() error {
 			return err
 		}
 	}
-	auto := r.Auto()
-	switch {
-	case auto && len(r.Channels) > 1:
-		return fault.Usage("c", "auto is for all tensors: give it alone")
-	case auto && r.Bytes < 1:
-		return fault.Usage("c", "auto needs option bytes B, how many a payload may take")
-	case auto && !r.Calibrated:
-		return fault.Usage("c", "auto needs option calib DATA: images tell what channels are worth")
-	case !auto && r.Bytes != 0:
-		return fault.Usage("bytes", "has a meaning with option c auto only")
-	}
 	for _, n := range r.Channels {
-		if n < 1 && n != bottleneck.Full && !auto {
+		if n < 1 && n != bottleneck.Full {
 			return fault.Usage("c", `"%d": expected a number from 1 on, or %v`, int(n), bottleneck.Full)
 		}
 	}
@@ -138,9 +126,6 @@ func (r *Request) codec() (bottleneck.Codec, error) {
 	return codec, err
 }
 
-// Auto reports whether channels are what a payload has room for.
-func (r *Request) Auto() bool { return slices.Contains(r.Channels, bottleneck.Auto) }
-
 // Settings are those of a split at c.
 func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 	if r.Plain {
@@ -154,11 +139,7 @@ func (r *Request) Settings(c *cut.Cut) (Settings, error) {
 			return Settings{}, fault.Usage(x.option, "has %d numbers, and %d tensors cross (%s): give one number for all, or one for each", x.given, n, c.Tensor())
 		}
 	}
-	channels := sizes(r.Channels)
-	if r.Auto() { // until it is calibrated
-		channels = []int64{1}
-	}
-	geometries, err := bottleneck.Geometries(c, channels, sizes(r.Strides))
+	geometries, err := bottleneck.Geometries(c, sizes(r.Channels), sizes(r.Strides))
 	if err != nil {
 		return Settings{}, fault.Unusable("%w", err)
 	}
@@ -185,15 +166,19 @@ func sizes[T ~int](numbers []T) (all []int64) {
 	return all
 }
 
-// Name is what a bundle is called where nothing else is said: MODEL-CUT-cC-sS, with the cut
-// as it was asked for where that makes a plain file name.
-func (r *Request) Name(model, after string, c *cut.Cut, s Settings) string {
-	name := strings.TrimSuffix(filepath.Base(model), filepath.Ext(model)) + "-"
+// Place names a cut of a model for files: MODEL-CUT, with the cut as it was asked for where that
+// makes a plain file name.
+func Place(model, after string, c *cut.Cut) string {
+	name := c.Name()
 	if after == c.ID {
-		name += fileName(c.ID)
-	} else {
-		name += fileName(c.Name())
+		name = c.ID
 	}
+	return strings.TrimSuffix(filepath.Base(model), filepath.Ext(model)) + "-" + fileName(name)
+}
+
+// Name is what a bundle is called where nothing else is said: MODEL-CUT-cC-sS.
+func (r *Request) Name(model, after string, c *cut.Cut, s Settings) string {
+	name := Place(model, after, c)
 	if r.Plain {
 		return name + "-plain"
 	}

@@ -23,6 +23,29 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	return out, nil
 }
 
+// FromFloat32s makes a tensor of a floating-point type of values: the same memory where that
+// is float32, else rounded.
+func FromFloat32s(dtype DType, shape []int64, values []float32) (*Tensor, error) {
+	if dtype == Float32 {
+		return Of(shape, values), nil
+	}
+	t, err := New(dtype, shape...)
+	if err != nil {
+		return nil, err
+	}
+	switch dtype {
+	case Float64:
+		copy(Slice[float64](t), widen(values))
+	case Float16:
+		for i, v := range values {
+			Words[uint16](t)[i] = Float32ToFloat16(v)
+		}
+	default:
+		return nil, fmt.Errorf("numbers cannot become a tensor of type %v", dtype)
+	}
+	return t, nil
+}
+
 // Floats returns every element as a float64, in order: bool as 0 and 1. It
 // returns an error for strings.
 func (t *Tensor) Floats() ([]float64, error) {

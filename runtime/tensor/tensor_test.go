@@ -150,3 +150,23 @@ func TestFloats(t *testing.T) {
 		t.Error("strings were read as numbers")
 	}
 }
+
+// TestFromFloat32s: numbers are those that Float32s gives back, in float16 rounded, and integers
+// are refused.
+func TestFromFloat32s(t *testing.T) {
+	values := []float32{0, -1.5, 1.0 / 3, 70000, float32(math.Inf(-1))}
+	for dtype, want := range map[DType][]float32{
+		Float32: values, Float64: values, Float16: {0, -1.5, 0.33325195, float32(math.Inf(1)), float32(math.Inf(-1))}, // 0x3555: 1365 / 4096
+	} {
+		x, err := FromFloat32s(dtype, []int64{5}, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := x.Float32s(); err != nil || x.DType != dtype || !slices.Equal(got, want) {
+			t.Errorf("%v: %v, expected %v (%v)", dtype, got, want, err)
+		}
+	}
+	if _, err := FromFloat32s(Int8, []int64{1}, values[:1]); err == nil {
+		t.Error("a number became an integer")
+	}
+}

@@ -1,0 +1,177 @@
+package bnc
+
+import (
+	"context"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/progress"
+	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/budget"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/heldout"
+	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/task"
+)
+
+// place is a cut whose bottlenecks are tried, a budget.Place.
+type place struct {
+	src     calibrationSource
+	cut     *cut.Cut
+	request split.Request // but for what a candidate says
+	run     *collected
+	held    *heldout.Images
+	behind  *ort.Session
+}
+
+// judging says what bottlenecks are tried on, and by what.
+type judging struct {
+	held    *data.Set
+	task    task.Task
+	outputs task.Outputs
+}
+
+// openPlace runs both sides of a cut on the images.
+func openPlace(ctx context.Context, p progress.Progress, src calibrationSource, request split.Request, c *cut.Cut, j judging) (pl *place, err error) {
+	pl = &place{src: src, cut: c, request: request}
+	first, err := pl.settings(budget.Candidate{})
+	if err != nil {
+		return nil, err
+	}
+	halves, err := src.divide(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before, err := src.openPrefix(ctx, halves)
+	if err != nil {
+		return nil, err
+	}
+	defer before.Close()
+	if pl.behind, err = src.openHalf(ctx, halves.Cloud); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			pl.behind.Close()
+		}
+	}()
+	if pl.run, err = src.collect(ctx, p, before, halves.Cloud, first.Tensors); err != nil {
+		return nil, err
+	}
+	given, err := src.given.ForOne(pl.behind.Inputs())
+	if err != nil {
+		return nil, err
+	}
+	bar := p.Phase("held out", j.held.Len())
+	pl.held, err = heldout.Keep(ctx, before, heldout.Options{
+		Set: j.held, Feeder: pl.run.feeder, Behind: heldout.Behind{Session: pl.behind, Tensors: src.tensors, Given: given},
+		Task: j.task, Outputs: j.outputs, LeftOut: src.onSkip, Step: func() { bar.Step(1) },
+	})
+	return pl, err
+}
+
+// Close frees what trials need.
+func (pl *place) Close() error { return pl.behind.Close() }
+
+// settings are those of a candidate, of one without channels those that nothing is said of.
+func (pl *place) settings(c budget.Candidate) (split.Settings, error) {
+	r := pl.request
+	r.Channels, r.Strides, r.Codec = nil, c.Stride, c.Codec
+	for _, n := range c.Channels {
+		r.Channels = append(r.Channels, Channels(n))
+	}
+	if err := r.Check(); err != nil {
+		return split.Settings{}, err
+	}
+	return r.Settings(pl.cut)
+}
+
+// Make implements budget.Place.
+func (pl *place) Make(ctx context.Context, c budget.Candidate) (budget.Bottleneck, error) {
+	s, err := pl.settings(c)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range pl.run.tensors {
+		t.Use(s.Tensors[i].Geometry)
+	}
+	if err := pl.src.settle(&s, pl.run.tensors); err != nil {
+		return nil, err
+	}
+	m := &made{place: pl, settings: s}
+	if m.pair, err = pl.pair(ctx, s); err != nil {
+		return nil, err
+	}
+	if m.tiles, err = m.pair.Tiles(ctx, pl.held.Crossing()); err != nil {
+		m.pair.Close()
+	}
+	return m, err
+}
+
+// pair opens both sides of bottlenecks alone, without their codec.
+func (pl *place) pair(ctx context.Context, s split.Settings) (*heldout.Pair, error) {
+	at := *pl.cut
+	at.Tensors = slices.Clone(at.Tensors)
+	for i := range at.Tensors {
+		at.Tensors[i].Type.DType = ir.Float32
+	}
+	s.CodecAt, s.FP16, s.Target = bottleneck.CodecOnHost, false, ""
+	unit, err := split.Unit(ctx, &at, s)
+	if err != nil {
+		return nil, err
+	}
+	meta := s.Meta()
+	crossing := bundle.Meta{Codec: s.Tensors[0].Codec.Name, Range: meta.Range}
+	for i, t := range s.Tensors {
+		crossing.Parameters = append(crossing.Parameters, ops.Parameters(t.Codec.Parameters))
+		crossing.Tile = append(crossing.Tile, [2]int{int(meta.Tile[i][0]), int(meta.Tile[i][1])})
+	}
+	p := new(heldout.Pair)
+	for _, c := range crossing.Crossing() {
+		p.Record = append(p.Record, c.Part)
+	}
+	for _, side := range []struct {
+		to    **ort.Session
+		model *ir.Model
+	}{{&p.Shrink, unit.Mobile}, {&p.Restore, unit.Cloud}} {
+		graph, err := onnx.Marshal(side.model)
+		if err == nil {
+			*side.to, err = ort.OpenBytes("bottleneck", graph, pl.src.session)
+		}
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// made is a bottleneck that was calibrated, a budget.Bottleneck.
+type made struct {
+	place    *place
+	settings split.Settings
+	pair     *heldout.Pair
+	tiles    *heldout.Tiles
+}
+
+// Bytes implements budget.Bottleneck.
+func (m *made) Bytes(_ context.Context, quality int) (float64, error) {
+	return m.pair.Bytes(m.tiles, quality)
+}
+
+// Judge implements budget.Bottleneck.
+func (m *made) Judge(ctx context.Context, quality int) (*budget.Judgement, error) {
+	return m.place.held.Judge(ctx, m.pair, m.tiles, quality)
+}
+
+// Close implements budget.Bottleneck.
+func (m *made) Close() error {
+	err := m.pair.Close()
+	m.place, m.pair, m.tiles = nil, nil, nil // its settings are all that is of use
+	return err
+}

@@ -1,0 +1,200 @@
+package budget
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Space are the candidates at a place.
+type Space struct {
+	Families []Family
+	// Channels of each tensor, where they are given.
+	Channels []int
+	// Most channels of all tensors together, and how so many are divided among them, where
+	// they are not given.
+	Most   int
+	Divide func(n int) ([]int, error)
+}
+
+// Family are candidates that differ in their channels.
+type Family struct {
+	Stride []int // of each tensor
+	Codec  string
+	// Lowest and Highest are the qualities to choose from: the same where it is given, 0 of a
+	// codec that has none.
+	Lowest, Highest int
+}
+
+// TooSmallError says that no candidate takes so few bytes.
+type TooSmallError struct {
+	Bytes int
+	Least float64 // what the one that takes least takes in the mean
+}
+
+// Error names both.
+func (e *TooSmallError) Error() string {
+	return fmt.Sprintf("no bottleneck takes %d bytes in the mean: the smallest that was tried takes %.0f", e.Bytes, math.Ceil(e.Least))
+}
+
+// Choose returns the trial that is best of those that take no more bytes than there are,
+// and all of them in the order in which they were made. The error is a *TooSmallError where
+// none takes so few.
+//
+// Of each family all channels are tried first, then half of them and so on, as long as that is
+// no worse: with fewer channels the same bytes code each of them better. Then the numbers
+// beside the best one are.
+func Choose(ctx context.Context, p Place, s Space, o Options) (*Trial, []Trial, error) {
+	c := &chooser{place: p, space: s, options: o}
+	for _, f := range s.Families {
+		if err := c.family(ctx, f); err != nil {
+			return nil, nil, err
+		}
+	}
+	if found := best(c.trials); found != nil && s.Channels == nil {
+		if err := c.beside(ctx, *found); err != nil {
+			return nil, nil, err
+		}
+	}
+	found := best(c.trials)
+	if found == nil {
+		least := math.Inf(1)
+		for _, t := range c.trials {
+			least = min(least, t.Mean)
+		}
+		return nil, c.trials, &TooSmallError{o.Bytes, least}
+	}
+	return found, c.trials, nil
+}
+
+// chooser tries candidates of a place.
+type chooser struct {
+	place   Place
+	space   Space
+	options Options
+	trials  []Trial
+}
+
+// family tries the candidates of a family, the most channels first.
+func (c *chooser) family(ctx context.Context, f Family) error {
+	if c.space.Channels != nil {
+		_, err := c.try(ctx, f, c.space.Channels)
+		return err
+	}
+	if f.Lowest == f.Highest {
+		return c.mostThatFit(ctx, f)
+	}
+	var found *Trial
+	for n := c.space.Most; n >= 1; n /= 2 {
+		t, err := c.divided(ctx, f, n)
+		switch {
+		case err != nil:
+			return err
+		case t.Judgement == nil && found == nil: // fewer channels may fit
+		case found != nil && (t.Judgement == nil || !better(t.Judgement, found.Judgement, alike)):
+			return nil
+		default:
+			found = t
+		}
+	}
+	return nil
+}
+
+// mostThatFit tries as many channels as fit, where nothing else can be chosen: the more, the
+// better.
+func (c *chooser) mostThatFit(ctx context.Context, f Family) error {
+	low, high := 0, c.space.Most+1 // low fits, or is none; high does not
+	for high-low > 1 {
+		n := (low + high) / 2
+		if high > c.space.Most {
+			n = c.space.Most // often all do
+		}
+		t, err := c.divided(ctx, f, n)
+		if err != nil {
+			return err
+		}
+		if t.Judgement != nil {
+			low = n
+		} else {
+			high = n
+		}
+	}
+	return nil
+}
+
+// beside tries a quarter less and half more channels than a trial has.
+func (c *chooser) beside(ctx context.Context, t Trial) error {
+	for _, f := range c.space.Families {
+		if n := t.total(); f.Codec == t.Codec && slices.Equal(f.Stride, t.Stride) && f.Lowest < f.Highest {
+			for _, n := range []int{n * 3 / 4, n * 3 / 2} {
+				if n < 1 || n > c.space.Most {
+					continue
+				}
+				if _, err := c.divided(ctx, f, n); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// divided tries so many channels of all tensors together.
+func (c *chooser) divided(ctx context.Context, f Family, n int) (*Trial, error) {
+	channels, err := c.space.Divide(n)
+	if err != nil {
+		return nil, err
+	}
+	return c.try(ctx, f, channels)
+}
+
+// try tries a candidate, unless it was.
+func (c *chooser) try(ctx context.Context, f Family, channels []int) (*Trial, error) {
+	candidate := Candidate{channels, f.Stride, f.Codec}
+	if t := tried(c.trials, candidate); t != nil {
+		return t, nil
+	}
+	b, err := c.place.Make(ctx, candidate)
+	if err != nil {
+		return nil, err
+	}
+	t := Trial{Candidate: candidate, Bottleneck: b}
+	err = c.judge(ctx, f, &t)
+	if closed := b.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.trials = append(c.trials, t)
+	if c.options.Step != nil {
+		c.options.Step(t)
+	}
+	return &c.trials[len(c.trials)-1], nil
+}
+
+// judge finds the highest quality of a trial that fits, and judges it there.
+func (c *chooser) judge(ctx context.Context, f Family, t *Trial) (err error) {
+	if t.Mean, err = t.Bottleneck.Bytes(ctx, f.Lowest); err != nil {
+		return err
+	}
+	t.Quality = f.Lowest
+	if t.Mean > float64(c.options.Bytes) {
+		return nil
+	}
+	for high := f.Highest + 1; high-t.Quality > 1; {
+		q := (t.Quality + high) / 2
+		mean, err := t.Bottleneck.Bytes(ctx, q)
+		if err != nil {
+			return err
+		}
+		if mean <= float64(c.options.Bytes) {
+			t.Quality, t.Mean = q, mean
+		} else {
+			high = q
+		}
+	}
+	t.Judgement, err = t.Bottleneck.Judge(ctx, t.Quality)
+	return err
+}

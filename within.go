@@ -1,0 +1,437 @@
+package bnc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/internal/progress"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/split"
+	"github.com/bottlenet/bnc/runtime/budget"
+	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/task"
+)
+
+// CodecAuto stands for the codec that is best for Bytes of a payload.
+const CodecAuto = "auto"
+
+// Choice is a bottleneck that was tried, or chosen, for a number of bytes.
+type Choice struct {
+	Cut     string         `json:"cut"`
+	C       Each[Channels] `json:"c,omitempty"`
+	S       Each[int]      `json:"s,omitempty"`
+	Codec   string         `json:"codec,omitempty"`
+	Quality int            `json:"quality,omitempty"` // of the codec, 0 where it has none
+	// PayloadBytes and Agreement, with the whole model by the task's measure, are those on N
+	// images that the calibration has not seen. They are nil where even the lowest quality
+	// takes more bytes, Least in the mean.
+	PayloadBytes *eval.Summary `json:"payload_bytes"`
+	Agreement    *task.Primary `json:"agreement"`
+	N            int           `json:"n,omitempty"`
+	Least        float64       `json:"least,omitempty"`
+	// MACsBefore are the multiply-adds before the cut, LatencyMS what a profile predicts.
+	MACsBefore *int64   `json:"macs_before,omitempty"`
+	LatencyMS  *float64 `json:"latency_ms,omitempty"`
+	Why        string   `json:"why,omitempty"` // there is no bottleneck at the cut
+	// Seconds are how long the trial took.
+	Seconds float64 `json:"-"`
+}
+
+// everyHeld is which part of the images for calibration is held out from it, one of so
+// many; more where there are fewer images than leastHeld of them, up to a half.
+const (
+	everyHeld = 5
+	leastHeld = 20
+	mostHeld  = 256 // agreement is known to two or three points then
+)
+
+// mostChannels bounds the channels of a tensor that are chosen: the components behind them
+// explain next to nothing, and the device computes them.
+const mostChannels = 256
+
+// checkBytes finds what cannot be of options that say bytes, or lack them.
+func (o *SplitOptions) checkBytes() error {
+	auto := slices.Contains(o.Channels, Auto)
+	switch {
+	case auto && len(o.Channels) > 1:
+		return usage("c", "auto is for all tensors: give it alone")
+	case auto && o.Bytes == 0:
+		return usage("c", "auto needs option bytes B, how many a payload may take")
+	case o.Codec == CodecAuto && o.Bytes == 0:
+		return usage("codec", "auto needs option bytes B, how many a payload may take")
+	case len(o.Profiles) > 0 && (o.Bytes == 0 || o.After != ""):
+		return usage("profile", "chooses the cut: it needs option bytes, and no option after")
+	case len(o.Profiles) == 0 && (o.Network != "" || o.CloudProfile != ""):
+		return usage("network", "needs option profile: what a cut takes on the device")
+	case o.Bytes == 0:
+		return nil
+	case o.Plain:
+		return usage("bytes", "has no meaning with option plain")
+	case o.Calibrate == "":
+		return usage("bytes", "needs option calib DATA: images tell what payloads take and what is lost")
+	}
+	return nil
+}
+
+// within chooses what Bytes of a payload are best spent on.
+type within struct {
+	*SplitOptions
+	path    string
+	a       *cut.Analysis
+	request split.Request
+	source  func(tensors []string) calibrationSource
+	judging judging
+	measure plan.Measure
+	latency func(cut, tensor string) (ms float64, known bool) // nil without profiles
+	p       progress.Progress
+
+	run   *collected // of the place that was opened last
+	tried []Choice
+}
+
+// within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
+// has no cut.
+func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis, at *where, k *prepared, src calibrationSource) (*calibration, error) {
+	rest, held, err := hold(src.set)
+	if err != nil {
+		return nil, err
+	}
+	if n := held.Len(); n < leastHeld {
+		o.progress().Notice("option calib: %d of %d images are held out to judge by: too few to tell more than large differences", n, src.set.Len())
+	}
+	outputs, _, err := judgedBy(k.task.Task, k.subject, grad.Want{})
+	if err != nil {
+		return nil, err
+	}
+	src.set = rest
+	w := &within{
+		SplitOptions: o, path: path, a: a, request: o.raw(), judging: judging{held.Unlabelled(), k.task.Task, outputs},
+		measure: *k.task.Agreement().Named(), p: o.progress(),
+		source: func(tensors []string) calibrationSource { src.tensors = tensors; return src },
+	}
+	if at.cut == nil {
+		err = w.anywhere(ctx, at)
+	} else {
+		err = w.at(ctx, at)
+	}
+	if err != nil {
+		return nil, err
+	}
+	at.tried = w.tried
+	return &w.run.calibration, nil
+}
+
+// hold divides images into those to calibrate on and those to judge by.
+func hold(set *data.Set) (rest, held *data.Set, err error) {
+	n := set.Len()
+	if n < 2 {
+		return nil, nil, unusable("option bytes: there is %d image, expected two or more: one is held out from the calibration to judge by", n)
+	}
+	every := min(max(n/leastHeld, 2), everyHeld)
+	var known, out []int
+	for i := range n {
+		if i%every == every-1 {
+			out = append(out, i)
+		} else {
+			known = append(known, i)
+		}
+	}
+	return set.Select(known), set.Select(out).Spread(mostHeld), nil
+}
+
+// at chooses a bottleneck at a cut.
+func (w *within) at(ctx context.Context, at *where) error {
+	best, tried, err := w.choose(ctx, at.cut)
+	if err != nil {
+		return w.told(at.cut, err)
+	}
+	for _, t := range tried {
+		w.tried = append(w.tried, w.choiceOf(at.cut, &t))
+	}
+	w.take(at, best)
+	return nil
+}
+
+// told is an error as people can use it.
+func (w *within) told(c *cut.Cut, err error) error {
+	if small := (*budget.TooSmallError)(nil); errors.As(err, &small) {
+		return unusable("option bytes: at cut %s %w; give as many, or a cut further behind", c.Name(), small)
+	}
+	return err
+}
+
+// choose tries bottlenecks at a cut.
+func (w *within) choose(ctx context.Context, c *cut.Cut) (*budget.Trial, []budget.Trial, error) {
+	pl, err := openPlace(ctx, w.p, w.source(c.Names()), w.request, c, w.judging)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer pl.Close()
+	w.run = pl.run
+	space, err := w.space(pl)
+	if err != nil {
+		return nil, nil, err
+	}
+	bar := w.p.Phase("trying bottlenecks", 0)
+	return budget.Choose(ctx, pl, space, budget.Options{Bytes: w.Bytes, Step: func(budget.Trial) { bar.Step(1) }})
+}
+
+// space are the candidates at a place.
+func (w *within) space(pl *place) (budget.Space, error) {
+	var s budget.Space
+	var most []int
+	for i, t := range pl.cut.Tensors {
+		channels, _ := t.Type.Dims[1].Int()
+		most = append(most, int(min(channels, mostChannels)))
+		s.Most += most[i]
+		if len(w.Channels) > 0 && w.Channels[0] != Auto {
+			s.Channels = append(s.Channels, int(w.Channels[min(i, len(w.Channels)-1)]))
+		}
+	}
+	order, err := bottleneck.Order(pl.run.tensors)
+	if err != nil {
+		return s, err
+	}
+	s.Divide = func(n int) ([]int, error) { return divide(n, most, order), nil }
+	s.Families, err = w.families(pl.cut)
+	return s, err
+}
+
+// divide divides n channels among tensors that have so many at most: one each, then in order,
+// then in turns.
+func divide(n int, most, order []int) []int {
+	channels := make([]int, len(most))
+	for i := range channels {
+		channels[i] = 1
+		n--
+	}
+	give := func(i int) {
+		if n > 0 && channels[i] < most[i] {
+			channels[i]++
+			n--
+		}
+	}
+	for _, i := range order {
+		give(i)
+	}
+	for range slices.Max(most) {
+		for i := range channels {
+			give(i)
+		}
+	}
+	return channels
+}
+
+// families are the strides and codecs to choose from. A codec that is fitted to its tiles is
+// not given smaller ones: what they would lack costs it nothing. Where a cut is chosen such
+// codecs are the only ones that are tried, unless another is named.
+func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
+	names := w.codecs()
+	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !fitted(name) }); w.After == "" && len(some) > 0 {
+		names = some
+	}
+	var whole, half []int
+	for _, t := range c.Tensors {
+		height, _ := t.Type.Dims[2].Int()
+		width, _ := t.Type.Dims[3].Int()
+		whole, half = append(whole, 1), append(half, 1+int(min(height-1, width-1, 1)))
+	}
+	for _, name := range names {
+		codec, err := bottleneck.CodecNamed(name, w.Quality)
+		if err != nil {
+			return nil, usage("codec", ": %w", err)
+		}
+		f := budget.Family{Codec: name}
+		if codec.HasQuality() {
+			f.Lowest, f.Highest = cmp.Or(w.Quality, 1), cmp.Or(w.Quality, 100)
+		}
+		strides := [][]int{whole}
+		if !fitted(name) && !slices.Equal(whole, half) {
+			strides = append(strides, half)
+		}
+		if len(w.Stride) > 0 {
+			strides = [][]int{w.Stride}
+		}
+		for _, f.Stride = range strides {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// codecs are those to choose from: the one that is named, or those for which the other options
+// have a meaning.
+func (o *SplitOptions) codecs() []string {
+	if o.Codec != "" && o.Codec != CodecAuto {
+		return []string{o.Codec}
+	}
+	return slices.DeleteFunc(bottleneck.Codecs(), func(name string) bool {
+		codec, err := bottleneck.CodecNamed(name, o.Quality)
+		if err == nil && o.VariableRate {
+			codec, err = codec.ManyRates()
+		}
+		return err != nil || o.Quality != 0 && !codec.HasQuality()
+	})
+}
+
+// fitted reports whether a codec is fitted to the tiles that it gets.
+func fitted(name string) bool {
+	codec, err := bottleneck.CodecNamed(name, 0)
+	if err != nil {
+		return false
+	}
+	coding, err := codec.Coding()
+	return err == nil && coding.Fit != nil
+}
+
+// anywhere chooses the cut, too.
+func (w *within) anywhere(ctx context.Context, at *where) error {
+	sites, cuts, err := w.sites()
+	if err != nil {
+		return err
+	}
+	whole := w.a.MACs(slices.Values(w.a.Model.Graph.Nodes()))
+	if whole == nil {
+		return unusable("%s: sizes or operators leave the multiply-adds open, by which cuts are chosen: tell the sizes by option input, or name a cut with option after", w.path)
+	}
+	start := time.Now()
+	for i := range sites {
+		c := cuts[sites[i].Name]
+		sites[i].Choose = func(ctx context.Context) (*budget.Trial, error) {
+			start = time.Now()
+			t, _, err := w.choose(ctx, c)
+			return t, err
+		}
+	}
+	best, _, err := budget.ChooseCut(ctx, budget.Worth(sites, *whole), w.measure, func(t budget.CutTrial) {
+		c := w.choiceOf(cuts[t.Name], t.Trial)
+		c.Seconds, c.Why = time.Since(start).Seconds(), fmt.Sprint(t.Why)
+		if t.Why == nil {
+			c.Why = ""
+		}
+		w.tried = append(w.tried, c)
+		w.p.Notice("%s", w.line(c))
+	})
+	if err != nil {
+		return unusable("option bytes: no cut can be used, the last because: %w", err)
+	}
+	at.cut = cuts[best.Name]
+	w.take(at, best.Trial)
+	return nil
+}
+
+// line tells of a cut that was tried.
+func (w *within) line(c Choice) string {
+	if c.Agreement == nil {
+		return fmt.Sprintf("%s: %s (%.0f s)", c.Cut, c.Why, c.Seconds)
+	}
+	return fmt.Sprintf("%s: %s %s at %.0f bytes (%.0f s)", c.Cut, task.Text(c.Agreement.Name), w.measure.Short(c.Agreement.Value), c.PayloadBytes.Mean, c.Seconds)
+}
+
+// sites are the cuts to choose from: those of one tensor, where any takes a bottleneck, else
+// frontiers.
+func (w *within) sites() (sites []budget.Site, cuts map[string]*cut.Cut, err error) {
+	if len(w.Profiles) > 0 {
+		network := w.Network
+		if network == "" {
+			network = "4g"
+		}
+		hash, err := onnx.Hash(w.path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if w.latency, err = (plan.Sources{Profiles: w.Profiles, CloudProfile: w.CloudProfile, Networks: []string{network}}).Predict(float64(w.Bytes), hash); err != nil {
+			return nil, nil, err
+		}
+	}
+	cuts = map[string]*cut.Cut{}
+	for _, some := range []func() []cut.Cut{func() []cut.Cut { return w.a.Cuts }, func() []cut.Cut { return w.a.Frontiers(cut.FrontierTensors) }} {
+		all := some()
+		for i := range all {
+			c := &all[i]
+			macs, _ := w.a.Before(c)
+			if c.NoBottleneck() != "" || macs == nil {
+				continue
+			}
+			s := budget.Site{Name: c.Name(), Before: *macs, Cost: float64(*macs)}
+			if w.latency != nil {
+				var known bool
+				if s.Cost, known = w.latency(c.Name(), c.Tensor()); !known {
+					continue
+				}
+			}
+			for _, t := range c.Tensors {
+				elements := int64(1)
+				for _, d := range t.Type.Dims[1:] {
+					n, _ := d.Int()
+					elements *= n
+				}
+				s.Elements += elements
+			}
+			sites, cuts[s.Name] = append(sites, s), c
+		}
+		if sites != nil {
+			return sites, cuts, nil
+		}
+	}
+	if len(w.Profiles) > 0 {
+		return nil, nil, unusable("profile %s: it has no times of both sides of any cut that takes a bottleneck: give option after CUT, or a profile of this model", strings.Join(w.Profiles, ", "))
+	}
+	return nil, nil, unusable("%s: there is no cut that takes a bottleneck (bnc inspect tells why)", w.path)
+}
+
+// choiceOf says what was tried at a cut; nothing but the cut where t is nil.
+func (w *within) choiceOf(c *cut.Cut, t *budget.Trial) Choice {
+	choice := Choice{Cut: c.Name()}
+	choice.MACsBefore, _ = w.a.Before(c)
+	if w.latency != nil {
+		ms, _ := w.latency(c.Name(), c.Tensor())
+		choice.LatencyMS = &ms
+	}
+	if t == nil {
+		return choice
+	}
+	for _, n := range t.Channels {
+		choice.C = append(choice.C, Channels(n))
+	}
+	choice.S, choice.Codec, choice.Quality = t.Stride, t.Codec, t.Quality
+	if j := t.Judgement; j != nil {
+		choice.PayloadBytes, choice.N = eval.Summarise(j.Bytes), len(j.Bytes)
+		choice.Agreement = &task.Primary{Name: w.measure.Name, Value: j.Agreement, Interval: j.Interval}
+	} else {
+		choice.Least = t.Mean
+	}
+	return choice
+}
+
+// take gives a place what was chosen, with the quality at which it was judged.
+func (w *within) take(at *where, t *budget.Trial) {
+	at.settings = t.Bottleneck.(*made).settings
+	for i := range at.settings.Tensors {
+		if one := &at.settings.Tensors[i]; one.Codec.HasQuality() {
+			one.Codec = one.Codec.With("quality", int64(t.Quality))
+		}
+	}
+	at.choice = new(w.choiceOf(at.cut, t))
+}
+
+// boundName is what a bundle for a number of bytes is called where nothing else is said:
+// MODEL-CUT-bB, without the cut where it is chosen.
+func (o *SplitOptions) boundName(path string, c *cut.Cut) string {
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if c != nil {
+		name = split.Place(path, o.After, c)
+	}
+	return fmt.Sprintf("%s-b%d", name, o.Bytes)
+}
