@@ -1,6 +1,7 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -81,7 +82,7 @@ func (pl *place) Close() error { return pl.behind.Close() }
 // settings are those of a candidate, of one without channels those that nothing is said of.
 func (pl *place) settings(c budget.Candidate) (split.Settings, error) {
 	r := pl.request
-	r.Channels, r.Strides, r.Codec = nil, c.Stride, c.Codec
+	r.Channels, r.Strides, r.Codec = nil, c.Stride, cmp.Or(c.Codec, r.Codec)
 	for _, n := range c.Channels {
 		r.Channels = append(r.Channels, Channels(n))
 	}
