@@ -8,12 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -32,9 +30,9 @@ type EvalOptions struct {
 	// Scores is the output with the scores of the classes, or the only one that is judged of
 	// another task; "" for all that have them, or all.
 	Scores string `json:"scores,omitempty"`
-	// Teacher is a model, or a bundle, whose classes are compared with. Without it a
+	// Teacher is a model, or a bundle, whose answers are compared with. Without it a
 	// bundle's own network without its bottleneck is, as long as its weights are the
-	// original model's.
+	// original model's; with InputCodec the model itself, on images as they are.
 	Teacher string `json:"teacher,omitempty"`
 	// Quality are the codec's qualities, 1 to 100: one replaces the bundle's own, several
 	// give a row each beside it. None: the bundle's, 75 for images.
@@ -192,7 +190,11 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if len(e.Outputs.Judged) > 1 || !task.OfScores(e.Task) {
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
-	r.DeviceMACs = deviceMACs(ctx, s, o.InputCodec)
+	r.Computes(multiplies(ctx, s, sent != nil))
+	r.ImagesSHA256 = data.ID(set)
+	if sent != nil {
+		r.InputCodec, r.InputSize = sent.Name, e.ShortSide()
+	}
 	return r, skipped.Err(set.Len())
 }
 
@@ -222,19 +224,6 @@ func (o EvalOptions) openTask(s *eval.Subject, set *data.Set, p progress.Progres
 	return kind, nil
 }
 
-// deviceMACs are the multiply-adds of an image on the device, nil where nothing crosses.
-func deviceMACs(ctx context.Context, s *eval.Subject, codec string) *int64 {
-	if s.Pair != nil {
-		if a, err := analyse(ctx, filepath.Join(s.Path, bundle.MobileFile), nil); err == nil {
-			return survey.Of(bundle.MobileFile, a).MACs
-		}
-	}
-	if codec != "" {
-		return new(int64(0))
-	}
-	return nil
-}
-
 // open opens the images, their classes numbered as the subject's labels.
 func (o EvalOptions) open(s *eval.Subject, p progress.Progress) (*data.Set, error) {
 	set, err := data.OpenOption("data", o.Data, data.Val, p.Notice)
@@ -251,10 +240,14 @@ func (o EvalOptions) open(s *eval.Subject, p progress.Progress) (*data.Set, erro
 	return set.Spread(o.Limit), nil
 }
 
-// openTeacher returns the model to compare with: the one that is named, else a bundle's
-// own network without the bottleneck as long as its weights are the original's, else nil.
+// openTeacher returns the model to compare with: the one that is named, else for images that
+// are sent the model itself, else a bundle's own network without the bottleneck as long as its
+// weights are the original's, else nil.
 func (o EvalOptions) openTeacher(s *eval.Subject) (*eval.Subject, error) {
 	if o.Teacher == "" {
+		if o.InputCodec != "" { // the model itself, on images as they are
+			return s, nil
+		}
 		if s.Joined == "" || !s.Meta.Backbone {
 			return nil, nil
 		}

@@ -29,7 +29,10 @@ What is measured is the task's (docs/tasks.md): the best class, average precisio
 of boxes (--annotations), mean IoU of masks, ... Agreement is the same beside what
 the teacher says, of classes the share of images that get the same one. It sees
 them uncompressed: --teacher, or without it the bundle's own network without the
-bottleneck, as long as its weights are still the original model's.
+bottleneck, as long as its weights are still the original model's, or with
+--input-codec the model itself. Where there are labels, too, the two are compared
+image by image. Three axes belong together: how good it is, bytes (mean, of 95 in
+100 images at most, of all), and multiply-adds on the device.
 
 --quality takes numbers and ranges, FIRST-LAST or FIRST-LAST:STEP. One quality
 replaces the bundle's own, several give a row each beside it. With --input-codec
@@ -151,19 +154,34 @@ func printEval(s streams, data string, r *bnc.EvalResult) error {
 	for _, m := range r.Measures {
 		head = append(head, m.Text)
 	}
-	rows := [][]string{append(head, agreementText(r.Agreed), "payload bytes", "p95", "file bytes", "p95")}
+	head = append(head, agreementText(r.Agreed))
+	paired := slices.ContainsFunc(r.Rows, func(row eval.Row) bool { return row.Paired != nil })
+	if paired {
+		head = append(head, "beside the teacher")
+	}
+	rows := [][]string{append(head, "payload bytes", "p95", "max", "file bytes", "p95", "max")}
 	for _, row := range r.Rows {
 		cells := []string{"-"}
 		if row.Quality > 0 {
 			cells[0] = strconv.Itoa(row.Quality)
 		}
 		for _, m := range r.Measures {
-			cells = append(cells, valueText(m, row.Of(m.Name)))
+			cells = append(cells, withInterval(m, row.Of(m.Name), row.Primary))
 		}
-		rows = append(rows, slices.Concat(cells, []string{valueText(r.Agreed, row.Agreement)}, sizeCells(row.PayloadBytes), sizeCells(row.FileBytes)))
+		cells = append(cells, withInterval(r.Agreed, row.Agreement, row.Primary))
+		if paired {
+			cells = append(cells, pairedText(row.Paired))
+		}
+		rows = append(rows, slices.Concat(cells, sizeCells(row.PayloadBytes), sizeCells(row.FileBytes)))
 	}
 	if err := table.Right(s.out, rows); err != nil {
 		return err
+	}
+	if r.Primary != nil {
+		fmt.Fprintln(s.out, "in brackets: 95% confidence intervals; beside the teacher: points gained, image by image")
+	}
+	if text := computesText(r); text != "" {
+		fmt.Fprintln(s.out, text)
 	}
 	for _, out := range r.Outputs {
 		fmt.Fprintf(s.out, "output %s: %s %s\n", out.Output, out.Words(), valueText(task.MeasureOf(out.Measure), &out.Value))
@@ -190,6 +208,42 @@ func valueText(m task.Measure, v *float64) string {
 	return m.Short(*v)
 }
 
+// withInterval is valueText with the interval where the value is the primary one.
+func withInterval(m task.Measure, v *float64, primary *task.Primary) string {
+	if v == nil || primary == nil || primary.Name != m.Name || primary.Value != *v || primary.Interval == [2]float64{} {
+		return valueText(m, v)
+	}
+	return fmt.Sprintf("%s [%s, %s]", m.Short(*v), bare(m, primary.Interval[0]), bare(m, primary.Interval[1]))
+}
+
+// bare writes a value in points as Short does, without the unit.
+func bare(m task.Measure, v float64) string {
+	m.Unit = ""
+	return m.Format(v, 1)
+}
+
+// pairedText writes a difference to the teacher in points.
+func pairedText(p *task.Paired) string {
+	if p == nil {
+		return "-"
+	}
+	m := task.MeasureOf(p.Name)
+	return fmt.Sprintf("%+.1f [%s, %s]", m.Points*p.Difference, bare(m, p.Interval[0]), bare(m, p.Interval[1]))
+}
+
+// computesText says what the device computes, "" where that is not known.
+func computesText(r *bnc.EvalResult) string {
+	switch {
+	case r.DeviceMACs == nil:
+		return ""
+	case r.InputCodec != "":
+		return fmt.Sprintf("on the device: no multiply-adds, an image of %d pixels is coded", r.InputSize)
+	case r.DeviceShare == nil:
+		return fmt.Sprintf("on the device: %s multiply-adds an image", count(*r.DeviceMACs))
+	}
+	return fmt.Sprintf("on the device: %s multiply-adds an image, %.1f%% of the model's %s", count(*r.DeviceMACs), 100**r.DeviceShare, count(*r.ModelMACs))
+}
+
 func rateText(v *float64) string {
 	if v == nil {
 		return "-"
@@ -197,10 +251,10 @@ func rateText(v *float64) string {
 	return fmt.Sprintf("%.1f%%", 100**v)
 }
 
-// sizeCells returns mean and 95th percentile as two cells.
+// sizeCells returns mean, 95th percentile and maximum as cells.
 func sizeCells(s *eval.Summary) []string {
 	if s == nil {
-		return []string{"-", "-"}
+		return []string{"-", "-", "-"}
 	}
-	return []string{fmt.Sprintf("%.1f", s.Mean), fmt.Sprintf("%.0f", s.P95)}
+	return []string{fmt.Sprintf("%.1f", s.Mean), fmt.Sprintf("%.0f", s.P95), strconv.Itoa(s.Max)}
 }

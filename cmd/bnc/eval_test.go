@@ -100,6 +100,20 @@ func TestEvalIsWhatIsDeployed(t *testing.T) {
 		if got.N != 150 || math.Abs(*got.Top1-float64(right)/150) > 2.0/150+1e-9 || math.Abs(*got.Agreement-want) > 2.0/150+1e-9 {
 			t.Errorf("%s: top-1 %v, agreement %v of %d; the halves' are %v, %v", flags, *got.Top1, *got.Agreement, got.N, float64(right)/150, want)
 		}
+		wrong := 0 // of the whole model
+		for i, class := range whole {
+			if class != i%10 {
+				wrong++
+			}
+		}
+		// The same two of 150.
+		if p := got.Paired; p == nil || p.Teacher != 1-float64(wrong)/150 || p.Images != 150 || math.Abs(p.Teacher+p.Difference-*got.Top1) > 1e-9 || p.Interval[0] > p.Difference || p.Interval[1] < p.Difference {
+			t.Errorf("%s: paired %+v, top-1 %v", flags, p, *got.Top1)
+		}
+		const before, all = 14 * 14 * 8 * 25, 14*14*8*25 + 10*8 // of the convolution; and of the classes
+		if got.DeviceShare == nil || *got.ModelMACs != all || *got.DeviceMACs < before || *got.DeviceShare != float64(*got.DeviceMACs)/all || flags == "--plain" && *got.DeviceMACs != before {
+			t.Errorf("%s: %v of %v multiply-adds on the device: %v, the model has %v", flags, got.DeviceMACs, got.ModelMACs, got.DeviceShare, all)
+		}
 		sizes := eval.Summarise(bytes)
 		if math.Abs(got.PayloadBytes.Mean-sizes.Mean) > 1 || math.Abs(got.PayloadBytes.P95-sizes.P95) > 3 {
 			t.Errorf("%s: payload %v, the halves' is %v", flags, *got.PayloadBytes, *sizes)
@@ -164,10 +178,18 @@ func TestEvalInputCodec(t *testing.T) {
 	if *png.Top1 != *whole.Top1 || *png.Agreement != 1 || png.PayloadBytes.Mean >= png.FileBytes.Mean {
 		t.Errorf("png: %+v", png)
 	}
-	jpeg := evaluated(t, model, "--data", set, "--input-codec", "jpeg", "--quality", "1,20,90", "--teacher", model)
+	if png.InputCodec != "png" || png.InputSize != 28 || png.Paired == nil || png.Paired.Difference != 0 || *png.DeviceMACs != 0 || *png.DeviceShare != 0 || png.ImagesSHA256 != whole.ImagesSHA256 {
+		t.Errorf("png: %+v", png)
+	}
+	jpeg := evaluated(t, model, "--data", set, "--input-codec", "jpeg", "--quality", "1,20,90") // its own teacher
 	at75 := evaluated(t, model, "--data", set, "--input-codec", "jpeg", "--teacher", model)
 	if *jpeg.PayloadBytes != *at75.PayloadBytes || *jpeg.Agreement != *at75.Agreement {
 		t.Errorf("several qualities: %+v, 75: %+v", jpeg, at75)
+	}
+	for _, p := range jpeg.Sweep {
+		if p.P95 < p.PayloadBytes/2 || float64(p.Max) < p.P95 || p.Paired == nil || math.Abs(p.Paired.Teacher+p.Paired.Difference-*p.Top1) > 1e-9 {
+			t.Errorf("%+v", p)
+		}
 	}
 	s := jpeg.Sweep
 	if len(s) != 3 || s[0].PayloadBytes >= s[1].PayloadBytes || s[1].PayloadBytes >= at75.PayloadBytes.Mean || at75.PayloadBytes.Mean >= s[2].PayloadBytes {
@@ -192,7 +214,7 @@ func TestEvalImagesSmaller(t *testing.T) {
 func TestEvalUnlabelled(t *testing.T) {
 	model, set := stripeModel(t), patterns(t, 20, false)
 	d := document(t, "eval", model, "--data", set, "--teacher", model, "--limit", "7")
-	hasKeys(t, "eval", d, "agreement device_macs file_bytes n payload_bytes primary sweep task top1 top5")
+	hasKeys(t, "eval", d, "agreement device_macs device_share file_bytes images_sha256 model_macs n payload_bytes primary sweep task top1 top5")
 	// Wilson's interval of 7 of 7 begins at 7 / (7 + 1.96^2).
 	if p := d["primary"].(map[string]any); p["name"] != "agreement" || p["value"] != 1.0 || math.Abs(p["interval"].([]any)[0].(float64)-0.6457) > 5e-5 || d["task"] != "classify" {
 		t.Errorf("%v, task %v", p, d["task"])

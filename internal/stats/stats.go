@@ -83,6 +83,21 @@ func Wilson(share float64, n int) (lo, hi float64) {
 	return max(0, (centre-spread)/(1+z*z/size)), min(1, (centre+spread)/(1+z*z/size))
 }
 
+// PairedShares returns the 95% confidence interval of the difference of two shares of the same
+// n things, of which the first has won that the second has not, and lost the other way
+// around: Wald's interval with one more of each (D. G. Bonett and R. M. Price, Journal of
+// Educational and Behavioral Statistics 37, 2012), which is right for few, and where the two
+// hardly differ. It is -1, 1 of nothing.
+func PairedShares(won, lost, n int) (lo, hi float64) {
+	if n == 0 {
+		return -1, 1
+	}
+	size := float64(n + 2)
+	w, l := float64(won+1)/size, float64(lost+1)/size
+	spread := distuv.UnitNormal.Quantile(0.975) * math.Sqrt((w+l-(w-l)*(w-l))/size)
+	return max(-1, w-l-spread), min(1, w-l+spread)
+}
+
 // resamples are how many samples Bootstrap draws: the ends of a 95% interval are then its
 // 26th value from either side, and vary by a twentieth of its width from seed to seed.
 const resamples = 1000

@@ -3,10 +3,12 @@ package eval
 import (
 	"context"
 	"fmt"
+	"image"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -60,6 +62,27 @@ func (e *Evaluation) Run(ctx context.Context, qualities []int) (rows []Row, err 
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// ShortSide is how many pixels the short side of an image has that is sent, 0 where that is
+// not known.
+func (e *Evaluation) ShortSide() int {
+	if e.Sent.Size > 0 {
+		return e.Sent.Size
+	}
+	port, err := e.Given.One(e.Subject.Inputs)
+	if err != nil {
+		return 0
+	}
+	layout, err := imagein.LayoutOf(port)
+	if err != nil {
+		return 0
+	}
+	p, err := e.Choose(layout, image.Point{})
+	if err != nil {
+		return 0
+	}
+	return min(p.Crop[0], p.Crop[1])
 }
 
 // options are those of a run of s.

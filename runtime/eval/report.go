@@ -27,11 +27,24 @@ type Report struct {
 	Task    string       `json:"task"` // what the outputs are
 	// Primary is what models are compared by: what labels say first, else the agreement.
 	Primary *task.Primary `json:"primary"`
+	// Paired is how it compares with the teacher by what labels say, image by image; nil
+	// without either.
+	Paired *task.Paired `json:"paired,omitempty"`
 	// Measure says what Primary is, where that is no share of images.
 	Measure *plan.Measure `json:"measure,omitempty"`
 	// DeviceMACs are the multiply-adds of an image on the device: those of a bundle's mobile
 	// half, 0 where the image itself is sent; nil where that is not known, or nothing crosses.
 	DeviceMACs *int64 `json:"device_macs"`
+	// ModelMACs are those of the whole model, nil where they are not known, and DeviceShare
+	// the share of them on the device: above 1 where a bottleneck costs more than it saves.
+	ModelMACs   *int64   `json:"model_macs"`
+	DeviceShare *float64 `json:"device_share"`
+	// InputCodec and InputSize are what the images themselves are sent as, "" where they are
+	// not, and with how many pixels on the short side.
+	InputCodec string `json:"input_codec,omitempty"`
+	InputSize  int    `json:"input_size,omitempty"`
+	// ImagesSHA256 stands for the images: their names and labels.
+	ImagesSHA256 string `json:"images_sha256"`
 
 	// Pictures show both answers of some images, where that was asked for.
 	Pictures []Picture `json:"pictures,omitempty"`
@@ -51,8 +64,11 @@ type Point struct {
 	Quality      int      `json:"quality"`
 	Top1         *float64 `json:"top1"`
 	PayloadBytes float64  `json:"payload_bytes"` // mean
+	P95          float64  `json:"p95"`           // of the payload
+	Max          int      `json:"max"`           // of the payload
 	// Primary is what models are compared by.
 	Primary *task.Primary `json:"primary"`
+	Paired  *task.Paired  `json:"paired,omitempty"`
 }
 
 // Row is what was measured at one quality.
@@ -65,6 +81,7 @@ type Row struct {
 	Values                  []task.Value // what labels say
 	Outputs                 []task.Value // that, and what a teacher says of each
 	Primary                 *task.Primary
+	Paired                  *task.Paired // with the teacher, by labels
 }
 
 // NewRow sums up a run at a quality by what its judge has heard, and a teacher's, nil for
@@ -78,6 +95,7 @@ func NewRow(quality int, kind task.Task, r *Result, judge, taught task.Judge) (R
 		if agreement, err = judge.Agreement(taught); err != nil {
 			return row, err
 		}
+		row.Paired = task.Pair(judge, taught)
 	}
 	row.Agreement, row.Outputs = task.Mean(agreement), task.Told(kind, values, agreement)
 	row.Primary = task.PrimaryOf(values, agreement)
@@ -103,15 +121,24 @@ func NewReport(name string, kind *task.Chosen, rows []Row, asked, own int) *Repo
 	row := rows[own]
 	r := &Report{
 		Name: name, Task: kind.Kind, Measures: kind.Measures(), Agreed: kind.Agreement(), First: task.First(kind), N: row.N, Top1: row.Top1, Top5: row.Top5, PayloadBytes: row.PayloadBytes, FileBytes: row.FileBytes,
-		Agreement: row.Agreement, Primary: row.Primary, Sweep: []Point{}, Rows: rows,
+		Agreement: row.Agreement, Primary: row.Primary, Paired: row.Paired, Sweep: []Point{}, Rows: rows,
 	}
 	if row.Primary != nil && !task.OfScores(kind.Task) {
 		r.Measure = task.MeasureOf(row.Primary.Name).Named()
 	}
 	for _, row := range rows[len(rows)-asked:] {
-		r.Sweep = append(r.Sweep, Point{row.Quality, row.Top1, row.PayloadBytes.Mean, row.Primary})
+		r.Sweep = append(r.Sweep, Point{row.Quality, row.Top1, row.PayloadBytes.Mean, row.PayloadBytes.P95, row.PayloadBytes.Max, row.Primary, row.Paired})
 	}
 	return r
+}
+
+// Computes notes the multiply-adds of an image on the device and of the whole model, nil for
+// what is not known.
+func (r *Report) Computes(device, model *int64) {
+	r.DeviceMACs, r.ModelMACs = device, model
+	if device != nil && model != nil && *model > 0 {
+		r.DeviceShare = new(float64(*device) / float64(*model))
+	}
 }
 
 // WriteSVG draws what labels and a teacher say against the mean payload.

@@ -161,6 +161,9 @@ func (j *answersJudge[A]) first() int {
 // Values implements Judge: nothing that labels give.
 func (*answersJudge[A]) Values() []Value { return nil }
 
+// Samples implements Judge: nothing that labels give.
+func (*answersJudge[A]) Samples() *Samples { return nil }
+
 // answersJudger is a judge that is made of an answersJudge.
 type answersJudger[A any] interface{ kept() *answersJudge[A] }
 

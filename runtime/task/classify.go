@@ -146,6 +146,20 @@ func (j *classJudge) Values() []Value {
 	}
 }
 
+// Samples implements Judge.
+func (j *classJudge) Samples() *Samples {
+	if !j.set.Labelled() || j.images == 0 {
+		return nil
+	}
+	s := &Samples{Output: j.o.Judged[0].Name, Measure: top1.Name}
+	for item, class := range j.said[0].classes {
+		if class != noClass {
+			s.Items, s.Right = append(s.Items, item), append(s.Right, class == j.set.Label(item))
+		}
+	}
+	return s
+}
+
 func (j *classJudge) Agreement(teacher Judge) (values []Value, err error) {
 	t, ok := teacher.(*classJudge)
 	if !ok {

@@ -279,8 +279,32 @@ func (j *boxJudge) sameSize(b Batch, i, item int) error {
 
 // Values are against annotations.
 func (j *boxJudge) Values() []Value {
-	if j.annotations == nil {
+	p, items := j.precision()
+	if p == nil {
 		return nil
+	}
+	v := j.value(p, len(items))
+	if math.IsNaN(v.Value) {
+		return nil
+	}
+	all := v
+	all.Measure, all.Value, all.Interval = ap5095.Name, p.AP(len(detect.Thresholds), nil), [2]float64{}
+	return []Value{v, all}
+}
+
+// Samples implements Judge.
+func (j *boxJudge) Samples() *Samples {
+	p, items := j.precision()
+	if p == nil {
+		return nil
+	}
+	return &Samples{Output: j.output, Measure: ap50.Name, Items: items, Of: func(picks []int) float64 { return p.AP(1, picks) }}
+}
+
+// precision is what was found of what is annotated, nil without annotations, of which items.
+func (j *boxJudge) precision() (*detect.Precision, []int) {
+	if j.annotations == nil {
+		return nil, nil
 	}
 	var items []int
 	for i, boxes := range j.said {
@@ -293,14 +317,7 @@ func (j *boxJudge) Values() []Value {
 	for k, i := range items {
 		found[k], there[k] = j.said[i], j.annotations.Truths(j.pictures[i], j.classes)
 	}
-	p := detect.Match(found, there, detect.Thresholds)
-	v := j.value(p, len(items))
-	if math.IsNaN(v.Value) {
-		return nil
-	}
-	all := v
-	all.Measure, all.Value, all.Interval = ap5095.Name, p.AP(len(detect.Thresholds), nil), [2]float64{}
-	return []Value{v, all}
+	return detect.Match(found, there, detect.Thresholds), items
 }
 
 // value is AP50 with its interval, as images were drawn.

@@ -181,6 +181,10 @@ func TestJudgeBoxes(t *testing.T) {
 	if i := values[0].Interval; i[0] > values[0].Value || i[1] != 1 {
 		t.Errorf("interval %v", i)
 	}
+	alike(t, student, judged(task.Outputs{Annotations: written(t, coco)}, dog, none, none))
+	if p := task.Pair(student, judged(task.Outputs{}, dog, cat, none)); p != nil {
+		t.Errorf("paired with what no labels judge: %+v", p)
+	}
 	teacher := judged(task.Outputs{}, dog, [4]cell{{}, {}, {}, {0.9, 0}}, none)
 	if teacher.Values() != nil {
 		t.Error("values without annotations")

@@ -72,12 +72,21 @@ type vectorsJudge struct{ *answersJudge[vector] }
 // Values implements Judge: of the images that share their class with another one, how many
 // are nearest to one of it; nothing where these are less than half of all.
 func (j *vectorsJudge) Values() []Value {
-	var labels []int
+	s := j.Samples()
+	if s == nil {
+		return nil
+	}
+	return []Value{{Output: s.Output, Measure: s.Measure, Value: s.of(everyOne(len(s.Items))), Images: len(s.Items)}}
+}
+
+// Samples implements Judge.
+func (j *vectorsJudge) Samples() *Samples {
+	var items, labels []int
 	var said []vector
 	members := map[int]int{}
 	for i, v := range j.said[j.first()] {
 		if label := j.set.Label(i); v != nil && label != data.NoLabel {
-			said, labels = append(said, *v), append(labels, label)
+			items, said, labels = append(items, i), append(said, *v), append(labels, label)
 			members[label]++
 		}
 	}
@@ -90,13 +99,13 @@ func (j *vectorsJudge) Values() []Value {
 	if shared == 0 || 2*shared < len(labels) {
 		return nil
 	}
-	right := 0
+	s := &Samples{Output: j.o.Judged[j.first()].Name, Measure: neighbour1.Name}
 	for i, other := range nearest(said) {
-		if labels[i] == labels[other] {
-			right++
+		if members[labels[i]] > 1 {
+			s.Items, s.Right = append(s.Items, items[i]), append(s.Right, labels[i] == labels[other])
 		}
 	}
-	return []Value{{Output: j.o.Judged[j.first()].Name, Measure: neighbour1.Name, Value: float64(right) / float64(shared), Images: shared}}
+	return s
 }
 
 // vector is the embedding of an image.

@@ -61,6 +61,23 @@ func TestMasksAgainstNumpy(t *testing.T) {
 		t.Errorf("%+v, expected %v", got, want.MIoU)
 	}
 
+	worse, err := kind.Judge(set, task.Outputs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range want.Frames {
+		b := batch(i, size)
+		if y := tensor.Slice[float32](b.Outputs[0].Tensor); i%2 == 0 {
+			for k := range y {
+				y[k] = -y[k]
+			}
+		}
+		if err := worse.Add(b, []int{i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alike(t, worse, j)
+
 	wider := [2]int{want.Frames[0][0] + 1, want.Frames[0][1]}
 	if err := j.Add(batch(0, wider), []int{0}); err == nil || !strings.Contains(err.Error(), "0.jpg: the mask is") || !strings.Contains(err.Error(), "the picture") {
 		t.Errorf("a mask of another size: %v", err)

@@ -141,6 +141,14 @@ func (j *rawJudge) Values() []Value {
 	return j.classes.Values()
 }
 
+// Samples implements Judge.
+func (j *rawJudge) Samples() *Samples {
+	if j.classes == nil {
+		return nil
+	}
+	return j.classes.Samples()
+}
+
 // Each implements Judge: the mean over the outputs.
 func (j *rawJudge) Each(teacher Judge) ([]float64, error) {
 	t := sameTask[[]spoken](teacher)

@@ -137,6 +137,7 @@ func (s segmentation) Judge(set *data.Set, o Outputs) (Judge, error) {
 type mapsJudge struct {
 	*answersJudge[classMap]
 	labelled []overlap // of each image with a mask for its label
+	items    []int     // which they are
 }
 
 // Add implements Judge.
@@ -159,7 +160,7 @@ func (j *mapsJudge) Add(b Batch, items []int) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", j.set.Name(item), err)
 		}
-		j.labelled = append(j.labelled, overlaps(m.unpack(), truth))
+		j.labelled, j.items = append(j.labelled, overlaps(m.unpack(), truth)), append(j.items, item)
 	}
 	return nil
 }
@@ -175,6 +176,14 @@ func (j *mapsJudge) Values() []Value {
 	}
 	v.Output = j.o.Judged[j.first()].Name
 	return []Value{v}
+}
+
+// Samples implements Judge.
+func (j *mapsJudge) Samples() *Samples {
+	if len(j.labelled) == 0 {
+		return nil
+	}
+	return &Samples{Output: j.o.Judged[j.first()].Name, Measure: meanIoU.Name, Items: j.items, Of: overClasses(j.labelled)}
 }
 
 // Agreement implements Judge.
@@ -439,6 +448,14 @@ func (o *overlap) meanIoU() float64 {
 
 // classesOver is the mean IoU of classes over images.
 func classesOver(images []overlap) Value {
+	sum := overClasses(images)
+	v := Value{Measure: meanIoU.Name, Value: sum(everyOne(len(images))), Images: len(images)}
+	v.Interval[0], v.Interval[1] = stats.Bootstrap(len(images), 1, sum)
+	return v
+}
+
+// overClasses is the mean IoU of classes over some of the images.
+func overClasses(images []overlap) func(picks []int) float64 {
 	classes := 0
 	for _, o := range images {
 		for c, places := range o.mine {
@@ -447,7 +464,7 @@ func classesOver(images []overlap) Value {
 			}
 		}
 	}
-	sum := func(picks []int) float64 {
+	return func(picks []int) float64 {
 		var all overlap
 		for _, i := range picks {
 			o := &images[i]
@@ -459,7 +476,4 @@ func classesOver(images []overlap) Value {
 		}
 		return all.meanIoU()
 	}
-	v := Value{Measure: meanIoU.Name, Value: sum(everyOne(len(images))), Images: len(images)}
-	v.Interval[0], v.Interval[1] = stats.Bootstrap(len(images), 1, sum)
-	return v
 }

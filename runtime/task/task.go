@@ -306,6 +306,9 @@ type Judge interface {
 	Add(b Batch, items []int) error
 	// Values are those of Task.Measures for the first output; nil without labels.
 	Values() []Value
+	// Samples are what the first of Values is of other samples of the items; nil without
+	// labels.
+	Samples() *Samples
 	// Agreement compares with what a teacher said of the same items, output by output as
 	// far as it was asked. It fails where the two cannot be compared.
 	Agreement(teacher Judge) ([]Value, error)
