@@ -15,7 +15,7 @@
  *
  * Steps are 2^((50-quality)/16) times those. A coefficient is of a class by its mean
  * magnitude in steps, a quarter octave each: transform_tables.h has the constants of each.
- * Where the mean is below 1/64 step it is not coded at that quality.
+ * Where the mean is below 1/8 step it is not coded at that quality.
  *
  * The data: with "variable" a byte, the quality of this tile (0: all coefficients are zero
  * and nothing follows); then one string of the range coder. Its decisions are, planes
@@ -447,17 +447,17 @@ static uint32_t get_magnitude(decoder *d, const model *m) {
 
 /* ---- activity ---- */
 
-#define PRIOR (4 << 8)  /* what is expected and seen of every block */
+#define PRIOR (2 << 8)  /* what is expected and seen of every block */
 #define SHIFT_MOST 8    /* quarter octaves */
 
-/* How many quarter octaves magnitudes are above what is expected: 1.5 log2 of the ratio. */
+/* How many quarter octaves magnitudes are above what is expected: 2 log2 of the ratio, which is half of it. */
 static int shift_of(const activity *neighbours, const activity *block) {
   const uint64_t seen = neighbours->seen + block->seen + PRIOR;
   const uint64_t expected = neighbours->expected + block->expected + PRIOR;
   int shift = 0;
-  for (uint64_t bound = expected * 5 / 4; seen > bound && shift < SHIFT_MOST; bound = bound * 8 / 5)
+  for (uint64_t bound = expected * 19 / 16; seen > bound && shift < SHIFT_MOST; bound = bound * 7 / 5)
     shift++;
-  for (uint64_t bound = seen * 5 / 4; expected > bound && shift > -SHIFT_MOST; bound = bound * 8 / 5)
+  for (uint64_t bound = seen * 19 / 16; expected > bound && shift > -SHIFT_MOST; bound = bound * 7 / 5)
     shift--;
   return shift;
 }

@@ -9,11 +9,12 @@ import (
 // The model of a coefficient, in steps: normally distributed, with a scale that varies from
 // image to image as a log-normal variable does.
 const (
-	spread = 0.3 // standard deviation of the scale's natural logarithm
-	lambda = 0.1 // what a bit is worth, in squared steps: thresholds minimise distortion + lambda * bits
+	spread      = 0.3      // standard deviation of the scale's natural logarithm
+	rare, large = 0.002, 4 // how often the scale is far beyond that, and how many times larger
+	lambda      = 0.12     // what a bit is worth, in squared steps: thresholds minimise distortion + lambda * bits
 
-	classes   = 36 // of mean magnitudes, a quarter octave each
-	unitClass = 24 // that of mean 1; what is 64 times smaller is not coded
+	classes   = 24 // of mean magnitudes, a quarter octave each
+	unitClass = 12 // that of mean 1; what is 8 times smaller is not coded
 	decisions = 15 // "is it j?" for j = 0..14; what is larger is escaped
 	centroids = 6  // reconstructions of 1..6; larger magnitudes use the last
 
@@ -63,20 +64,20 @@ func (c *class) edge(j int) float64 {
 
 // measure sets what follows from the thresholds.
 func (c *class) measure(d mixture) {
-	const least, rare = 1.0 / (1 << precision), 1e-12
+	const least, tiny = 1.0 / (1 << precision), 1e-12
 	for j := range c.stops {
 		c.stops[j] = min(max(1-d.above(c.edge(j+1))/max(d.above(c.edge(j)), math.SmallestNonzeroFloat64), least), 1-least)
 	}
 	for i := range c.offsets {
 		a, b := c.edge(i+1), c.edge(i+2)
-		if p := d.above(a) - d.above(b); p > rare {
+		if p := d.above(a) - d.above(b); p > tiny {
 			c.offsets[i] = (d.moment(a)-d.moment(b))/p - float64(i+1)
 		} else { // hardly above the edge
 			c.offsets[i] = a + 0.2 - float64(i+1)
 		}
 	}
 	c.expected = 0
-	for j := 1; d.above(c.edge(j)) > rare; j++ {
+	for j := 1; d.above(c.edge(j)) > tiny; j++ {
 		c.expected += d.above(c.edge(j))
 	}
 }
@@ -92,7 +93,11 @@ func newMixture(mean float64) mixture {
 	d := mixture{make([]float64, points), make([]float64, points)}
 	for i, z := range x {
 		d.scales[i] = mean * math.Sqrt(math.Pi/2) * math.Exp(spread*z-spread*spread/2)
-		d.weights[i] = w[i] * math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
+		d.weights[i] = w[i] * math.Exp(-z*z/2) / math.Sqrt(2*math.Pi) * (1 - rare)
+	}
+	for i := range points {
+		d.scales = append(d.scales, d.scales[i]*large)
+		d.weights = append(d.weights, d.weights[i]*rare/(1-rare))
 	}
 	return d
 }
