@@ -159,6 +159,7 @@ func TestSplitBytesWrong(t *testing.T) {
 		"quality": {Bytes: 100, Calibrate: set, Quality: 101}, "": {Calibrate: set},
 	} {
 		var wrong *UsageError
+		o.Out = filepath.Join(t.TempDir(), "b")
 		if _, err := Split(t.Context(), path, o); !errors.As(err, &wrong) || wrong.Option != option {
 			t.Errorf("%s: %v", option, err)
 		}
@@ -167,6 +168,7 @@ func TestSplitBytesWrong(t *testing.T) {
 		"1 byte": {After: "rb1", Bytes: 1, Codec: "jpeg", Calibrate: set}, "one image": {After: "rb3", Bytes: 100, Calibrate: pictures(t, 1)}, "another's profile": {Bytes: 100, Calibrate: set, Profiles: []string{other}},
 	} {
 		var unfit *DataError
+		o.Out = filepath.Join(t.TempDir(), "b")
 		if _, err := Split(t.Context(), path, o); !errors.As(err, &unfit) {
 			t.Errorf("%s: %v", name, err)
 		}
