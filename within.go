@@ -17,8 +17,8 @@ import (
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/budget"
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -47,14 +47,6 @@ type Choice struct {
 	// Seconds are how long the trial took.
 	Seconds float64 `json:"-"`
 }
-
-// everyHeld is which part of the images for calibration is held out from it, one of so
-// many; more where there are fewer images than leastHeld of them, up to a half.
-const (
-	everyHeld = 5
-	leastHeld = 20
-	mostHeld  = 256 // agreement is known to two or three points then
-)
 
 // mostChannels bounds the channels of a tensor that are chosen: the components behind them
 // explain next to nothing, and the device computes them.
@@ -103,11 +95,11 @@ type within struct {
 // within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
 // has no cut.
 func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis, at *where, k *prepared, src calibrationSource) (*calibration, error) {
-	rest, held, err := hold(src.set)
-	if err != nil {
-		return nil, err
-	}
-	if n := held.Len(); n < leastHeld {
+	rest, held := heldout.Hold(src.set)
+	switch n := held.Len(); {
+	case n == 0:
+		return nil, unusable("option bytes: %s holds one image, expected two or more: some are held out from the calibration to judge by", o.Calibrate)
+	case n < heldout.Few:
 		o.progress().Notice("option calib: %d of %d images are held out to judge by: too few to tell more than large differences", n, src.set.Len())
 	}
 	outputs, _, err := judgedBy(k.task.Task, k.subject, grad.Want{})
@@ -132,30 +124,14 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 	return &w.run.calibration, nil
 }
 
-// hold divides images into those to calibrate on and those to judge by.
-func hold(set *data.Set) (rest, held *data.Set, err error) {
-	n := set.Len()
-	if n < 2 {
-		return nil, nil, unusable("option bytes: there is %d image, expected two or more: one is held out from the calibration to judge by", n)
-	}
-	every := min(max(n/leastHeld, 2), everyHeld)
-	var known, out []int
-	for i := range n {
-		if i%every == every-1 {
-			out = append(out, i)
-		} else {
-			known = append(known, i)
-		}
-	}
-	return set.Select(known), set.Select(out).Spread(mostHeld), nil
-}
-
 // at chooses a bottleneck at a cut.
 func (w *within) at(ctx context.Context, at *where) error {
+	start := time.Now()
 	best, tried, err := w.choose(ctx, at.cut)
 	if err != nil {
 		return w.told(at.cut, err)
 	}
+	w.p.Notice("%d bottlenecks were tried in %.0f s", len(tried), time.Since(start).Seconds())
 	for _, t := range tried {
 		w.tried = append(w.tried, w.choiceOf(at.cut, &t))
 	}
@@ -203,34 +179,9 @@ func (w *within) space(pl *place) (budget.Space, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Divide = func(n int) ([]int, error) { return divide(n, most, order), nil }
+	s.Divide = func(n int) ([]int, error) { return budget.Divide(n, most, order), nil }
 	s.Families, err = w.families(pl.cut)
 	return s, err
-}
-
-// divide divides n channels among tensors that have so many at most: one each, then in order,
-// then in turns.
-func divide(n int, most, order []int) []int {
-	channels := make([]int, len(most))
-	for i := range channels {
-		channels[i] = 1
-		n--
-	}
-	give := func(i int) {
-		if n > 0 && channels[i] < most[i] {
-			channels[i]++
-			n--
-		}
-	}
-	for _, i := range order {
-		give(i)
-	}
-	for range slices.Max(most) {
-		for i := range channels {
-			give(i)
-		}
-	}
-	return channels
 }
 
 // families are the strides and codecs to choose from. A codec that is fitted to its tiles is

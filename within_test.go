@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/heldout"
 )
 
 // heldOf copies the pictures that a split with bytes holds out into a folder of their own.
@@ -20,10 +21,7 @@ func heldOf(t *testing.T, folder string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, held, err := hold(set)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, held := heldout.Hold(set)
 	out := t.TempDir()
 	for i := range held.Len() {
 		picture, err := os.ReadFile(held.File(i))
@@ -171,17 +169,6 @@ func TestSplitBytesWrong(t *testing.T) {
 		o.Out = filepath.Join(t.TempDir(), "b")
 		if _, err := Split(t.Context(), path, o); !errors.As(err, &unfit) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// TestDivide: channels are divided in the order that is told, and then in turns, as far as there
-// are any.
-func TestDivide(t *testing.T) {
-	most, order := []int{4, 2, 8}, []int{2, 2, 0, 2, 1, 2}
-	for n, want := range map[int][]int{1: {1, 1, 1}, 3: {1, 1, 1}, 5: {1, 1, 3}, 8: {2, 2, 4}, 11: {3, 2, 6}, 14: {4, 2, 8}, 99: {4, 2, 8}} {
-		if got := divide(n, most, order); !slices.Equal(got, want) {
-			t.Errorf("%d channels: %v, expected %v", n, got, want)
 		}
 	}
 }

@@ -128,14 +128,14 @@ func printSplit(s streams, r *bnc.SplitResult, o bnc.SplitOptions) {
 	if c := r.Choice; c != nil {
 		fmt.Fprintf(s.out, "  takes    %s bytes in the mean, %s at the 95th percentile, %s at most, on %s that the calibration has not seen\n",
 			count(int64(math.Round(c.PayloadBytes.Mean))), count(int64(c.PayloadBytes.P95)), count(int64(c.PayloadBytes.Max)), english.Plural(c.N, "image", ""))
-		fmt.Fprintf(s.out, "  agrees   %s with the whole model there: %s\n", agreesText(c), task.Text(c.Agreement.Name))
+		fmt.Fprintf(s.out, "  %-8s %s with the whole model there\n", task.Text(c.Agreement.Name), agreesText(c))
 	}
 	for _, f := range r.Files {
 		fmt.Fprintf(s.out, "  %-15s %s bytes\n", f.Name, count(f.Bytes))
 	}
 	if r.Tried != nil {
 		fmt.Fprintln(s.out, "\nTried:")
-		writeTable(s.out, triedTable(r.Tried, o.Profiles != nil), 1, false)
+		writeTable(s.out, triedTable(r), 1, false)
 	}
 	if r.Tile != nil && o.Calibrate == "" {
 		s.notice("The bottleneck is neither calibrated nor trained: the pair predicts noise. Calibrate with --calib IMAGES, train with bnc train.")
@@ -153,12 +153,13 @@ func agreesText(c *bnc.Choice) string {
 }
 
 // triedTable has a line for each of what a choice was made from.
-func triedTable(tried []bnc.Choice, latency bool) [][]string {
-	rows := [][]string{{"cut", "MMACs", "c", "s", "codec", "quality", "bytes", "p95", "most", "agrees"}}
+func triedTable(r *bnc.SplitResult) [][]string {
+	latency := r.Choice.LatencyMS != nil
+	rows := [][]string{{"cut", "MMACs", "c", "s", "codec", "quality", "bytes", "p95", "most", task.Text(r.Choice.Agreement.Name)}}
 	if latency {
 		rows[0] = slices.Insert(rows[0], 2, "ms")
 	}
-	for _, c := range tried {
+	for _, c := range r.Tried {
 		row := []string{c.Cut, "?", eachText(c.C), eachText(c.S), c.Codec, fmt.Sprint(c.Quality)}
 		if c.MACsBefore != nil {
 			row[1] = fmt.Sprintf("%.1f", float64(*c.MACsBefore)/1e6)

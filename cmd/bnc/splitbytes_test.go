@@ -13,7 +13,7 @@ func TestSplitBytes(t *testing.T) {
 	model, out := stripeModel(t), filepath.Join(t.TempDir(), "b")
 	set, _, _ := damagedSets(t)
 	text := mustBnc(t, "split", model, "--after", "r", "--bytes", "60", "--s", "1", "--codec", "jpeg", "--calib", set, "-o", out)
-	for _, want := range []string{"\n  takes    ", " bytes in the mean, ", " that the calibration has not seen\n", "\n  agrees   ", "\nTried:\ncut", "jpeg"} {
+	for _, want := range []string{"\n  takes    ", " bytes in the mean, ", " that the calibration has not seen\n", "\n  agreement ", "\nTried:\ncut", "jpeg"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s\nexpected %q", text, want)
 		}

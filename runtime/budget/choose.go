@@ -198,3 +198,28 @@ func (c *chooser) judge(ctx context.Context, f Family, t *Trial) (err error) {
 	t.Judgement, err = t.Bottleneck.Judge(ctx, t.Quality)
 	return err
 }
+
+// Divide divides n channels among tensors that have so many at most: one each, then in an order
+// of tensors, then in turns.
+func Divide(n int, most, order []int) []int {
+	channels := make([]int, len(most))
+	for i := range channels {
+		channels[i] = 1
+		n--
+	}
+	give := func(i int) {
+		if n > 0 && channels[i] < most[i] {
+			channels[i]++
+			n--
+		}
+	}
+	for _, i := range order {
+		give(i)
+	}
+	for range slices.Max(most) {
+		for i := range channels {
+			give(i)
+		}
+	}
+	return channels
+}

@@ -182,3 +182,14 @@ func TestBetter(t *testing.T) {
 		}
 	}
 }
+
+// TestDivide: channels are divided in the order that is told, and then in turns, as far as there
+// are any.
+func TestDivide(t *testing.T) {
+	most, order := []int{4, 2, 8}, []int{2, 2, 0, 2, 1, 2}
+	for n, want := range map[int][]int{1: {1, 1, 1}, 3: {1, 1, 1}, 5: {1, 1, 3}, 8: {2, 2, 4}, 11: {3, 2, 6}, 14: {4, 2, 8}, 99: {4, 2, 8}} {
+		if got := Divide(n, most, order); !slices.Equal(got, want) {
+			t.Errorf("%d channels: %v, expected %v", n, got, want)
+		}
+	}
+}
