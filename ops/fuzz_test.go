@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -94,5 +95,94 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		quant, _ := markers(t, goFile(t, g, tile))
 		checkQuantisation(t, g, quant, tile, decoded)
+	})
+}
+
+// Any table is refused or codes any tile.
+func FuzzTransformTable(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(randomPlanes(seed, 1).table(), uint8(50), false, uint16(0))
+		f.Add(randomPlanes(seed, 3).table(), uint8(90), true, uint16(30))
+	}
+	f.Add([]byte{1, 1, 1, 1, 1, 1, 128, 1, 255}, uint8(100), true, uint16(1))
+	f.Fuzz(func(t *testing.T, table []byte, quality uint8, variable bool, limit uint16) {
+		part := planes{count: 1, quality: int(quality)%100 + 1, variable: variable, maxBytes: int(limit)}.part()
+		part.Parameters["table"] = table
+		geometry, sizes := table[min(1, len(table)):], [3]uint64{}
+		for i := range sizes {
+			size, n := binary.Uvarint(geometry)
+			if n <= 0 || size > 1<<10 {
+				return
+			}
+			sizes[i], geometry = size, geometry[n:]
+		}
+		part.Height, part.Width = int(sizes[0]*sizes[1]), int(sizes[2])
+		if pixels := part.Height * part.Width; pixels < 1 || pixels > 1<<16 {
+			return
+		}
+		coder, err := ops.Record{part}.Coder()
+		if err != nil {
+			return
+		}
+		payload, sized, err := coder.Encode([][]byte{noise(7, part.Height*part.Width)}, [][]float32{nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRecords(t, payload, sized)
+		if n := len(data(t, payload)); variable && limit > 0 && n > int(limit) {
+			t.Fatalf("%d bytes, expected at most %d", n, limit)
+		}
+		if _, _, err := coder.Decode(payload); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Any data are refused or are what is written of their coefficients.
+func FuzzTransformDecode(f *testing.F) {
+	for seed := range uint8(6) {
+		p := randomPlanes(uint64(seed), 4)
+		p.variable = seed%2 == 0
+		f.Add(seed, uint8(4), p.variable, p.encode(f, p.tile(1, 10)))
+	}
+	f.Fuzz(func(t *testing.T, seed, octaves uint8, variable bool, data []byte) {
+		p := randomPlanes(uint64(seed), int(octaves)%8)
+		p.variable = variable
+		_, err := p.decode(t, data)
+		if err != nil {
+			var damaged *ops.DamagedError
+			if !errors.As(err, &damaged) {
+				t.Fatalf("error %v is no DamagedError", err)
+			}
+			return
+		}
+		if again := p.encodedAgain(data); !bytes.Equal(again, data) {
+			t.Fatalf("%x decodes, but its coefficients are written as %x", data, again)
+		}
+	})
+}
+
+// Any tile comes back, as what its data say.
+func FuzzTransformRoundTrip(f *testing.F) {
+	f.Add(uint8(1), uint8(3), uint8(49), []byte{0, 255, 255, 0})
+	f.Add(uint8(2), uint8(0), uint8(99), smooth(8, 1, 28, 28))
+	f.Fuzz(func(t *testing.T, seed, octaves, quality uint8, pattern []byte) {
+		if len(pattern) == 0 {
+			return
+		}
+		p := randomPlanes(uint64(seed), int(octaves)%8)
+		p.quality = int(quality)%100 + 1
+		part := p.part()
+		tile := make([]byte, part.Height*part.Width)
+		for i := range tile {
+			tile[i] = pattern[i%len(pattern)]
+		}
+		data := p.encode(t, tile)
+		if _, err := p.decode(t, data); err != nil {
+			t.Fatal(err)
+		}
+		if again := p.encodedAgain(data); !bytes.Equal(again, data) {
+			t.Fatalf("%x was written, its coefficients are %x", data, again)
+		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/ops/internal/onenode"
 )
 
@@ -167,6 +168,55 @@ func checkRuntime(t *testing.T, r runop) {
 			t.Errorf("%s: got %d outputs", test.name, len(got))
 		} else if !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error is %v, expected one with %q", test.name, err, test.want)
+		}
+	}
+}
+
+// Parameters of both kinds, of which the decoder and RoundTrip see the same.
+func TestOperatorsOfTransform(t *testing.T) {
+	p := randomPlanes(5, 2)
+	p.variable, p.maxBytes = true, 40
+	part := p.part()
+	tiles := slices.Concat(p.tile(1, 5), p.tile(2, 50))
+	coder := coderOf(t, ops.Record{part})
+	payload, sizes, err := coder.Encode([][]byte{tiles}, [][]float32{nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, _, err := coder.Decode(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := func(op, in string, outputs ...onenode.Value) onenode.Node {
+		numbers := map[string]int64{"quality": int64(p.quality), "variable": 1, "max_bytes": int64(p.maxBytes)}
+		if op == part.Codec.Operators().Decode {
+			numbers["height"], numbers["width"] = int64(part.Height), int64(part.Width)
+		}
+		return onenode.Node{Op: op, Attributes: numbers, Strings: map[string][]byte{"table": p.table()},
+			Inputs: []onenode.Value{{Name: in, Type: onenode.Uint8}}, Outputs: outputs}
+	}
+	tile := array{"tile", onenode.Uint8, fmt.Sprintf("2,1,%d,%d", part.Height, part.Width), tiles}
+	wire := array{"payload", onenode.Uint8, fmt.Sprint(len(payload)), payload}
+	out := onenode.Value{Name: "out", Type: onenode.Uint8}
+	bytesOut := onenode.Value{Name: "payload_bytes", Type: onenode.Int64}
+	operators, program, plugin := part.Codec.Operators(), buildRunop(t), buildPlugin(t)
+	for version, library := range map[string]string{"1.11.0": oldORTLibrary(t), "1.30.0": ortLibrary(t)} {
+		r := runop{library: library, program: program, plugin: plugin}
+		for _, test := range []struct {
+			node  onenode.Node
+			input array
+			want  [][]byte
+		}{
+			{node(operators.Encode, "tile", out), tile, [][]byte{payload}},
+			{node(operators.Decode, "payload", out), wire, decoded},
+			{node(operators.RoundTrip, "tile", out, bytesOut), tile, [][]byte{decoded[0], littleEndian(t, []int64{int64(sizes[0]), int64(sizes[1])})}},
+		} {
+			got, err := r.run(t, test.node, test.input)
+			if err != nil {
+				t.Errorf("%s: %s: %v", version, test.node.Op, err)
+			} else if !slices.EqualFunc(got, test.want, bytes.Equal) {
+				t.Errorf("%s: %s gives other outputs than the Go face", version, test.node.Op)
+			}
 		}
 	}
 }

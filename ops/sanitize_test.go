@@ -12,7 +12,7 @@ import (
 // hammerSources are testdata/hammer.c and what it exercises, with a second codec.
 var hammerSources = []string{
 	filepath.Join("testdata", "hammer.c"), filepath.Join("testdata", "hammer_picture.c"),
-	"jpeg.c", "payload.c", "picture.c", filepath.Join("plugin", "pool.c"),
+	"jpeg.c", "transform.c", "payload.c", "picture.c", filepath.Join("plugin", "pool.c"),
 	filepath.Join("..", "internal", "rawcodec", "plugin", "codecs.c"),
 }
 

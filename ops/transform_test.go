@@ -234,40 +234,142 @@ func TestBadTablesAreRefused(t *testing.T) {
 	}
 }
 
-// Damage gives another tile or an error, and zeros behind the data always do.
+// Whatever decodes is what the encoder writes of its coefficients: no two strings mean the same.
 func TestDamagedTransformData(t *testing.T) {
 	refused, accepted := 0, 0
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		p := randomPlanes(seed, 5)
-		p.variable = seed%2 == 0
+		p.count, p.columns, p.variable = 1, 1, seed%2 == 0
+		p.means, p.coefficients = p.means[:1], p.coefficients[:p.blockHeight*p.blockWidth]
 		coder, whole := coderOf(t, ops.Record{p.part()}), p.encode(t, p.tile(seed, 10))
-		decodes := func(data []byte) bool {
+		check := func(data []byte) {
 			_, _, err := coder.Decode(record(data))
 			var damaged *ops.DamagedError
 			if err != nil && !errors.As(err, &damaged) {
 				t.Fatal(err)
 			}
-			return err == nil
-		}
-		for i := range whole {
-			for _, v := range []byte{whole[i] + 1, whole[i] ^ 0x80, 0, 255} {
-				for _, data := range [][]byte{whole[:i], slices.Concat(whole[:i], []byte{v}, whole[i+1:])} {
-					if decodes(data) {
-						accepted++
-					} else {
-						refused++
-					}
-				}
+			if err != nil {
+				refused++
+				return
 			}
+			accepted++
+			if again := p.encodedAgain(data); !bytes.Equal(again, data) {
+				t.Fatalf("seed %d: %x decodes, but its coefficients are written as %x", seed, data, again)
+			}
+		}
+		whole = whole[:min(len(whole), 8)] // of a longer one the beginning: other data
+		for i := range whole {
+			check(whole[:i])
+			for v := range 256 {
+				check(slices.Concat(whole[:i], []byte{byte(v)}, whole[i+1:]))
+			}
+		}
+		for v := range 256 {
+			check(append(slices.Clone(whole), byte(v)))
 		}
 		for range 20 {
 			whole = append(whole, 0)
-			if decodes(whole) {
+			if _, _, err := coder.Decode(record(whole)); err == nil {
 				t.Fatalf("seed %d: decodes with zeros behind", seed)
 			}
 		}
 	}
-	if refused < 100 || accepted < 100 {
+	if refused < 1000 || accepted < 1000 {
 		t.Errorf("%d refused, %d accepted", refused, accepted)
+	}
+}
+
+func TestDamagedTransformDataSayWhatIsWrong(t *testing.T) {
+	p := planes{count: 1, height: 4, width: 4, blockHeight: 2, blockWidth: 2, means: []uint8{100}, quality: 50, variable: true}
+	for range 4 {
+		p.coefficients = append(p.coefficients, coefficient{step: 200, mean: 200})
+	}
+	whole := p.encode(t, p.tile(1, 20))
+	for _, test := range []struct {
+		data []byte
+		want string
+	}{
+		{nil, "the data are empty, expected a quality"},
+		{[]byte{101}, "the data are of quality 101, expected 0..100"},
+		{[]byte{0, 7}, "the data go on after quality 0"},
+		{append(slices.Clone(whole), 0), "the data are not the shortest of their coefficients"},
+		{append(slices.Clone(whole), 9, 9, 9, 9, 9, 9), "the data are not the shortest of their coefficients"},
+		{append([]byte{50}, bytes.Repeat([]byte{255}, 9)...), "a coefficient is 15 steps, expected at most 10"},
+	} {
+		if _, err := p.decode(t, test.data); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%x: error is %v, expected one with %q", test.data, err, test.want)
+		}
+	}
+}
+
+// Noise, checkerboards and extremes are what tables are least made for.
+func TestTransformKeepsItsLimitOfHostileTiles(t *testing.T) {
+	for seed := range uint64(12) {
+		p := randomPlanes(seed, 1)
+		p.variable = true
+		part := p.part()
+		tiles := map[string][]byte{"noise": noise(seed, part.Height*part.Width)}
+		for name, cell := range map[string]func(i int) byte{
+			"zeros": func(int) byte { return 0 }, "most": func(int) byte { return 255 },
+			"checkerboard": func(i int) byte { return byte(255 * ((i/part.Width + i) % 2)) },
+			"stripes":      func(i int) byte { return byte(255 * (i % 2)) },
+		} {
+			tile := make([]byte, part.Height*part.Width)
+			for i := range tile {
+				tile[i] = cell(i)
+			}
+			tiles[name] = tile
+		}
+		for name, tile := range tiles {
+			for _, limit := range []int{1, 7, 60, 600} {
+				p.maxBytes = limit
+				coder := coderOf(t, ops.Record{p.part()})
+				payload, _, err := coder.Encode([][]byte{tile}, [][]float32{nil})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(data(t, payload)); n > limit {
+					t.Errorf("seed %d, %s: %d bytes, expected at most %d", seed, name, n, limit)
+				}
+				if _, _, err := coder.Decode(payload); err != nil {
+					t.Errorf("seed %d, %s: %v", seed, name, err)
+				}
+			}
+		}
+	}
+}
+
+// A coder of many qualities gives what one of each gives, in whatever order they come.
+func TestTransformQualitiesInOneCoder(t *testing.T) {
+	p := randomPlanes(3, 2)
+	tile := p.tile(3, 20)
+	p.variable = true
+	decoder := coderOf(t, ops.Record{p.part()})
+	for _, quality := range []int{50, 1, 100, 50, 7} {
+		p.quality = quality
+		whole := p.encode(t, tile)
+		fixed := p
+		fixed.variable = false
+		if data := fixed.encode(t, tile); !bytes.Equal(whole[1:], data) {
+			t.Errorf("quality %d: the data differ from those of a fixed quality", quality)
+		}
+		want, err := fixed.decode(t, whole[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := decoder.Decode(record(whole))
+		if err != nil || !bytes.Equal(got[0], want) {
+			t.Errorf("quality %d: another tile, error %v", quality, err)
+		}
+	}
+	none, _, err := decoder.Decode(record([]byte{0}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := p.part()
+	for k, mean := range p.means {
+		if got := none[0][p.at(part, k, 0, 0)]; got != mean {
+			t.Errorf("quality 0: plane %d is %d, expected its mean, %d", k, got, mean)
+		}
 	}
 }

@@ -18,7 +18,7 @@
 #define MAX_TILES 3
 #define MAX_PARTS 3
 #define SETTINGS 100   /* of a codec */
-#define MAX_BYTES 64   /* of a parameter */
+#define MAX_BYTES 4096 /* of a parameter */
 #define PAGE 65536     /* at least a page on any system */
 
 /* A codec with random parameters, and the coders that all threads share. */
@@ -26,6 +26,7 @@ typedef struct setting {
   const bnc_codec *codec;
   bnc_value values[BNC_MAX_PARAMETERS];
   uint8_t bytes[BNC_MAX_PARAMETERS][MAX_BYTES];
+  int64_t height, width; /* of tiles, 0 where any will do */
   bnc_pool pool;
 } setting;
 
@@ -104,8 +105,8 @@ static void make_batch(worker *w, batch *b) {
     bnc_part *p = &b->parts[i];
     *p = (bnc_part){
         .coder = bnc_pool_take(&s->pool, s->codec, s->values, &err),
-        .height = 1 + (int64_t)below(&w->state, MAX_SIDE),
-        .width = 1 + (int64_t)below(&w->state, MAX_SIDE),
+        .height = s->height ? s->height : 1 + (int64_t)below(&w->state, MAX_SIDE),
+        .width = s->width ? s->width : 1 + (int64_t)below(&w->state, MAX_SIDE),
         .dynamic = below(&w->state, 2),
     };
     CHECK(p->coder);
@@ -194,6 +195,28 @@ static void *run(void *argument) {
   return NULL;
 }
 
+/* Writes a table of codec "transform" of up to 5 planes and says what tiles it is for. */
+static size_t make_table(uint64_t *state, setting *s, uint8_t *to) {
+  const uint8_t planes = 1 + below(state, 5), height = 1 + below(state, 30), width = 1 + below(state, 30);
+  const uint8_t block_height = 1 + below(state, height < 14 ? height : 14);
+  const uint8_t block_width = 1 + below(state, width < 14 ? width : 14);
+  const uint8_t head[] = {1, planes, height, width, block_height, block_width};
+  size_t n = sizeof head;
+  memcpy(to, head, n);
+  for (int i = 0; i < planes; i++)
+    to[n++] = (uint8_t)next(state);
+  const size_t coefficients = (size_t)planes * block_height * block_width;
+  for (size_t i = 0; i < coefficients; i++) {
+    const uint8_t step = below(state, 8) ? 48 + below(state, 140) : 0;
+    to[n++] = step;
+    to[n++] = step ? (uint8_t)(step + below(state, 60) - 20) : 1; /* one is left out */
+  }
+  const int64_t columns = 1 + (int64_t)below(state, planes);
+  s->height = (planes + columns - 1) / columns * height;
+  s->width = columns * width;
+  return n;
+}
+
 /* Gives a setting random parameters. */
 static void set(uint64_t *state, setting *s, const bnc_codec *codec) {
   s->codec = codec;
@@ -201,14 +224,18 @@ static void set(uint64_t *state, setting *s, const bnc_codec *codec) {
     const bnc_parameter *p = &codec->parameters[i];
     const int64_t most = p->bytes && p->most > MAX_BYTES ? MAX_BYTES : p->most;
     const int64_t size = p->least + (int64_t)below(state, (uint64_t)(most - p->least) + 1);
-    if (!p->bytes) {
-      s->values[i].number = size;
+    if (!p->bytes) { /* limits of bytes that matter are small */
+      s->values[i].number = most > MAX_BYTES && below(state, 2) ? size % 200 : size;
+      continue;
+    }
+    s->values[i].bytes = s->bytes[i];
+    s->values[i].length = (size_t)size;
+    if (strcmp(codec->name, "transform") == 0) {
+      s->values[i].length = make_table(state, s, s->bytes[i]);
       continue;
     }
     for (int64_t k = 0; k < size; k++)
       s->bytes[i][k] = (uint8_t)next(state);
-    s->values[i].bytes = s->bytes[i];
-    s->values[i].length = (size_t)size;
   }
 }
 
