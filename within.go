@@ -88,8 +88,8 @@ type within struct {
 	latency func(cut, tensor string) (ms float64, known bool) // nil without profiles
 	p       progress.Progress
 
-	run   *collected // of the place that was opened last
-	tried []Choice
+	calibration // of the place that was opened last
+	tried       []Choice
 }
 
 // within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
@@ -121,7 +121,12 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 		return nil, err
 	}
 	at.tried = w.tried
-	return &w.run.calibration, nil
+	for i := range held.Len() {
+		if file := held.File(i); file != "" && !slices.Contains(w.files, file) {
+			w.files = append(w.files, file)
+		}
+	}
+	return &w.calibration, nil
 }
 
 // at chooses a bottleneck at a cut.
@@ -154,7 +159,7 @@ func (w *within) choose(ctx context.Context, c *cut.Cut) (*budget.Trial, []budge
 		return nil, nil, err
 	}
 	defer pl.Close()
-	w.run = pl.run
+	w.calibration = pl.run.calibration
 	space, err := w.space(pl)
 	if err != nil {
 		return nil, nil, err
@@ -274,8 +279,11 @@ func (w *within) anywhere(ctx context.Context, at *where) error {
 		w.tried = append(w.tried, c)
 		w.p.Notice("%s", w.line(c))
 	})
-	if err != nil {
+	if unfit := (*DataError)(nil); errors.As(err, &unfit) || errors.As(err, new(*budget.TooSmallError)) {
 		return unusable("option bytes: no cut can be used, the last because: %w", err)
+	}
+	if err != nil {
+		return err
 	}
 	at.cut = cuts[best.Name]
 	w.take(at, best.Trial)
