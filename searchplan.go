@@ -199,18 +199,12 @@ func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.
 	if err != nil {
 		return err
 	}
-	kind, err := taskOf(t.TaskOptions, subject, nil)
+	if t.masks(sets) && !p.Exhaustive { // which keeps activations, and no masks
+		return unusable("option data %s: its labels are masks, by which candidates are not screened: option exhaustive trains each of them, option distill lets the original model teach", t.Data)
+	}
+	kind, err := wholeTask(t, subject, sets)
 	if err != nil {
 		return err
-	}
-	kind = kind.WithClasses(knownOf(subject), named(t.Scores, len(sets.Train.Classes())))
-	if t.masks(sets) {
-		if !p.Exhaustive { // which keeps activations, and no masks
-			return unusable("option data %s: its labels are masks, by which candidates are not screened: option exhaustive trains each of them, option distill lets the original model teach", t.Data)
-		}
-		if kind, err = t.taughtByMasks(kind, knownOf(subject)); err != nil {
-			return err
-		}
 	}
 	kind.Tell(to.Notice)
 	if t.Distill {

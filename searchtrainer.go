@@ -24,6 +24,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
+	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -36,6 +37,7 @@ type searchTrainer struct {
 	threads  int
 	sets     *train.Sets        // as the model itself takes them
 	cached   *activations.Place // that is screened, nil for none
+	said     task.Judge         // what the model itself says of the images to judge by, nil as long as it was not asked
 }
 
 // newSearchTrainer opens a plan's model and images.
@@ -93,8 +95,11 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	}
 	out.Accuracy, out.PayloadBytes = accuracyOf(result.Judged), orElse(result.PayloadBytes, 0)
 	out.Settings = map[string]any{"epochs": len(result.Epochs), "threads": t.threads}
-	out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs())
-	return out, nil
+	if out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs()); out.Hopeless != "" {
+		return out, t.computes(ctx, o.Output, &out.Axes)
+	}
+	out.Axes, err = t.axes(ctx, c, o.Output)
+	return out, err
 }
 
 // train trains a candidate from the bundle that it begins with, which is made unless an
@@ -233,7 +238,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 	kept := history.Result()
 	out.Accuracy, out.PayloadBytes = accuracyOf(kept.Judged), orElse(kept.PayloadBytes, 0)
 	out.Settings = map[string]any{"threads": t.threads}
-	return out, nil
+	return out, t.computes(ctx, dir, &out.Axes)
 }
 
 // screening are the options of a candidate's screening: those of its training that say

@@ -212,9 +212,9 @@ func printSearch(s streams, r *search.Result, err error, asJSON bool) error {
 		return errors.Join(printJSON(s.out, r), err)
 	}
 	fmt.Fprintln(s.out, r.File)
-	rows := [][]string{{"cut", "smallest", "bytes", "accuracy", "loss", "trained", "failed", "screened out", "skipped"}}
+	rows := [][]string{{"cut", "smallest", "bytes", "max", "accuracy", "loss", "device", "trained", "failed", "screened out", "skipped"}}
 	for _, f := range r.Plan.Found(r.Results) {
-		row := []string{f.Cut, "none", "-", "-", "-"}
+		row := []string{f.Cut, "none", "-", "-", "-", "-", "-"}
 		if c := f.Smallest; c != nil {
 			accuracy := c.Agreement
 			if r.Baseline.Labels() != nil {
@@ -224,7 +224,17 @@ func printSearch(s streams, r *search.Result, err error, asJSON bool) error {
 			if accuracy != nil {
 				text = r.Measured().Short(*accuracy)
 			}
-			row = []string{f.Cut, c.String(), fmt.Sprintf("%.1f", c.PayloadBytes), text, fmt.Sprintf("%.2f", c.Loss)}
+			most, lost, device := "-", fmt.Sprintf("%.2f", c.Loss), "-"
+			if c.PayloadMax > 0 {
+				most = fmt.Sprint(c.PayloadMax)
+			}
+			if i := c.LossInterval; i != nil {
+				lost += fmt.Sprintf(" [%.2f, %.2f]", i[0], i[1])
+			}
+			if c.DeviceShare != nil {
+				device = fmt.Sprintf("%.1f%%", 100**c.DeviceShare)
+			}
+			row = []string{f.Cut, c.String(), fmt.Sprintf("%.1f", c.PayloadBytes), most, text, lost, device}
 		}
 		for _, status := range []string{plan.StatusTrained, plan.StatusFailed, plan.StatusScreened, plan.StatusSkipped} {
 			row = append(row, fmt.Sprint(f.Count[status]))

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -73,12 +74,16 @@ func TestSearch(t *testing.T) {
 		}
 		dir := filepath.Join(whole, c.Bundle)
 		meta := metaOf(t, dir)
-		got := evaluated(t, dir, "--data", set)
+		got := evaluated(t, dir, "--data", set, "--teacher", net)
 		if meta.Tensor != c.Tensor || meta.Channels[0] != c.C || meta.Stride[0] != c.S || meta.SourceSHA256 != r.SourceSHA256 {
 			t.Errorf("%s: its bundle is of %s, c %d, s %d", c, meta.Tensor, meta.Channels, meta.Stride)
 		}
 		if got.Top1 == nil || *got.Top1 != *c.Primary || got.PayloadBytes.Mean != c.PayloadBytes {
 			t.Errorf("%s: top-1 %v and %v bytes, bnc eval says %+v", c, *c.Primary, c.PayloadBytes, got)
+		}
+		if c.PayloadMax != got.PayloadBytes.Max || c.PayloadP95 != got.PayloadBytes.P95 || *c.Interval != got.Primary.Interval || *c.DeviceMACs != *got.DeviceMACs || *c.DeviceShare != *got.DeviceShare ||
+			math.Abs(c.LossInterval[0]+100*got.Paired.Interval[1]) > 1e-9 || math.Abs(c.LossInterval[1]+100*got.Paired.Interval[0]) > 1e-9 || math.Abs(c.Loss+100*got.Paired.Difference) > 1e-6 {
+			t.Errorf("%s: %+v, loses %v; bnc eval says %+v, %+v, %+v", c, c.Axes, c.Loss, got.PayloadBytes, got.Primary, got.Paired)
 		}
 	}
 	if count[plan.StatusTrained] < 3 || count[plan.StatusTrained] == 8 {
@@ -217,6 +222,10 @@ func TestSearchResidual(t *testing.T) {
 		}
 		if c.Status != plan.StatusTrained || c.Agreement == nil || c.Primary != nil || c.Loss != 100*(1-*c.Agreement) {
 			t.Errorf("%s: %+v", c, c)
+		}
+		// Wilson's interval of an agreement of 1 ends there.
+		if i := c.LossInterval; i == nil || i[0] > c.Loss+1e-9 || i[1] <= c.Loss || c.DeviceShare == nil || *c.DeviceShare <= 0 || *c.DeviceShare > 1.1 {
+			t.Errorf("%s: %+v", c, c.Axes)
 		}
 		if _, err := bundle.Open(filepath.Join(dir, c.Bundle)); err != nil {
 			t.Error(err)

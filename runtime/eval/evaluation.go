@@ -25,20 +25,20 @@ type Evaluation struct {
 	Step    func(images int)
 	OnSkip  func(name string, err error)
 
-	Teacher       *Subject // nil for none
+	Teacher       *Subject   // nil for none
+	Said          task.Judge // what the teacher says; Run asks it where this is nil
 	Asked         task.Outputs
 	TeacherChoose feed.Chooser
 	// NoTeacher is told of a teacher that fails; nil goes on without.
 	NoTeacher func(error) error
 
-	said   task.Judge         // what the teacher says, when it was run
 	judges map[int]task.Judge // what the subject says at each quality
 }
 
 // Steps are how many images are run in all.
 func (e *Evaluation) Steps(qualities []int) int {
 	n := len(qualities) * e.Set.Len()
-	if e.Teacher != nil {
+	if e.Teacher != nil && e.Said == nil {
 		n += e.Set.Len()
 	}
 	return n
@@ -47,8 +47,8 @@ func (e *Evaluation) Steps(qualities []int) int {
 // Run runs the teacher, if there is one, and the subject at each quality.
 func (e *Evaluation) Run(ctx context.Context, qualities []int) (rows []Row, err error) {
 	e.judges = map[int]task.Judge{}
-	if e.Teacher != nil {
-		if e.said, err = e.teach(ctx); err != nil {
+	if e.Teacher != nil && e.Said == nil {
+		if e.Said, err = e.teach(ctx); err != nil {
 			if err = e.NoTeacher(err); err != nil {
 				return nil, err
 			}
@@ -128,7 +128,7 @@ func (e *Evaluation) measure(ctx context.Context, quality int) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	row, err := NewRow(quality, e.Task, r, judge, e.said)
+	row, err := NewRow(quality, e.Task, r, judge, e.Said)
 	if err != nil {
 		return row, fault.Unusable("%s: %w; name the model that it was made from with option teacher", e.Subject.Path, err)
 	}

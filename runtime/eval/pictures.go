@@ -36,10 +36,10 @@ const seenMost = 3
 // best, at a quality that Run has measured. Items that are no pictures have none.
 func (e *Evaluation) Pictures(ctx context.Context, quality int, labels []string) ([]Picture, error) {
 	judge := e.judges[quality]
-	if e.said == nil || judge == nil {
+	if e.Said == nil || judge == nil {
 		return nil, nil // there is nothing to compare
 	}
-	each, err := judge.Each(e.said)
+	each, err := judge.Each(e.Said)
 	if err != nil {
 		return nil, err
 	}

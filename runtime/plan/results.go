@@ -122,6 +122,19 @@ func (a Accuracy) Labels() *float64 { return cmp.Or(a.Primary, a.Labelled) }
 // Best is what labels say, else the model without a bottleneck.
 func (a Accuracy) Best() *float64 { return cmp.Or(a.Labels(), a.Agreement) }
 
+// Axes are what is known of a candidate beside the means of accuracy and bytes. Results of
+// before do not have them, and candidates that were not trained none but the device's part.
+type Axes struct {
+	// Interval is that of what candidates are compared by, 95% confidence.
+	Interval *[2]float64 `json:"interval,omitempty"`
+	// LossInterval is that of the loss in points, against the model itself image by image.
+	LossInterval *[2]float64 `json:"loss_interval,omitempty"`
+	PayloadP95   float64     `json:"payload_p95,omitempty"` // at least 95 of 100 images take no more bytes
+	PayloadMax   int         `json:"payload_max,omitempty"`
+	DeviceMACs   *int64      `json:"device_macs,omitempty"`  // multiply-adds of an image on the device, the reduction among them
+	DeviceShare  *float64    `json:"device_share,omitempty"` // of the model's
+}
+
 // Candidate is one place and size of the bottleneck and what became of it.
 type Candidate struct {
 	Index  int    `json:"index"`
@@ -138,11 +151,12 @@ type Candidate struct {
 	Agreement *float64 `json:"agreement"`
 	// Loss is the accuracy lost against the baseline, in points of the measure: percentage
 	// points of a share. It is below 0 where accuracy was gained.
-	Loss         float64        `json:"loss"`
-	PayloadBytes float64        `json:"payload_bytes"`
-	Bundle       string         `json:"bundle,omitempty"`
-	Seconds      float64        `json:"seconds"`
-	Settings     map[string]any `json:"settings,omitempty"`
+	Loss         float64 `json:"loss"`
+	PayloadBytes float64 `json:"payload_bytes"` // mean
+	Axes
+	Bundle   string         `json:"bundle,omitempty"`
+	Seconds  float64        `json:"seconds"`
+	Settings map[string]any `json:"settings,omitempty"`
 }
 
 // String names the candidate.

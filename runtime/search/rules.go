@@ -143,6 +143,7 @@ const screening = "screening"
 func (p *Plan) judge(c *plan.Candidate, o Outcome, t task, seconds float64) {
 	c.Seconds += seconds
 	c.Primary, c.Labelled, c.Agreement, c.PayloadBytes, c.Bundle = o.Primary, o.Labelled, o.Agreement, o.PayloadBytes, o.Bundle
+	c.Axes = o.Axes
 	if a := p.accuracy(o.Accuracy); a != nil {
 		c.Loss = math.Round(100*(p.baseline()-*a)*1e9) / 1e9 // so that a limit of 2 is not missed by 2e-15
 	}

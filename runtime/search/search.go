@@ -26,6 +26,7 @@ import (
 // Outcome is what became of a candidate.
 type Outcome struct {
 	plan.Accuracy
+	plan.Axes
 	PayloadBytes float64 // mean over the images
 	Bundle       string  // relative to the search's folder, "" for none
 	// Hopeless says why a training ended before its end, "" where it did not.
