@@ -26,13 +26,17 @@ that it comes from; the files are listed with their SHA-256.
 
 --eval takes what bnc eval --json prints, NAME=FILE or FILE: of bundles at several
 --quality, such as one trained with --naive and one without, and of the model as it
-is, which they are compared with (default: the baseline of the results). --model
+is, which they are compared with (default: the baseline of the results). Those of
+the model with --input-codec, of the same images, tell what the best image codec
+takes for the same accuracy, and where a bundle is not better. --model
 tells the sizes of the cut tensors and of the input; without it those of profiled
 plain splits are shown.
 
 Examples:
   bnc report --profile paper --model resnet50.onnx -o paper.html
   bnc report --results search.json --profile phone.json --cloud-profile server.json -o report.html
+  bnc eval net.onnx --data photos --input-codec avif --quality 10-70:10 --json > avif.json
+  bnc report --profile laptop.json --eval rb9=rb9.json --eval avif=avif.json -o report.html
   bnc report --results search.json --profile laptop.json --model net.onnx --eval aware=aware.json --eval naive=naive.json \
       --network 3g --network 12Mbit,20ms -o report.html --markdown report.md --csv tables`,
 	setup: setupReport,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/bottlenet/bnc/runtime/chart"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -84,6 +85,22 @@ func (b *builder) accuracyColumns() (headings []string, cells func(plan.Accuracy
 	return []string{"agreement: " + m.Heading()}, func(a plan.Accuracy) []Cell { return []Cell{maybe(a.Agreement, in(*m))} }
 }
 
+// onDevice says a share of the multiply-adds, nothing where it is not known.
+func onDevice(share *float64) []string {
+	if share == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("%.1f%% of the multiply-adds on the device", 100**share)}
+}
+
+// between is a cell of an interval in points.
+func between(i *[2]float64, points float64) Cell {
+	if i == nil {
+		return text("")
+	}
+	return text(fmt.Sprintf("%.2f to %.2f", points*i[0], points*i[1]))
+}
+
 // in makes cells of values of a measure.
 func in(m plan.Measure) func(float64) Cell {
 	return func(v float64) Cell { return number("%.2f", m.Points*v) }
@@ -109,10 +126,10 @@ func (b *builder) candidates(s *Section) {
 	}
 	headings, accuracy := b.accuracyColumns()
 	t := Table{ID: "candidates", Title: "Candidates that were trained",
-		Columns: slices.Concat([]string{"cut", "c", "s", "payload, bytes"}, headings, []string{"loss, points", "on the front", "chosen", "seed", "training, s", "bundle", "source"}),
-		Text:    fmt.Sprintf("The front: no other candidate sends as little with as %s %s. Loss is against the model without a bottleneck.", much, kind.Text)}
+		Columns: slices.Concat([]string{"cut", "c", "s", "payload, bytes", "p95", "max"}, headings, []string{"95% interval", "loss, points", "loss, 95% interval", "device, multiply-adds", "device, % of multiply-adds", "on the front", "chosen", "seed", "training, s", "bundle", "source"}),
+		Text:    fmt.Sprintf("The front: no other candidate sends as little with as %s %s. Loss is against the model without a bottleneck, its interval image by image.", much, kind.Text)}
 	for _, c := range all {
-		at := chart.Point{X: c.PayloadBytes, Y: kind.Points * c.accuracy, Label: c.String()}
+		at := chart.Point{X: c.PayloadBytes, Y: kind.Points * c.accuracy, Label: strings.Join(append([]string{c.String()}, onDevice(c.DeviceShare)...), ", ")}
 		if c.front {
 			front.Points = append(front.Points, at)
 		}
@@ -123,8 +140,8 @@ func (b *builder) candidates(s *Section) {
 		case !c.front:
 			others.Points = append(others.Points, at)
 		}
-		t.Rows = append(t.Rows, slices.Concat([]Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes)}, accuracy(c.Accuracy()), []Cell{
-			points(c.Loss), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))}))
+		t.Rows = append(t.Rows, slices.Concat([]Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), positive(c.PayloadP95, byteCount), positive(float64(c.PayloadMax), byteCount)}, accuracy(c.Accuracy()), []Cell{
+			between(c.Interval, kind.Points), points(c.Loss), between(c.LossInterval, 1), maybe(macs(c.Candidate), byteCount), maybe(c.DeviceShare, percent), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))}))
 	}
 	series := []chart.Series{others, front, best}
 	if whole := b.Results.Value.Baseline.Labels(); whole != nil && kind != plan.Agreement {
@@ -138,7 +155,39 @@ func (b *builder) candidates(s *Section) {
 	c := chart.Chart{Title: "Accuracy against size", X: "payload, bytes an image", Y: kind.Heading(), LogX: true, Width: figureWidth, Height: 340,
 		Series: slices.DeleteFunc(series, func(s chart.Series) bool { return len(s.Points) == 0 })}
 	s.Figures = append(s.Figures, drawn(c.Title, c, better+" and to the left is better."))
+	s.Figures = append(s.Figures, deviceFigure(all, kind, better)...)
 	s.Tables = append(s.Tables, t.dense())
+}
+
+// macs are a candidate's multiply-adds on the device, nil where they are not known.
+func macs(c *plan.Candidate) *float64 {
+	if c.DeviceMACs == nil {
+		return nil
+	}
+	return new(float64(*c.DeviceMACs))
+}
+
+// deviceFigure shows accuracy against what the device computes, none where that is not known.
+func deviceFigure(all []trained, kind plan.Measure, better string) []Figure {
+	front, others := chart.Series{Name: "Pareto front of accuracy and size", Scatter: true}, chart.Series{Name: "other candidates", Scatter: true}
+	for _, t := range all {
+		if t.DeviceShare == nil {
+			continue
+		}
+		at := chart.Point{X: 100 * *t.DeviceShare, Y: kind.Points * t.accuracy, Label: fmt.Sprintf("%s, %s bytes", t.Candidate, byteCount(t.PayloadBytes).Text)}
+		if t.front {
+			at.Text = t.Cut
+			front.Points = append(front.Points, at)
+		} else {
+			others.Points = append(others.Points, at)
+		}
+	}
+	c := chart.Chart{Title: "Accuracy against what the device computes", X: "multiply-adds on the device, % of the model's", Y: kind.Heading(), Width: figureWidth, Height: 340,
+		Series: slices.DeleteFunc([]chart.Series{others, front}, func(s chart.Series) bool { return len(s.Points) == 0 })}
+	if len(c.Series) == 0 {
+		return nil
+	}
+	return []Figure{drawn(c.Title, c, better+" and to the left is better; what crosses is the third axis, at each mark.")}
 }
 
 // reference returns how good the model as it is is, by what the evaluations tell, and where
@@ -156,6 +205,11 @@ func (b *builder) reference(m plan.Measure) (float64, []Ref, bool) {
 				entry = "baseline.labelled"
 			}
 			return *r.Baseline.Labels(), []Ref{{b.results, entry}}, true
+		}
+	}
+	for i, e := range b.Evals {
+		if p := e.Value.Paired; p != nil && e.Value.measure() == m {
+			return p.Teacher, []Ref{{b.evals + i, "paired.teacher"}}, true
 		}
 	}
 	if slices.ContainsFunc(b.Evals, func(e From[*Eval]) bool { return e.Value.measure() == m && e.Value.taught() }) {
@@ -177,6 +231,7 @@ func (b *builder) evaluations(s *Section) error {
 			return err
 		}
 	}
+	b.besideImages(s)
 	return nil
 }
 
@@ -191,7 +246,8 @@ func (b *builder) lost(s *Section, of plan.Measure) error {
 		id, title = "bits-"+of.Name, of.Text+" lost against bits"
 	}
 	t := Table{ID: id, Title: title + " (the paper's Fig. 7)",
-		Columns: []string{"evaluation", "quality", "bits an image", "bytes an image", of.Heading(), "loss, points", "images", "source"}}
+		Columns: []string{"evaluation", "quality", "bits an image", "bytes an image", "p95", "max", of.Heading(), "95% interval", "loss, points", "beside the teacher, points", "device, % of multiply-adds", "images", "source"},
+		Text:    "Beside the teacher: image by image, with its 95% interval."}
 	c := chart.Chart{Title: title, X: "bits an image", Y: of.Text + " lost, points", LogX: true, Width: figureWidth, Height: 340}
 	for i, e := range b.Evals {
 		if e.Value.whole() || e.Value.measure() != of {
@@ -199,13 +255,14 @@ func (b *builder) lost(s *Section, of plan.Measure) error {
 		}
 		line := chart.Series{Name: e.Value.Name}
 		for _, m := range e.Value.measurements() {
-			lost, quality, label := 100*(of.Rate(best)-of.Rate(m.value)), text(""), ""
+			lost, intervals := 100*(of.Rate(best)-of.Rate(m.value)), m.intervals(of)
+			var label []string
 			if m.quality > 0 {
-				quality, label = integer(m.quality), fmt.Sprintf("quality %d", m.quality)
+				label = append(label, fmt.Sprintf("quality %d", m.quality))
 			}
-			line.Points = append(line.Points, chart.Point{X: 8 * m.bytes, Y: lost, Label: label})
-			t.Rows = append(t.Rows, []Cell{text(e.Value.Name), quality, byteCount(8 * m.bytes), byteCount(m.bytes), in(of)(m.value), points(lost), integer(e.Value.N),
-				refs(append([]Ref{{b.evals + i, m.entry}}, from...)...)})
+			line.Points = append(line.Points, chart.Point{X: 8 * m.bytes, Y: lost, Label: strings.Join(append(label, onDevice(e.Value.DeviceShare)...), ", ")})
+			t.Rows = append(t.Rows, []Cell{text(e.Value.Name), m.at(), byteCount(8 * m.bytes), byteCount(m.bytes), positive(m.p95, byteCount), positive(m.max, byteCount), in(of)(m.value), intervals[0],
+				points(lost), intervals[1], maybe(e.Value.DeviceShare, percent), integer(e.Value.N), refs(append([]Ref{{b.evals + i, m.entry}}, from...)...)})
 		}
 		c.Series = append(c.Series, line)
 	}

@@ -21,20 +21,40 @@ type Eval struct {
 	Measure      *plan.Measure `json:"measure"` // of Primary, of other tasks than classes
 	PayloadBytes *struct {
 		Mean float64 `json:"mean"`
+		P95  float64 `json:"p95"`
+		Max  float64 `json:"max"`
 	} `json:"payload_bytes"` // null where nothing crosses
-	Pictures []Picture `json:"pictures"`
-	Sweep    []struct {
+	Paired      *paired  `json:"paired"`
+	DeviceMACs  *int64   `json:"device_macs"`
+	DeviceShare *float64 `json:"device_share"` // of the model's
+	// InputCodec and InputSize are what images themselves were sent as, "" where they were not.
+	InputCodec   string    `json:"input_codec"`
+	InputSize    int       `json:"input_size"`
+	ImagesSHA256 string    `json:"images_sha256"` // "" where it does not tell
+	Pictures     []Picture `json:"pictures"`
+	Sweep        []struct {
 		Quality      int      `json:"quality"`
 		Top1         *float64 `json:"top1"`
 		Primary      *primary `json:"primary"`
+		Paired       *paired  `json:"paired"`
 		PayloadBytes float64  `json:"payload_bytes"`
+		P95          float64  `json:"p95"`
+		Max          float64  `json:"max"`
 	} `json:"sweep"`
+}
+
+// paired is how it compares with its teacher image by image.
+type paired struct {
+	Teacher    float64    `json:"teacher"`
+	Difference float64    `json:"difference"`
+	Interval   [2]float64 `json:"interval"`
 }
 
 // primary is what models are compared by.
 type primary struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
+	Name     string     `json:"name"`
+	Value    float64    `json:"value"`
+	Interval [2]float64 `json:"interval"` // 0, 0 where it is not known
 }
 
 // ParseEval reads and checks an evaluation; file stands for it in errors.
@@ -112,6 +132,31 @@ type measurement struct {
 	quality      int // 0: that of the bundle
 	value, bytes float64
 	entry        string
+	p95, max     float64 // of the bytes, 0 where they are not known
+	primary      *primary
+	paired       *paired
+	own          bool // of the bundle as it is
+}
+
+// at is a cell of the quality.
+func (m measurement) at() Cell {
+	if m.quality == 0 {
+		return text("")
+	}
+	return integer(m.quality)
+}
+
+// intervals are cells of what the value is between and, in points, its difference to the
+// teacher's.
+func (m measurement) intervals(of plan.Measure) []Cell {
+	cells := []Cell{text(""), text("")}
+	if p := m.primary; p != nil && p.Interval != [2]float64{} {
+		cells[0] = text(fmt.Sprintf("%.2f to %.2f", of.Points*p.Interval[0], of.Points*p.Interval[1]))
+	}
+	if p := m.paired; p != nil {
+		cells[1] = text(fmt.Sprintf("%+.2f (%+.2f to %+.2f)", of.Points*p.Difference, of.Points*p.Interval[0], of.Points*p.Interval[1]))
+	}
+	return cells
 }
 
 // measurements returns those of a sweep and, where it is none of them, that of the
@@ -119,7 +164,7 @@ type measurement struct {
 func (e *Eval) measurements() []measurement {
 	var all []measurement
 	for i, p := range e.Sweep {
-		m := measurement{p.Quality, 0, p.PayloadBytes, fmt.Sprintf("sweep[%d]", i)}
+		m := measurement{quality: p.Quality, bytes: p.PayloadBytes, entry: fmt.Sprintf("sweep[%d]", i), p95: p.P95, max: p.Max, primary: p.Primary, paired: p.Paired}
 		if e.Measure != nil {
 			m.value = p.Primary.Value
 		} else {
@@ -127,8 +172,10 @@ func (e *Eval) measurements() []measurement {
 		}
 		all = append(all, m)
 	}
-	own := measurement{0, e.value(), e.PayloadBytes.Mean, e.entry() + ", payload_bytes.mean"}
-	if !slices.ContainsFunc(all, func(m measurement) bool { return m.value == own.value && m.bytes == own.bytes }) {
+	own := measurement{value: e.value(), bytes: e.PayloadBytes.Mean, entry: e.entry() + ", payload_bytes.mean", p95: e.PayloadBytes.P95, max: e.PayloadBytes.Max, primary: e.Primary, paired: e.Paired, own: true}
+	if i := slices.IndexFunc(all, func(m measurement) bool { return m.value == own.value && m.bytes == own.bytes }); i >= 0 {
+		all[i].own = true
+	} else {
 		all = append(all, own)
 	}
 	slices.SortStableFunc(all, func(a, b measurement) int { return cmp.Compare(a.bytes, b.bytes) })
