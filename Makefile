@@ -24,7 +24,7 @@ export GOFLAGS += -tags=nodynamic
 # The programs that tests build lie elsewhere than the plugin.
 export BNC_OPS_LIB := $(CURDIR)/bin/libbnc_ops.so
 
-.PHONY: help deps deps-oracle build man test race check lint portable demo corpus corpus-tasks deps-corpus big fuzz killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
+.PHONY: help deps deps-oracle build man test race check lint portable demo corpus corpus-tasks deps-corpus big fuzz exact killtest bench bench-train gradients cover fashion photos search search-photos bench-e2e bench-serve linkcheck slurm dist-arm64 test-arm64 clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ big: build deps-oracle ## splits a model of 2.5 GB in little memory (needs 8 GB 
 
 fuzz: build ## every fuzz target, FUZZTIME seconds altogether
 	@GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
+
+exact: deps-oracle ## codec transform on 100,000 tensors: the same bytes on amd64, arm64 and WebAssembly
+	BNC_TRANSFORM_TENSORS=100000 $(GO) test -count=1 -timeout 60m -v -run TestTransformIsExact ./ops
 
 killtest: build ## kills split, train and search 30 times at random moments: nothing is lost, nothing left over
 	$(GO) run ./tools/kill bin/bnc

@@ -112,9 +112,28 @@ grpcurl() {
 	fi
 }
 
+# Compilers and an emulator for other processors: codec transform writes the same bytes on each.
+# shellcheck disable=SC2086 # packages are words
+processors() {
+	what="compilers for arm64 and WebAssembly, qemu"
+	packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user clang lld wasi-libc libclang-rt-dev-wasm32"
+	here() {
+		have aarch64-linux-gnu-gcc && have qemu-aarch64 && have clang &&
+			echo 'int main(void) { return 0; }' | clang --target=wasm32-wasi -x c - -o "$scratch/probe.wasm" 2>/dev/null
+	}
+	if here; then
+		say "$what: already there"
+	elif apt_install $packages && here; then
+		say "$what: now there"
+	else
+		missing "$what" "As root: $(apt_command $packages)"
+	fi
+}
+
 python_oracle
 dvc
 pytriton
 torchvision
 old_onnxruntime
 grpcurl
+processors
