@@ -47,7 +47,7 @@ enum { QUALITY, VARIABLE, MAX_BYTES, TABLE };
 
 /* A coefficient of the table that can be coded. */
 typedef struct entry {
-  uint8_t place; /* in its block: v * block width + u */
+  uint8_t place; /* in its block: vertical frequency * block width + horizontal */
   uint8_t step, mean;
 } entry;
 
@@ -55,7 +55,7 @@ typedef struct entry {
 typedef struct coded {
   uint32_t step; /* Q8 tile levels */
   uint8_t at;    /* of its plane's entries */
-  uint8_t place;
+  uint8_t v, u;  /* vertical and horizontal frequency */
   uint8_t class; /* by the table alone */
 } coded;
 
@@ -254,7 +254,8 @@ static void plan(transform *t, int quality) {
       t->coded[n++] = (coded){
           .step = (uint32_t)((((uint64_t)mantissas[(exponent + 16) % 16] << shift) + 256) >> 9),
           .at = (uint8_t)(e - first),
-          .place = e->place,
+          .v = (uint8_t)(e->place / t->block_width),
+          .u = (uint8_t)(e->place % t->block_width),
           .class = (uint8_t)class,
       };
       const model m = model_of(&t->coded[n - 1], 0);
@@ -510,38 +511,64 @@ static block find_block(const transform *t, const grid *g, size_t p, size_t b) {
   };
 }
 
+/* n numbers as even and odd parts about their middle: half the products for the same sums. */
+typedef struct folded {
+  int32_t part[2][(MAX_BLOCK + 1) / 2];
+} folded;
+
+static folded fold(int n, const int16_t *from) {
+  folded f;
+  for (int x = 0; x < n / 2; x++) {
+    f.part[0][x] = from[x] + from[n - 1 - x];
+    f.part[1][x] = from[x] - from[n - 1 - x];
+  }
+  if (n % 2)
+    f.part[0][n / 2] = from[n / 2];
+  return f;
+}
+
+/* The product with wave u of n numbers; waves of odd frequency are odd. */
+static int32_t product(int n, const int16_t *basis, int u, const folded *f) {
+  const int16_t *wave = basis + u * n;
+  const int32_t *part = f->part[u % 2];
+  const int count = u % 2 ? n / 2 : (n + 1) / 2;
+  int32_t sum = 0;
+  for (int x = 0; x < count; x++)
+    sum += wave[x] * part[x];
+  return sum;
+}
+
 /*
  * Transforms a block. The plane's last row and column go on where it ends inside.
- * Rows first, to 5 fractional bits; of frequencies only those that have an entry.
+ * Rows first, to 5 fractional bits; only what is coded at the planned quality.
  */
 static void forward(const transform *t, const grid *g, const block *b, const uint8_t *tile, const plane *p,
                     int16_t *levels) {
   const int height = t->block_height, width = t->block_width;
-  const entry *first = t->entries + p->entries, *end = t->entries + p[1].entries;
+  const coded *first = t->coded + p->coded, *end = t->coded + p[1].coded;
   uint32_t wanted = 0; /* horizontal frequencies */
-  for (const entry *e = first; e < end; e++)
-    wanted |= 1u << e->place % width;
+  for (const coded *c = first; c < end; c++)
+    wanted |= 1u << c->u;
+  if (wanted == 0)
+    return;
   int16_t rows[BLOCK]; /* frequency * height + y */
   for (int y = 0; y < height; y++) {
     const uint8_t *from = tile + b->at + (size_t)(y < b->height ? y : b->height - 1) * (size_t)g->width;
     int16_t pixels[MAX_BLOCK];
     for (int x = 0; x < width; x++)
       pixels[x] = (int16_t)(from[x < b->width ? x : b->width - 1] - p->mean);
-    for (int u = 0; u < width; u++) {
-      if (!(wanted >> u & 1))
-        continue;
-      int32_t sum = 1 << 8;
-      for (int x = 0; x < width; x++)
-        sum += t->across[u * width + x] * pixels[x];
-      rows[u * height + y] = (int16_t)(sum >> 9);
-    }
+    const folded row = fold(width, pixels);
+    for (int u = 0; u < width; u++)
+      if (wanted >> u & 1)
+        rows[u * height + y] = (int16_t)((product(width, t->across, u, &row) + (1 << 8)) >> 9);
   }
-  for (const entry *e = first; e < end; e++) {
-    const int16_t *row = rows + e->place % width * height, *wave = t->down + e->place / width * height;
-    int32_t sum = 1 << 15;
-    for (int y = 0; y < height; y++)
-      sum += wave[y] * row[y];
-    *levels++ = (int16_t)(sum >> 16);
+  folded columns[MAX_BLOCK];
+  for (int u = 0; u < width; u++)
+    if (wanted >> u & 1)
+      columns[u] = fold(height, rows + u * height);
+  for (const coded *c = first; c < end; c++) {
+    const int32_t sum = product(height, t->down, c->v, &columns[c->u]);
+    levels[c->at] = (int16_t)((sum + (1 << 15)) >> 16);
   }
 }
 
@@ -552,13 +579,13 @@ typedef struct columns {
 } columns;
 
 /* Adds a coefficient. |x| is X_MOST at most, so that 14 of them do not leave 32 bits. */
-static void add_coefficient(const transform *t, int place, int32_t x, columns *c) {
-  const int height = t->block_height, u = place % t->block_width;
-  const int16_t *wave = t->down + place / t->block_width * height;
-  int32_t *sums = c->sums + u * height;
-  if (!(c->used >> u & 1))
+static void add_coefficient(const transform *t, const coded *at, int32_t x, columns *c) {
+  const int height = t->block_height;
+  const int16_t *wave = t->down + at->v * height;
+  int32_t *sums = c->sums + at->u * height;
+  if (!(c->used >> at->u & 1))
     memset(sums, 0, (size_t)height * sizeof *sums);
-  c->used |= 1u << u;
+  c->used |= 1u << at->u;
   for (int y = 0; y < height; y++)
     sums[y] += wave[y] * x;
 }
@@ -639,6 +666,7 @@ static bnc_status encode_transform(void *state, int height, int width, const uin
   if (!bnc_buffer_grow(&t->levels, t->plane[t->planes].entries * g.blocks * sizeof(int16_t) + 1))
     return bnc_fail(err, BNC_NO_MEMORY, "not enough memory for the coefficients");
   int16_t *levels = (int16_t *)(void *)t->levels.bytes;
+  plan(t, (int)t->quality); /* what is coded at a lower quality is coded here too */
   for (size_t i = 0; i < g.blocks; i++)
     for (size_t p = 0; p < t->planes; p++) {
       const block b = find_block(t, &g, p, i);
@@ -675,7 +703,7 @@ static bnc_status decode_block(const transform *t, const plane *p, int shift, de
       return bnc_fail(err, BNC_DAMAGED, "a coefficient is %" PRIu32 " steps, expected at most %" PRIu32, magnitude,
                       quantise(&m, X_MOST));
     const int32_t x = reconstruct(&m, magnitude);
-    add_coefficient(t, c->place, get_bits(d, 1) ? -x : x, sums);
+    add_coefficient(t, c, get_bits(d, 1) ? -x : x, sums);
     block->seen += (uint64_t)magnitude << 8;
   }
   block->expected += p->expected;
