@@ -116,11 +116,15 @@ func printResult(s streams, r *predict.Result) error {
 	if r.LinkMS > 0 {
 		link = fmt.Sprintf("link %.1f ms, ", r.LinkMS)
 	}
+	rate := ""
+	if r.Rate != nil {
+		rate = fmt.Sprintf(" at rate %d", *r.Rate)
+	}
 	where := r.Where
 	if r.Model != "" {
 		where += " by " + r.Model
 	}
-	fmt.Fprintf(s.out, "%s: %d bytes crossed, mobile %.1f ms, %scloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, r.MobileMS, link, r.CloudMS, where)
+	fmt.Fprintf(s.out, "%s: %d bytes crossed%s, mobile %.1f ms, %scloud %.1f ms (%s)\n", r.Input, r.PayloadBytes, rate, r.MobileMS, link, r.CloudMS, where)
 	for _, b := range r.Boxes {
 		fmt.Fprintf(s.out, "  %6.2f%%  %d %s  %.0f,%.0f to %.0f,%.0f\n", 100*b.Score, b.Class, b.Label, b.X0, b.Y0, b.X1, b.Y1)
 	}

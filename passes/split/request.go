@@ -118,7 +118,7 @@ func (r *Request) codec() (bottleneck.Codec, error) {
 	if err != nil {
 		return codec, fault.Usage("codec", ": %w", err)
 	}
-	if r.VariableRate {
+	if r.VariableRate && !r.Plain {
 		if codec, err = codec.ManyRates(); err != nil {
 			err = fault.Usage("variable_rate", ": %w", err)
 		}

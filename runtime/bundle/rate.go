@@ -10,6 +10,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 )
 
@@ -129,6 +130,19 @@ func (m Meta) RecordQuality(payload []byte) (quality int, err error) {
 		}
 	}
 	return quality, nil
+}
+
+// Told is the quality that the first record of what crosses tells, nil where records tell
+// none.
+func (m Meta) Told(crossing ort.Feed) *int {
+	if !m.Variable() {
+		return nil
+	}
+	quality, err := m.RecordQuality(crossing[PayloadName].Data)
+	if err != nil {
+		return nil
+	}
+	return &quality
 }
 
 // at returns the coder of a quality and a limit of what each tensor's data take, 0 for none.

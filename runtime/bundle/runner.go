@@ -33,7 +33,9 @@ type Result struct {
 	// PayloadBytes is the size of what crossed: the payload's records, or a
 	// plain pair's cut tensors. 0 where nothing crosses.
 	PayloadBytes int
-	Where        string
+	// Quality is what the record of the first image tells, nil where records tell none.
+	Quality *int
+	Where   string
 }
 
 // Runner runs a bundle, both halves in this process, or a whole model. It may
@@ -165,6 +167,7 @@ func (r *Runner) RunAt(ctx context.Context, feed ort.Feed, rate Rate) (Result, e
 		Outputs:      arrange(r.outputs, early, late),
 		Timings:      Timings{Mobile: crossed.Sub(start), Cloud: end.Sub(crossed), Total: end.Sub(start)},
 		PayloadBytes: Bytes(crossing),
+		Quality:      r.meta.Told(crossing),
 		Where:        WhereSplit,
 	}, nil
 }

@@ -58,7 +58,7 @@ func (c *Client) runWith(ctx context.Context, k *candidate, feed ort.Feed, start
 	if err != nil {
 		return Result{}, err
 	}
-	result.Timings.Mobile = time.Since(began)
+	result.Timings.Mobile, result.Quality = time.Since(began), k.meta.Told(crossing)
 	c.ran(k, result.Timings.Mobile)
 	var a *answer
 	a, result.Retries, err = c.ask(ctx, k, crossing, c.patience(ctx, k, start))

@@ -138,7 +138,7 @@ func (c *Predictor) one(ctx context.Context, input string, o Options) (*Result, 
 		return nil, err
 	}
 	r := &Result{
-		Input: input, Task: o.Kind, Outputs: out.Outputs, Told: describe(out.Outputs), PayloadBytes: out.PayloadBytes, Where: out.Where,
+		Input: input, Task: o.Kind, Outputs: out.Outputs, Told: describe(out.Outputs), PayloadBytes: out.PayloadBytes, Rate: out.Quality, Where: out.Where,
 		MobileMS: millis(out.Timings.Mobile), LinkMS: millis(out.Timings.Link), CloudMS: millis(out.Timings.Cloud), TotalMS: millis(out.Timings.Total),
 		Model: out.Model, Retries: out.Retries,
 	}

@@ -22,6 +22,7 @@ type Result struct {
 	Unseen       string       `json:"unseen,omitempty"`     // why the outputs cannot be read as the task's
 	Told         []Output     `json:"outputs,omitempty"`    // all of them, in the model's order
 	PayloadBytes int          `json:"payload_bytes"`
+	Rate         *int         `json:"rate,omitempty"` // the codec's quality, of pairs of many rates; 0 where nothing of the image fitted
 	MobileMS     float64      `json:"mobile_ms"`
 	LinkMS       float64      `json:"link_ms"`
 	CloudMS      float64      `json:"cloud_ms"`
