@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -114,6 +115,15 @@ func (src calibrationSource) collect(ctx context.Context, p progress.Progress, s
 type calibration struct {
 	preprocess *imagein.Preprocess // how the images were prepared, nil for tensors
 	files      []string            // that were read
+}
+
+// read adds the files of a set to those that were read.
+func (c *calibration) read(set *data.Set) {
+	for i := range set.Len() {
+		if file := set.File(i); file != "" && !slices.Contains(c.files, file) {
+			c.files = append(c.files, file)
+		}
+	}
 }
 
 // collected is what bottlenecks of any size at a cut are calibrated by.

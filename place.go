@@ -15,6 +15,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/budget"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -64,16 +65,22 @@ func openPlace(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if pl.run, err = src.collect(ctx, p, before, halves.Cloud, first.Tensors); err != nil {
 		return nil, err
 	}
-	given, err := src.given.ForOne(pl.behind.Inputs())
+	err = pl.keep(ctx, p, before, pl.run.feeder, j)
+	return pl, err
+}
+
+// keep runs both sides of the cut on the images that bottlenecks are judged by.
+func (pl *place) keep(ctx context.Context, p progress.Progress, before *ort.Session, feeder *feed.Feeder, j judging) error {
+	given, err := pl.src.given.ForOne(pl.behind.Inputs())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bar := p.Phase("held out", j.held.Len())
 	pl.held, err = heldout.Keep(ctx, before, heldout.Options{
-		Set: j.held, Feeder: pl.run.feeder, Behind: heldout.Behind{Session: pl.behind, Tensors: src.tensors, Given: given},
-		Task: j.task, Outputs: j.outputs, LeftOut: src.onSkip, Step: func() { bar.Step(1) },
+		Set: j.held, Feeder: feeder, Behind: heldout.Behind{Session: pl.behind, Tensors: pl.src.tensors, Given: given},
+		Task: j.task, Outputs: j.outputs, LeftOut: pl.src.onSkip, Step: func() { bar.Step(1) },
 	})
-	return pl, err
+	return err
 }
 
 // Close frees what trials need.

@@ -74,6 +74,7 @@ type SplitOptions struct {
 	Quality      int                `json:"quality,omitempty"`       // of a codec that has one, 1 to 100; 0 for its default, or with Bytes for the highest that fits
 	Codec        string             `json:"codec,omitempty"`         // one of Codecs; "" for DefaultCodec, or with Bytes, as CodecAuto, for the best
 	VariableRate bool               `json:"variable_rate,omitempty"` // each record tells its own quality: who encodes chooses it for each image
+	MaxLoss      *float64           `json:"max_loss,omitempty"`      // of agreement with the whole model, percentage points, that a client may choose to lose by a lower rate; nil for no choice
 	Range        string             `json:"range,omitempty"`         // static (calibrated, nothing travels) or dynamic (each image's own travels); "" for static with Calibrate, else dynamic
 	CodecAt      string             `json:"codec_at,omitempty"`      // CodecInGraph, CodecOnDeviceHost or CodecOnHost; "" for the first, or what Target implies
 	RestoreWidth int                `json:"restore_width,omitempty"` // width of a residual branch in the restoration, 0 for none
@@ -110,8 +111,9 @@ type SplitResult struct {
 	// the cut, or without After cuts with their best one.
 	Choice  *Choice       `json:"choice,omitempty"`
 	Tried   []Choice      `json:"tried,omitempty"`
-	Codec   string        `json:"-"` // "" for a plain split
-	Quality int           `json:"-"` // of the codec, 0 where it has none
+	Rates   *Rates        `json:"rates,omitempty"` // with MaxLoss, measured on images that the calibration has not seen
+	Codec   string        `json:"-"`               // "" for a plain split
+	Quality int           `json:"-"`               // of the codec, 0 where it has none
 	Files   []output.File `json:"-"`
 }
 
@@ -138,7 +140,7 @@ func (o *SplitOptions) request() (*split.Request, error) {
 	if o.After == "" && o.Bytes == 0 {
 		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them), or option bytes B for one to be chosen")
 	}
-	if err := cmp.Or(o.checkBytes(), o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
+	if err := cmp.Or(o.checkBytes(), o.checkRates(), o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return nil, err
 	}
 	r := o.raw()
@@ -198,7 +200,10 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 		meta.Preprocess = known.preprocess
 	}
 	result := o.result(dest.Path, c, settings, meta)
-	result.Choice, result.Tried = w.choice, w.tried
+	result.Choice, result.Tried, result.Rates = w.choice, w.tried, w.rates
+	if w.rates != nil {
+		meta.Rates = w.rates
+	}
 	dump, err := output.Dumper(ctx, o.Dump)
 	if err != nil {
 		return nil, err
@@ -230,6 +235,7 @@ type where struct {
 	settings split.Settings
 	choice   *Choice
 	tried    []Choice
+	rates    *Rates // nil where they are not asked for
 }
 
 // where finds what the options name. With Bytes the settings are those before anything is
@@ -333,8 +339,18 @@ func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analys
 	if o.Bytes > 0 {
 		cal, err = o.within(ctx, path, a, w, k, src)
 	} else {
-		src.tensors = w.cut.Names()
-		cal, err = calibrate(ctx, p, src, &w.settings)
+		known := src
+		known.tensors = w.cut.Names()
+		if o.MaxLoss != nil {
+			if known.set, _, err = o.hold(set); err != nil {
+				return err
+			}
+		}
+		cal, err = calibrate(ctx, p, known, &w.settings)
+	}
+	if err == nil && o.MaxLoss != nil {
+		w.rates, err = o.rates(ctx, p, src, w, k)
+		cal.read(set)
 	}
 	if err != nil {
 		return err

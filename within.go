@@ -95,12 +95,9 @@ type within struct {
 // within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
 // has no cut.
 func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis, at *where, k *prepared, src calibrationSource) (*calibration, error) {
-	rest, held := heldout.Hold(src.set)
-	switch n := held.Len(); {
-	case n == 0:
-		return nil, unusable("option bytes: %s holds one image, expected two or more: some are held out from the calibration to judge by", o.Calibrate)
-	case n < heldout.Few:
-		o.progress().Notice("option calib: %d of %d images are held out to judge by: too few to tell more than large differences", n, src.set.Len())
+	rest, held, err := o.hold(src.set)
+	if err != nil {
+		return nil, err
 	}
 	outputs, _, err := judgedBy(k.task.Task, k.subject, grad.Want{})
 	if err != nil {
@@ -121,12 +118,20 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 		return nil, err
 	}
 	at.tried = w.tried
-	for i := range held.Len() {
-		if file := held.File(i); file != "" && !slices.Contains(w.files, file) {
-			w.files = append(w.files, file)
-		}
-	}
+	w.read(held)
 	return &w.calibration, nil
+}
+
+// hold divides images into those to calibrate on and those to judge by.
+func (o *SplitOptions) hold(set *data.Set) (rest, held *data.Set, err error) {
+	rest, held = heldout.Hold(set)
+	switch n := held.Len(); {
+	case n == 0:
+		return nil, nil, unusable("option calib: %s holds one image, expected two or more: some are held out from the calibration to judge by", o.Calibrate)
+	case n < heldout.Few:
+		o.progress().Notice("option calib: %d of %d images are held out to judge by: too few to tell more than large differences", n, set.Len())
+	}
+	return rest, held, nil
 }
 
 // at chooses a bottleneck at a cut.

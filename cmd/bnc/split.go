@@ -38,6 +38,7 @@ Examples:
   bnc split net.onnx --after rb6 --c 24 --s 1 --calib photos/ -o net-rb6
   bnc split net.onnx --after rb9 --bytes 400 --calib photos/
   bnc split net.onnx --bytes 400 --calib photos/ --profile phone.json --network 3g
+  bnc split net.onnx --after rb6 --c 24 --s 1 --codec transform --variable-rate --max-loss 2 --calib photos/
   bnc split net.onnx --after rb14 --plain
   bnc split net.onnx --after rb1 --target tx2`,
 	setup: setupSplit,
@@ -46,6 +47,7 @@ Examples:
 func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.SplitOptions
 	declareSplit(fs, &o)
+	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "with --variable-rate and --calib: measure rates on images held out, so that bnc run --cloud chooses each image's by the link and loses no more agreement with the whole model, in points")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
 		path, err := oneArg(args, "model")
@@ -129,6 +131,11 @@ func printSplit(s streams, r *bnc.SplitResult, o bnc.SplitOptions) {
 		fmt.Fprintf(s.out, "  takes    %s bytes in the mean, %s at the 95th percentile, %s at most, on %s that the calibration has not seen\n",
 			count(int64(math.Round(c.PayloadBytes.Mean))), count(int64(c.PayloadBytes.P95)), count(int64(c.PayloadBytes.Max)), english.Plural(c.N, "image", ""))
 		fmt.Fprintf(s.out, "  %-8s %s with the whole model there\n", task.Text(c.Agreement.Name), agreesText(c))
+	}
+	if r.Rates != nil {
+		for _, p := range r.Rates.Allowed() {
+			fmt.Fprintf(s.out, "  rate %-3d  %s bytes in the mean, %.1f points of agreement lost\n", p.Quality, count(int64(math.Round(p.Bytes))), p.Loss)
+		}
 	}
 	for _, f := range r.Files {
 		fmt.Fprintf(s.out, "  %-15s %s bytes\n", f.Name, count(f.Bytes))

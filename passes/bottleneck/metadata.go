@@ -35,6 +35,7 @@ type Meta struct {
 	Codec        any            `json:"codec"` // what Codec.InMeta gives, a list where tensors differ; or NoCodec
 	CodecAt      string         `json:"codec_at,omitempty"`
 	Quality      int64          `json:"quality,omitempty"` // the codec's parameter of that name
+	Rates        any            `json:"rates,omitempty"`   // what a pair of many rates does at some of them, an object
 	Tile         Each[[2]int64] `json:"tile,omitempty"`    // height, width
 	Grid         Each[[2]int64] `json:"grid,omitempty"`    // rows, columns
 	SourceSHA256 string         `json:"source_sha256"`

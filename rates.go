@@ -1,0 +1,97 @@
+package bnc
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bottlenet/bnc/internal/progress"
+	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/heldout"
+	"github.com/bottlenet/bnc/runtime/plan"
+)
+
+// Rates are what a pair of many rates does at some of them.
+type Rates = bundle.Rates
+
+// The qualities that a pair of many rates is measured at: the lowest, the highest and the
+// distance. Ten are two thirds of an octave of a codec's steps.
+const lowestRate, highestRate, rateStep = 10, 100, 10
+
+// checkRates finds what cannot be of options that say what a choice of the rate may lose.
+func (o *SplitOptions) checkRates() error {
+	switch {
+	case o.MaxLoss == nil:
+		return nil
+	case !(*o.MaxLoss >= 0 && *o.MaxLoss <= 100):
+		return usage("max_loss", "%v: expected percentage points from 0 to 100", *o.MaxLoss)
+	case !o.VariableRate:
+		return usage("max_loss", "needs option variable_rate: it is what a choice of the rate may lose")
+	case o.Calibrate == "":
+		return usage("max_loss", "needs option calib DATA: images tell what rates take and lose")
+	}
+	return nil
+}
+
+// rates measures the bottlenecks at a place at several rates on those images of a source that
+// their calibration has not seen.
+func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calibrationSource, at *where, k *prepared) (*Rates, error) {
+	outputs, _, err := judgedBy(k.task.Task, k.subject, grad.Want{})
+	if err != nil {
+		return nil, err
+	}
+	_, held := heldout.Hold(src.set)
+	src.tensors = at.cut.Names()
+	halves, err := src.divide(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before, err := src.openPrefix(ctx, halves)
+	if err != nil {
+		return nil, err
+	}
+	defer before.Close()
+	feeder, err := src.given.New(before.Inputs(), src.choose)
+	if err != nil {
+		return nil, unusable("%w", err)
+	}
+	pl := &place{src: src, cut: at.cut}
+	if pl.behind, err = src.openHalf(ctx, halves.Cloud); err != nil {
+		return nil, err
+	}
+	defer pl.Close()
+	if err := pl.keep(ctx, p, before, feeder, judging{held.Unlabelled(), k.task.Task, outputs}); err != nil {
+		return nil, err
+	}
+	pair, err := pl.pair(ctx, at.settings)
+	if err != nil {
+		return nil, err
+	}
+	defer pair.Close()
+	tiles, err := pair.Tiles(ctx, pl.held.Crossing())
+	if err != nil {
+		return nil, err
+	}
+	r := &Rates{MaxLoss: *o.MaxLoss}
+	measure, best, agreements := k.task.Agreement(), 0, []float64{}
+	bar := p.Phase("trying rates", (highestRate-lowestRate)/rateStep+1)
+	for quality := lowestRate; quality <= highestRate; quality += rateStep {
+		judgement, err := pl.held.Judge(ctx, pair, tiles, quality)
+		if err != nil {
+			return nil, fmt.Errorf("quality %d: %w", quality, err)
+		}
+		point := plan.RatePoint{Quality: quality}
+		for _, bytes := range judgement.Bytes {
+			point.Bytes += float64(bytes) / float64(len(judgement.Bytes))
+		}
+		r.Points, agreements = append(r.Points, point), append(agreements, judgement.Agreement)
+		if measure.Better(judgement.Agreement, agreements[best]) {
+			best = len(agreements) - 1
+		}
+		bar.Step(1)
+	}
+	for i, agreement := range agreements {
+		r.Points[i].Loss = measure.Loss(agreement, agreements[best])
+	}
+	return r, nil
+}
