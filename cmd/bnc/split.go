@@ -133,8 +133,12 @@ func printSplit(s streams, r *bnc.SplitResult, o bnc.SplitOptions) {
 		fmt.Fprintf(s.out, "  %-8s %s with the whole model there\n", task.Text(c.Agreement.Name), agreesText(c))
 	}
 	if r.Rates != nil {
-		for _, p := range r.Rates.Allowed() {
-			fmt.Fprintf(s.out, "  rate %-3d  %s bytes in the mean, %.1f points of agreement lost\n", p.Quality, count(int64(math.Round(p.Bytes))), p.Loss)
+		for _, p := range r.Rates.Points {
+			more := ""
+			if p.Loss > r.Rates.MaxLoss {
+				more = ": more than --max-loss, clients do not choose it"
+			}
+			fmt.Fprintf(s.out, "  rate %-3d %s bytes in the mean, %.1f points of agreement lost%s\n", p.Quality, count(int64(math.Round(p.Bytes))), p.Loss, more)
 		}
 	}
 	for _, f := range r.Files {

@@ -142,6 +142,6 @@ func describe(m *ir.Model, meta any) error {
 
 // metaKeys is the order in which the properties are written.
 var metaKeys = []string{
-	"format", "part", "cut", "tensor", "inputs", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality",
+	"format", "part", "cut", "tensor", "inputs", "outputs", "c", "s", "bits", "range", "lo", "hi", "codec", "codec_at", "quality", "rates",
 	"tile", "grid", "source_sha256", "pair", "preprocess", "labels", "backbone", "calibrated", "fp16", "target", "task", "decoder",
 }
