@@ -266,20 +266,12 @@ static void plan(transform *t, int quality) {
   t->planned = quality;
 }
 
-/* The magnitude of a coefficient of |x| (X_BITS), in steps. */
-static uint32_t quantise(const model *m, uint32_t x) {
-  x <<= 8 - X_BITS;
-  if (x < (uint32_t)(((uint64_t)m->step * dead_zones[m->class]) >> 8))
-    return 0;
-  const uint32_t second = (uint32_t)(((uint64_t)m->step * roundings[m->class]) >> 8);
-  return x < m->step + second ? 1 : (x + m->step - second) / m->step;
-}
+/* The magnitude of a coefficient of |x| (X_BITS), in steps: the nearest. */
+static uint32_t quantise(const model *m, uint32_t x) { return ((x << (9 - X_BITS)) + m->step) / (2 * m->step); }
 
-/* What a magnitude from 1 on stands for: |x| (X_BITS). */
+/* What a magnitude stands for: |x| (X_BITS). */
 static int32_t reconstruct(const model *m, uint32_t magnitude) {
-  const uint32_t i = magnitude < CENTROIDS ? magnitude - 1 : CENTROIDS - 1;
-  const uint64_t steps = (uint64_t)((int64_t)(magnitude << 7) + offsets[m->class][i]); /* Q7 */
-  const uint64_t x = (steps * m->step + (1 << (14 - X_BITS))) >> (15 - X_BITS);
+  const uint64_t x = ((uint64_t)magnitude * m->step + (1 << (7 - X_BITS))) >> (8 - X_BITS);
   return x > X_MOST ? X_MOST : (int32_t)x;
 }
 

@@ -361,25 +361,13 @@ func TestTransformBesideTheOracle(t *testing.T) {
 		p.walk(newOracleDecoder(data), p.quality, values, func(at oracleCoded, block, k, value int) {
 			decisions++
 			x, size := want[[2]int{at.plane, block}][at.v][at.u], float64(max(value, -value))
-			dead, round := float64(constants()["dead_zones"][k])/256, float64(constants()["roundings"][k])/256
-			least, most := (size-1+round)*at.step, (size+round)*at.step
-			switch {
-			case value == 0:
-				least, most = -dead*at.step, dead*at.step
-			case size == 1:
-				least = dead * at.step
-			}
-			tolerance := p.tolerance() + at.step/128 // thresholds have 8 fractional bits
 			if value < 0 {
 				x = -x
 			}
-			if value == 0 && max(x, -x) > most+tolerance || value != 0 && (x < least-tolerance || x > most+tolerance) {
+			if least, most := (size-0.5)*at.step, (size+0.5)*at.step; x > most+p.tolerance() || x < least-p.tolerance() {
 				t.Fatalf("seed %d: a coefficient of %g at step %g, class %d is %d steps", seed, x, at.step, k, value)
 			}
-			if value != 0 {
-				offset := float64(constants()["offsets"][k*6+int(min(size, 6))-1]) / 128
-				got[[2]int{at.plane, block}][at.v][at.u] = math.Copysign((size+offset)*at.step, float64(value))
-			}
+			got[[2]int{at.plane, block}][at.v][at.u] = float64(value) * at.step
 		})
 		encoder := newOracleEncoder()
 		p.walk(encoder, p.quality, values, func(oracleCoded, int, int, int) {})

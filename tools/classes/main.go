@@ -30,7 +30,7 @@ const maxBlock = 14
 func header(out io.Writer) {
 	fmt.Fprint(out, `/*
  * Constants of codec "transform", printed by tools/classes: cosines, powers of two, and
- * for each class of coefficients its thresholds, probabilities and reconstructions.
+ * for each class of coefficients its probabilities.
  */
 #ifndef BNC_TRANSFORM_TABLES_H
 #define BNC_TRANSFORM_TABLES_H
@@ -41,8 +41,7 @@ func header(out io.Writer) {
 	fmt.Fprintf(out, "#define MAX_BLOCK %d  /* the longest side of a block */\n", maxBlock)
 	fmt.Fprintf(out, "#define CLASSES %d\n", classes)
 	fmt.Fprintf(out, "#define UNIT_CLASS %d /* of a mean magnitude of one step; an octave is four classes */\n", unitClass)
-	fmt.Fprintf(out, "#define DECISIONS %d  /* of a magnitude, before it is escaped */\n", decisions)
-	fmt.Fprintf(out, "#define CENTROIDS %d\n\n", centroids)
+	fmt.Fprintf(out, "#define DECISIONS %d  /* of a magnitude, before it is escaped */\n\n", decisions)
 
 	fmt.Fprint(out, "/* Q14, of n points from (n-1)(n+2)/2 on: sqrt(1/n), then sqrt(2/n) cos(pi i / 2n) for i = 0..n-1. */\n")
 	var cosines []int
@@ -60,30 +59,20 @@ func header(out io.Writer) {
 	}
 	list(out, "uint32_t", "mantissas[16]", mantissas)
 
-	var dead, round, expected []int
-	var stops, offsets [][]int
+	var expected []int
+	var stops [][]int
 	for k := range classes {
 		c := newClass(k)
-		dead, round = append(dead, fixed(c.dead, thresholds)), append(round, fixed(c.round, thresholds))
-		expected = append(expected, fixed(c.expected, thresholds))
-		stops, offsets = append(stops, make([]int, decisions)), append(offsets, make([]int, centroids))
+		expected = append(expected, fixed(c.expected, means))
+		stops = append(stops, make([]int, decisions))
 		for j, p := range c.stops {
 			stops[k][j] = fixed(p, precision)
 		}
-		for i, o := range c.offsets {
-			offsets[k][i] = fixed(o, fraction)
-		}
 	}
-	fmt.Fprint(out, "/* Magnitudes below are zero; Q8 steps. */\n")
-	list(out, "uint16_t", "dead_zones[CLASSES]", dead)
-	fmt.Fprint(out, "/* q - 1 and this much more become q, from 2 on; Q8 steps. */\n")
-	list(out, "uint16_t", "roundings[CLASSES]", round)
 	fmt.Fprint(out, "/* The mean magnitude, Q8. */\n")
 	list(out, "uint16_t", "expectations[CLASSES]", expected)
 	fmt.Fprint(out, "/* The probability that a magnitude of at least j is j, Q15. */\n")
 	table(out, "uint16_t", "stops[CLASSES][DECISIONS]", stops)
-	fmt.Fprint(out, "/* What 1, 2, ... stand for is larger by this; Q7 steps. */\n")
-	table(out, "int8_t", "offsets[CLASSES][CENTROIDS]", offsets)
 	fmt.Fprint(out, "#endif\n")
 }
 
