@@ -26,6 +26,10 @@ nearest of the inputs, text; --json has every output, large ones summed up.
 A model with several inputs takes NAME=FILE,NAME=FILE for one run, or by --feed what is
 the same in all.
 
+A pair that was split with --variable-rate takes --rate, the quality of its codec, and
+--max-bytes, which no image exceeds: one that would gets the highest rate that fits.
+With a server and --max-loss at the split each image's rate follows the link.
+
 Without --cloud both halves of a bundle run in this process. With it the mobile
 half runs here and the rest on the server, which knows a bundle by its folder's
 name. Of a folder of bundles of one model the fastest is used, by what is
@@ -41,6 +45,7 @@ Examples:
   bnc run siamese.onnx photos/ --feed right=reference.npy
   bnc run net-rb1 photo.jpg --ep tensorrt,cpu --json
   bnc run net-rb1 photos/ --cloud http://127.0.0.1:8000 --jsonl
+  bnc run net-rb6 photos/ --max-bytes 400
   bnc run bundles/ photos/ --cloud grpcs://cloud.example:8001 --token token.txt
   bnc run bundles/ photos/ --cloud http://127.0.0.1:8000 --link 3g,20ms --fallback=false`,
 	setup: setupRun,
