@@ -36,7 +36,7 @@ type Rate struct {
 // chooses among where nobody says a quality.
 type Rates struct {
 	MaxLoss float64          `json:"max_loss"` // that a choice may cost: RatePoint.Loss, percentage points
-	Points  []plan.RatePoint `json:"points"`
+	Points  []plan.RatePoint `json:"points"`   // by rising quality
 }
 
 // Allowed returns the points that lose no more than MaxLoss; none of nil.
@@ -57,10 +57,12 @@ func (r *Rates) check(variable bool) error {
 	case len(r.Allowed()) == 0:
 		return fmt.Errorf("metadata bnc.rates has no point that loses at most max_loss %v, expected one", r.MaxLoss)
 	}
+	before := 0
 	for _, p := range r.Points {
-		if p.Quality < 1 || p.Quality > 100 || !(p.Bytes > 0) {
-			return fmt.Errorf("metadata bnc.rates has quality %d at %v bytes, expected 1 to 100 and more than 0", p.Quality, p.Bytes)
+		if p.Quality <= before || p.Quality > 100 || !(p.Bytes > 0) {
+			return fmt.Errorf("metadata bnc.rates has quality %d at %v bytes, expected rising ones of 1 to 100 and more than 0", p.Quality, p.Bytes)
 		}
+		before = p.Quality
 	}
 	return nil
 }

@@ -259,6 +259,7 @@ func TestRatesAreRefused(t *testing.T) {
 		{strings.Replace(good, `"loss":0`, `"loss":1.2`, 1), "", "no point that loses at most max_loss 1"},
 		{strings.Replace(good, "80", "0", 1), "", "quality 20 at 0 bytes"},
 		{strings.Replace(good, "40", "101", 1), "", "quality 101"},
+		{strings.Replace(good, "40", "20", 1), "", "rising"},
 	} {
 		props := map[string]string{
 			"bnc.format": "1", "bnc.part": `"mobile"`, "bnc.pair": `"x"`, "bnc.codec_at": `"host"`, "bnc.range": `"static"`, "bnc.tile": "[7,28]", "bnc.quality": "60",

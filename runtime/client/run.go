@@ -45,10 +45,13 @@ func (c *Client) runWith(ctx context.Context, k *candidate, feed ort.Feed, start
 	if c.whole != nil && c.shut() { // the mobile half would be in vain
 		return c.finish(ctx, k, feed, nil, nil, result, start, errDown)
 	}
-	if c.rated && c.requests.Load()%pingEvery == 0 && c.breaker.allows() {
+	if n := c.requests.Load(); c.rated && n%pingEvery == 0 && c.breaker.allows() {
 		c.done.Go(func() { // while the device computes and the link is idle
 			within, cancel := context.WithTimeout(c.breaker.ctx, probeTime)
 			defer cancel()
+			if n == 0 { // opens the connection
+				c.opts.Remote.Ready(within)
+			}
 			c.ping(within)
 		})
 	}
