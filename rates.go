@@ -9,14 +9,15 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // Rates are what a pair of many rates does at some of them.
 type Rates = bundle.Rates
 
-// The qualities that a pair of many rates is measured at: the lowest, the highest and the
-// distance. Ten are two thirds of an octave of a codec's steps.
-const lowestRate, highestRate, rateStep = 10, 100, 10
+// triedRates are the qualities that a pair of many rates is measured at: two thirds of an octave
+// of a codec's steps apart.
+var triedRates = []int{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
 
 // checkRates finds what cannot be of options that say what a choice of the rate may lose.
 func (o *SplitOptions) checkRates() error {
@@ -73,9 +74,9 @@ func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calib
 		return nil, err
 	}
 	r := &Rates{MaxLoss: *o.MaxLoss}
-	measure, best, agreements := k.task.Agreement(), 0, []float64{}
-	bar := p.Phase("trying rates", (highestRate-lowestRate)/rateStep+1)
-	for quality := lowestRate; quality <= highestRate; quality += rateStep {
+	var agreements []float64
+	bar := p.Phase("trying rates", len(triedRates))
+	for _, quality := range triedRates {
 		judgement, err := pl.held.Judge(ctx, pair, tiles, quality)
 		if err != nil {
 			return nil, fmt.Errorf("quality %d: %w", quality, err)
@@ -85,13 +86,21 @@ func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calib
 			point.Bytes += float64(bytes) / float64(len(judgement.Bytes))
 		}
 		r.Points, agreements = append(r.Points, point), append(agreements, judgement.Agreement)
-		if measure.Better(judgement.Agreement, agreements[best]) {
-			best = len(agreements) - 1
-		}
 		bar.Step(1)
 	}
-	for i, agreement := range agreements {
-		r.Points[i].Loss = measure.Loss(agreement, agreements[best])
-	}
+	setLosses(r, k.task.Agreement(), agreements)
 	return r, nil
+}
+
+// setLosses sets what each rate loses, by a measure whose values are those of its points.
+func setLosses(r *Rates, measure task.Measure, values []float64) {
+	best := values[0]
+	for _, v := range values {
+		if measure.Better(v, best) {
+			best = v
+		}
+	}
+	for i, v := range values {
+		r.Points[i].Loss = measure.Loss(v, best)
+	}
 }

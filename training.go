@@ -318,6 +318,11 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+grad.WeightsID(weights), c, settings); err != nil {
 		return err
 	}
+	if rates, err := t.rates(ctx, b.Bottlenet, sets); err != nil {
+		return err
+	} else if rates != nil {
+		meta.Rates = rates
+	}
 	dest, err := output.Create(t.destination(path))
 	if err != nil {
 		return err

@@ -4,7 +4,7 @@ package plan
 type RatePoint struct {
 	Quality int     `json:"quality"` // 1 to 100
 	Bytes   float64 `json:"bytes"`   // of a payload, the mean
-	Loss    float64 `json:"loss"`    // of agreement with the whole model, against the best of the points; percentage points
+	Loss    float64 `json:"loss"`    // of agreement with the whole model or of accuracy, against the best of the points; percentage points
 }
 
 // near is which share of the latency a higher rate may cost: about as much as estimates
