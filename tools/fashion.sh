@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fashion-MNIST, ResNet-20: the whole network from scratch, then bottlenecks of
 # several sizes at several blocks, trained with the codec and without it, beside
-# the images themselves as JPEG and PNG. Hours on two cores; what is done already
+# the images themselves as AVIF, WebP, JPEG and PNG. Hours on two cores; what is done already
 # is not done again. The weights of the last epoch count, not of the one that the test
 # images like best.
 # usage: [EPOCHS=N] [LIMIT=N] [JOBS=N] fashion.sh [FOLDER]     results go there (default:
@@ -49,6 +49,8 @@ pair() {
 # inputs: the images themselves.
 inputs() {
 	keep input-jpeg.json "$bnc" eval base.onnx --data "$data" --input-codec jpeg --quality 5,10,15,20,30,40,50,60,70,75,80,85,90,95 --threads "$threads" --json
+	keep input-avif.json "$bnc" eval base.onnx --data "$data" --input-codec avif --quality 10,20,30,40,50,60,70,80,90,95 --threads "$threads" --json
+	keep input-webp.json "$bnc" eval base.onnx --data "$data" --input-codec webp --quality 1,10,20,30,40,50,60,70,80,90 --threads "$threads" --json
 	keep input-png.json "$bnc" eval base.onnx --data "$data" --input-codec png --threads "$threads" --json
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # MobileNetV2 with real ImageNet weights, no labels: bottlenecks at several
 # blocks, distilled on unlabelled photographs and judged on others, beside the
-# photographs themselves as JPEG.
+# photographs themselves as AVIF, WebP and JPEG.
 # usage: [SHORT=1] [JOBS=N] photos.sh MODEL UNLABELLED VAL [FOLDER]     results go to
 # FOLDER (default: the cache folder's results/photos); SHORT leaves out all but one bottleneck a block; JOBS
 # trainings run at a time (default 1), which share the cores
@@ -55,9 +55,17 @@ fi
 
 # shellcheck disable=SC2086 # the flags are words
 keep "$out/$name.json" "$bnc" eval "$model" --data "$val" $prepare --json
-# shellcheck disable=SC2086
-keep "$out/$name-jpeg.json" "$bnc" eval "$model" --data "$val" $prepare --input-codec jpeg --quality 5,10,15,20,30,50,75,90 --json
-
+image() {
+	codec=$1
+	file=$2
+	shift 2
+	# shellcheck disable=SC2086
+	keep "$out/$name-$file.json" "$bnc" eval "$model" --data "$val" $prepare --input-codec "$codec" "$@" --json
+}
+image jpeg jpeg --quality 5,10,15,20,30,50,75,90
+image webp webp --quality 1,10,30,60,85
+image avif avif --quality 8,12,16,20,25,30,37,45,55,65,75
+image avif avif160 --quality 15,25,40,60 --input-size 160
 
 frozen="--freeze backbone --batch 8"
 {

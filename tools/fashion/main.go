@@ -48,6 +48,12 @@ type training struct {
 	Top1   *float64 `json:"top1"`
 }
 
+// image is how good the images themselves are as some codec.
+type image struct {
+	codec string
+	*evaluation
+}
+
 // row is a bottleneck, trained with some seed.
 type row struct {
 	cut, c, s, seed string
@@ -88,9 +94,15 @@ func write(dir, name string) error {
 	if err != nil || base == nil {
 		return errors.Join(err, fmt.Errorf("%s has no base.json: run tools/fashion.sh", dir))
 	}
-	jpeg, err := read[evaluation](filepath.Join(dir, "input-jpeg.json"))
-	if err != nil {
-		return err
+	var images []image
+	for _, codec := range []string{"AVIF", "WebP", "JPEG"} {
+		e, err := read[evaluation](filepath.Join(dir, "input-"+strings.ToLower(codec)+".json"))
+		if err != nil {
+			return err
+		}
+		if e != nil {
+			images = append(images, image{codec, e})
+		}
 	}
 	png, err := read[evaluation](filepath.Join(dir, "input-png.json"))
 	if err != nil {
@@ -112,13 +124,13 @@ func write(dir, name string) error {
 	}
 	b.WriteString(".\n\n")
 	writePairs(&b, rows, *base.Top1)
-	writeSmallest(&b, rows, jpeg, *base.Top1)
+	writeSmallest(&b, rows, images, *base.Top1)
 	writeSeeds(&b, rows)
 	if err := writeOthers(&b, dir, *base.Top1); err != nil {
 		return err
 	}
-	writeInputs(&b, jpeg, png)
-	if err := writeSweeps(&b, rows, jpeg, name); err != nil {
+	writeInputs(&b, images, png)
+	if err := writeSweeps(&b, rows, images, name); err != nil {
 		return err
 	}
 	return os.WriteFile(name+".md", []byte(b.String()), 0o644)
@@ -211,8 +223,8 @@ func writePairs(b *strings.Builder, rows []*row, whole float64) {
 }
 
 // writeSmallest names the smallest payload within a loss.
-func writeSmallest(b *strings.Builder, rows []*row, jpeg *evaluation, whole float64) {
-	b.WriteString("| at most below the whole network | smallest payload | of | the image as JPEG |\n|---|---|---|---|\n")
+func writeSmallest(b *strings.Builder, rows []*row, images []image, whole float64) {
+	b.WriteString("| at most below the whole network | smallest payload | of | the image itself, smallest |\n|---|---|---|---|\n")
 	for _, loss := range []float64{2, 1} {
 		best, of := math.Inf(1), "-"
 		for _, r := range rows {
@@ -228,12 +240,11 @@ func writeSmallest(b *strings.Builder, rows []*row, jpeg *evaluation, whole floa
 				}
 			}
 		}
-		image := "-"
-		if jpeg != nil {
-			for _, p := range jpeg.Sweep {
-				if 100*(whole-*p.Top1) <= loss {
-					image = fmt.Sprintf("%.0f B (quality %d)", p.Payload, p.Quality)
-					break
+		itself, least := "-", math.Inf(1)
+		for _, e := range images {
+			for _, p := range e.Sweep {
+				if 100*(whole-*p.Top1) <= loss && p.Payload < least {
+					itself, least = fmt.Sprintf("%.0f B (%s, quality %d)", p.Payload, e.codec, p.Quality), p.Payload
 				}
 			}
 		}
@@ -241,7 +252,7 @@ func writeSmallest(b *strings.Builder, rows []*row, jpeg *evaluation, whole floa
 		if !math.IsInf(best, 1) {
 			size = fmt.Sprintf("%.1f B", best)
 		}
-		fmt.Fprintf(b, "| %.1f points | %s | %s | %s |\n", loss, size, of, image)
+		fmt.Fprintf(b, "| %.1f points | %s | %s | %s |\n", loss, size, of, itself)
 	}
 	b.WriteString("\n")
 }
@@ -313,11 +324,11 @@ func mean(v []float64) float64 {
 	return sum / float64(len(v))
 }
 
-func writeInputs(b *strings.Builder, jpeg, png *evaluation) {
-	b.WriteString("## The images themselves\n\nThe whole network on the test images as JPEG (entropy-coded bytes, no headers) and PNG.\n\n| codec | bytes | top-1 |\n|---|---|---|\n")
-	if jpeg != nil {
-		for _, p := range jpeg.Sweep {
-			fmt.Fprintf(b, "| JPEG, quality %d | %.0f | %s |\n", p.Quality, p.Payload, rate(p.Top1))
+func writeInputs(b *strings.Builder, images []image, png *evaluation) {
+	b.WriteString("## The images themselves\n\nThe whole network on the test images as image codecs have them (bytes without headers).\n\n| codec | bytes | top-1 |\n|---|---|---|\n")
+	for _, e := range images {
+		for _, p := range e.Sweep {
+			fmt.Fprintf(b, "| %s, quality %d | %.0f | %s |\n", e.codec, p.Quality, p.Payload, rate(p.Top1))
 		}
 	}
 	if png != nil {
@@ -327,8 +338,8 @@ func writeInputs(b *strings.Builder, jpeg, png *evaluation) {
 }
 
 // writeSweeps plots accuracy over bytes (Fig. 7 of the paper) and tables it.
-func writeSweeps(b *strings.Builder, rows []*row, jpeg *evaluation, name string) error {
-	c := chart.Chart{Title: "Top-1 over payload, JPEG quality 1 to 100", X: "payload, bytes an image", Y: "top-1, %", LogX: true}
+func writeSweeps(b *strings.Builder, rows []*row, images []image, name string) error {
+	c := chart.Chart{Title: "Top-1 over payload, quality 1 to 100", X: "payload, bytes an image", Y: "top-1, %", LogX: true}
 	add := func(name string, e *evaluation) {
 		if e == nil || len(e.Sweep) < 10 {
 			return
@@ -344,7 +355,9 @@ func writeSweeps(b *strings.Builder, rows []*row, jpeg *evaluation, name string)
 		add(label+", aware", r.aware)
 		add(label+", naive", r.naive)
 	}
-	add("the image as JPEG", jpeg)
+	for _, e := range images {
+		add("the image as "+e.codec, e.evaluation)
+	}
 	if len(c.Series) == 0 {
 		return nil
 	}

@@ -19,6 +19,8 @@ import (
 
 type evaluation struct {
 	N         int      `json:"n"`
+	Codec     string   `json:"input_codec"` // of images that are sent themselves
+	Size      int      `json:"input_size"`
 	Top1      float64  `json:"top1"`
 	Agreement *float64 `json:"agreement"`
 	Payload   *struct {
@@ -87,11 +89,15 @@ func writeModel(b *strings.Builder, dir, doc, name string, entries []os.DirEntry
 	if err != nil {
 		return err
 	}
-	jpeg, err := read(filepath.Join(dir, name+"-jpeg.json"))
-	if err != nil {
-		return err
+	var images []*evaluation
+	for _, codec := range []string{"avif", "avif160", "webp", "jpeg"} {
+		e, err := read(filepath.Join(dir, name+"-"+codec+".json"))
+		if err != nil {
+			return err
+		}
+		images = append(images, e)
 	}
-	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | quality | epochs | flags | bytes | untrained | trained | agreement | the image as JPEG at that accuracy | share |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
+	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | quality | epochs | flags | bytes | untrained | trained | agreement | the best image codec at that accuracy | its bytes | share |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
 	var rows []row
 	for _, e := range entries {
 		m := pairName.FindStringSubmatch(e.Name())
@@ -107,25 +113,27 @@ func writeModel(b *strings.Builder, dir, doc, name string, entries []os.DirEntry
 		if err != nil {
 			return err
 		}
-		image, share := "-", "-"
-		if size := jpegAt(jpeg, v.Top1); size > 0 {
-			image, share = fmt.Sprintf("%.0f", size), fmt.Sprintf("%.2f", v.Payload.Mean/size)
+		image, bytes, share := "-", "-", "-"
+		if best, size := imageAt(images, v.Top1); best != nil {
+			image, bytes, share = best.name(), fmt.Sprintf("%.0f", size), fmt.Sprintf("%.2f", v.Payload.Mean/size)
 		}
 		agreement := "-"
 		if v.Agreement != nil {
 			agreement = fmt.Sprintf("%.1f%%", 100**v.Agreement)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], strings.ReplaceAll(m[7], "_", " "), v.Payload.Mean,
-			100*before.Top1, 100*v.Top1, agreement, image, share)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], strings.ReplaceAll(m[7], "_", " "), v.Payload.Mean,
+			100*before.Top1, 100*v.Top1, agreement, image, bytes, share)
 	}
-	writeGoals(b, rows, jpeg)
-	if err := plot(fmt.Sprintf("%s-%s.svg", doc, name), name, rows, jpeg); err != nil {
+	writeGoals(b, rows, images)
+	if err := plot(fmt.Sprintf("%s-%s.svg", doc, name), name, rows, images); err != nil {
 		return err
 	}
 	fmt.Fprintf(b, "\n![top-1 over payload](%s-%s.svg)\n", filepath.Base(doc), name)
-	b.WriteString("\n| the image as JPEG, quality | bytes | top-1 |\n|---|---|---|\n")
-	for _, p := range jpeg.Sweep {
-		fmt.Fprintf(b, "| %d | %.0f | %.1f%% |\n", p.Quality, p.Payload, 100*p.Top1)
+	b.WriteString("\n| the image itself | quality | bytes | top-1 |\n|---|---|---|---|\n")
+	for _, e := range images {
+		for _, p := range e.Sweep {
+			fmt.Fprintf(b, "| %s | %d | %.0f | %.1f%% |\n", e.name(), p.Quality, p.Payload, 100*p.Top1)
+		}
 	}
 	return nil
 }
@@ -137,8 +145,8 @@ type row struct {
 }
 
 // writeGoals names the smallest payloads that reach an accuracy, at any quality.
-func writeGoals(b *strings.Builder, rows []row, jpeg *evaluation) {
-	b.WriteString("\n| top-1 of at least | smallest payload | of | the image as JPEG | share |\n|---|---|---|---|---|\n")
+func writeGoals(b *strings.Builder, rows []row, images []*evaluation) {
+	b.WriteString("\n| top-1 of at least | smallest payload | of | the best image codec | its bytes | share |\n|---|---|---|---|---|---|\n")
 	for _, goal := range []float64{0.62, 0.70, 0.75} {
 		best, of := math.Inf(1), ""
 		for _, r := range rows {
@@ -148,16 +156,19 @@ func writeGoals(b *strings.Builder, rows []row, jpeg *evaluation) {
 				}
 			}
 		}
-		if image := jpegAt(jpeg, goal); image > 0 && !math.IsInf(best, 1) {
-			fmt.Fprintf(b, "| %.0f%% | %.0f | %s | %.0f | %.2f |\n", 100*goal, best, of, image, best/image)
+		if image, size := imageAt(images, goal); image != nil && !math.IsInf(best, 1) {
+			fmt.Fprintf(b, "| %.0f%% | %.0f | %s | %s | %.0f | %.2f |\n", 100*goal, best, of, image.name(), size, best/size)
 		}
 	}
 }
 
 // plot draws accuracy over bytes, every bottleneck at every quality.
-func plot(file, model string, rows []row, jpeg *evaluation) error {
-	c := chart.Chart{Title: model + ", top-1 over payload, each line over JPEG qualities", X: "payload, bytes an image", Y: "top-1, %", LogX: true}
-	for _, r := range append(rows, row{"the image as JPEG", jpeg}) {
+func plot(file, model string, rows []row, images []*evaluation) error {
+	c := chart.Chart{Title: model + ", top-1 over payload, each line over qualities", X: "payload, bytes an image", Y: "top-1, %", LogX: true}
+	for _, e := range images {
+		rows = append(rows, row{"the image as " + e.name(), e})
+	}
+	for _, r := range rows {
 		s := chart.Series{Name: r.name}
 		for _, p := range r.Sweep {
 			s.Points = append(s.Points, chart.Point{X: p.Payload, Y: 100 * p.Top1, Label: fmt.Sprintf("quality %d", p.Quality)})
@@ -171,13 +182,32 @@ func plot(file, model string, rows []row, jpeg *evaluation) error {
 	return os.WriteFile(file, svg.Bytes(), 0o644)
 }
 
-// jpegAt interpolates the bytes at which the image as JPEG has an accuracy, 0
+// name is what an image is sent as.
+func (e *evaluation) name() string {
+	if e.Codec == "webp" {
+		return fmt.Sprintf("WebP at %d px", e.Size)
+	}
+	return fmt.Sprintf("%s at %d px", strings.ToUpper(e.Codec), e.Size)
+}
+
+// imageAt returns what the image takes the fewest bytes as for an accuracy, and these; nil
 // outside of what was measured.
-func jpegAt(jpeg *evaluation, top1 float64) float64 {
-	for i := 1; i < len(jpeg.Sweep); i++ {
-		p, q := jpeg.Sweep[i-1], jpeg.Sweep[i]
+func imageAt(images []*evaluation, top1 float64) (best *evaluation, bytes float64) {
+	for _, e := range images {
+		if size := e.bytesAt(top1); size > 0 && (best == nil || size < bytes) {
+			best, bytes = e, size
+		}
+	}
+	return best, bytes
+}
+
+// bytesAt interpolates the bytes for an accuracy, linear in their logarithm; 0 outside of
+// what was measured.
+func (e *evaluation) bytesAt(top1 float64) float64 {
+	for i := 1; i < len(e.Sweep); i++ {
+		p, q := e.Sweep[i-1], e.Sweep[i]
 		if top1 >= p.Top1 && top1 <= q.Top1 && q.Top1 > p.Top1 {
-			return p.Payload + (top1-p.Top1)/(q.Top1-p.Top1)*(q.Payload-p.Payload)
+			return p.Payload * math.Pow(q.Payload/p.Payload, (top1-p.Top1)/(q.Top1-p.Top1))
 		}
 	}
 	return 0
