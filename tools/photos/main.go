@@ -6,7 +6,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,6 +25,7 @@ type evaluation struct {
 	Size      int      `json:"input_size"`
 	Top1      float64  `json:"top1"`
 	Agreement *float64 `json:"agreement"`
+	Device    *float64 `json:"device_share"`
 	Payload   *struct {
 		Mean float64 `json:"mean"`
 	} `json:"payload_bytes"`
@@ -92,12 +95,15 @@ func writeModel(b *strings.Builder, dir, doc, name string, entries []os.DirEntry
 	var images []*evaluation
 	for _, codec := range []string{"avif", "avif160", "webp", "jpeg"} {
 		e, err := read(filepath.Join(dir, name+"-"+codec+".json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		images = append(images, e)
 	}
-	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | quality | epochs | flags | bytes | untrained | trained | agreement | the best image codec at that accuracy | its bytes | share |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
+	fmt.Fprintf(b, "\n## %s\n\nWhole model: **%.1f%%** top-1 on %d photographs.\n\n| cut | c | s | quality | epochs | flags | multiply-adds on the device | bytes | untrained | trained | agreement | the best image codec at that accuracy | its bytes | share |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n", name, 100*whole.Top1, whole.N)
 	var rows []row
 	for _, e := range entries {
 		m := pairName.FindStringSubmatch(e.Name())
@@ -117,11 +123,14 @@ func writeModel(b *strings.Builder, dir, doc, name string, entries []os.DirEntry
 		if best, size := imageAt(images, v.Top1); best != nil {
 			image, bytes, share = best.name(), fmt.Sprintf("%.0f", size), fmt.Sprintf("%.2f", v.Payload.Mean/size)
 		}
-		agreement := "-"
+		agreement, device := "-", "-"
+		if v.Device != nil {
+			device = fmt.Sprintf("%.1f%%", 100**v.Device)
+		}
 		if v.Agreement != nil {
 			agreement = fmt.Sprintf("%.1f%%", 100**v.Agreement)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %.0f | %.1f%% | %.1f%% | %s | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], strings.ReplaceAll(m[7], "_", " "), v.Payload.Mean,
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | `%s` | %s | %.0f | %.1f%% | %.1f%% | %s | %s | %s | %s |\n", m[2], m[3], m[4], m[5], m[6], strings.ReplaceAll(m[7], "_", " "), device, v.Payload.Mean,
 			100*before.Top1, 100*v.Top1, agreement, image, bytes, share)
 	}
 	writeGoals(b, rows, images)
