@@ -25,7 +25,7 @@ func TestOptionsOfFlags(t *testing.T) {
 	var train TrainOptions
 	if err := search.OptionsOfFlags([]string{
 		"--data=2024", "--val=true", "--val-split=0.2", "--limit=64", "--val-limit=32", "--epochs=3", "--batch=16", "--freeze=backbone", "--distill=true", "--loss=mse",
-		"--label-smoothing=0.1", "--temperature=2", "--feature-weight=0.5", "--rate-weight=1e-05", "--optimizer=adam", "--lr=0.02", "--momentum=0.8", "--weight-decay=0",
+		"--label-smoothing=0.1", "--temperature=2", "--feature-weight=0.5", "--rate-weight=0", "--optimizer=adam", "--lr=0.02", "--momentum=0.8", "--weight-decay=0",
 		"--clip-norm=1", "--schedule=step", "--warmup=0", "--random-resized-crop=0.35,1", "--random-crop=1", "--flip=off", "--statistics=batch", "--layout=nchw",
 		"--scores=1e3", "--checkpoint-every=1.5s", "--input=a=b=1x3x8x8", "--input=c=2,4", "--color=bgr", "--resize=0", "--crop=8x9", "--orient=false", "--scale=0.5",
 		"--mean=0.4,0.500000,1", "--std=0.3",
@@ -34,7 +34,7 @@ func TestOptionsOfFlags(t *testing.T) {
 	}
 	want := TrainOptions{
 		Data: "2024", Val: "true", ValSplit: new(0.2), Limit: 64, ValLimit: 32, Epochs: 3, Batch: 16, Freeze: "backbone", Distill: true, Loss: "mse",
-		LabelSmoothing: 0.1, Temperature: new(2.0), FeatureWeight: new(0.5), RateWeight: 1e-5, Optimizer: "adam", LR: 0.02, Momentum: new(0.8), WeightDecay: new(0.0),
+		LabelSmoothing: 0.1, Temperature: new(2.0), FeatureWeight: new(0.5), Optimizer: "adam", LR: 0.02, Momentum: new(0.8), WeightDecay: new(0.0),
 		ClipNorm: new(1.0), Schedule: "step", Warmup: new(0.0), RandomResizedCrop: "0.35,1", RandomCrop: "1", Flip: "off", Statistics: "batch", Layout: "nchw",
 		Scores: "1e3", CheckpointEvery: new(1500 * time.Millisecond), Input: map[string][]int64{"a=b": {1, 3, 8, 8}, "c": {2, 4}},
 		ImageOptions: ImageOptions{Overrides: imagein.Overrides{Color: "bgr", Resize: new(0), Crop: [2]int{8, 9}, Orient: new(false), Scale: new(0.5), Mean: []float64{0.4, 0.5, 1}, Std: []float64{0.3}}},
@@ -49,7 +49,7 @@ func TestOptionsOfFlags(t *testing.T) {
 	if want := (SplitOptions{Bits: 7, Quality: 30, CodecAt: "device-host", RestoreWidth: 2}); !reflect.DeepEqual(split, want) {
 		t.Errorf("%+v, expected %+v", split, want)
 	}
-	for _, wrong := range []string{"data", "--epochs=three", "--colour=rgb", "--crop=8xy", "--input=1x2", "--checkpoint-every=soon"} {
+	for _, wrong := range []string{"data", "--epochs=three", "--colour=rgb", "--crop=8xy", "--input=1x2", "--checkpoint-every=soon", "--rate-weight=1e-05"} {
 		if err := search.OptionsOfFlags([]string{wrong}, &train); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}

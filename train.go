@@ -57,7 +57,10 @@ type TrainOptions struct {
 	LabelSmoothing float64  `json:"label_smoothing,omitempty"` // share of a label's weight that all classes get
 	Temperature    *float64 `json:"temperature,omitempty"`     // of Distill; nil for 1
 	FeatureWeight  *float64 `json:"feature_weight,omitempty"`  // of Distill: weight of matching the cut tensor; nil for 1
-	RateWeight     float64  `json:"rate_weight,omitempty"`     // weight of the payload in the loss, as bits a cell of the tile
+	RateWeight     float64  `json:"rate_weight,omitempty"`     // how much of the loss a byte of payload is
+	// TargetBytes is the mean payload below which training ends: what a byte is of the loss
+	// begins with RateWeight then, 0 for by the first loss, and is steered. 0 for none.
+	TargetBytes float64 `json:"target_bytes,omitempty"`
 
 	Optimizer   string   `json:"optimizer,omitempty"`    // "sgd", "adam" or "adamw"; "" by what is trained
 	LR          float64  `json:"lr,omitempty"`           // highest learning rate; 0 by what is trained
@@ -137,6 +140,10 @@ func (o *TrainOptions) check() error {
 		return usage("outputs", "has a meaning with option distill only")
 	case o.Teacher != "" && !o.Distill:
 		return usage("teacher", "has a meaning with option distill only")
+	case o.counting() != "" && o.Naive:
+		return usage(o.counting(), "has no meaning with option naive, which trains without the codec")
+	case o.counting() != "" && o.frozen() == "mobile":
+		return usage(o.counting(), "has no meaning with option freeze mobile: what decides about payloads does not learn")
 	}
 	if err := cmp.Or(fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return err
@@ -171,6 +178,7 @@ func (o *TrainOptions) settings() train.Settings {
 	return train.Settings{
 		Epochs: o.epochs(), Seed: o.Seed, Schedule: cmp.Or(o.Schedule, train.Cosine), Warmup: orElse(o.Warmup, 0.5),
 		Varied:   train.Varied{ResizedCrop: o.RandomResizedCrop, Crop: o.RandomCrop, Flip: o.Flip},
+		Payload:  train.Payload{Weight: o.RateWeight, Target: o.TargetBytes},
 		Patience: o.Patience, KeepLast: o.KeepLast, Resume: o.Resume, Every: orElse(o.CheckpointEvery, time.Minute), Hopeless: o.hopeless,
 	}
 }
@@ -186,9 +194,20 @@ func (o *TrainOptions) frozen() string {
 	return o.Freeze
 }
 
+// counting is the option that lets the bytes of payloads count, "" where they do not.
+func (o *TrainOptions) counting() string {
+	switch {
+	case o.TargetBytes != 0:
+		return "target_bytes"
+	case o.RateWeight != 0:
+		return "rate_weight"
+	}
+	return ""
+}
+
 // loss is what training makes small.
 func (o *TrainOptions) loss() grad.Loss {
-	l := grad.Loss{Kind: o.Loss, LabelSmoothing: o.LabelSmoothing, Temperature: orElse(o.Temperature, 1), RateWeight: o.RateWeight}
+	l := grad.Loss{Kind: o.Loss, LabelSmoothing: o.LabelSmoothing, Temperature: orElse(o.Temperature, 1), Rate: o.counting() != ""}
 	if l.Kind == "" {
 		l.Kind = grad.CrossEntropy
 		if o.Distill {
@@ -300,6 +319,9 @@ func (t *training) before(path string, dir train.Folder) (*train.Written, error)
 // run trains and writes what was learnt.
 func (t *training) run(ctx context.Context, path string, dir train.Folder, sets *train.Sets) (*train.Written, error) {
 	if err := t.calibrate(ctx, sets); err != nil {
+		return nil, err
+	}
+	if _, err := t.settleCodec(ctx, sets, false); err != nil {
 		return nil, err
 	}
 	job, err := t.compile(ctx, sets)

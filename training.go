@@ -79,8 +79,8 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 		t.path = subject.Joined
 	case o.Output == "":
 		return nil, usage("", "which file is to be written? give option output FILE: a model is not changed in place")
-	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.RateWeight > 0:
-		return nil, usage("naive", ", option no_calib, option range, option quality and option rate_weight have a meaning for bundles only: %s has no bottleneck", path)
+	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.counting() != "":
+		return nil, usage("naive", ", option no_calib, option range, option quality, option rate_weight and option target_bytes have a meaning for bundles only: %s has no bottleneck", path)
 	case o.frozen() != "none":
 		return nil, usage("freeze", "%s has a meaning for bundles only: %s has no bottleneck", o.Freeze, path)
 	case o.Distill && o.Teacher == "":
@@ -112,7 +112,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 			return nil, err
 		}
 	}
-	if o.RateWeight > 0 {
+	if o.counting() != "" {
 		if err := t.rateKnown(); err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	return t, nil
 }
 
-// rateKnown refuses option rate_weight where a codec cannot estimate its payloads.
+// rateKnown refuses what lets payloads count where a codec cannot estimate its payloads.
 func (t *training) rateKnown() error {
 	records, err := bottleneck.Records(t.source)
 	if err != nil {
@@ -140,7 +140,7 @@ func (t *training) rateKnown() error {
 			return unusable("%s: %w", t.path, err)
 		}
 		if coding.Rate == nil {
-			return usage("rate_weight", "has no meaning for codec %s: how many bits it takes cannot be estimated", coding.Name)
+			return usage(t.counting(), "has no meaning for codec %s: how many bits it takes cannot be estimated", coding.Name)
 		}
 	}
 	return nil
@@ -294,6 +294,10 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		backbone = backbone || !units[name]
 	}
 	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
+	refitted, err := t.settleCodec(ctx, sets, true)
+	if err != nil {
+		return err
+	}
 	requantised := !dynamic && (t.Naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
 	b, c, settings, err := split.Rebuild(ctx, trained, t.lowered(), func(settings *split.Settings) error {
 		settings.SetDynamic(dynamic)
@@ -329,7 +333,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	}
 	defer dest.Discard()
 	if before != nil {
-		if err := before(meta.Pair, requantised); err != nil {
+		if err := before(meta.Pair, requantised || refitted); err != nil {
 			return err
 		}
 	}

@@ -166,6 +166,9 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
 	teller := &train.Teller{Primary: task.First(t.kind).Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
 	s := t.settings()
+	if t.qualityFollows() {
+		s.Payload.Loose = loose
+	}
 	s.Notice, s.Step, s.Start, s.Epoch = t.Notice, teller.Step, teller.Start, teller.Epoch
 	return job.Run(ctx, dir, s)
 }
@@ -210,17 +213,8 @@ func (t *training) measureRanges(ctx context.Context, trained *ir.Model, sets *t
 	if err != nil {
 		return err
 	}
-	session, err := t.session(m, "reduction")
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	feeder, err := sets.Given.New(session.Inputs(), sets.Choose)
-	if err != nil {
-		return unusable("%w", err)
-	}
 	ranges := make([]bottleneck.ValueRange, len(tensors))
-	_, err = probe.Run(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, func(_ string, xs []*tensor.Tensor) error { // what is left out was told when it was trained on
+	err = t.look(ctx, m, sets, func(xs []*tensor.Tensor) error {
 		for i, x := range xs {
 			values, err := x.Float32s()
 			if err != nil {
@@ -239,6 +233,23 @@ func (t *training) measureRanges(ctx context.Context, trained *ir.Model, sets *t
 		}
 	}
 	return nil
+}
+
+// look gives each the outputs of a network for images to train on, one after another; as many
+// as a calibration takes. What is left out is told when it is trained
+// on.
+func (t *training) look(ctx context.Context, m *ir.Model, sets *train.Sets, each func(xs []*tensor.Tensor) error) error {
+	session, err := t.session(m, "what crosses")
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	feeder, err := sets.Given.New(session.Inputs(), sets.Choose)
+	if err != nil {
+		return unusable("%w", err)
+	}
+	_, err = probe.Run(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, func(_ string, xs []*tensor.Tensor) error { return each(xs) })
+	return err
 }
 
 // openSets opens the images and decides how they are prepared.

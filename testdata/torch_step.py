@@ -63,9 +63,9 @@ def loss_of(values, case, labels):
             feature = values[match["Original"]].detach()
             part = functional.mse_loss(values[match["Restored"]], feature) / (match["Scale"] or feature.square().mean())
             loss = loss + o["FeatureWeight"] / len(targets["Features"]) * part
-    if o["RateWeight"]:
+    if o["Rate"]:
         for tile in targets["Tiles"]:
-            loss = loss + o["RateWeight"] * rate_of(values[tile["Name"]], tile["Codec"]["parameters"]["quality"])
+            loss = loss + case["byte_weight"] * rate_of(values[tile["Name"]], tile["Codec"]["parameters"]["quality"])
     return loss, hits
 
 
@@ -128,15 +128,14 @@ def loss_of_end(values, o, head):
 
 
 def rate_of(tile, quality):
-    """Estimates bits a cell of JPEG by log2(1 + |coefficient / step|), without those of frequency 0.
+    """Estimates bytes of JPEG by 2.3/2 log2(1 + (coefficient / (0.375 step))^2) bits, without those of frequency 0.
 
     The steps are read off a file that Pillow writes, the basis is evaluated function by function.
     """
     file = io.BytesIO()
     Image.new("L", (8, 8)).save(file, "jpeg", quality=quality)
     steps = torch.tensor(Image.open(file).quantization[0], dtype=tile.dtype).view(8, 8)
-    h, w = tile.shape[2:]
-    cells = tile.numel()
+    images, (h, w) = len(tile), tile.shape[2:]
     tile = functional.pad(tile, (0, -w % 8, 0, -h % 8), mode="replicate")
     total = 0
     for v in range(8):
@@ -146,8 +145,8 @@ def rate_of(tile, quality):
             x = torch.arange(8, dtype=tile.dtype)
             rows, columns = (torch.cos((2 * x + 1) * k * math.pi / 16) * (0.5 if k else math.sqrt(0.125)) for k in (v, u))
             kernel = torch.outer(rows, columns).view(1, 1, 8, 8)
-            total = total + (1 + (functional.conv2d(tile, kernel, stride=8) / steps[v, u]).abs()).log2().sum()
-    return total / cells
+            total = total + 2.3 / 2 * (1 + (functional.conv2d(tile, kernel, stride=8) / (0.375 * steps[v, u])).square()).log2().sum()
+    return total / 8 / images
 
 
 def optimizer_of(o, weights):

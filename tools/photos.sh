@@ -84,7 +84,7 @@ frozen="--freeze backbone --batch 8"
 		for size in "rb3 16 1 35" "rb6 8 1 35"; do
 			echo "pair $size 15 $frozen"
 		done
-		echo "pair rb6 64 1 10 5 $frozen --rate-weight 0.2"
+		echo "pair rb6 64 1 10 5 $frozen --rate-weight 0.0002"
 		echo "pair rb9 160 1 10 5 $frozen --lr 5e-4"
 		echo "pair rb9 160 1 10 15 $frozen --lr 5e-4"
 		echo "pair rb3 32 1 10 5 $frozen --lr 5e-4"

@@ -17,7 +17,7 @@ var groups = []struct {
 }{
 	{"Bottleneck", []string{"c", "s", "bytes", "bits", "quality", "codec", "variable-rate", "range", "codec-at", "restore-width", "calib", "calib-by", "no-calib", "naive", "plain"}},
 	{"Learning", []string{"epochs", "batch", "optimizer", "lr", "momentum", "nesterov", "weight-decay", "decay-all", "clip-norm", "ema", "schedule", "warmup", "patience", "keep-last", "freeze", "statistics"}},
-	{"Loss", []string{"distill", "teacher", "loss", "label-smoothing", "temperature", "feature-weight", "rate-weight"}},
+	{"Loss", []string{"distill", "teacher", "loss", "label-smoothing", "temperature", "feature-weight", "rate-weight", "target-bytes"}},
 	{"Augmentation", []string{"random-resized-crop", "random-crop", "flip"}},
 	{"Images", []string{"color", "fit", "resize", "crop", "pad", "orient", "scale", "mean", "std", "labels", "feed", "input-codec", "input-size"}},
 	{"Task", []string{"task", "decoder", "annotations", "scores"}},

@@ -145,7 +145,7 @@ Examples:
 // Flags of trainings and splits that a search takes and hands on.
 var (
 	passedToTrain = []string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
-		"feature-weight", "rate-weight", "calib-by", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
+		"feature-weight", "rate-weight", "target-bytes", "calib-by", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
 		"statistics", "layout", "scores", "task", "decoder", "checkpoint-every", "input", "color", "fit", "resize", "crop", "pad", "feed", "orient", "scale", "mean", "std"}
 	passedToSplit = []string{"bits", "codec", "quality", "codec-at", "restore-width"}
 )

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -225,10 +226,37 @@ func TestTrainRate(t *testing.T) {
 		r := trained(t, slices.Concat([]string{copyOf(t, start), "--data", set, "--keep-last"}, few, []string{"--epochs", "12", "--rate-weight", weight})...)
 		return *r.PayloadBytes
 	}
-	if with, without := size("0.1"), size("0"); with >= without {
-		t.Errorf("%v bytes with --rate-weight 0.1, %v without", with, without)
+	with, without := size("0.01"), size("0")
+	if with >= without {
+		t.Errorf("%v bytes with --rate-weight 0.01, %v without", with, without)
 	}
-	if _, stderr, code := tryBnc(t, "train", start, "--data", set, "--naive", "--rate-weight", "1"); code != exitUsage || !strings.Contains(stderr, "--naive") {
-		t.Errorf("--rate-weight with --naive: exit code %d: %s", code, stderr)
+	for _, option := range []string{"--rate-weight", "--target-bytes"} {
+		for _, other := range [][]string{{"--naive"}, {"--freeze", "mobile"}} {
+			if _, stderr, code := tryBnc(t, slices.Concat([]string{"train", start, "--data", set, option, "1"}, other)...); code != exitUsage || !strings.Contains(stderr, other[0]) || !strings.Contains(stderr, option) {
+				t.Errorf("%s with %v: exit code %d: %s", option, other, code, stderr)
+			}
+		}
+	}
+}
+
+// TestTrainTarget: payloads end below their target and not far below, by the weight of a byte
+// alone, where a quality that is given stays, and with the quality that they need.
+func TestTrainTarget(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 256, 64)
+	for _, c := range []struct {
+		codec, quality string
+		given          []string
+	}{{"jpeg", "20", []string{"--quality", "20"}}, {"transform", "70", nil}} {
+		start := splitAt(t, stripeNet(t), "--c", "4", "--s", "1", "--calib", set, "--codec", c.codec)
+		before := trained(t, copyOf(t, start), "--data", set, "--epochs", "0", "--quality", c.quality)
+		target := 0.7 * *before.PayloadBytes
+		r := trained(t, slices.Concat([]string{copyOf(t, start), "--data", set}, few, []string{"--epochs", "10", "--target-bytes", fmt.Sprint(target)}, c.given)...)
+		if b := *r.PayloadBytes; b > target || b < 0.9*target || *r.Top1 < 0.9 { // a guess is right in 0.25
+			t.Errorf("%s: %s, with a target of %v bytes", c.codec, r.Judged.Text("top-1"), target)
+		}
+		if first, last := r.Epochs[0].ByteWeight, r.Epochs[9].ByteWeight; !(first > 0 && last > 0 && first != last) {
+			t.Errorf("%s: a byte weighs %v in the first epoch, %v in the last", c.codec, first, last)
+		}
 	}
 }

@@ -116,15 +116,16 @@ func uncounted(m *ir.Model) {
 	m.Graph.SetOutputs(outputs...)
 }
 
-// SetCodec gives the codecs of a joined network other values of their parameters.
-func SetCodec(m *ir.Model, change func(Codec) Codec) error {
+// SetCodecs gives the codecs of a joined network, one a crossing tensor, other values of
+// their parameters.
+func SetCodecs(m *ir.Model, change func(tensor int, c Codec) Codec) error {
 	all, err := Anatomy(m)
 	if err != nil {
 		return err
 	}
 	var records []Record
-	for _, j := range all {
-		j.Spec.Codec = change(j.Spec.Codec)
+	for i, j := range all {
+		j.Spec.Codec = change(i, j.Spec.Codec)
 		if err := j.Spec.Codec.set(j.Codec); err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func SetCodec(m *ir.Model, change func(Codec) Codec) error {
 // SetQuality changes the quality of a joined network's codecs.
 func SetQuality(m *ir.Model, to int64) error {
 	without := ""
-	err := SetCodec(m, func(c Codec) Codec {
+	err := SetCodecs(m, func(_ int, c Codec) Codec {
 		if !c.HasQuality() {
 			without = c.Name
 			return c

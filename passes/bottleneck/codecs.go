@@ -23,7 +23,8 @@ type Coding struct {
 	Operator string // begins the names of its operators: Jpeg of JpegEncode, JpegDecode and JpegRoundTrip
 	// Parameters are what both of its sides must agree on: attributes of its operators.
 	Parameters []Parameter
-	// Rate describes how many bits a tile of h x w cells takes; nil where that is not known.
+	// Rate describes how many bytes a tile of h x w cells takes; nil where that is not known,
+	// and what it gives nil where the parameters are none of the codec's.
 	Rate func(c Codec, h, w int64) *Rate
 	// Quality is the quality where none is said, of codecs that have one.
 	Quality int
@@ -66,12 +67,17 @@ type Parameter struct {
 	Default any  // nil for a quality, which is always told
 }
 
-// Rate estimates how many bits a cell a tile takes: the mean over its coefficients u of
-// log2(1 + |u|), where u = Scale * (Down x Across') for a tile x [H,W] of 0..255.
+// Rate estimates how many bits a tile takes, but for a constant: the sum over its
+// coefficients u of Bits/2 log2(1 + u^2), where u = Scale * (Down (x - Mean) Across') for a
+// tile x [H,W] of 0..255. That is the length of a code for numbers of Student's t
+// distribution: flat where a coefficient is coded as zero anyway, Bits more for each
+// doubling of a large one, and nowhere steeper than Bits Scale / (2 ln 2).
 type Rate struct {
+	Mean          []float32 // [H, W], nil for zeros
 	Down          []float32 // [Height, H]
 	Across        []float32 // [Width, W]
-	Scale         []float32 // [Height, Width], 0 for coefficients that do not count
+	Scale         []float32 // [Height, Width]
+	Bits          []float32 // [Height, Width], 0 for coefficients that do not count
 	Height, Width int64
 }
 
@@ -191,6 +197,12 @@ func (c Codec) ManyRates() (Codec, error) {
 		return c, fmt.Errorf("codec %s has one quality for all images: expected one of %s", c.Name, strings.Join(can, ", "))
 	}
 	return c.With(variable, int64(1)), nil
+}
+
+// Fitted reports whether the codec's parameters are to suit its tiles: see [Fit].
+func (c Codec) Fitted() bool {
+	coding, err := c.Coding()
+	return err == nil && coding.Fit != nil
 }
 
 // NoCodec is the name in the metadata of a plain pair: the cut tensors themselves cross.

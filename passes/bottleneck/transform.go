@@ -144,30 +144,50 @@ func (t *transformTable) stepAt(i int, quality int64) float64 {
 	return levels(t.step[i]) * math.Exp2(float64(50-quality)/octave)
 }
 
-// transformRate counts the coefficients in units of their steps, but for those that are not
-// sent and, since means are known, the lowest of each block.
+// lengthOf is the code length of a coefficient of a mean magnitude, in steps, as Rate has it:
+// bits for each doubling of one that is large beside the width. It is fitted to the classes of
+// tools/classes: their lengths, and by how much these grow with what is coded. Those of the
+// least means, which training may make larger, are taken for a little more.
+func lengthOf(mean float64) (bits, width float64) {
+	mean = max(mean, 1.0/12)
+	return 2 + 0.7/mean, math.Hypot(0.55*mean, 0.4+0.12/mean)
+}
+
+// leastCoded is the mean magnitude, in steps, below which coefficients are not coded.
+const leastCoded = 1.0 / 64
+
+// transformRate counts the coefficients that are coded, in units of their steps.
 func transformRate(c Codec, h, w int64) *Rate {
 	b, _ := c.Parameters[table].([]byte)
 	t, err := readTransformTable(b)
 	if err != nil {
 		return nil
 	}
-	r := &Rate{}
+	r := &Rate{Mean: make([]float32, h*w)}
 	columns := w / t.width
 	down, rows := cosines(t.height, t.blockHeight)
 	across, cols := cosines(t.width, t.blockWidth)
 	r.Down, r.Height = repeated(down, h/t.height, rows, t.height)
 	r.Across, r.Width = repeated(across, columns, cols, t.width)
-	r.Scale = make([]float32, r.Height*r.Width)
+	r.Scale, r.Bits = make([]float32, r.Height*r.Width), make([]float32, r.Height*r.Width)
 	for k := range t.planes {
+		top, left := k/columns, k%columns
+		for y := range t.height {
+			for x := range t.width {
+				r.Mean[(top*t.height+y)*w+left*t.width+x] = float32(t.mean[k])
+			}
+		}
 		for y := range rows {
 			for x := range cols {
-				i := k*t.frequencies() + y%t.blockHeight*t.blockWidth + x%t.blockWidth
-				step := t.stepAt(int(i), c.Number(quality))
-				if step == 0 || y%t.blockHeight == 0 && x%t.blockWidth == 0 {
+				i := int(k*t.frequencies() + y%t.blockHeight*t.blockWidth + x%t.blockWidth)
+				step := t.stepAt(i, c.Number(quality))
+				mean := levels(t.magnitude[i]) / step
+				if step == 0 || mean < leastCoded {
 					continue
 				}
-				r.Scale[(k/columns*rows+y)*r.Width+k%columns*cols+x] = float32(1 / step)
+				bits, width := lengthOf(mean)
+				at := (top*rows+y)*r.Width + left*cols + x
+				r.Scale[at], r.Bits[at] = float32(1/(step*width)), float32(bits)
 			}
 		}
 	}

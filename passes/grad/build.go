@@ -184,7 +184,7 @@ func (b *build) options() (*Options, error) {
 	if b.Bottleneck && !b.Naive {
 		o.Watch = "payload_bytes"
 	}
-	if b.Loss.RateWeight > 0 {
+	if b.Loss.Rate {
 		all, err := bottleneck.Anatomy(b.m)
 		if err != nil {
 			return nil, err

@@ -30,7 +30,7 @@ func (o BuildOptions) Check() error {
 		return *v
 	}
 	err = fault.Shares{
-		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", o.Loss.FeatureWeight, fault.Unbounded}, {"rate_weight", o.Loss.RateWeight, fault.Unbounded},
+		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", o.Loss.FeatureWeight, fault.Unbounded},
 		{"momentum", o.Opt.Momentum, 1}, {"weight_decay", of(o.Decay), fault.Unbounded}, {"clip_norm", of(o.Clip), fault.Unbounded},
 		{"ema", o.Opt.EMA, 1}, {"lr", o.Rate, fault.Unbounded},
 	}.Check()
@@ -43,8 +43,6 @@ func (o BuildOptions) Check() error {
 		return fault.Usage("temperature", "%v: expected a number larger than 0", t)
 	case o.Opt.Nesterov && o.Opt.Momentum == 0:
 		return fault.Usage("nesterov", "needs a option momentum larger than 0")
-	case o.Loss.RateWeight > 0 && o.Naive:
-		return fault.Usage("rate_weight", "has no meaning with option naive, which trains without the codec")
 	}
 	return nil
 }

@@ -25,7 +25,6 @@ func TestCheck(t *testing.T) {
 		"layout":          func(o *BuildOptions) { o.Layout = "nhwc" },
 		"label_smoothing": func(o *BuildOptions) { o.Loss.LabelSmoothing = 1 },
 		"feature_weight":  func(o *BuildOptions) { o.Loss.FeatureWeight = math.Inf(1) },
-		"rate_weight":     func(o *BuildOptions) { o.Loss.RateWeight, o.Naive = 1, true },
 		"momentum":        func(o *BuildOptions) { o.Opt.Momentum = 1 },
 		"weight_decay":    func(o *BuildOptions) { o.Decay = new(-1.0) },
 		"clip_norm":       func(o *BuildOptions) { o.Clip = new(math.NaN()) },

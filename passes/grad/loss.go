@@ -16,9 +16,9 @@ type Loss struct {
 	// FeatureWeight weighs the mean squared difference of the restored and the
 	// cut tensor, relative to the mean square of the latter, or to its Scale.
 	FeatureWeight float64
-	// RateWeight weighs the bits that the codec takes for a cell of the tile, as
-	// estimated by rate.
-	RateWeight float64
+	// Rate tells that the bytes of payloads count, as estimated by rate: the step has an
+	// input that says how much of the loss one of them is.
+	Rate bool
 }
 
 // Head is an output that is compared.
@@ -38,7 +38,7 @@ type Targets struct {
 	Heads []Head
 	// Features are matched where FeatureWeight is not 0.
 	Features []Feature
-	// Tiles are what is encoded, where RateWeight is not 0.
+	// Tiles are what is encoded, where the Loss has a Rate.
 	Tiles []Tile
 }
 
@@ -76,6 +76,9 @@ type lossGraph struct {
 	each  []*ir.Value             // float32 [1], of the heads that are compared by their ends
 	names []string                // of these
 	seeds map[*ir.Value]*ir.Value // gradient of the loss
+	// byteWeight is the input that weighs a byte of payload, float32 [1]; nil where they do
+	// not count.
+	byteWeight *ir.Value
 }
 
 // add adds a part of an output's term.
@@ -138,7 +141,7 @@ func (l *lossGraph) match(b *builder, t Feature, weight float64) error {
 }
 
 // rate adds what a tile's codec makes of it.
-func (l *lossGraph) rate(b *builder, t Tile, weight float64) error {
+func (l *lossGraph) rate(b *builder, t Tile) error {
 	tile := b.g.Value(t.Name)
 	if tile == nil {
 		return fmt.Errorf("there is no tensor %q whose size counts", t.Name)
@@ -151,7 +154,11 @@ func (l *lossGraph) rate(b *builder, t Tile, weight float64) error {
 		return fmt.Errorf("how many bits codec %s takes is not known: the size of payloads cannot count in the loss", coding.Name)
 	}
 	d := b.dims(tile)
-	loss, seed := rate(b, tile, coding.Rate(t.Codec, d[2], d[3]), weight)
+	r := coding.Rate(t.Codec, d[2], d[3])
+	if r == nil {
+		return fmt.Errorf("codec %s has parameters that it did not write: split the model again", coding.Name)
+	}
+	loss, seed := rate(b, tile, r, l.byteWeight)
 	l.loss = b.add(l.loss, loss)
 	l.seed(b, tile, seed)
 	return nil
@@ -211,9 +218,12 @@ func (l Loss) build(b *builder, t Targets) (out *lossGraph, labels *ir.Value, er
 			}
 		}
 	}
-	if l.RateWeight > 0 {
+	if l.Rate {
+		out.byteWeight = b.g.Temp("byte_weight", ir.TensorType(ir.Float32, ir.Fixed(1)))
+		b.g.AddInput(out.byteWeight, nil)
+		b.shapes[out.byteWeight] = []int64{1}
 		for _, t := range t.Tiles {
-			if err := out.rate(b, t, l.RateWeight); err != nil {
+			if err := out.rate(b, t); err != nil {
 				return nil, nil, err
 			}
 		}

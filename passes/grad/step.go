@@ -33,15 +33,18 @@ type Options struct {
 
 // Manifest is all that a program needs to run a step graph, in its metadata.
 type Manifest struct {
-	Batch    int64    `json:"batch"`
-	Input    string   `json:"input"`
-	Labels   string   `json:"labels,omitempty"` // int64 [batch], or [batch,H,W] of Masks; none where a teacher teaches
-	Scalars  []string `json:"scalars"`
-	Beta1    float64  `json:"beta1,omitempty"` // of Adam's corrections
-	Beta2    float64  `json:"beta2,omitempty"`
-	State    []Tensor `json:"state"`
-	Params   []Param  `json:"params"`
-	Averages []Param  `json:"averages,omitempty"` // with --ema, of the first Params in their order
+	Batch   int64    `json:"batch"`
+	Input   string   `json:"input"`
+	Labels  string   `json:"labels,omitempty"` // int64 [batch], or [batch,H,W] of Masks; none where a teacher teaches
+	Scalars []string `json:"scalars"`
+	// ByteWeight is an input, float32 [1]: how much of the loss a byte of payload is. None
+	// where they do not count.
+	ByteWeight string   `json:"byte_weight,omitempty"`
+	Beta1      float64  `json:"beta1,omitempty"` // of Adam's corrections
+	Beta2      float64  `json:"beta2,omitempty"`
+	State      []Tensor `json:"state"`
+	Params     []Param  `json:"params"`
+	Averages   []Param  `json:"averages,omitempty"` // with --ema, of the first Params in their order
 	// Statistics are the running means and variances of batch normalisation that
 	// learns: no part of a step, and measured by Program.Statistics.
 	Statistics *Tensor `json:"statistics,omitempty"`
@@ -267,6 +270,9 @@ func (p *Program) losses(b *builder, o Options) (*lossGraph, []*ir.Value, error)
 	loss, labels, err := o.Loss.build(b, o.Targets)
 	if err != nil {
 		return nil, nil, err
+	}
+	if loss.byteWeight != nil {
+		p.Manifest.ByteWeight = loss.byteWeight.Name()
 	}
 	if labels != nil {
 		p.Manifest.Labels = labels.Name()

@@ -58,6 +58,8 @@ func OptionsOfFlags(flags []string, options any) error {
 			v = value
 		case name == "mean" || name == "std":
 			v = json.RawMessage("[" + value + "]")
+		case name == "rate-weight" && value != "0":
+			err = fmt.Errorf("it weighed bits a cell of the tile, and weighs bytes now: plan the search again")
 		case name == "checkpoint-every":
 			v, err = time.ParseDuration(value)
 		case name == "crop":

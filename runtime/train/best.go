@@ -55,9 +55,9 @@ func (r *run) loadBest() error {
 	p, err := other.load(r.o.Checkpoint+".best", r.o.Settings)
 	if err != nil {
 		r.o.Notice("the best weights so far, of epoch %d, are lost: %v", r.p.Best, err)
-		r.p.Best, r.p.Score = 0, nil
+		r.p.Best, r.p.Score, r.p.Excess = 0, nil, 0
 		return nil
 	}
-	r.best, r.p.Best, r.p.Score = other.state, p.Best, p.Score
+	r.best, r.p.Best, r.p.Score, r.p.Excess = other.state, p.Best, p.Score, p.Excess
 	return nil
 }

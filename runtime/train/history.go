@@ -15,9 +15,12 @@ type Epoch struct {
 	Loss      float64 `json:"loss"`       // mean over its steps
 	TrainTop1 float64 `json:"train_top1"` // share of the images that the output says the right thing of
 	Judged
-	Errors  []Error `json:"errors,omitempty"`
-	Rate    float64 `json:"lr"` // of its last step
-	Seconds float64 `json:"seconds"`
+	Errors []Error `json:"errors,omitempty"`
+	Rate   float64 `json:"lr"` // of its last step
+	// ByteWeight is how much of the loss a byte of payload was in the last step; 0 where
+	// they do not count.
+	ByteWeight float64 `json:"byte_weight,omitempty"`
+	Seconds    float64 `json:"seconds"`
 }
 
 // Error is how far an output, or a part of one, is from the teacher's, as a share of what
@@ -124,6 +127,9 @@ func (e Epoch) Text(primary string) string {
 	}
 	if e.TrainTop1 > 0 || e.Errors == nil && primary == task.Text(task.Top1) {
 		line += fmt.Sprintf(", training %s %.1f%%", primary, 100*e.TrainTop1)
+	}
+	if e.ByteWeight > 0 {
+		line += fmt.Sprintf(", a byte weighs %.3g", e.ByteWeight)
 	}
 	if judged := e.Judged.Text(primary); judged != "" {
 		line += ", " + judged

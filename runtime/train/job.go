@@ -33,6 +33,7 @@ type Settings struct {
 	Schedule string
 	Warmup   float64 // epochs
 	Varied   Varied
+	Payload  Payload
 	Patience int
 	KeepLast bool
 	Resume   bool
@@ -75,6 +76,9 @@ func (s Settings) Check() error {
 	case s.Epochs == 0 && s.Resume:
 		return fault.Usage("epochs", "0 trains nothing that option resume could go on with")
 	}
+	if err := s.Payload.Check(); err != nil {
+		return err
+	}
 	_, err = s.Varied.of(true, false)
 	return err
 }
@@ -92,8 +96,8 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 	if err != nil {
 		return nil, fault.Unusable("option data: %w", err)
 	}
-	if j.Careful && s.Epochs > 0 {
-		if err := j.slowDown(ctx, loader, s.Notice); err != nil {
+	if s.Epochs > 0 {
+		if err := j.begin(ctx, loader, &s); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +109,7 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 	options := Options{
 		Epochs:   s.Epochs,
 		Schedule: Schedule{Kind: s.Schedule, Rate: j.Rate, Warmup: int(math.Round(s.Warmup * float64(steps))), Total: s.Epochs * steps},
-		Loader:   loader, Patience: s.Patience, KeepBest: !s.KeepLast,
+		Loader:   loader, Payload: s.Payload, Patience: s.Patience, KeepBest: !s.KeepLast,
 		Checkpoint: dir.Checkpoint(), Every: s.Every, Settings: identity, Resume: s.Resume,
 		Log: dir.Log(), Step: s.Step, Notice: s.Notice, Start: s.Start, Epoch: s.Epoch, Hopeless: s.Hopeless,
 	}
@@ -145,35 +149,82 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 // and it is another loss by then. Momentum makes some ten steps of one.
 const fraction = 0.1
 
-// slowDown lowers the learning rate to what the first gradients allow: a network that is next
-// to its teacher already would be thrown far off by steps that suit one that begins.
-func (j *Job) slowDown(ctx context.Context, loader *feed.Loader, notice data.Notice) error {
+const (
+	// light is the share of a step that bytes are at first, where they are steered: of the
+	// norm of gradients.
+	light = 0.1
+	// heavy is a weight of bytes beside which nothing else counts.
+	heavy = 1e6
+)
+
+// begin sets what depends on the first steps: what a byte of payload weighs, and a careful
+// learning rate.
+func (j *Job) begin(ctx context.Context, loader *feed.Loader, s *Settings) error {
+	if s.Payload.Target > 0 {
+		first, err := j.look(ctx, loader)
+		if err != nil {
+			return err
+		}
+		if s.Payload.bytes = first.Bytes; s.Payload.Weight == 0 {
+			j.Trainer.WeighBytes(heavy)
+			bytes, err := j.look(ctx, loader)
+			if err != nil {
+				return err
+			}
+			s.Payload.Weight = twoDigits(light * first.Norm / bytes.Norm * heavy)
+		}
+	}
+	j.Trainer.WeighBytes(s.Payload.Weight)
+	if !j.Careful {
+		return nil
+	}
+	// A network that is next to its teacher already would be thrown far off by steps that
+	// suit one that begins.
+	first, err := j.look(ctx, loader)
+	if err != nil {
+		return err
+	}
+	if allowed := fraction * first.Loss / first.Norm; allowed < j.Rate {
+		j.Rate = twoDigits(allowed)
+		s.Notice("learning rate %.2g: the first gradients allow no more; option lr sets another", j.Rate)
+	}
+	return nil
+}
+
+// look returns the mean of the first few steps as the weights are.
+func (j *Job) look(ctx context.Context, loader *feed.Loader) (mean StepResult, err error) {
 	e := loader.Epoch(ctx, 0, 0)
 	defer e.Close()
-	loss, norm := 0.0, 0.0
-	for range min(4, loader.Batches()) {
+	steps := min(4, loader.Batches())
+	for range steps {
 		b, err := e.Next()
 		if err != nil {
-			return &DataError{err}
+			return mean, &DataError{err}
 		}
 		r, err := j.Trainer.look(ctx, b, 0)
 		e.Recycle(b)
 		if err != nil {
-			return err
+			return mean, err
 		}
-		loss, norm = loss+r.Loss, norm+r.Norm
+		n := float64(steps)
+		mean.Loss, mean.Norm, mean.Bytes = mean.Loss+r.Loss/n, mean.Norm+r.Norm/n, mean.Bytes+r.Bytes/n
 	}
-	if allowed := fraction * loss / norm; allowed < j.Rate {
-		unit := math.Pow(10, math.Floor(math.Log10(allowed))-1)
-		j.Rate = math.Round(allowed/unit) * unit // two digits, on which machines agree
-		notice("learning rate %.2g: the first gradients allow no more; option lr sets another", j.Rate)
-	}
-	return nil
+	return mean, nil
+}
+
+// twoDigits rounds a number to two digits, on which machines agree.
+func twoDigits(v float64) float64 {
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return math.Round(v/unit) * unit
 }
 
 // identity is what a checkpoint must share with the training that goes on from it: all
 // that decides about the result.
 func (j *Job) identity(s Settings, augment feed.Augment) (string, error) {
+	var payload *Payload
+	if s.Payload.Counts() {
+		payload = &s.Payload
+	}
 	b, err := json.Marshal(struct {
 		Graph, Train, Val string
 		Seed              uint64
@@ -184,8 +235,9 @@ func (j *Job) identity(s Settings, augment feed.Augment) (string, error) {
 		Preprocess        any
 		KeepLast          bool
 		Patience          int
-		Given             string `json:",omitempty"`
-	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, augment, j.Sets.Preprocess, s.KeepLast, s.Patience, j.Sets.Given.ID()})
+		Given             string   `json:",omitempty"`
+		Payload           *Payload `json:",omitempty"`
+	}{j.ID, data.ID(j.Sets.Train), data.ID(j.Sets.Val), s.Seed, s.Epochs, j.Rate, s.Warmup, s.Schedule, augment, j.Sets.Preprocess, s.KeepLast, s.Patience, j.Sets.Given.ID(), payload})
 	if err != nil {
 		return "", err
 	}

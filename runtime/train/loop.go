@@ -18,6 +18,7 @@ type Options struct {
 	Epochs   int
 	Schedule Schedule
 	Loader   *feed.Loader
+	Payload  Payload
 	// Validate judges the weights after every epoch; nil for never.
 	Validate func(ctx context.Context, weights ort.Feed) (Validation, error)
 	// Patience is the number of epochs without a better score after which the
@@ -57,19 +58,21 @@ type Status struct {
 
 // progress is what the loop has to know beside the state to go on.
 type progress struct {
-	Epoch   int         `json:"epoch"` // counted from 0
-	Step    int         `json:"step"`  // of the epoch, done
-	Good    int         `json:"good"`  // of these, those that were not left out
-	LossSum float64     `json:"loss_sum"`
-	Hits    int         `json:"hits"`
-	Errors  []float64   `json:"errors,omitempty"` // sums, of what is compared
-	Seconds float64     `json:"seconds"`          // of the epoch
-	Slower  int         `json:"slower"`           // how often the learning rate was halved
-	Start   *Validation `json:"start"`            // before the first epoch, nil where it was not judged
-	Best    int         `json:"best"`             // the epoch with the best score, counted from 1; 0 for the start
-	Score   *float64    `json:"score"`            // the best one, nil for none
-	Done    []Epoch     `json:"done"`
-	Logged  int64       `json:"logged"` // bytes of the log
+	Epoch    int         `json:"epoch"` // counted from 0
+	Step     int         `json:"step"`  // of the epoch, done
+	Good     int         `json:"good"`  // of these, those that were not left out
+	LossSum  float64     `json:"loss_sum"`
+	Hits     int         `json:"hits"`
+	Errors   []float64   `json:"errors,omitempty"`   // sums, of what is compared
+	Seconds  float64     `json:"seconds"`            // of the epoch
+	Slower   int         `json:"slower"`             // how often the learning rate was halved
+	Start    *Validation `json:"start"`              // before the first epoch, nil where it was not judged
+	Best     int         `json:"best"`               // the epoch with the best score, counted from 1; 0 for the start
+	Score    *float64    `json:"score"`              // the best one, nil for none
+	Excess   float64     `json:"excess,omitempty"`   // of payloads then over their target, as a share
+	Steering *steering   `json:"steering,omitempty"` // nil where payloads do not count
+	Done     []Epoch     `json:"done"`
+	Logged   int64       `json:"logged"` // bytes of the log
 }
 
 // slowerAtMost is how often a step whose loss is no number is left out and the
@@ -126,6 +129,9 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		}
 		defer r.log.Close()
 	}
+	if o.Payload.Weight > 0 && !o.Resume {
+		r.p.Steering = &steering{First: o.Payload.Weight, Bytes: o.Payload.bytes, Began: o.Payload.bytes, Ratio: 1}
+	}
 	if o.KeepBest && o.Validate != nil && !o.Resume {
 		if err := r.judgeStart(ctx); err != nil {
 			return nil, err
@@ -145,6 +151,9 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 		for name, x := range r.best {
 			copy(t.tensor(name).Data, x.Data)
 		}
+	}
+	if got := h.Result().PayloadBytes; err == nil && r.p.Excess > 0 && got != nil {
+		r.o.Notice("payloads of %.0f bytes are more than the %.0f of option target_bytes: try more of option epochs, a higher option lr, or a lower option quality", *got, o.Payload.Target)
 	}
 	if err == nil && h.Kept == 0 && len(h.Epochs) > 0 {
 		r.o.Notice("no epoch is better than the start, %s: its weights stay. Try a smaller option lr", h.Result().scoreText(*r.p.Score))
@@ -172,19 +181,38 @@ func (r *run) judgeStart(ctx context.Context) error {
 		return err
 	}
 	r.p.Start = &v
+	r.judgedPayload(v)
 	if r.o.Start != nil {
 		r.o.Start(v)
 	}
 	return r.compare(v, 0)
 }
 
-// compare remembers the state after an epoch where none before was better.
+// weighBytes sets and returns how much of the loss a byte of payload is in the next step.
+func (r *run) weighBytes() float64 {
+	if r.p.Steering == nil {
+		return 0
+	}
+	weight := r.p.Steering.weight(r.o.Payload.Target, r.o.Epochs*r.o.Loader.Batches())
+	r.WeighBytes(weight)
+	return weight
+}
+
+// judgedPayload tells the controller what the images that judge take.
+func (r *run) judgedPayload(v Validation) {
+	if r.p.Steering != nil && v.PayloadBytes != nil {
+		r.p.Steering.judged(*v.PayloadBytes)
+	}
+}
+
+// compare remembers the state after an epoch where none before was better: of those whose
+// payloads are no larger than their target, the one with the highest score.
 func (r *run) compare(v Validation, epoch int) error {
-	s := v.score()
-	if s == nil || r.p.Score != nil && *s <= *r.p.Score {
+	s, excess := v.score(), r.o.Payload.excess(v)
+	if s == nil || r.p.Score != nil && (excess > r.p.Excess || excess == r.p.Excess && *s <= *r.p.Score) {
 		return nil
 	}
-	r.p.Best, r.p.Score = epoch, s
+	r.p.Best, r.p.Score, r.p.Excess = epoch, s, excess
 	if !r.o.KeepBest {
 		return nil
 	}
@@ -227,6 +255,7 @@ func (r *run) epoch(ctx context.Context) error {
 		if err != nil {
 			return &DataError{err}
 		}
+		byteWeight := r.weighBytes()
 		rate = r.o.Schedule.At(r.p.Epoch*steps+r.p.Step) / float64(int(1)<<r.p.Slower)
 		result, err := r.Step(ctx, b, rate)
 		e.Recycle(b)
@@ -257,8 +286,15 @@ func (r *run) epoch(ctx context.Context) error {
 			r.p.Errors[i] += e
 		}
 		r.p.Seconds += spent
+		if r.p.Steering != nil {
+			r.p.Steering.step(result.Bytes, r.o.Payload.Target, r.o.Epochs*steps)
+		}
 		r.images, r.seconds = r.images+r.Batch(), r.seconds+spent
-		if err := r.write(map[string]any{"step": r.steps, "epoch": r.p.Epoch + 1, "loss": result.Loss, "lr": rate, "norm": result.Norm}); err != nil {
+		line := map[string]any{"step": r.steps, "epoch": r.p.Epoch + 1, "loss": result.Loss, "lr": rate, "norm": result.Norm}
+		if r.p.Steering != nil {
+			line["bytes"], line["byte_weight"] = result.Bytes, byteWeight
+		}
+		if err := r.write(line); err != nil {
 			return err
 		}
 		r.tell(steps)
@@ -279,6 +315,9 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	done := float64(max(r.p.Good, 1))
 	epoch := Epoch{Epoch: r.p.Epoch + 1, Loss: r.p.LossSum / done, TrainTop1: float64(r.p.Hits) / done / float64(r.Batch()), Rate: rate}
+	if r.p.Steering != nil {
+		epoch.ByteWeight = r.p.Steering.weight(r.o.Payload.Target, r.o.Epochs*r.o.Loader.Batches())
+	}
 	epoch.Errors = errorsOf(r.Compared(), r.p.Errors, done)
 	if r.o.Validate != nil || epoch.Epoch == r.o.Epochs {
 		if err := r.measure(ctx); err != nil {
@@ -294,6 +333,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 			return err
 		}
 		epoch.Judged = v.Judged
+		r.judgedPayload(v)
 		if v.Dead {
 			r.o.Notice("epoch %d: the bottleneck is dead: every image gives the same tile. Start from a calibrated one (without option no_calib), with option warmup, or with a smaller option lr", epoch.Epoch)
 		}
@@ -306,7 +346,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)
-	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Done: r.p.Done, Logged: r.p.Logged}
+	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Excess: r.p.Excess, Steering: r.p.Steering, Done: r.p.Done, Logged: r.p.Logged}
 	if r.o.Epoch != nil {
 		r.o.Epoch(epoch)
 	}

@@ -94,6 +94,7 @@ func TestRunTakenUpAgain(t *testing.T) {
 			return Validation{Judged: Judged{Top1: &values[tr.Steps()/2]}}, nil
 		}
 		o.KeepBest, o.Patience = true, 2
+		o.Payload = Payload{Weight: 0.5, Target: 12, bytes: 15} // whose weight the log tells
 		o.Checkpoint, o.Log, o.Settings = filepath.Join(dir, "checkpoint"), filepath.Join(dir, "log.jsonl"), "s"
 		if every > 0 {
 			o.Every = 1 // a nanosecond: after every step
@@ -142,6 +143,32 @@ func TestRunTakenUpAgain(t *testing.T) {
 			if s != state || !reflect.DeepEqual(e, epochs) || b != best || l != log {
 				t.Errorf("stopped at step %d: state the same %v, best %d, epochs %+v, expected %+v; log\n%s\nexpected\n%s", stop, s == state, b, e, epochs, l, log)
 			}
+		}
+	}
+}
+
+// TestKeepBestThatFits ends with the best of those weights whose payloads are within their
+// target, or with those that come next to it.
+func TestKeepBestThatFits(t *testing.T) {
+	for _, c := range []struct {
+		scores, bytes []float64 // of the start, and of epochs
+		kept          int
+	}{
+		{[]float64{0.9, 0.8, 0.7, 0.6, 0.5}, []float64{200, 150, 100, 90, 80}, 2},
+		{[]float64{0.9, 0.8, 0.7, 0.75, 0.5}, []float64{200, 150, 100, 90, 80}, 3},
+		{[]float64{0.9, 0.8, 0.7, 0.6, 0.95}, []float64{200, 150, 130, 120, 125}, 3},
+		{[]float64{0.9, 0.8, 0.7, 0.6, 0.5}, []float64{100, 80, 80, 80, 80}, 0},
+	} {
+		tr, o := training(t, 4)
+		o.KeepBest, o.Payload = true, Payload{Weight: 1, Target: 100}
+		judged := 0
+		o.Validate = func(context.Context, ort.Feed) (Validation, error) {
+			judged++
+			return Validation{Judged: Judged{Top1: &c.scores[judged-1], PayloadBytes: &c.bytes[judged-1]}}, nil
+		}
+		h, err := Run(t.Context(), tr, o)
+		if err != nil || h.Kept != c.kept {
+			t.Errorf("%v in %v bytes: kept %d, expected %d: %v", c.scores, c.bytes, h.Kept, c.kept, err)
 		}
 	}
 }

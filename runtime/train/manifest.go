@@ -18,15 +18,17 @@ const manifestKey = "bnc.step"
 
 // manifest says what the inputs and outputs of a step graph are.
 type manifest struct {
-	Batch    int           `json:"batch"`
-	Input    string        `json:"input"`
-	Labels   string        `json:"labels"` // int64 [batch], or [batch,H,W] of Masks; "" where a teacher teaches
-	Scalars  []string      `json:"scalars"`
-	Beta1    float64       `json:"beta1"`
-	Beta2    float64       `json:"beta2"`
-	State    []stateTensor `json:"state"`
-	Params   []param       `json:"params"`
-	Averages []param       `json:"averages"` // of the first Params in their order
+	Batch   int      `json:"batch"`
+	Input   string   `json:"input"`
+	Labels  string   `json:"labels"` // int64 [batch], or [batch,H,W] of Masks; "" where a teacher teaches
+	Scalars []string `json:"scalars"`
+	// ByteWeight is an input: how much of the loss a byte of payload is; "" for none.
+	ByteWeight string        `json:"byte_weight"`
+	Beta1      float64       `json:"beta1"`
+	Beta2      float64       `json:"beta2"`
+	State      []stateTensor `json:"state"`
+	Params     []param       `json:"params"`
+	Averages   []param       `json:"averages"` // of the first Params in their order
 	// Statistics are the running ones of batch normalisation that learns: held beside
 	// the state, in no step; nil for none.
 	Statistics *stateTensor `json:"statistics"`

@@ -24,6 +24,7 @@ type Trainer struct {
 	spare      ort.Feed
 	statistics *tensor.Tensor // running ones of batch normalisation, nil for none
 	scalars    ort.Feed
+	byteWeight *tensor.Tensor // how much of the loss a byte of payload is
 	labels     *tensor.Tensor
 	out        ort.Feed // losses
 }
@@ -39,7 +40,10 @@ func NewTrainer(step, measuring *ort.Session, initial map[string][]float32) (*Tr
 	if (man.Statistics == nil) != (measuring == nil) {
 		return nil, fmt.Errorf("BUG: %s: statistics %v, and a graph that measures them: %v", step.Name(), man.Statistics, measuring != nil)
 	}
-	t := &Trainer{session: step, measuring: measuring, man: man, state: ort.Feed{}, spare: ort.Feed{}, scalars: ort.Feed{}, out: ort.Feed{}}
+	t := &Trainer{
+		session: step, measuring: measuring, man: man, state: ort.Feed{}, spare: ort.Feed{}, scalars: ort.Feed{}, out: ort.Feed{},
+		byteWeight: tensor.Of([]int64{1}, []float32{0}),
+	}
 	for _, s := range man.State {
 		for _, set := range []ort.Feed{t.state, t.spare} {
 			if set[s.Name], err = tensor.New(tensor.Float32, s.Dims...); err != nil {
@@ -103,6 +107,12 @@ func (t *Trainer) Masks() *feed.Masks {
 // Compared are the names of what a step tells errors of: outputs, or parts of them.
 func (t *Trainer) Compared() []string { return t.man.Compared }
 
+// WeighBytes makes a byte of payload so much of the loss from the next step on, where the
+// graph lets bytes count.
+func (t *Trainer) WeighBytes(weight float64) {
+	tensor.Slice[float32](t.byteWeight)[0] = float32(weight)
+}
+
 // Steps is the number of steps that were done.
 func (t *Trainer) Steps() int { return t.steps }
 
@@ -145,6 +155,9 @@ func (t *Trainer) look(ctx context.Context, b *feed.Batch, lr float64) (StepResu
 		}
 		copy(tensor.Slice[int64](t.labels), labels)
 		in[t.man.Labels] = t.labels
+	}
+	if t.man.ByteWeight != "" {
+		in[t.man.ByteWeight] = t.byteWeight
 	}
 	n := float64(t.steps + 1)
 	for name, value := range map[string]float64{

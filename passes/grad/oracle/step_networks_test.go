@@ -128,7 +128,7 @@ func bottleneckSteps(t *testing.T) []*stepCase {
 					Loss: grad.Loss{Kind: grad.CrossEntropy}, Targets: grad.Targets{Heads: []grad.Head{{Scores: "y"}}},
 				}
 				if b.Channels == 3 && b.Images != nil {
-					c.Loss.RateWeight, c.Targets.Tiles = 0.5, []grad.Tile{{Name: joined[0].Grey.Name(), Codec: joined[0].Spec.Codec}}
+					c.Loss.Rate, c.ByteWeight, c.Targets.Tiles = true, 0.01, []grad.Tile{{Name: joined[0].Grey.Name(), Codec: joined[0].Spec.Codec}}
 				}
 				c.run(t, m, layout, x, classes, func(name string) bool {
 					return frozen == "backbone" && !strings.HasPrefix(name, "bnc.")

@@ -42,6 +42,7 @@ type stepCase struct {
 	Dir        string           `json:"dir"`
 	Negated    bool             `json:"negated"`     // statistics are of the images and of their negatives
 	LastValues map[string]array `json:"last_values"` // Values under the last weights
+	ByteWeight float64          `json:"byte_weight"` // of payloads, where the loss has a Rate
 
 	before, after  map[string][]float32 // what ONNX Runtime began and ended with
 	averaged       bool                 // after holds averages of the weights
@@ -128,6 +129,7 @@ func (c *stepCase) run(t *testing.T, m *ir.Model, layout grad.Layout, x *tensor.
 	if err != nil {
 		t.Fatal(err)
 	}
+	trainer.WeighBytes(c.ByteWeight)
 	for _, rate := range c.Rates {
 		r, err := trainer.Step(t.Context(), &feed.Batch{X: x, Labels: labels, Masks: labels}, rate)
 		if err != nil {
@@ -185,7 +187,7 @@ func (c *stepCase) takeAsGiven(t *testing.T, s *ort.Session, p *grad.Program, we
 	if p.Manifest.Labels != "" {
 		in[p.Manifest.Labels] = c.labelled(labels)
 	}
-	for _, name := range p.Manifest.Scalars {
+	for _, name := range slices.DeleteFunc(append(p.Manifest.Scalars, p.Manifest.ByteWeight), func(name string) bool { return name == "" }) {
 		in[name] = tensor.Of([]int64{1}, []float32{1})
 	}
 	for _, state := range p.Manifest.State {

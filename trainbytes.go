@@ -1,0 +1,168 @@
+package bnc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sort"
+
+	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/tensor"
+	"github.com/bottlenet/bnc/runtime/train"
+)
+
+const (
+	// below is how far under option target_bytes payloads of images to train on end: those of
+	// others differ.
+	below = 0.01
+	// loose is how far above it training may end: what a few steps of quality make good.
+	loose = 0.1
+)
+
+// qualityFollows tells whether the quality goes by option target_bytes. Coarser steps of the
+// quantiser cost less accuracy than features that training makes small, and few steps of
+// training move payloads but little.
+func (t *training) qualityFollows() bool {
+	if t.TargetBytes == 0 || t.Quality > 0 {
+		return false
+	}
+	records, err := bottleneck.Records(t.source)
+	return err == nil && !slices.ContainsFunc(records, func(r bottleneck.Record) bool { return !r.Spec.Codec.HasQuality() })
+}
+
+// settleCodec makes the codecs suit the tiles of the weights that the source has: with fit
+// what they know of them, and the quality that option target_bytes asks for. It tells whether
+// anything has changed.
+func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) (changed bool, err error) {
+	records, err := bottleneck.Records(t.source)
+	if err != nil {
+		return false, err
+	}
+	fit = fit && slices.ContainsFunc(records, func(r bottleneck.Record) bool { return r.Spec.Codec.Fitted() })
+	if !fit && !t.qualityFollows() {
+		return false, nil
+	}
+	all, err := t.crossing(ctx, sets, records)
+	if err != nil {
+		return false, err
+	}
+	codecs, quality := all.codecs(), t.meta.Quality
+	if fit {
+		if codecs, err = bottleneck.Fit(all.fit); err != nil {
+			return false, err
+		}
+	}
+	if t.qualityFollows() {
+		if quality, err = all.quality(codecs, t.TargetBytes*(1-below)); err != nil {
+			return false, err
+		}
+	}
+	bytes, err := all.bytes(codecs, quality)
+	if err != nil {
+		return false, err
+	}
+	if changed = quality != t.meta.Quality; changed {
+		t.Notice("quality %d, at which payloads take %.0f bytes; option quality sets another", quality, bytes)
+	}
+	t.meta.Quality = quality
+	return changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return atQuality(codecs[i], quality) })
+}
+
+// atQuality is a codec at a quality, where it has one.
+func atQuality(c bottleneck.Codec, quality int) bottleneck.Codec {
+	if !c.HasQuality() {
+		return c
+	}
+	return c.With(bundle.QualityParameter, int64(quality))
+}
+
+// crossing is what crosses for images to train on.
+type crossing struct {
+	fit    []bottleneck.Tiles // of each tensor
+	tiles  [][]byte           // of each tensor, image by image
+	ranges [][]float32        // of each tensor, lo and hi of each image where they are dynamic
+	images int
+}
+
+// crossing runs the mobile half on images to train on.
+func (t *training) crossing(ctx context.Context, sets *train.Sets, records []bottleneck.Record) (*crossing, error) {
+	m, err := bottleneck.Crossing(ctx, t.source)
+	if err != nil {
+		return nil, err
+	}
+	all := &crossing{tiles: make([][]byte, len(records)), ranges: make([][]float32, len(records))}
+	for _, r := range records {
+		all.fit = append(all.fit, bottleneck.Tiles{Spec: r.Spec, Keep: true})
+	}
+	err = t.look(ctx, m, sets, func(xs []*tensor.Tensor) error {
+		for i := range all.fit {
+			planes, err := xs[0].Float32s()
+			if err != nil {
+				return err
+			}
+			n := len(planes) / int(xs[0].Shape[0])
+			for one := range slices.Chunk(planes, n) {
+				all.fit[i].Planes = append(all.fit[i].Planes, slices.Clone(one))
+			}
+			all.tiles[i] = append(all.tiles[i], xs[1].Data...)
+			if xs = xs[2:]; all.fit[i].Dynamic {
+				all.ranges[i] = append(all.ranges[i], tensor.Slice[float32](xs[0])...)
+				xs = xs[1:]
+			}
+		}
+		return nil
+	})
+	all.images = len(all.fit[0].Planes)
+	if err == nil && all.images == 0 {
+		err = errors.New("none of the images can be used")
+	}
+	return all, err
+}
+
+// codecs are those that the tensors have.
+func (c *crossing) codecs() (all []bottleneck.Codec) {
+	for _, t := range c.fit {
+		all = append(all, t.Codec)
+	}
+	return all
+}
+
+// bytes is the mean payload with codecs at a quality.
+func (c *crossing) bytes(codecs []bottleneck.Codec, quality int) (float64, error) {
+	var record ops.Record
+	for i, t := range c.fit {
+		known := bundle.Codecs()
+		k := slices.IndexFunc(known, func(known bundle.Codec) bool { return known.Name() == codecs[i].Name })
+		if k < 0 {
+			return 0, unusable("codec %s is not one that runs", codecs[i].Name)
+		}
+		rows, cols := t.Grid()
+		record = append(record, ops.Part{
+			Codec: known[k].Codec, Parameters: atQuality(codecs[i], quality).Parameters,
+			Height: int(rows * t.ReducedH()), Width: int(cols * t.ReducedW()), Dynamic: t.Dynamic,
+		})
+	}
+	coder, err := record.Coder()
+	if err != nil {
+		return 0, err
+	}
+	_, sizes, err := coder.Encode(c.tiles, c.ranges)
+	sum := 0
+	for _, n := range sizes {
+		sum += n
+	}
+	return float64(sum) / float64(c.images), err
+}
+
+// quality is the highest at which the mean payload with codecs is no larger than wanted, 1
+// where none is.
+func (c *crossing) quality(codecs []bottleneck.Codec, wanted float64) (quality int, err error) {
+	larger := sort.Search(100, func(i int) bool {
+		bytes, failed := c.bytes(codecs, i+1)
+		err = errors.Join(err, failed)
+		return bytes > wanted
+	})
+	return max(larger, 1), err
+}
