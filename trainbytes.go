@@ -36,6 +36,9 @@ func (t *training) qualityFollows() bool {
 // what they know of them, and the quality that option target_bytes asks for. It tells whether
 // anything has changed.
 func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) (changed bool, err error) {
+	if !t.bottleneck {
+		return false, nil
+	}
 	records, err := bottleneck.Records(t.source)
 	if err != nil {
 		return false, err

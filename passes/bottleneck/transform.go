@@ -145,16 +145,14 @@ func (t *transformTable) stepAt(i int, quality int64) float64 {
 }
 
 // lengthOf is the code length of a coefficient of a mean magnitude, in steps, as Rate has it:
-// bits for each doubling of one that is large beside the width. It is fitted to the classes of
-// tools/classes: their lengths, and by how much these grow with what is coded. Those of the
-// least means, which training may make larger, are taken for a little more.
+// bits for each doubling of one that is large beside the width. It is fitted to Laplacians
+// whose scales vary by a factor of exp(0.8): their lengths, and by how much these grow.
 func lengthOf(mean float64) (bits, width float64) {
-	mean = max(mean, 1.0/12)
 	return 2 + 0.7/mean, math.Hypot(0.55*mean, 0.4+0.12/mean)
 }
 
-// leastCoded is the mean magnitude, in steps, below which coefficients are not coded.
-const leastCoded = 1.0 / 64
+// leastCoded is the logarithm of the mean magnitude, in steps, below which there is no class.
+const leastCoded = -50.0 / octave
 
 // transformRate counts the coefficients that are coded, in units of their steps.
 func transformRate(c Codec, h, w int64) *Rate {
@@ -182,7 +180,7 @@ func transformRate(c Codec, h, w int64) *Rate {
 				i := int(k*t.frequencies() + y%t.blockHeight*t.blockWidth + x%t.blockWidth)
 				step := t.stepAt(i, c.Number(quality))
 				mean := levels(t.magnitude[i]) / step
-				if step == 0 || mean < leastCoded {
+				if step == 0 || math.Log2(mean) < leastCoded {
 					continue
 				}
 				bits, width := lengthOf(mean)
