@@ -2,12 +2,14 @@ package bnc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sort"
 
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -71,6 +73,61 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 	}
 	t.meta.Quality = quality
 	return changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return atQuality(codecs[i], quality) })
+}
+
+// refits tells whether codecs are to suit the weights after every epoch.
+func (t *training) refits() bool {
+	if !t.bottleneck || t.Naive {
+		return false
+	}
+	records, err := bottleneck.Records(t.source)
+	return err == nil && (t.qualityFollows() || slices.ContainsFunc(records, func(r bottleneck.Record) bool { return r.Spec.Codec.Fitted() }))
+}
+
+// refit makes the graphs anew with codecs that suit weights, or with known ones, which it
+// returns as JSON. The source stays: what codecs know is always measured from where they
+// began.
+func (t *training) refit(ctx context.Context, sets *train.Sets, weights map[string][]float32, known json.RawMessage) (*train.Sessions, json.RawMessage, error) {
+	with := *t
+	with.source, with.Reporter = t.source.Clone(), nil // all has been told
+	with.Progress.To = nil
+	var codecs []bottleneck.Codec
+	if known != nil {
+		if err := json.Unmarshal(known, &codecs); err != nil {
+			return nil, nil, err
+		}
+	} else {
+		if err := grad.SetWeights(with.source, weights); err != nil {
+			return nil, nil, err
+		}
+		if _, err := with.settleCodec(ctx, sets, true); err != nil {
+			return nil, nil, err
+		}
+		records, err := bottleneck.Records(with.source)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range records {
+			codecs = append(codecs, r.Spec.Codec)
+		}
+		if known, err = json.Marshal(codecs); err != nil {
+			return nil, nil, err
+		}
+		with.source = t.source.Clone()
+	}
+	if err := bottleneck.SetCodecs(with.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return codecs[i] }); err != nil {
+		return nil, nil, err
+	}
+	p, err := grad.Build(ctx, with.source, t.teacher, with.build(sets))
+	if err != nil {
+		return nil, nil, err
+	}
+	graphs, err := graphsOf(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	sessions, err := graphs.Open(t.running)
+	return sessions, known, err
 }
 
 // atQuality is a codec at a quality, where it has one.

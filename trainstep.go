@@ -2,6 +2,7 @@ package bnc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"runtime/debug"
 
@@ -98,6 +99,33 @@ func (t *training) session(m *ir.Model, name string) (*ort.Session, error) {
 
 // open makes the sessions of a program.
 func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) (*train.Job, error) {
+	graphs, err := graphsOf(p)
+	if err != nil {
+		return nil, err
+	}
+	if t.Dump != "" {
+		if err := graphs.Write(t.Dump); err != nil {
+			return nil, err
+		}
+	}
+	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Careful: p.Careful, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
+	if t.refits() {
+		job.Adapt = func(ctx context.Context, weights map[string][]float32, known json.RawMessage) (*train.Sessions, json.RawMessage, error) {
+			return t.refit(ctx, sets, weights, known)
+		}
+	}
+	if job.Judging.Feeder, err = sets.Given.New(t.ports(p.Eval, p.Manifest.Input), sets.Choose); err != nil {
+		return nil, unusable("%w", err)
+	}
+	if job.Sessions, err = graphs.Open(t.running); err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory() // what compiling took
+	return job, context.Cause(ctx)
+}
+
+// graphsOf are the files of a program.
+func graphsOf(p *grad.Program) (*train.Graphs, error) {
 	var err error
 	graphs := &train.Graphs{Initial: p.Initial}
 	for _, part := range []struct {
@@ -111,20 +139,7 @@ func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) 
 			return nil, err
 		}
 	}
-	if t.Dump != "" {
-		if err := graphs.Write(t.Dump); err != nil {
-			return nil, err
-		}
-	}
-	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Careful: p.Careful, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
-	if job.Judging.Feeder, err = sets.Given.New(t.ports(p.Eval, p.Manifest.Input), sets.Choose); err != nil {
-		return nil, unusable("%w", err)
-	}
-	if job.Sessions, err = graphs.Open(t.running); err != nil {
-		return nil, err
-	}
-	debug.FreeOSMemory() // what compiling took
-	return job, context.Cause(ctx)
+	return graphs, nil
 }
 
 // ports are the inputs of a network that are images or given, as the runtime sees them.

@@ -90,9 +90,23 @@ func killAt(t *testing.T, dir string, lines int, c *exec.Cmd) bool {
 func TestTrainSurvivesKill(t *testing.T) {
 	plugin(t)
 	set := stripes(t, 64, 24)
-	start := splitAt(t, stripeNet(t), "--c", "2", "--s", "2")
+	survivesKill(t, set, splitAt(t, stripeNet(t), "--c", "2", "--s", "2"), [][]int{{1, 20, 44}, {9, 10, 30}, {17, 18, 43}})
+}
+
+// TestTrainTargetSurvivesKill is the same where payloads are steered, and a codec's table is
+// measured again after every epoch.
+func TestTrainTargetSurvivesKill(t *testing.T) {
+	plugin(t)
+	set := stripes(t, 64, 24)
+	start := splitAt(t, stripeNet(t), "--c", "4", "--s", "1", "--codec", "transform", "--quality", "70", "--calib", set)
+	survivesKill(t, set, start, [][]int{{13, 21}}, "--target-bytes", "15")
+}
+
+// survivesKill kills trainings of a bundle when their logs have so many lines.
+func survivesKill(t *testing.T, set, start string, kills [][]int, flags ...string) {
+	t.Helper()
 	args := func(dir string, more ...string) []string {
-		return slices.Concat([]string{"train", dir, "--data", set}, long, more)
+		return slices.Concat([]string{"train", dir, "--data", set}, long, flags, more)
 	}
 	whole := copyOf(t, start)
 	mustBnc(t, args(whole)...)
@@ -104,7 +118,7 @@ func TestTrainSurvivesKill(t *testing.T) {
 	if left := names(tree(t, whole+".train")); !slices.Equal(left, []string{".", "curves.html", "log.jsonl"}) {
 		t.Errorf("after the training there are %v", left)
 	}
-	for _, kills := range [][]int{{1, 20, 44}, {9, 10, 30}, {17, 18, 43}} {
+	for _, kills := range kills {
 		dir := copyOf(t, start)
 		done := 0
 		for _, at := range kills {

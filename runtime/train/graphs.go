@@ -86,6 +86,14 @@ func (g *Graphs) Open(o ort.Options) (s *Sessions, err error) {
 	return s, err
 }
 
+// take goes on with the graphs of other sessions, which have the same state, and closes
+// its own.
+func (s *Sessions) take(other *Sessions) {
+	s.Close()
+	s.Trainer.session, s.Trainer.measuring = other.Trainer.session, other.Trainer.measuring
+	s.Evaluation, s.open = other.Evaluation, other.open
+}
+
 // Close closes the sessions.
 func (s *Sessions) Close() {
 	for _, session := range s.open {

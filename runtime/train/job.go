@@ -24,6 +24,9 @@ type Job struct {
 	Careful bool // Rate is the highest that it may be
 	Sets    *Sets
 	Judging Judging // its Set is Sets.Val
+	// Adapt makes the graphs suit weights, and tells what makes them so; nil for graphs that
+	// stay. Where that is known already, weights do not count.
+	Adapt func(ctx context.Context, weights map[string][]float32, known json.RawMessage) (*Sessions, json.RawMessage, error)
 }
 
 // Settings say how a job goes on.
@@ -119,6 +122,15 @@ func (j *Job) Run(ctx context.Context, dir Folder, s Settings) (*History, error)
 	if j.Sets.Val != nil {
 		options.Validate = func(ctx context.Context, weights ort.Feed) (Validation, error) {
 			return j.Judging.Judge(ctx, j.Evaluation, weights)
+		}
+	}
+	if j.Adapt != nil {
+		options.Adapt = func(ctx context.Context, weights map[string][]float32, known json.RawMessage) (json.RawMessage, error) {
+			sessions, adapted, err := j.Adapt(ctx, weights, known)
+			if err == nil {
+				j.take(sessions)
+			}
+			return adapted, err
 		}
 	}
 	if held, _ := dir.HasCheckpoint(); held && options.Checkpoint != "" && !s.Resume {

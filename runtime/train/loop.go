@@ -21,6 +21,9 @@ type Options struct {
 	Payload  Payload
 	// Validate judges the weights after every epoch; nil for never.
 	Validate func(ctx context.Context, weights ort.Feed) (Validation, error)
+	// Adapt makes the graphs suit the weights after every epoch, before they are judged, and
+	// tells what makes them so, or goes on with what is known of them; nil for graphs that stay.
+	Adapt func(ctx context.Context, weights map[string][]float32, known json.RawMessage) (json.RawMessage, error)
 	// Patience is the number of epochs without a better score after which the
 	// training ends early, 0 for never.
 	Patience int
@@ -58,21 +61,22 @@ type Status struct {
 
 // progress is what the loop has to know beside the state to go on.
 type progress struct {
-	Epoch    int         `json:"epoch"` // counted from 0
-	Step     int         `json:"step"`  // of the epoch, done
-	Good     int         `json:"good"`  // of these, those that were not left out
-	LossSum  float64     `json:"loss_sum"`
-	Hits     int         `json:"hits"`
-	Errors   []float64   `json:"errors,omitempty"`   // sums, of what is compared
-	Seconds  float64     `json:"seconds"`            // of the epoch
-	Slower   int         `json:"slower"`             // how often the learning rate was halved
-	Start    *Validation `json:"start"`              // before the first epoch, nil where it was not judged
-	Best     int         `json:"best"`               // the epoch with the best score, counted from 1; 0 for the start
-	Score    *float64    `json:"score"`              // the best one, nil for none
-	Excess   float64     `json:"excess,omitempty"`   // of payloads then over their target, as a share
-	Steering *steering   `json:"steering,omitempty"` // nil where payloads do not count
-	Done     []Epoch     `json:"done"`
-	Logged   int64       `json:"logged"` // bytes of the log
+	Epoch    int             `json:"epoch"` // counted from 0
+	Step     int             `json:"step"`  // of the epoch, done
+	Good     int             `json:"good"`  // of these, those that were not left out
+	LossSum  float64         `json:"loss_sum"`
+	Hits     int             `json:"hits"`
+	Errors   []float64       `json:"errors,omitempty"`   // sums, of what is compared
+	Seconds  float64         `json:"seconds"`            // of the epoch
+	Slower   int             `json:"slower"`             // how often the learning rate was halved
+	Start    *Validation     `json:"start"`              // before the first epoch, nil where it was not judged
+	Best     int             `json:"best"`               // the epoch with the best score, counted from 1; 0 for the start
+	Score    *float64        `json:"score"`              // the best one, nil for none
+	Excess   float64         `json:"excess,omitempty"`   // of payloads then over their target, as a share
+	Steering *steering       `json:"steering,omitempty"` // nil where payloads do not count
+	Adapted  json.RawMessage `json:"adapted,omitempty"`  // what makes the graphs suit their weights, nil for as they began
+	Done     []Epoch         `json:"done"`
+	Logged   int64           `json:"logged"` // bytes of the log
 }
 
 // slowerAtMost is how often a step whose loss is no number is left out and the
@@ -116,6 +120,11 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 			return nil, err
 		}
 		r.p = p
+		if o.Adapt != nil && p.Adapted != nil {
+			if _, err := o.Adapt(ctx, nil, p.Adapted); err != nil {
+				return nil, err
+			}
+		}
 		if o.KeepBest && p.Score != nil {
 			if err := r.loadBest(); err != nil {
 				return nil, err
@@ -324,6 +333,9 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 			return err
 		}
 	}
+	if err := r.adapt(ctx); err != nil {
+		return err
+	}
 	if r.o.Validate != nil {
 		v, err := r.o.Validate(ctx, r.Weights())
 		if err != nil && ctx.Err() == nil && r.bad != nil { // its scores are no numbers either
@@ -346,7 +358,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)
-	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Excess: r.p.Excess, Steering: r.p.Steering, Done: r.p.Done, Logged: r.p.Logged}
+	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Excess: r.p.Excess, Steering: r.p.Steering, Adapted: r.p.Adapted, Done: r.p.Done, Logged: r.p.Logged}
 	if r.o.Epoch != nil {
 		r.o.Epoch(epoch)
 	}
@@ -358,6 +370,21 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	if err := r.checkpoint(); err != nil {
 		r.o.Notice("the checkpoint could not be written, the one before stays: %v", err)
+	}
+	return nil
+}
+
+// adapt makes the graphs suit today's weights.
+func (r *run) adapt(ctx context.Context) error {
+	if r.o.Adapt == nil {
+		return nil
+	}
+	adapted, err := r.o.Adapt(ctx, r.Params(), nil)
+	if err != nil {
+		return err
+	}
+	if r.p.Adapted = adapted; r.p.Steering != nil {
+		r.p.Steering.Bytes = 0 // payloads are others now
 	}
 	return nil
 }

@@ -97,7 +97,10 @@ func (s *steering) weight(target float64, steps int) float64 {
 // step takes the mean payload of a batch.
 func (s *steering) step(bytes, target float64, steps int) {
 	if s.Bytes == 0 {
-		s.Bytes, s.Began = bytes, bytes
+		s.Bytes = bytes
+	}
+	if s.Began == 0 {
+		s.Began = bytes
 	}
 	s.Bytes += recent * (bytes - s.Bytes)
 	s.Steps++
