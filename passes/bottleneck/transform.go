@@ -148,7 +148,7 @@ func (t *transformTable) stepAt(i int, quality int64) float64 {
 // bits for each doubling of one that is large beside the width. It is fitted to Laplacians
 // whose scales vary by a factor of exp(0.8): their lengths, and by how much these grow.
 func lengthOf(mean float64) (bits, width float64) {
-	return 2 + 0.7/mean, math.Hypot(0.55*mean, 0.4+0.12/mean)
+	return 2.3 + 0.22/mean, math.Hypot(0.6*mean, 0.45)
 }
 
 // leastCoded is the logarithm of the mean magnitude, in steps, below which there is no class.
