@@ -191,7 +191,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 		r.Outputs = rows[slices.Index(asked, own)].Outputs
 	}
 	r.Computes(multiplies(ctx, s, sent != nil))
-	r.ImagesSHA256 = data.ID(set)
+	r.ImagesSHA256 = data.ID(set.Select(rows[slices.Index(asked, own)].Items))
 	if sent != nil {
 		r.InputCodec, r.InputSize = sent.Name, e.ShortSide()
 	}

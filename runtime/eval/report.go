@@ -43,7 +43,7 @@ type Report struct {
 	// not, and with how many pixels on the short side.
 	InputCodec string `json:"input_codec,omitempty"`
 	InputSize  int    `json:"input_size,omitempty"`
-	// ImagesSHA256 stands for the images: their names and labels.
+	// ImagesSHA256 stands for the images that were not left out: their names and labels.
 	ImagesSHA256 string `json:"images_sha256"`
 
 	// Pictures show both answers of some images, where that was asked for.
@@ -75,6 +75,7 @@ type Point struct {
 type Row struct {
 	Quality                 int // 0 where there is none
 	N                       int
+	Items                   []int // of the set: those that were not left out
 	Top1, Top5              *float64
 	PayloadBytes, FileBytes *Summary
 	Agreement               *float64     // the outputs' mean
@@ -88,7 +89,7 @@ type Row struct {
 // none. It fails where the two cannot be compared.
 func NewRow(quality int, kind task.Task, r *Result, judge, taught task.Judge) (Row, error) {
 	values := judge.Values()
-	row := Row{Quality: quality, N: r.N, Top1: of(values, "top1"), Top5: of(values, "top5"), Values: values}
+	row := Row{Quality: quality, N: r.N, Items: r.Items, Top1: of(values, "top1"), Top5: of(values, "top5"), Values: values}
 	var agreement []task.Value
 	if taught != nil {
 		var err error

@@ -127,7 +127,10 @@ func (b *builder) candidates(s *Section) {
 	headings, accuracy := b.accuracyColumns()
 	t := Table{ID: "candidates", Title: "Candidates that were trained",
 		Columns: slices.Concat([]string{"cut", "c", "s", "payload, bytes", "p95", "max"}, headings, []string{"95% interval", "loss, points", "loss, 95% interval", "device, multiply-adds", "device, % of multiply-adds", "on the front", "chosen", "seed", "training, s", "bundle", "source"}),
-		Text:    fmt.Sprintf("The front: no other candidate sends as little with as %s %s. Loss is against the model without a bottleneck, its interval image by image.", much, kind.Text)}
+		Text:    fmt.Sprintf("The front: no other candidate sends as little with as %s %s. Loss is against the model without a bottleneck.", much, kind.Text)}
+	if slices.ContainsFunc(all, func(c trained) bool { return c.LossInterval != nil }) {
+		t.Text += " Its interval is of 95% confidence, image by image."
+	}
 	for _, c := range all {
 		at := chart.Point{X: c.PayloadBytes, Y: kind.Points * c.accuracy, Label: strings.Join(append([]string{c.String()}, onDevice(c.DeviceShare)...), ", ")}
 		if c.front {
@@ -246,8 +249,7 @@ func (b *builder) lost(s *Section, of plan.Measure) error {
 		id, title = "bits-"+of.Name, of.Text+" lost against bits"
 	}
 	t := Table{ID: id, Title: title + " (the paper's Fig. 7)",
-		Columns: []string{"evaluation", "quality", "bits an image", "bytes an image", "p95", "max", of.Heading(), "95% interval", "loss, points", "beside the teacher, points", "device, % of multiply-adds", "images", "source"},
-		Text:    "Beside the teacher: image by image, with its 95% interval."}
+		Columns: []string{"evaluation", "quality", "bits an image", "bytes an image", "p95", "max", of.Heading(), "95% interval", "loss, points", "beside the teacher, points", "device, % of multiply-adds", "images", "source"}}
 	c := chart.Chart{Title: title, X: "bits an image", Y: of.Text + " lost, points", LogX: true, Width: figureWidth, Height: 340}
 	for i, e := range b.Evals {
 		if e.Value.whole() || e.Value.measure() != of {
@@ -255,6 +257,9 @@ func (b *builder) lost(s *Section, of plan.Measure) error {
 		}
 		line := chart.Series{Name: e.Value.Name}
 		for _, m := range e.Value.measurements() {
+			if m.paired != nil {
+				t.Text = "Beside the teacher: image by image, with its 95% interval."
+			}
 			lost, intervals := 100*(of.Rate(best)-of.Rate(m.value)), m.intervals(of)
 			var label []string
 			if m.quality > 0 {
