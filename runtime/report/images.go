@@ -27,6 +27,9 @@ type against struct {
 	short bool
 	value float64
 	entry string
+	// better is a codec that takes fewer bytes as far as it was measured, which is not far
+	// enough, and where it ends; nil for none.
+	better *against
 }
 
 // images are the evaluations of images that are sent, of the same images and measure as e, and
@@ -91,7 +94,24 @@ func bestImage(all []*sent, m plan.Measure, value float64) (best *against) {
 			best = &a
 		}
 	}
+	if best == nil || best.short {
+		return best
+	}
+	for _, s := range all {
+		a := s.bytesFor(m, m.Rate(value))
+		if a.short && best.bytesFor(m, m.Rate(a.value)).bytes > a.bytes && (best.better == nil || m.Rate(a.value) > m.Rate(best.better.value)) {
+			best.better = &a
+		}
+	}
 	return best
+}
+
+// ends says of a better codec where its measurements end, "" where there is none.
+func (a *against) ends(m plan.Measure) string {
+	if a.better == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s is better where it was measured, up to %s with %.0f bytes; higher qualities were not", a.better.name, m.Short(a.better.value), a.better.bytes)
 }
 
 // besideImages adds what images that are sent themselves take for the accuracy of each bundle's
@@ -124,7 +144,7 @@ func (b *builder) besideImages(s *Section) {
 			case best.atMost:
 				remark = fmt.Sprintf("at most: it has %s there, nothing smaller was measured", m.Short(best.value))
 			default:
-				times = gain(best.bytes / own.bytes)
+				remark, times = best.ends(m), gain(best.bytes/own.bytes)
 			}
 			t.Rows = append(t.Rows, []Cell{text(e.Name), own.at(), byteCount(own.bytes), {Text: m.Short(own.value), Value: new(m.Points * own.value)}, maybe(e.DeviceShare, percent), text(best.name),
 				number("%.0f", best.bytes), times, text(remark), refs(Ref{b.evals + i, own.entry}, Ref{best.file, best.entry})})
@@ -154,5 +174,9 @@ func (e *Eval) sentence(own measurement, best *against) string {
 	case best.atMost:
 		return fmt.Sprintf("%s for %s of %s, where %s has %s with %s, the least that was measured.", said, m.Text, m.Short(own.value), best.name, m.Short(best.value), other)
 	}
-	return fmt.Sprintf("%s where %s takes %s for the same %s of %s (interpolated, on the same images).", said, best.name, other, m.Text, m.Short(own.value))
+	said = fmt.Sprintf("%s where %s takes %s for the same %s of %s (interpolated, on the same images).", said, best.name, other, m.Text, m.Short(own.value))
+	if more := best.ends(m); more != "" {
+		said += " But " + more + "."
+	}
+	return said
 }
