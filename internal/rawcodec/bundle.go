@@ -15,7 +15,7 @@ var Key = []byte{0, 7, 0xff}
 // that their codec is "raw". It returns the folder.
 func Bundle(t testing.TB, name string) string {
 	t.Helper()
-	return rttest.Retold(t, name, map[string]string{
+	return rttest.Retold(t, name, "raw", map[string]string{
 		"bnc.codec": fmt.Sprintf(`{"name":"raw","parameters":{"key":%q}}`, base64.StdEncoding.EncodeToString(Key)),
 	})
 }

@@ -11,10 +11,10 @@ import (
 )
 
 // Retold copies a bundle of runtime/testdata whose halves say of themselves what metadata
-// holds, and returns the folder.
-func Retold(t testing.TB, name string, metadata map[string]string) string {
+// holds, and returns the folder, which is called as.
+func Retold(t testing.TB, name, as string, metadata map[string]string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "retold")
+	dir := filepath.Join(t.TempDir(), as)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func TestTheHostEncodes(t *testing.T) {
 				}
 				grid, tile := m.Meta.Grid[0], m.Meta.Tile[0]
 				table := transformTable(m.Meta.Channels[0], tile[0]/grid[0], tile[1]/grid[1])
-				b, err := Open(rttest.Retold(t, at+"-"+kind, map[string]string{
+				b, err := Open(rttest.Retold(t, at+"-"+kind, "many", map[string]string{
 					"bnc.codec": fmt.Sprintf(`{"name":"transform","parameters":{"quality":60,"variable":1,"max_bytes":0,"table":%q}}`, base64.StdEncoding.EncodeToString(table)),
 				}))
 				if err != nil {

@@ -15,6 +15,9 @@
 // server and the device. Requests that get no answer are repeated within the
 // deadline; with Fallback the device then computes the rest itself, and a
 // server that is down costs next to nothing.
+//
+// A pair of many rates is sent at Options.Rate, or where it was measured at several
+// (bundle.Rates) each image at the highest that costs hardly any time.
 package client
 
 import (
