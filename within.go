@@ -51,7 +51,7 @@ type Choice struct {
 
 // mostChannels bounds the channels of a tensor that are chosen: the components behind them
 // explain next to nothing, and the device computes them.
-const mostChannels = 256
+const mostChannels = 512
 
 // checkBytes finds what cannot be of options that say bytes, or lack them.
 func (o *SplitOptions) checkBytes() error {
@@ -195,9 +195,8 @@ func (w *within) space(pl *place) (budget.Space, error) {
 	return s, err
 }
 
-// families are the strides and codecs to choose from. A codec that is fitted to its tiles is
-// not given smaller ones: what they would lack costs it nothing. Where a cut is chosen such
-// codecs are the only ones that are tried, unless another is named.
+// families are the strides and codecs to choose from. Where a cut is chosen codecs that are fitted
+// to their tiles are the only ones that are tried, unless another is named.
 func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
 	names := w.codecs()
 	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !fitted(name) }); w.After == "" && len(some) > 0 {
@@ -219,7 +218,7 @@ func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
 			f.Lowest, f.Highest = cmp.Or(w.Quality, 1), cmp.Or(w.Quality, 100)
 		}
 		strides := [][]int{whole}
-		if !fitted(name) && !slices.Equal(whole, half) {
+		if !slices.Equal(whole, half) {
 			strides = append(strides, half)
 		}
 		if len(w.Stride) > 0 {
@@ -259,13 +258,13 @@ func fitted(name string) bool {
 
 // anywhere chooses the cut, too.
 func (w *within) anywhere(ctx context.Context, at *where) error {
-	sites, cuts, err := w.sites()
-	if err != nil {
-		return err
-	}
 	whole := w.a.MACs(slices.Values(w.a.Model.Graph.Nodes()))
 	if whole == nil {
 		return unusable("%s: sizes or operators leave the multiply-adds open, by which cuts are chosen: tell the sizes by option input, or name a cut with option after", w.path)
+	}
+	sites, cuts, err := w.sites(*whole)
+	if err != nil {
+		return err
 	}
 	start := time.Now()
 	for i := range sites {
@@ -276,7 +275,7 @@ func (w *within) anywhere(ctx context.Context, at *where) error {
 			return t, err
 		}
 	}
-	best, _, err := budget.ChooseCut(ctx, budget.Worth(sites, *whole), w.measure, func(t budget.CutTrial) {
+	best, _, err := budget.ChooseCut(ctx, sites, w.measure, func(t budget.CutTrial) {
 		c := w.choiceOf(cuts[t.Name], t.Trial)
 		c.Seconds, c.Why = time.Since(start).Seconds(), fmt.Sprint(t.Why)
 		if t.Why == nil {
@@ -304,53 +303,54 @@ func (w *within) line(c Choice) string {
 	return fmt.Sprintf("%s: %s %s at %.0f bytes (%.0f s)", c.Cut, task.Text(c.Agreement.Name), w.measure.Short(c.Agreement.Value), c.PayloadBytes.Mean, c.Seconds)
 }
 
-// sites are the cuts to choose from: those of one tensor, where any takes a bottleneck, else
-// frontiers.
-func (w *within) sites() (sites []budget.Site, cuts map[string]*cut.Cut, err error) {
+// sites are the cuts that are worth a trial: those of one tensor, and frontiers between them.
+func (w *within) sites(whole int64) (sites []budget.Site, cuts map[string]*cut.Cut, err error) {
 	if len(w.Profiles) > 0 {
-		network := w.Network
-		if network == "" {
-			network = "4g"
-		}
 		hash, err := onnx.Hash(w.path)
 		if err != nil {
 			return nil, nil, err
 		}
-		if w.latency, err = (plan.Sources{Profiles: w.Profiles, CloudProfile: w.CloudProfile, Networks: []string{network}}).Predict(float64(w.Bytes), hash); err != nil {
+		sources := plan.Sources{Profiles: w.Profiles, CloudProfile: w.CloudProfile, Networks: []string{cmp.Or(w.Network, "4g")}}
+		if w.latency, err = sources.Predict(float64(w.Bytes), hash); err != nil {
 			return nil, nil, err
 		}
 	}
 	cuts = map[string]*cut.Cut{}
-	for _, some := range []func() []cut.Cut{func() []cut.Cut { return w.a.Cuts }, func() []cut.Cut { return w.a.Frontiers(cut.FrontierTensors) }} {
-		all := some()
-		for i := range all {
-			c := &all[i]
-			macs, _ := w.a.Before(c)
-			if c.NoBottleneck() != "" || macs == nil {
-				continue
-			}
-			s := budget.Site{Name: c.Name(), Before: *macs, Cost: float64(*macs)}
-			if w.latency != nil {
-				var known bool
-				if s.Cost, known = w.latency(c.Name(), c.Tensor()); !known {
-					continue
-				}
-			}
-			for _, t := range c.Tensors {
-				elements := int64(1)
-				for _, d := range t.Type.Dims[1:] {
-					n, _ := d.Int()
-					elements *= n
-				}
-				s.Elements += elements
-			}
-			sites, cuts[s.Name] = append(sites, s), c
+	site := func(to *[]budget.Site, c *cut.Cut) {
+		macs, _ := w.a.Before(c)
+		if c.NoBottleneck() != "" || macs == nil {
+			return
 		}
-		if sites != nil {
-			return sites, cuts, nil
+		s := budget.Site{Name: c.Name(), Before: *macs, Cost: float64(*macs)}
+		if w.latency != nil {
+			var known bool
+			if s.Cost, known = w.latency(c.Name(), c.Tensor()); !known {
+				return
+			}
 		}
+		for _, t := range c.Tensors {
+			elements := int64(1)
+			for _, d := range t.Type.Dims[1:] {
+				n, _ := d.Int()
+				elements *= n
+			}
+			s.Elements += elements
+		}
+		*to, cuts[s.Name] = append(*to, s), c
 	}
-	if len(w.Profiles) > 0 {
+	var single, several []budget.Site
+	for i := range w.a.Cuts {
+		site(&single, &w.a.Cuts[i])
+	}
+	frontiers := w.a.Frontiers(cut.FrontierTensors)
+	for i := range frontiers {
+		site(&several, &frontiers[i])
+	}
+	sites = budget.Worth(single, several, whole)
+	switch {
+	case sites != nil:
+		return sites, cuts, nil
+	case w.latency != nil:
 		return nil, nil, unusable("profile %s: it has no times of both sides of any cut that takes a bottleneck: give option after CUT, or a profile of this model", strings.Join(w.Profiles, ", "))
 	}
 	return nil, nil, unusable("%s: there is no cut that takes a bottleneck (bnc inspect tells why)", w.path)

@@ -75,17 +75,16 @@ const (
 	// equally good: then fewer channels are better, which the device has to compute.
 	alike = 0.02
 	// apart is how many standard errors the agreements of two trials differ by, image by
-	// image, that count as different.
-	apart = 2
+	// image, that count as different: more than one or two images that alone do differ.
+	apart = 1.5
 )
 
-// better reports whether a is better than b. Agreement decides where the images tell a
-// difference, else the outputs' error, which tells smaller ones, within a share of slack.
-func better(a, b *Judgement, slack float64) bool {
+// noWorse reports whether a, of fewer channels, may take the place of b.
+func noWorse(a, b *Judgement) bool {
 	if d := difference(a.Each, b.Each); d != 0 {
 		return d > 0
 	}
-	return a.Error < b.Error*(1+slack)
+	return a.Error < b.Error*(1+alike)
 }
 
 // difference is by how much images agree more in a than in b in the mean, 0 where that may be
@@ -107,15 +106,37 @@ func difference(a, b []float64) float64 {
 	return mean
 }
 
-// best returns the best trial of those that could be judged, nil for none.
+// best returns the best trial of those that could be judged, nil for none: of those that the
+// images do not tell from the one that agrees most, the one with the least error, which tells
+// smaller differences.
 func best(trials []Trial) *Trial {
-	var found *Trial
+	var most, found *Trial
 	for i := range trials {
-		if t := &trials[i]; t.Judgement != nil && (found == nil || better(t.Judgement, found.Judgement, 0)) {
+		if t := &trials[i]; t.Judgement != nil && (most == nil || agreement(t.Judgement) > agreement(most.Judgement)) {
+			most = t
+		}
+	}
+	for i := range trials {
+		t := &trials[i]
+		if t.Judgement == nil || t != most && difference(most.Judgement.Each, t.Judgement.Each) > 0 {
+			continue
+		}
+		if found == nil || t.Judgement.Error < found.Judgement.Error {
 			found = t
 		}
 	}
 	return found
+}
+
+// agreement is the mean of the images'.
+func agreement(j *Judgement) float64 {
+	sum, n := 0.0, 0.0
+	for _, v := range j.Each {
+		if v == v {
+			sum, n = sum+v, n+1
+		}
+	}
+	return sum / max(n, 1)
 }
 
 // tried returns the trial of a candidate's channels, nil for none.

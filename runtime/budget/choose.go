@@ -92,7 +92,7 @@ func (c *chooser) family(ctx context.Context, f Family) error {
 		case err != nil:
 			return err
 		case t.Judgement == nil && found == nil: // fewer channels may fit
-		case found != nil && (t.Judgement == nil || !better(t.Judgement, found.Judgement, alike)):
+		case found != nil && (t.Judgement == nil || !noWorse(t.Judgement, found.Judgement)):
 			return nil
 		default:
 			found = t

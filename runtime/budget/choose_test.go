@@ -152,8 +152,8 @@ func (f *failing) Make(ctx context.Context, c Candidate) (Bottleneck, error) {
 
 func (b failingBottleneck) Judge(context.Context, int) (*Judgement, error) { return nil, b.err }
 
-// TestBetter: agreement decides where images tell a difference, else the outputs' error.
-func TestBetter(t *testing.T) {
+// TestBest: agreement decides where images tell a difference, else the outputs' error.
+func TestBest(t *testing.T) {
 	each := func(good, of int) (all []float64) {
 		for i := range of {
 			v := 0.0
@@ -165,20 +165,28 @@ func TestBetter(t *testing.T) {
 		return append(all, math.NaN())
 	}
 	for _, c := range []struct {
-		name  string
-		a, b  Judgement
-		slack float64
-		want  bool
+		name   string
+		trials []Judgement
+		best   int
+		fewer  bool // the second of two may take the first's place
 	}{
-		{"clearly more images", Judgement{Each: each(90, 100), Error: 0.5}, Judgement{Each: each(60, 100), Error: 0.1}, 0, true},
-		{"clearly fewer", Judgement{Each: each(60, 100), Error: 0.1}, Judgement{Each: each(90, 100), Error: 0.5}, 0, false},
-		{"one image more, which tells nothing", Judgement{Each: each(61, 100), Error: 0.5}, Judgement{Each: each(60, 100), Error: 0.1}, 0, false},
-		{"as many, less error", Judgement{Each: each(60, 100), Error: 0.1}, Judgement{Each: each(60, 100), Error: 0.2}, 0, true},
-		{"as many, as much error but for the slack", Judgement{Each: each(60, 100), Error: 0.101}, Judgement{Each: each(60, 100), Error: 0.1}, 0.02, true},
-		{"one image in all", Judgement{Each: []float64{1}, Error: 0.3}, Judgement{Each: []float64{0}, Error: 0.2}, 0, false},
+		{"clearly more images", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(90, 100), Error: 0.5}}, 1, true},
+		{"clearly fewer", []Judgement{{Each: each(90, 100), Error: 0.5}, {Each: each(60, 100), Error: 0.1}}, 0, false},
+		{"one image more, which tells nothing", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(61, 100), Error: 0.5}}, 0, false},
+		{"as many, less error", []Judgement{{Each: each(60, 100), Error: 0.2}, {Each: each(60, 100), Error: 0.1}}, 1, true},
+		{"as many, as much error but for the slack", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(60, 100), Error: 0.101}}, 0, true},
+		{"of one image", []Judgement{{Each: []float64{0}, Error: 0.2}, {Each: []float64{1}, Error: 0.3}}, 0, false},
+		{"less error, but clearly fewer than the most", []Judgement{{Each: each(80, 100), Error: 0.3}, {Each: each(81, 100), Error: 0.2}, {Each: each(60, 100), Error: 0.1}}, 1, true},
 	} {
-		if got := better(&c.a, &c.b, c.slack); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
+		var trials []Trial
+		for i := range c.trials {
+			trials = append(trials, Trial{Judgement: &c.trials[i]})
+		}
+		if got := best(append(trials, Trial{})); got != nil && got.Judgement != &c.trials[c.best] || got == nil {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if got := noWorse(&c.trials[1], &c.trials[0]); got != c.fewer {
+			t.Errorf("%s: the second may take the first's place: %v", c.name, got)
 		}
 	}
 }

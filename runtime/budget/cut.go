@@ -38,22 +38,37 @@ const (
 	// leftover is the least share of the multiply-adds that is behind a cut worth choosing:
 	// with less the device does the work alone.
 	leftover = 0.05
+	// gap is the share of the multiply-adds around a cut of one tensor in which one of several,
+	// of more elements, is hardly better.
+	gap = 0.1
 )
 
-// Worth returns the sites that are worth a trial, in the order of the multiply-adds before
-// them: without those that leave hardly any work behind, unless all do, without those beside much smaller ones, as the
-// wide insides of a block are, and but for the last of several that follow each other, as a
+// Worth returns the sites of one tensor that are worth a trial, and of those of several that
+// are more than a gap away from each of them, in the order of the multiply-adds before them:
+// without those that leave hardly any work behind, unless all do, those beside much smaller ones,
+// as the wide insides of a block are, and but the last of several that follow each other, as a
 // convolution and its activation do. Whole is the model's multiply-adds.
-func Worth(sites []Site, whole int64) []Site {
-	sorted := slices.SortedStableFunc(slices.Values(sites), func(a, b Site) int { return cmp.Compare(a.Before, b.Before) })
+func Worth(single, several []Site, whole int64) []Site {
+	within := func(a, b Site, share float64) bool {
+		return float64(max(a.Before-b.Before, b.Before-a.Before)) <= share*float64(whole)
+	}
+	sites := worth(single, whole, within)
+	apart := slices.DeleteFunc(slices.Clone(several), func(s Site) bool {
+		return slices.ContainsFunc(sites, func(o Site) bool { return within(s, o, gap) })
+	})
+	return inOrder(append(sites, worth(apart, whole, within)...))
+}
+
+func inOrder(sites []Site) []Site {
+	return slices.SortedStableFunc(slices.Values(sites), func(a, b Site) int { return cmp.Compare(a.Before, b.Before) })
+}
+
+func worth(sites []Site, whole int64, within func(a, b Site, share float64) bool) (worth []Site) {
+	sorted := inOrder(sites)
 	work := slices.DeleteFunc(slices.Clone(sorted), func(s Site) bool { return float64(s.Before) > (1-leftover)*float64(whole) })
 	if len(work) > 0 {
 		sorted = work
 	}
-	within := func(a, b Site, share float64) bool {
-		return float64(max(a.Before-b.Before, b.Before-a.Before)) <= share*float64(whole)
-	}
-	var worth []Site
 	for i, s := range sorted {
 		smaller := slices.ContainsFunc(sorted, func(o Site) bool { return within(s, o, near) && far*o.Elements <= s.Elements })
 		again := i+1 < len(sorted) && sorted[i+1].Elements == s.Elements && within(s, sorted[i+1], near/far/2)

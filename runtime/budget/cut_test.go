@@ -93,13 +93,17 @@ func TestWorth(t *testing.T) {
 		{Name: "wide but far", Before: 800, Elements: 300},
 	}
 	var names []string
-	for _, s := range Worth(all, 1000) {
+	for _, s := range Worth(all, nil, 1000) {
 		names = append(names, s.Name)
 	}
 	if got := strings.Join(names, " "); got != "narrow1 narrow2 relu wide but far" {
 		t.Error(got)
 	}
-	if got := Worth(all[:1], 1000); len(got) != 1 {
+	if got := Worth(all[:1], nil, 1000); len(got) != 1 {
 		t.Errorf("%+v, expected the only one", got)
+	}
+	skips := []Site{{Name: "beside", Before: 180, Elements: 50}, {Name: "between", Before: 500, Elements: 900}, {Name: "between too", Before: 480, Elements: 1200}}
+	if got := Worth([]Site{{Name: "first", Before: 100, Elements: 500}, {Name: "last", Before: 900, Elements: 400}}, skips, 1000); len(got) != 4 || got[1].Name != "between too" || got[2].Name != "between" {
+		t.Errorf("%+v, expected first and last and those between", got)
 	}
 }
