@@ -321,7 +321,7 @@ func (t *training) run(ctx context.Context, path string, dir train.Folder, sets 
 	if err := t.calibrate(ctx, sets); err != nil {
 		return nil, err
 	}
-	if _, err := t.settleCodec(ctx, sets, false); err != nil {
+	if _, _, err := t.settleCodec(ctx, sets, false); err != nil {
 		return nil, err
 	}
 	job, err := t.compile(ctx, sets)

@@ -10,6 +10,7 @@ import (
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -35,44 +36,67 @@ func (t *training) qualityFollows() bool {
 }
 
 // settleCodec makes the codecs suit the tiles of the weights that the source has: with fit
-// what they know of them, and the quality that option target_bytes asks for. It tells whether
-// anything has changed.
-func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) (changed bool, err error) {
+// what they know of them, and the quality that option target_bytes asks for. It returns what
+// was looked at, nil for nothing, and tells whether anything has changed.
+func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) (all *crossing, changed bool, err error) {
 	if !t.bottleneck {
-		return false, nil
+		return nil, false, nil
 	}
 	records, err := bottleneck.Records(t.source)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	fit = fit && slices.ContainsFunc(records, func(r bottleneck.Record) bool { return r.Spec.Codec.Fitted() })
 	if !fit && !t.qualityFollows() {
-		return false, nil
+		return nil, false, nil
 	}
-	all, err := t.crossing(ctx, sets, records)
-	if err != nil {
-		return false, err
+	if all, err = t.crossing(ctx, sets, records); err != nil {
+		return nil, false, err
 	}
 	codecs, quality := all.codecs(), t.meta.Quality
 	if fit {
 		if codecs, err = bottleneck.Fit(all.fit); err != nil {
-			return false, err
+			return nil, false, err
 		}
 	}
 	if t.qualityFollows() {
 		if quality, err = all.quality(codecs, t.TargetBytes*(1-below)); err != nil {
-			return false, err
+			return nil, false, err
 		}
 	}
-	bytes, err := all.bytes(codecs, quality)
-	if err != nil {
-		return false, err
-	}
 	if changed = quality != t.meta.Quality; changed {
+		bytes, err := all.bytes(codecs, quality)
+		if err != nil {
+			return nil, false, err
+		}
 		t.Notice("quality %d, at which payloads take %.0f bytes; option quality sets another", quality, bytes)
 	}
 	t.meta.Quality = quality
-	return changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return atQuality(codecs[i], quality) })
+	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return atQuality(codecs[i], quality) })
+}
+
+// refit makes the codecs suit the tensors' quantisers, which have another range now.
+func (c *crossing) refit(tensors []split.Tensor) error {
+	for i := range c.fit {
+		c.fit[i].Spec = tensors[i].Spec
+	}
+	codecs, err := bottleneck.Fit(c.fit)
+	for i, codec := range codecs {
+		tensors[i].Codec = codec
+	}
+	return err
+}
+
+// trim takes the planes out that the codecs never send.
+func (t *training) trim(tensors []split.Tensor) {
+	gone := 0
+	for i := range tensors {
+		spec, n := bottleneck.Trim(tensors[i].Spec, tensors[i].Units)
+		tensors[i].Spec, gone = spec, gone+n
+	}
+	if gone > 0 {
+		t.Notice("%d channels tell nothing any more, and are taken out", gone)
+	}
 }
 
 // refits tells whether codecs are to suit the weights after every epoch.
@@ -100,7 +124,7 @@ func (t *training) refit(ctx context.Context, sets *train.Sets, weights map[stri
 		if err := grad.SetWeights(with.source, weights); err != nil {
 			return nil, nil, err
 		}
-		if _, err := with.settleCodec(ctx, sets, true); err != nil {
+		if _, _, err := with.settleCodec(ctx, sets, true); err != nil {
 			return nil, nil, err
 		}
 		records, err := bottleneck.Records(with.source)

@@ -294,17 +294,27 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		backbone = backbone || !units[name]
 	}
 	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
-	refitted, err := t.settleCodec(ctx, sets, true)
+	crossed, refitted, err := t.settleCodec(ctx, sets, t.epochs() > 0)
 	if err != nil {
 		return err
 	}
 	requantised := !dynamic && (t.Naive || t.meta.Dynamic()) || dynamic && !t.meta.Dynamic()
 	b, c, settings, err := split.Rebuild(ctx, trained, t.lowered(), func(settings *split.Settings) error {
 		settings.SetDynamic(dynamic)
-		if !requantised || dynamic {
-			return nil
+		if requantised && !dynamic {
+			if err := t.measureRanges(ctx, trained, sets, settings.Tensors); err != nil {
+				return err
+			}
 		}
-		return t.measureRanges(ctx, trained, sets, settings.Tensors)
+		if requantised && crossed != nil {
+			if err := crossed.refit(settings.Tensors); err != nil {
+				return err
+			}
+		}
+		if t.epochs() > 0 {
+			t.trim(settings.Tensors)
+		}
+		return nil
 	})
 	if err != nil {
 		return err

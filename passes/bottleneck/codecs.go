@@ -31,6 +31,9 @@ type Coding struct {
 	// Fit makes the codecs of tensors that cross together suit their tiles; nil where any
 	// tile is taken as it is.
 	Fit func(all []Tiles) ([]Codec, error)
+	// Trim returns the codec of the planes that it sends, and the level that each of all
+	// planes always has, -1 for those: at least one is sent. Nil where all are.
+	Trim func(c Codec) (Codec, []int)
 }
 
 // Tiles are what is known of the tiles of a crossing tensor.

@@ -19,7 +19,7 @@ func init() {
 	Register(Coding{
 		Name: transform, Operator: "Transform", Quality: 50,
 		Parameters: []Parameter{{Name: quality}, {Name: "variable", Default: int64(0)}, {Name: "max_bytes", Default: int64(0)}, {Name: table, Bytes: true, Default: []byte{}}},
-		Rate:       transformRate, Fit: fitTransform,
+		Rate:       transformRate, Fit: fitTransform, Trim: trimTransform,
 	})
 }
 
@@ -154,6 +154,41 @@ func lengthOf(mean float64) (bits, width float64) {
 // leastCoded is the logarithm of the mean magnitude, in steps, below which there is no class.
 const leastCoded = -50.0 / octave
 
+// codedAt reports whether coefficient i has a class at a quality.
+func (t *transformTable) codedAt(i int, quality int64) bool {
+	step := t.stepAt(i, quality)
+	return step > 0 && math.Log2(levels(t.magnitude[i])/step) >= leastCoded
+}
+
+// trimTransform takes the planes of which nothing is coded out of the table. Where records
+// tell their own quality, all have to stay: who encodes may choose a finer one.
+func trimTransform(c Codec) (Codec, []int) {
+	b, _ := c.Parameters[table].([]byte)
+	t, err := readTransformTable(b)
+	if err != nil {
+		return c, nil
+	}
+	level, n, sent := make([]int, t.planes), int(t.frequencies()), 0
+	for k := range level {
+		level[k] = int(t.mean[k])
+		for i := range n {
+			if c.Number(variable) == 1 || t.codedAt(k*n+i, c.Number(quality)) {
+				level[k] = tells
+			}
+		}
+		if level[k] == tells {
+			sent++
+		}
+	}
+	if sent == 0 {
+		level[0], sent = tells, 1
+	}
+	keep := func(k int) bool { return level[k] == tells }
+	t.planes = int64(sent)
+	t.mean, t.step, t.magnitude = kept(t.mean, 1, keep), kept(t.step, n, keep), kept(t.magnitude, n, keep)
+	return c.With(table, t.bytes()), level
+}
+
 // transformRate counts the coefficients that are coded, in units of their steps.
 func transformRate(c Codec, h, w int64) *Rate {
 	b, _ := c.Parameters[table].([]byte)
@@ -178,12 +213,11 @@ func transformRate(c Codec, h, w int64) *Rate {
 		for y := range rows {
 			for x := range cols {
 				i := int(k*t.frequencies() + y%t.blockHeight*t.blockWidth + x%t.blockWidth)
-				step := t.stepAt(i, c.Number(quality))
-				mean := levels(t.magnitude[i]) / step
-				if step == 0 || math.Log2(mean) < leastCoded {
+				if !t.codedAt(i, c.Number(quality)) {
 					continue
 				}
-				bits, width := lengthOf(mean)
+				step := t.stepAt(i, c.Number(quality))
+				bits, width := lengthOf(levels(t.magnitude[i]) / step)
 				at := (top*rows+y)*r.Width + left*cols + x
 				r.Scale[at], r.Bits[at] = float32(1/(step*width)), float32(bits)
 			}
