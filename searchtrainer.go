@@ -157,7 +157,7 @@ func (t *searchTrainer) begin(ctx context.Context, c plan.Candidate, start strin
 // warm puts the weights of another joined network of the same place into the
 // bundle at start, and calibrates its bottleneck for them.
 func (t *searchTrainer) warm(ctx context.Context, start, from string, o TrainOptions) error {
-	o.Output, o.Distill = start, false
+	o.Output, o.Distill, o.Epochs = start, false, NoEpochs
 	b, err := openTraining(ctx, start, o)
 	if err != nil {
 		return err
