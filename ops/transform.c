@@ -37,7 +37,7 @@
 
 #define VERSION 1
 #define HEADER_BYTES 6 /* of a table, at least */
-#define BLOCK (MAX_BLOCK * MAX_BLOCK)
+#define LANES 16       /* numbers that are computed at once; zeros behind a block's side */
 #define X_BITS 3       /* fractional bits of a coefficient */
 #define X_MOST 28672   /* magnitude of a coefficient; DC of a block is 255 * 14 * 8 at most */
 #define COEFFICIENT_BYTES 40 /* that one takes at most: 15 decisions and an escape */
@@ -76,7 +76,8 @@ typedef struct transform {
   bool variable;
   size_t planes;
   int plane_height, plane_width, block_height, block_width;
-  int16_t down[BLOCK], across[BLOCK]; /* Q14 basis: frequency * side + position */
+  int16_t down[MAX_BLOCK][LANES], across[MAX_BLOCK][LANES]; /* Q14 waves: frequency, position */
+  int16_t onto[MAX_BLOCK][LANES]; /* across, transposed */
   plane *plane;     /* [planes + 1] */
   entry *entries;
   coded *coded;
@@ -176,10 +177,10 @@ static bnc_status read_table(const bnc_value *table, transform *t, bnc_error *er
 }
 
 /* Fills the basis of n points from a quarter of its waves. */
-static void make_basis(int n, int16_t *basis) {
+static void make_basis(int n, int16_t basis[MAX_BLOCK][LANES]) {
   const int16_t *quarter = cosines + (n - 1) * (n + 2) / 2;
   for (int x = 0; x < n; x++)
-    basis[x] = *quarter;
+    basis[0][x] = *quarter;
   quarter++;
   for (int u = 1; u < n; u++)
     for (int x = 0; x < n; x++) {
@@ -187,7 +188,7 @@ static void make_basis(int n, int16_t *basis) {
       if (angle > 2 * n)
         angle = 4 * n - angle;
       const int value = angle < n ? quarter[angle] : angle > n ? -quarter[2 * n - angle] : 0;
-      basis[u * n + x] = (int16_t)value;
+      basis[u][x] = (int16_t)value;
     }
 }
 
@@ -216,6 +217,9 @@ static void *open_transform(const bnc_value *values, bnc_error *err) {
   }
   make_basis(t->block_height, t->down);
   make_basis(t->block_width, t->across);
+  for (int u = 0; u < t->block_width; u++)
+    for (int x = 0; x < t->block_width; x++)
+      t->onto[x][u] = t->across[u][x];
   return t;
 }
 
@@ -503,101 +507,91 @@ static block find_block(const transform *t, const grid *g, size_t p, size_t b) {
   };
 }
 
-/* n numbers as even and odd parts about their middle: half the products for the same sums. */
-typedef struct folded {
-  int32_t part[2][(MAX_BLOCK + 1) / 2];
-} folded;
-
-static folded fold(int n, const int16_t *from) {
-  folded f;
-  for (int x = 0; x < n / 2; x++) {
-    f.part[0][x] = from[x] + from[n - 1 - x];
-    f.part[1][x] = from[x] - from[n - 1 - x];
+/*
+ * The sums over n rows of weight times row, with a number of lanes that the compiler
+ * knows. Rows are LANES long.
+ */
+__attribute__((always_inline))
+static inline void combine(int lanes, int n, const int16_t *weights, const int16_t (*rows)[LANES], int32_t *sums) {
+  for (int i = 0; i < n; i++) {
+    const int16_t weight = weights[i];
+    for (int k = 0; k < lanes; k++)
+      sums[k] += weight * rows[i][k];
   }
-  if (n % 2)
-    f.part[0][n / 2] = from[n / 2];
-  return f;
 }
 
-/* The product with wave u of n numbers; waves of odd frequency are odd. */
-static int32_t product(int n, const int16_t *basis, int u, const folded *f) {
-  const int16_t *wave = basis + u * n;
-  const int32_t *part = f->part[u % 2];
-  const int count = u % 2 ? n / 2 : (n + 1) / 2;
-  int32_t sum = 0;
-  for (int x = 0; x < count; x++)
-    sum += wave[x] * part[x];
-  return sum;
+static void combine_rows(int width, int n, const int16_t *weights, const int16_t (*rows)[LANES], int32_t *sums) {
+  if (width <= LANES / 2)
+    combine(LANES / 2, n, weights, rows, sums);
+  else
+    combine(LANES, n, weights, rows, sums);
+}
+
+/* Reads a block less the mean. The plane's last row and column go on where it ends inside. */
+static void read_block(const transform *t, const grid *g, const block *b, const uint8_t *tile, int mean,
+                       int16_t pixels[MAX_BLOCK][LANES]) {
+  for (int y = 0; y < t->block_height; y++) {
+    const uint8_t *from = tile + b->at + (size_t)(y < b->height ? y : b->height - 1) * (size_t)g->width;
+    for (int x = 0; x < b->width; x++)
+      pixels[y][x] = (int16_t)(from[x] - mean);
+    for (int x = b->width; x < LANES; x++)
+      pixels[y][x] = (int16_t)(x < t->block_width ? from[b->width - 1] - mean : 0);
+  }
 }
 
 /*
- * Transforms a block. The plane's last row and column go on where it ends inside.
- * Rows first, to 5 fractional bits; only what is coded at the planned quality.
+ * Transforms a block, columns first, to 5 fractional bits; only rows of which something
+ * is coded at the planned quality.
  */
 static void forward(const transform *t, const grid *g, const block *b, const uint8_t *tile, const plane *p,
                     int16_t *levels) {
-  const int height = t->block_height, width = t->block_width;
-  const coded *first = t->coded + p->coded, *end = t->coded + p[1].coded;
-  uint32_t wanted = 0; /* horizontal frequencies */
-  for (const coded *c = first; c < end; c++)
-    wanted |= 1u << c->u;
-  if (wanted == 0)
+  const coded *c = t->coded + p->coded, *end = t->coded + p[1].coded;
+  if (c == end)
     return;
-  int16_t rows[BLOCK]; /* frequency * height + y */
-  for (int y = 0; y < height; y++) {
-    const uint8_t *from = tile + b->at + (size_t)(y < b->height ? y : b->height - 1) * (size_t)g->width;
-    int16_t pixels[MAX_BLOCK];
-    for (int x = 0; x < width; x++)
-      pixels[x] = (int16_t)(from[x < b->width ? x : b->width - 1] - p->mean);
-    const folded row = fold(width, pixels);
-    for (int u = 0; u < width; u++)
-      if (wanted >> u & 1)
-        rows[u * height + y] = (int16_t)((product(width, t->across, u, &row) + (1 << 8)) >> 9);
-  }
-  folded columns[MAX_BLOCK];
-  for (int u = 0; u < width; u++)
-    if (wanted >> u & 1)
-      columns[u] = fold(height, rows + u * height);
-  for (const coded *c = first; c < end; c++) {
-    const int32_t sum = product(height, t->down, c->v, &columns[c->u]);
-    levels[c->at] = (int16_t)((sum + (1 << 15)) >> 16);
+  int16_t pixels[MAX_BLOCK][LANES];
+  read_block(t, g, b, tile, p->mean, pixels);
+  while (c < end) { /* those of a vertical frequency follow each other */
+    const int v = c->v;
+    int32_t sums[LANES] = {0};
+    int16_t column[LANES];
+    combine_rows(t->block_width, t->block_height, t->down[v], (const int16_t (*)[LANES])pixels, sums);
+    for (int x = 0; x < LANES; x++)
+      column[x] = (int16_t)((sums[x] + (1 << 8)) >> 9);
+    memset(sums, 0, sizeof sums);
+    combine_rows(t->block_width, t->block_width, column, t->onto, sums);
+    for (; c < end && c->v == v; c++)
+      levels[c->at] = (int16_t)((sums[c->u] + (1 << 15)) >> 16);
   }
 }
 
 /* The coefficients of a block that are not zero, added up by columns. */
 typedef struct columns {
-  uint32_t used;      /* which horizontal frequencies */
-  int32_t sums[BLOCK]; /* frequency * height + y; Q14 of X_BITS */
+  uint32_t used; /* which horizontal frequencies */
+  int32_t sums[MAX_BLOCK][LANES]; /* frequency, y; Q14 of X_BITS */
 } columns;
 
 /* Adds a coefficient. |x| is X_MOST at most, so that 14 of them do not leave 32 bits. */
 static void add_coefficient(const transform *t, const coded *at, int32_t x, columns *c) {
-  const int height = t->block_height;
-  const int16_t *wave = t->down + at->v * height;
-  int32_t *sums = c->sums + at->u * height;
+  int32_t *sums = c->sums[at->u];
   if (!(c->used >> at->u & 1))
-    memset(sums, 0, (size_t)height * sizeof *sums);
+    memset(sums, 0, sizeof c->sums[0]);
   c->used |= 1u << at->u;
-  for (int y = 0; y < height; y++)
-    sums[y] += wave[y] * x;
+  for (int y = 0; y < t->block_height; y++)
+    sums[y] += t->down[at->v][y] * x;
 }
 
 /* Transforms back. Between the passes 16 bits are enough for what encode writes. */
 static void inverse(const transform *t, const grid *g, const block *b, int mean, const columns *c, uint8_t *tile) {
+  int32_t rows[MAX_BLOCK][LANES] = {{0}};
+  for (int u = 0; u < t->block_width; u++)
+    for (int y = 0; c->used >> u & 1 && y < b->height; y++) {
+      const int16_t value = (int16_t)clamp((c->sums[u][y] + (1 << 13)) >> 14, INT16_MIN, INT16_MAX);
+      combine_rows(t->block_width, 1, &value, (const int16_t (*)[LANES])&t->across[u], rows[y]);
+    }
   for (int y = 0; y < b->height; y++) {
     uint8_t *to = tile + b->at + (size_t)y * (size_t)g->width;
-    int32_t sums[MAX_BLOCK];
     for (int x = 0; x < b->width; x++)
-      sums[x] = 1 << (13 + X_BITS);
-    for (int u = 0; u < t->block_width; u++) {
-      if (!(c->used >> u & 1))
-        continue;
-      const int32_t value = clamp((c->sums[u * t->block_height + y] + (1 << 13)) >> 14, INT16_MIN, INT16_MAX);
-      for (int x = 0; x < b->width; x++)
-        sums[x] += t->across[u * t->block_width + x] * value;
-    }
-    for (int x = 0; x < b->width; x++)
-      to[x] = (uint8_t)clamp((sums[x] >> (14 + X_BITS)) + mean, 0, 255);
+      to[x] = (uint8_t)clamp(((rows[y][x] + (1 << (13 + X_BITS))) >> (14 + X_BITS)) + mean, 0, 255);
   }
 }
 
