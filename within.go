@@ -182,6 +182,7 @@ func (w *within) space(pl *place) (budget.Space, error) {
 		channels, _ := t.Type.Dims[1].Int()
 		most = append(most, int(min(channels, mostChannels)))
 		s.Most += most[i]
+		s.Unmixed = append(s.Unmixed, int(Full))
 		if len(w.Channels) > 0 && w.Channels[0] != Auto {
 			s.Channels = append(s.Channels, int(w.Channels[min(i, len(w.Channels)-1)]))
 		}

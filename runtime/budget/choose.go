@@ -16,6 +16,9 @@ type Space struct {
 	// they are not given.
 	Most   int
 	Divide func(n int) ([]int, error)
+	// Unmixed are channels that stand for all of each tensor as they are, tried besides;
+	// nil for none.
+	Unmixed []int
 }
 
 // Family are candidates that differ in their channels.
@@ -42,9 +45,9 @@ func (e *TooSmallError) Error() string {
 // and all of them in the order in which they were made. The error is a *TooSmallError where
 // none takes so few.
 //
-// Of each family all channels are tried first, then half of them and so on, as long as that is
-// no worse: with fewer channels the same bytes code each of them better. Then the numbers
-// beside the best one are.
+// Of each family all channels are tried first, as they are and mixed, then half of them and so
+// on, as long as that is no worse: with fewer channels the same bytes code each of them better.
+// Then the numbers beside the best one are.
 func Choose(ctx context.Context, p Place, s Space, o Options) (*Trial, []Trial, error) {
 	c := &chooser{place: p, space: s, options: o}
 	for _, f := range s.Families {
@@ -52,7 +55,7 @@ func Choose(ctx context.Context, p Place, s Space, o Options) (*Trial, []Trial, 
 			return nil, nil, err
 		}
 	}
-	if found := best(c.trials); found != nil && s.Channels == nil {
+	if found := best(c.trials); found != nil && s.Channels == nil && !slices.Equal(found.Channels, s.Unmixed) {
 		if err := c.beside(ctx, *found); err != nil {
 			return nil, nil, err
 		}
@@ -84,6 +87,11 @@ func (c *chooser) family(ctx context.Context, f Family) error {
 	}
 	if f.Lowest == f.Highest {
 		return c.mostThatFit(ctx, f)
+	}
+	if c.space.Unmixed != nil {
+		if _, err := c.try(ctx, f, c.space.Unmixed); err != nil {
+			return err
+		}
 	}
 	var found *Trial
 	for n := c.space.Most; n >= 1; n /= 2 {

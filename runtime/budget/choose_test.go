@@ -116,6 +116,25 @@ func TestChooseGiven(t *testing.T) {
 	}
 }
 
+// TestChooseUnmixed: channels as they are come besides the numbers of mixed ones.
+func TestChooseUnmixed(t *testing.T) {
+	for _, better := range []bool{false, true} {
+		f := &fake{
+			bytes: func(c Candidate, q int) float64 { return float64(q) },
+			error: func(c Candidate, q int) float64 {
+				if c.Channels[0] < 0 && better {
+					return 0.1
+				}
+				return 1 / (1 + math.Abs(float64(c.Channels[0])))
+			},
+		}
+		chosen, _, err := Choose(t.Context(), f, Space{Families: []Family{{[]int{1}, "a", 1, 100}}, Most: 8, Divide: one, Unmixed: []int{-1}}, Options{Bytes: 50})
+		if err != nil || (chosen.Channels[0] == -1) != better {
+			t.Errorf("%+v, %v", chosen, err)
+		}
+	}
+}
+
 // TestTooSmall: where nothing fits the error tells what the least takes.
 func TestTooSmall(t *testing.T) {
 	f := &fake{bytes: func(c Candidate, q int) float64 { return float64(100 + c.total() + q) }}
