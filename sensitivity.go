@@ -20,8 +20,8 @@ import (
 // images whose gradients are computed, and random directions of each.
 const (
 	scaleImages = 32
-	feltImages  = 256
-	draws       = 4
+	feltImages  = 128
+	draws       = 3
 )
 
 // By which channels are chosen in a calibration.
