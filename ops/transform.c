@@ -18,10 +18,11 @@
  * Where the mean is below 1/8 step it is not coded at that quality.
  *
  * The data: with "variable" a byte, the quality of this tile (0: all coefficients are zero
- * and nothing follows); then one string of the range coder. Its decisions are, planes
- * outermost, then blocks by rows, then frequencies, of each coefficient that is coded:
- * is the magnitude 0? 1? ... 14?, what it is beyond 14 by an Exp-Golomb code, and, where
- * it is not 0, the sign. Large classes say the low bits of a magnitude apart.
+ * and nothing follows); then one string of the range coder. Its decisions are, by rows of
+ * blocks, then planes, then frequencies, of each coefficient that is coded: is the
+ * magnitude 0? 1? ... 14?, what it is beyond 14 by an Exp-Golomb code, and, where it is
+ * not 0, the sign. Large classes say the low bits of a magnitude apart. Classes are
+ * shifted by how active the block has been (shift_of).
  * The data are the shortest string, and of those the smallest, that gives the decisions
  * when zeros follow it; no other is decoded. Data that are another tile's cannot be seen.
  *
