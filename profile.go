@@ -24,6 +24,7 @@ type ProfileOptions struct {
 	Cuts     []string           `json:"cuts,omitempty"`   // of a model: names, or all; the residual sums, or all where there are none
 	Channels Channels           `json:"c,omitempty"`      // that cross at them, as in SplitOptions
 	Stride   int                `json:"s,omitempty"`      // spatial reduction, as in SplitOptions
+	Codec    string             `json:"codec,omitempty"`  // at them, one of Codecs; "" for DefaultCodec
 	Images   string             `json:"images,omitempty"` // image or .npy file, or a folder of them, to run; a drawn image
 	Input    map[string][]int64 `json:"input,omitempty"`  // shapes of inputs that the model leaves open, by name
 	Check    bool               `json:"check,omitempty"`  // also run a pair for every cut of a model and compare
@@ -40,7 +41,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 		return nil, usage("", "expected bundles or a model to measure")
 	}
 	to := profileHost{progress.Progress{To: o.Reporter}, o}
-	options := SplitOptions{After: "each", Input: o.Input}
+	options := SplitOptions{After: "each", Codec: o.Codec, Input: o.Input}
 	if o.Channels != 0 {
 		options.Channels = Each[Channels]{o.Channels}
 	}
@@ -171,7 +172,7 @@ func (m profiled) Unit(ctx context.Context, i int) (u profile.Unit, err error) {
 		return u, err
 	}
 	first := settings.Tensors[0]
-	u.C, u.S, u.Params = int(first.Reduced), int(first.Stride), cut.ModelParameters(b.Mobile)
+	u.C, u.S, u.Codec, u.Params = int(first.Reduced), int(first.Stride), first.Codec.Name, cut.ModelParameters(b.Mobile)
 	if u.Mobile, err = graphOf(b.Mobile); err == nil {
 		u.Cloud, err = graphOf(b.Cloud)
 	}

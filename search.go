@@ -13,12 +13,12 @@ import (
 type SearchOptions struct {
 	search.Options
 	Cuts     []string   `json:"cuts,omitempty"` // to try, names or all; the residual sums, or all where there are none
-	Channels []Channels `json:"c,omitempty"`    // that cross, of each size; 1, 2 and 4
+	Channels []Channels `json:"c,omitempty"`    // that cross, of each size; 1, 2 and 4, or all for a codec that is fitted to its tiles
 
 	// Train are the options of trainings: Data and what else is the same for all. Those
 	// of images, and Input, are of splits too. Epochs are 3 where 0.
 	Train TrainOptions `json:"train"`
-	Split SplitOptions `json:"split"` // of splits, but for the cut and the size
+	Split SplitOptions `json:"split"` // of splits, but for the cut and the size; Codec may be CodecAuto: all codecs are tried
 
 	Reporter Reporter `json:"-"` // its notices about a search.Event tell how the search goes on
 }
@@ -26,15 +26,18 @@ type SearchOptions struct {
 // check finds wrong options before any work, and replaces zero values by the defaults.
 func (o *SearchOptions) check() error {
 	o.Train.Epochs = cmp.Or(o.Train.Epochs, 3)
-	if len(o.Channels) == 0 {
-		o.Channels = []Channels{1, 2, 4}
-	}
 	for _, c := range o.Channels {
 		if c < 1 && c != Full {
 			return usage("c", `"%d": expected numbers from 1 on, or %v`, int(c), Full)
 		}
 	}
-	return o.Options.Check()
+	if err := o.Options.Check(); err != nil {
+		return err
+	}
+	if len(o.Qualities) == 1 { // of all, as it was in plans before there could be several
+		o.Split.Quality, o.Qualities = o.Qualities[0], nil
+	}
+	return nil
 }
 
 // Search plans a search for the model at path, or goes on with the same one, finishes

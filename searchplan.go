@@ -1,6 +1,7 @@
 package bnc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,13 +73,15 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 	}
 	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
 	plain(&settings.Train)
-	training := trainingOf(settings, o.Seed, o.Threads)
+	training := trainingOf(settings, plan.Candidate{Seed: o.Seed}, o.Threads)
 	if err := training.check(); err != nil {
 		return nil, err
 	}
-	split := splittingOf(settings, plan.Candidate{Tensor: "each", C: 1, S: 1})
-	if _, err := split.request(); err != nil {
-		return nil, err
+	for _, size := range o.sizes() {
+		split := splittingOf(settings, plan.Candidate{Tensor: "each", C: 1, S: 1, Coding: size.Coding})
+		if _, err := split.request(); err != nil {
+			return nil, err
+		}
 	}
 	hash := onnx.StartHash(ctx, path)
 	a, err := analyse(ctx, path, training.Input)
@@ -113,20 +116,37 @@ func (o *SearchOptions) candidates(a *cut.Analysis) ([]plan.Candidate, error) {
 	var places []search.Place
 	at := map[string]*cut.Cut{}
 	for _, c := range cuts {
-		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Tensor()})
+		fewest := int64(mostChannels)
+		for _, t := range c.Tensors {
+			n, _ := t.Type.Dims[1].Int() // known where a bottleneck fits
+			fewest = min(fewest, n)
+		}
+		places = append(places, search.Place{Cut: c.Name(), Tensor: c.Tensor(), Channels: int(fewest)})
 		at[c.Name()] = c
 	}
-	channels := make([]int, len(o.Channels)) // Full is 0 there
-	for i, c := range o.Channels {
-		channels[i] = int(max(c, 0))
-	}
-	all := search.Candidates(places, o.Sizes(channels), o.Seed)
+	all := search.Candidates(places, o.sizes(), o.Seed)
 	for i, c := range all {
 		if _, err := bottleneck.Geometries(at[c.Cut], []int64{int64(c.C)}, []int64{int64(c.S)}); err != nil {
 			all[i].Reason = err.Error()
 		}
 	}
 	return all, nil
+}
+
+// sizes are what is tried at each cut.
+func (o *SearchOptions) sizes() (all []search.Size) {
+	channels := make([]int, len(o.Channels)) // Full is 0 there
+	for i, c := range o.Channels {
+		channels[i] = int(max(c, 0))
+	}
+	codecs := []string{cmp.Or(o.Split.Codec, DefaultCodec)}
+	if o.Split.Codec == CodecAuto {
+		codecs = o.Split.codecs()
+	}
+	for _, codec := range codecs {
+		all = append(all, o.Sizes(channels, codec, fitted(codec))...)
+	}
+	return all
 }
 
 // judge opens the images of a plan and evaluates the model itself.
@@ -149,10 +169,14 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	return nil
 }
 
-// trainingOf are the options of a training.
-func trainingOf(s searchSettings, seed uint64, threads int) TrainOptions {
+// trainingOf are the options of a candidate's training. What a codec is fitted by is what the
+// outputs feel, unless something else is said.
+func trainingOf(s searchSettings, c plan.Candidate, threads int) TrainOptions {
 	o := s.Train
-	o.Seed, o.Threads = seed, threads
+	o.Seed, o.Threads = c.Seed, threads
+	if o.CalibrateBy == "" && fitted(c.Codec) {
+		o.CalibrateBy = BySensitivity
+	}
 	return o
 }
 
@@ -160,6 +184,7 @@ func trainingOf(s searchSettings, seed uint64, threads int) TrainOptions {
 func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
 	o := s.Split
 	o.After, o.Channels, o.Stride, o.Seed = c.Tensor, Each[Channels]{Channels(c.C)}, Each[int]{c.S}, c.Seed
+	o.Codec, o.Quality = c.Codec, cmp.Or(c.Quality, o.Quality)
 	if c.C == 0 {
 		o.Channels = Each[Channels]{Full}
 	}

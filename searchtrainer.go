@@ -59,7 +59,7 @@ func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to 
 
 // training are the options of a candidate's training, which tells nothing.
 func (t *searchTrainer) training(c plan.Candidate) TrainOptions {
-	return trainingOf(t.settings, c.Seed, t.threads)
+	return trainingOf(t.settings, c, t.threads)
 }
 
 // split writes the candidate's bundle, untrained, to dir.
@@ -248,7 +248,7 @@ func (t *searchTrainer) screening(c plan.Candidate) TrainOptions {
 	return TrainOptions{
 		Data: o.Data, Val: o.Val, ValSplit: o.ValSplit, Limit: o.Limit, ValLimit: o.ValLimit, Batch: o.Batch, Distill: o.Distill, Scores: o.Scores,
 		Input: o.Input, TaskOptions: o.TaskOptions, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Seed: o.Seed, Threads: o.Threads,
-		Epochs: 1, Freeze: "backbone", CheckpointEvery: new(time.Duration(0)),
+		Epochs: 1, Freeze: "backbone", CalibrateBy: o.CalibrateBy, CheckpointEvery: new(time.Duration(0)),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/internal/table"
@@ -43,6 +44,8 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 	fs.Var(channels(&o.Channels), "c", "channels that cross, or full")
 	standsFor(fs, "c", 1)
 	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
+	fs.StringVar(&o.Codec, "codec", "", "codec at the cuts of a model: "+strings.Join(bnc.Codecs(), " or "))
+	standsFor(fs, "codec", bnc.DefaultCodec)
 	inputs := fs.StringArray("input", nil, "image or .npy file, or a folder of them, to run (default: a drawn image); NAME=DIMS fixes an input's shape; may be repeated")
 	fs.IntVar(&o.Runs, "runs", 200, "runs that are measured at most")
 	fs.Var(optionalFloat(&o.Confidence), "confidence", "stop when the median's 95% confidence interval is within so many percent on either side (default 2)")
@@ -122,10 +125,10 @@ func writeProfile(s streams, r *profile.Result) error {
 		fmt.Fprintf(s.out, "whole model: %s ms, %d runs\n", timeText(r.Whole), r.Whole.Runs)
 	}
 	fmt.Fprintln(s.out)
-	rows := [][]string{{"cut", "c", "s", "method", "payload bytes", "mobile ms", "cloud ms", "mobile params"}}
+	rows := [][]string{{"cut", "c", "s", "codec", "method", "payload bytes", "mobile ms", "cloud ms", "mobile params"}}
 	for _, c := range r.Cuts {
 		rows = append(rows, slices.Concat([]string{c.Cut}, sizeText(c.C, c.S), []string{
-			c.Method, fmt.Sprintf("%.0f", c.PayloadBytes), timeText(c.Mobile), timeText(c.Cloud), count(c.MobileParams),
+			orDash(c.Codec), c.Method, fmt.Sprintf("%.0f", c.PayloadBytes), timeText(c.Mobile), timeText(c.Cloud), count(c.MobileParams),
 		}))
 	}
 	return table.Left(s.out, rows)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/internal/table"
@@ -18,8 +19,8 @@ var searchCommand = command{
 	args:  "MODEL --data DATA -o DIR [FLAGS] | plan MODEL ... | run --index I -o DIR | collect -o DIR",
 	short: "Train bottlenecks at many cuts and keep the smallest that are accurate",
 	long: `
-For every cut and every size (c channels, spatial reduction s) of a grid, the
-smallest payload whose accuracy loss is within --max-loss: the training phase of
+For every cut and every size (c channels, spatial reduction s) of a grid, coded by
+every codec and at every quality that is given, the smallest payload whose accuracy loss is within --max-loss: the training phase of
 the BottleNet paper's Algorithm 1. DIR/results.json is what bnc select and bnc
 report read; DIR/bundles holds what was trained.
 
@@ -31,6 +32,9 @@ Few channels at a deep cut can lose 50 points there and
 win them back when the layers around them learn too: a smaller --margin is faster,
 and can miss the smallest payload. Fewer channels are taken to lose no less. A training behind one that was good enough
 begins with its weights, and any ends early when it cannot reach the accuracy.
+Codecs and qualities compete at a cut as sizes do; a lower quality is taken to lose
+no less. Codec transform is fitted to what the outputs feel (--calib-by variance: to
+what varies), all channels cross unless --c says otherwise, and --quality trades bytes.
 Results say for each candidate what was done and why. --exhaustive skips nothing and begins
 every training with the model's own weights.
 
@@ -48,6 +52,7 @@ agreement with the model. --max-loss and --margin are points of the task's measu
 Examples:
   bnc search resnet20.onnx --data fashion-mnist -o found
   bnc search net.onnx --data photos --distill --freeze backbone --cuts rb1,rb4 -o found
+  bnc search net.onnx --data photos --distill --codec auto --quality 20,35,50 -o found
   bnc search plan net.onnx --data imagenette --c 1,2,4,8 -o /shared/found
   bnc search run --index 3 -o /shared/found
   bnc search collect -o /shared/found`,
@@ -147,7 +152,7 @@ var (
 	passedToTrain = []string{"data", "val", "val-split", "limit", "val-limit", "epochs", "batch", "freeze", "distill", "loss", "label-smoothing", "temperature",
 		"feature-weight", "rate-weight", "target-bytes", "calib-by", "optimizer", "lr", "momentum", "weight-decay", "clip-norm", "schedule", "warmup", "random-resized-crop", "random-crop", "flip",
 		"statistics", "layout", "scores", "task", "decoder", "checkpoint-every", "input", "color", "fit", "resize", "crop", "pad", "feed", "orient", "scale", "mean", "std"}
-	passedToSplit = []string{"bits", "codec", "quality", "codec-at", "restore-width"}
+	passedToSplit = []string{"bits", "codec-at", "restore-width"}
 )
 
 // declareSearch declares what a plan is made of.
@@ -155,6 +160,8 @@ func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts to try, rb1,rb2,..., those of several tensors joined with +; all for every one that takes a bottleneck (default: the residual blocks, else all)")
 	fs.Var(channelList(&o.Channels), "c", "channels that cross, numbers or full")
 	fs.IntSliceVar(&o.Strides, "s", nil, "spatial reductions, 1 to 4")
+	fs.StringVar(&o.Split.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or ")+"; auto: all are tried")
+	fs.IntSliceVar(&o.Qualities, "quality", nil, "qualities of the codec, 1 to 100, each of which is tried (default: the codec's own, 20 of jpeg, 50 of transform)")
 	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, in points of its measure")
 	fs.Var(optionalFloat(&o.Margin), "margin", "points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.Exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
@@ -170,7 +177,7 @@ func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 	for _, name := range passedToSplit {
 		fs.AddFlag(split.Lookup(name))
 	}
-	for name, value := range map[string]any{"c": "1,2,4", "s": "1,2", "max-loss": 2, "margin": 50, "cache-bytes": "4GB", "screen-images": 8192, "epochs": 3} {
+	for name, value := range map[string]any{"c": "1,2,4; of transform all", "s": "1,2; of transform 1", "codec": bnc.DefaultCodec, "max-loss": 2, "margin": 50, "cache-bytes": "4GB", "screen-images": 8192, "epochs": 3} {
 		standsFor(fs, name, value)
 	}
 	declareThreads(fs, o)

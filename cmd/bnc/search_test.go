@@ -201,6 +201,50 @@ func TestSearchExhaustive(t *testing.T) {
 	}
 }
 
+// TestSearchCodecs: a search tries all codecs and qualities, its bundles are coded as the results
+// say, and so do profile, selection and report.
+func TestSearchCodecs(t *testing.T) {
+	net, set := striped(t)
+	work := t.TempDir()
+	dir, profile := filepath.Join(work, "found"), filepath.Join(work, "device.json")
+	mustBnc(t, strings.Fields("search "+net+" --data "+set+" -o "+dir+" --codec auto --quality 20,50 --cuts q --epochs 1 --batch 16 --flip off --max-loss 100 --s 1 --c 2,3 --exhaustive")...)
+	r, _ := found(t, dir)
+	coded := map[plan.Coding]int{}
+	for _, c := range r.Candidates {
+		if coded[c.Coding]++; c.Status != plan.StatusTrained {
+			t.Fatalf("%s is %s: %s", c, c.Status, c.Reason)
+		}
+		b, err := bundle.Open(filepath.Join(dir, c.Bundle))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Meta.Codec != c.Codec || b.Meta.Quality != c.Quality || b.Meta.Channels[0] != c.C {
+			t.Errorf("%s: its bundle has %d channels in codec %s at quality %d", c, b.Meta.Channels[0], b.Meta.Codec, b.Meta.Quality)
+		}
+	}
+	if want := (map[plan.Coding]int{{Codec: "jpeg", Quality: 20}: 2, {Codec: "jpeg", Quality: 50}: 2, {Codec: "transform", Quality: 20}: 2, {Codec: "transform", Quality: 50}: 2}); !maps.Equal(coded, want) {
+		t.Errorf("tried %v, expected %v", coded, want)
+	}
+	var small *plan.Candidate
+	for i, c := range r.Candidates {
+		if small == nil || c.PayloadBytes < small.PayloadBytes {
+			small = &r.Candidates[i]
+		}
+	}
+	mustBnc(t, "profile", net, filepath.Join(dir, small.Bundle), "--runs", "20", "-o", profile)
+	var chosen plan.Selection
+	if err := json.Unmarshal([]byte(mustBnc(t, "select", "--results", search.Dir(dir).ResultsFile(), "--profile", profile, "--network", "3g", "--json")), &chosen); err != nil {
+		t.Fatal(err)
+	}
+	if c := chosen.Choice; c == nil || c.Coding != small.Coding || c.Bundle != small.Bundle {
+		t.Errorf("selected %+v, expected %s", c, small)
+	}
+	page := mustBnc(t, "report", "--results", search.Dir(dir).ResultsFile(), "--profile", profile, "--markdown", "-", "-o", filepath.Join(work, "report.html"))
+	if !strings.Contains(page, "| codec |") || !strings.Contains(page, "transform q=20") || !strings.Contains(page, "jpeg q=50") {
+		t.Errorf("the report does not name the codecs:\n%s", page)
+	}
+}
+
 // TestSearchResidual searches the residual blocks of a ResNet-20 without labels:
 // what is lost is agreement with the model.
 func TestSearchResidual(t *testing.T) {
@@ -273,7 +317,7 @@ func TestSearchUsage(t *testing.T) {
 // cannot be.
 func TestSearchWrongFlags(t *testing.T) {
 	net, set := striped(t)
-	for _, wrong := range []string{"--quality 0", "--bits 9", "--batch 1000", "--scores nix"} {
+	for _, wrong := range []string{"--quality 0", "--quality 101", "--codec gif", "--bits 9", "--batch 1000", "--scores nix"} {
 		dir := filepath.Join(t.TempDir(), "s")
 		_, stderr, code := tryBnc(t, slices.Concat([]string{"search", "plan", net, "--data", set, "-o", dir}, strings.Fields(wrong))...)
 		if _, err := os.Stat(search.Dir(dir).PlanFile()); code == exitDone || err == nil || !strings.Contains(stderr, strings.Fields(wrong)[1]) {

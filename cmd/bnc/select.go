@@ -94,7 +94,7 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 // writeSelectionCSV prints one line for every cut and network.
 func writeSelectionCSV(w io.Writer, found *plan.Selection) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"cut", "c", "s", "network", "payload_bytes", "mobile_ms", "link_ms", "cloud_ms", "latency_ms", "energy_mj", "accuracy", "loss", "chosen", "excluded"})
+	c.Write([]string{"cut", "c", "s", "network", "payload_bytes", "mobile_ms", "link_ms", "cloud_ms", "latency_ms", "energy_mj", "accuracy", "loss", "chosen", "excluded", "codec", "quality"})
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 	pointer := func(v *float64) string {
 		if v == nil {
@@ -104,7 +104,7 @@ func writeSelectionCSV(w io.Writer, found *plan.Selection) error {
 	}
 	for _, r := range found.Table {
 		c.Write([]string{r.Cut, fmt.Sprint(r.C), fmt.Sprint(r.S), r.Network, number(r.PayloadBytes), number(r.MobileMS), number(r.LinkMS), number(r.CloudMS),
-			number(r.LatencyMS), pointer(r.EnergyMJ), pointer(r.Accuracy), pointer(r.Loss), fmt.Sprint(r.Chosen), r.Excluded})
+			number(r.LatencyMS), pointer(r.EnergyMJ), pointer(r.Accuracy), pointer(r.Loss), fmt.Sprint(r.Chosen), r.Excluded, r.Codec, fmt.Sprint(r.Quality)})
 	}
 	c.Flush()
 	return c.Error()
@@ -138,7 +138,7 @@ func writeSelection(w io.Writer, found *plan.Selection, markdown bool) error {
 // cutsTable has a line for every cut, latency and energy for every network, and a
 // mark at the choice.
 func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string {
-	head := []string{"cut", "c", "s", "bytes"}
+	head := []string{"cut", "c", "s", "codec", "bytes"}
 	if r.Results != nil {
 		head = append(head, "accuracy", "loss")
 	}
@@ -153,7 +153,7 @@ func cutsTable(r plan.Request, found *plan.Selection, markdown bool) [][]string 
 	for at := 0; at < len(found.Table); at += len(r.Networks) {
 		over := found.Table[at : at+len(r.Networks)]
 		f := over[0]
-		row := slices.Concat([]string{f.Cut}, sizeText(f.C, f.S), []string{fmt.Sprintf("%.0f", f.PayloadBytes)})
+		row := slices.Concat([]string{f.Cut}, sizeText(f.C, f.S), []string{orDash(f.Coding.String()), fmt.Sprintf("%.0f", f.PayloadBytes)})
 		if r.Results != nil {
 			row = append(row, r.Results.Measured().Format(*f.Accuracy), fmt.Sprintf("%.2f", *f.Loss))
 		}
@@ -186,6 +186,9 @@ func sizeText(c, s int) []string {
 	}
 	return []string{fmt.Sprint(c), fmt.Sprint(s)}
 }
+
+// orDash is a text, a dash where it is empty.
+func orDash(s string) string { return cmp.Or(s, "-") }
 
 func marked(s string, markdown bool) string {
 	if markdown {

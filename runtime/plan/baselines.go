@@ -4,7 +4,7 @@ package plan
 func (r Request) row(o option, n Network) Row {
 	e := o.entry
 	row := Row{
-		Cut: e.Cut, Tensor: e.Tensor, C: o.c, S: o.s, Network: n.Name, PayloadBytes: o.payload,
+		Cut: e.Cut, Tensor: e.Tensor, C: o.c, S: o.s, Coding: o.how, Network: n.Name, PayloadBytes: o.payload,
 		MobileMS: e.Mobile.MedianMS * factor(r.Load.Mobile), LinkMS: crossing(o.payload, n), CloudMS: o.cloud * factor(r.Load.Cloud),
 		EnergyMJ: r.energy(o.compute, o.payload, n), Accuracy: o.accuracy, Loss: o.loss, Bundle: o.bundle, Excluded: o.excluded,
 		Published: r.published(e.Cut, n), Origin: o.origin,

@@ -12,6 +12,7 @@ type option struct {
 	entry    *CutProfile // the device's
 	origin   Origin
 	c, s     int
+	how      Coding
 	payload  float64
 	cloud    float64  // ms
 	compute  *float64 // mJ on the device without load, nil where not known
@@ -29,7 +30,7 @@ func (r Request) options() (options, plain []option, err error) {
 		if !e.Plain() && r.Results != nil {
 			continue
 		}
-		o, err := r.option(e, e.C, e.S, e.PayloadBytes)
+		o, err := r.option(e, e.C, e.S, Coding{Codec: e.Codec}, e.PayloadBytes)
 		switch {
 		case err != nil && e.Plain():
 			badPlain.add("%w", err)
@@ -68,9 +69,9 @@ func (r Request) nothing() string {
 
 // option makes one of a profile's entry, for a bottleneck of c and s whose payload
 // is known.
-func (r Request) option(e *CutProfile, c, s int, payload float64) (option, error) {
-	o := option{entry: e, c: c, s: s, payload: payload, compute: e.EnergyMJ}
-	name := division(e.Cut, c, s)
+func (r Request) option(e *CutProfile, c, s int, how Coding, payload float64) (option, error) {
+	o := option{entry: e, c: c, s: s, how: how, payload: payload, compute: e.EnergyMJ}
+	name := division(e.Cut, c, s, how)
 	if e.Mobile == nil {
 		return o, fmt.Errorf("profile %s, %s: no time of the mobile part", r.Mobile.Name, name)
 	}
@@ -86,7 +87,7 @@ func (r Request) option(e *CutProfile, c, s int, payload float64) (option, error
 	p, at := r.Mobile, e
 	if r.Cloud != nil {
 		p = r.Cloud
-		if at = p.find(e.Cut, e.Tensor, c, s); at == nil {
+		if at = p.find(e.Cut, e.Tensor, c, s, how.Codec); at == nil {
 			return o, missing(p, e.Cut, name)
 		}
 	}
@@ -135,10 +136,10 @@ func (p *Profile) computing(t *Timing) *float64 {
 	return &mj
 }
 
-// find returns the entry for a division at that place: that of c and s, or else
-// the one whose sizes are nearest, as they change little of the time. A plain one
-// stands for none but itself. Nil if there is none.
-func (p *Profile) find(cut, tensor string, c, s int) *CutProfile {
+// find returns the entry for a division at that place: that of c, s and codec, or else
+// the one whose sizes, and then codec, are nearest, as they change little of the time. A plain
+// one stands for none but itself. Nil if there is none.
+func (p *Profile) find(cut, tensor string, c, s int, codec string) *CutProfile {
 	var best *CutProfile
 	var distance int
 	for i := range p.Cuts {
@@ -146,7 +147,11 @@ func (p *Profile) find(cut, tensor string, c, s int) *CutProfile {
 		if !samePlace(e.Cut, e.Tensor, cut, tensor) || e.Plain() != (s == 0) {
 			continue
 		}
-		if d := abs(e.C-c) + abs(e.S-s); best == nil || d < distance {
+		d := 2 * (abs(e.C-c) + abs(e.S-s))
+		if !sameCodec(e.Codec, codec) {
+			d++
+		}
+		if best == nil || d < distance {
 			best, distance = e, d
 		}
 	}
@@ -209,11 +214,11 @@ func (r Request) smallest(place []*Candidate) (option, error) {
 }
 
 func (r Request) candidate(c *Candidate) (option, error) {
-	e := r.Mobile.find(c.Cut, c.Tensor, c.C, c.S)
+	e := r.Mobile.find(c.Cut, c.Tensor, c.C, c.S, c.Codec)
 	if e == nil {
 		return option{}, missing(r.Mobile, c.Cut, c.String())
 	}
-	o, err := r.option(e, c.C, c.S, c.PayloadBytes)
+	o, err := r.option(e, c.C, c.S, c.Coding, c.PayloadBytes)
 	if err != nil {
 		return o, err
 	}

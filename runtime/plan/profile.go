@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,7 @@ type CutProfile struct {
 	Tensor string `json:"tensor,omitempty"` // that crosses; several are joined with +
 	C      int    `json:"c"`                // channels that cross, 0: all
 	S      int    `json:"s"`                // spatial reduction; 0: a plain split, the tensors themselves cross
+	Codec  string `json:"codec,omitempty"`  // "" for JPEG, and for none of a plain split
 	// PayloadBytes is the mean of what crosses, 0 where it is not known.
 	PayloadBytes float64 `json:"payload_bytes"`
 	// Mobile includes reduction and encoder, Cloud decoder and restoration. Nil:
@@ -188,16 +190,44 @@ func (p *Profile) Validate() error {
 }
 
 // String names the division.
-func (c CutProfile) String() string { return division(c.Cut, c.C, c.S) }
+func (c CutProfile) String() string { return division(c.Cut, c.C, c.S, Coding{Codec: c.Codec}) }
 
-func division(cut string, c, s int) string {
+// Coding is how what a bottleneck reduces to is coded.
+type Coding struct {
+	Codec   string `json:"codec,omitempty"`
+	Quality int    `json:"quality,omitempty"` // 0 where all candidates have the same
+}
+
+// String is the codec with the quality, as far as they are said.
+func (c Coding) String() string {
+	if c.Quality == 0 {
+		return c.Codec
+	}
+	return fmt.Sprintf("%s q=%d", c.Codec, c.Quality)
+}
+
+// JPEG is the codec of files that name none, as all did that were written before there was
+// another.
+const JPEG = "jpeg"
+
+// sameCodec tells whether two names are of one codec.
+func sameCodec(a, b string) bool { return cmp.Or(a, JPEG) == cmp.Or(b, JPEG) }
+
+func division(cut string, c, s int, how Coding) string {
+	name := fmt.Sprintf("%s c=%d s=%d", cut, c, s)
 	switch {
 	case s == 0:
 		return cut + " plain"
 	case c == 0:
-		return fmt.Sprintf("%s c=full s=%d", cut, s)
+		name = fmt.Sprintf("%s c=full s=%d", cut, s)
 	}
-	return fmt.Sprintf("%s c=%d s=%d", cut, c, s)
+	if !sameCodec(how.Codec, JPEG) {
+		name += " " + how.Codec
+	}
+	if how.Quality != 0 {
+		name += fmt.Sprintf(" q=%d", how.Quality)
+	}
+	return name
 }
 
 // check gathers what is wrong with a file.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -142,6 +143,7 @@ type Candidate struct {
 	Tensor string `json:"tensor"` // that crosses; several are joined with +
 	C      int    `json:"c"`
 	S      int    `json:"s"`
+	Coding
 	Seed   uint64 `json:"seed"`
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
@@ -159,8 +161,19 @@ type Candidate struct {
 	Settings map[string]any `json:"settings,omitempty"`
 }
 
+// UnmarshalJSON reads candidates of files that name no codec as what they are.
+func (c *Candidate) UnmarshalJSON(b []byte) error {
+	type fields Candidate
+	found := fields{Coding: Coding{Codec: JPEG}}
+	if err := json.Unmarshal(b, &found); err != nil {
+		return err
+	}
+	*c = Candidate(found)
+	return nil
+}
+
 // String names the candidate.
-func (c Candidate) String() string { return division(c.Cut, c.C, c.S) }
+func (c Candidate) String() string { return division(c.Cut, c.C, c.S, c.Coding) }
 
 // Accuracy is how good the candidate is.
 func (c Candidate) Accuracy() Accuracy { return Accuracy{c.Primary, c.Labelled, c.Agreement} }

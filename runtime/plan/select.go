@@ -50,10 +50,11 @@ type Selection struct {
 
 // Row is one division of the model over one network.
 type Row struct {
-	Cut          string   `json:"cut"`
-	Tensor       string   `json:"tensor,omitempty"`
-	C            int      `json:"c"`
-	S            int      `json:"s"`
+	Cut    string `json:"cut"`
+	Tensor string `json:"tensor,omitempty"`
+	C      int    `json:"c"`
+	S      int    `json:"s"`
+	Coding
 	Network      string   `json:"network"`
 	LatencyMS    float64  `json:"latency_ms"`
 	EnergyMJ     *float64 `json:"energy_mj"` // nil where power is not known
@@ -84,7 +85,7 @@ type Origin struct {
 }
 
 // String names the division.
-func (r Row) String() string { return division(r.Cut, r.C, r.S) }
+func (r Row) String() string { return division(r.Cut, r.C, r.S, r.Coding) }
 
 // The baselines.
 const (
@@ -123,7 +124,7 @@ func Select(r Request) (*Selection, error) {
 	}
 	s := &Selection{Choices: make([]*Row, len(r.Networks)), Notes: slices.Clone(r.Mobile.Notes), Request: r}
 	for _, o := range options {
-		if name := division(o.entry.Cut, o.c, o.s); name != o.entry.String() {
+		if name := division(o.entry.Cut, o.c, o.s, o.how); name != o.entry.String() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has the times of %s, the nearest size that was profiled", name, o.entry))
 		}
 		for _, n := range r.Networks {

@@ -16,10 +16,10 @@ func (s Sources) Predict(bytes float64, model string) (func(cut, tensor string) 
 		cloud = r.Cloud
 	}
 	at := func(p *Profile, cut, tensor string) *CutProfile {
-		if e := p.find(cut, tensor, 0, 1); e != nil {
+		if e := p.find(cut, tensor, 0, 1, ""); e != nil {
 			return e
 		}
-		return p.find(cut, tensor, 0, 0)
+		return p.find(cut, tensor, 0, 0, "")
 	}
 	for _, p := range []*Profile{r.Mobile, cloud} {
 		if p.SourceSHA256 != "" && p.SourceSHA256 != model {

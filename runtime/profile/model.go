@@ -69,6 +69,7 @@ type Graph struct {
 type Unit struct {
 	Mobile, Cloud Graph
 	C, S          int
+	Codec         string
 	Params        int64 // of the mobile side
 }
 

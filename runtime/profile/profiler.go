@@ -141,6 +141,7 @@ func (p *Profiler) halves(ctx context.Context, b *bundle.Bundle, feeds []ort.Fee
 	entry = plan.CutProfile{Cut: b.Meta.Cut, Tensor: b.Meta.Tensor, Method: plan.MethodPair}
 	if !b.Meta.Plain() {
 		entry.C, entry.S = b.Meta.Size()
+		entry.Codec = b.Meta.Codec
 	}
 	mobile, err := b.OpenMobile(p.Session)
 	if err != nil {

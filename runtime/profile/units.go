@@ -47,7 +47,7 @@ func (n part) entries(c Cut, u units, call float64) []plan.CutProfile {
 		reduce, restore = shift(reduce, -u.reorderIn), shift(restore, -u.reorderOut)
 	}
 	all := []plan.CutProfile{{
-		Cut: c.Name, Tensor: c.Tensor(), C: u.C, S: u.S, PayloadBytes: u.payload, Method: plan.MethodNodes,
+		Cut: c.Name, Tensor: c.Tensor(), C: u.C, S: u.S, Codec: u.Codec, PayloadBytes: u.payload, Method: plan.MethodNodes,
 		Mobile: plus(n.before, reduce), Cloud: plus(restore, n.behind), MobileParams: c.Params + u.Params, MobileBytes: 4 * (c.Params + u.Params),
 	}}
 	if c.Bytes == nil {

@@ -126,7 +126,7 @@ func (b *builder) candidates(s *Section) {
 	}
 	headings, accuracy := b.accuracyColumns()
 	t := Table{ID: "candidates", Title: "Candidates that were trained",
-		Columns: slices.Concat([]string{"cut", "c", "s", "payload, bytes", "p95", "max"}, headings, []string{"95% interval", "loss, points", "loss, 95% interval", "device, multiply-adds", "device, % of multiply-adds", "on the front", "chosen", "seed", "training, s", "bundle", "source"}),
+		Columns: slices.Concat([]string{"cut", "c", "s", "codec", "payload, bytes", "p95", "max"}, headings, []string{"95% interval", "loss, points", "loss, 95% interval", "device, multiply-adds", "device, % of multiply-adds", "on the front", "chosen", "seed", "training, s", "bundle", "source"}),
 		Text:    fmt.Sprintf("The front: no other candidate sends as little with as %s %s. Loss is against the model without a bottleneck.", much, kind.Text)}
 	if slices.ContainsFunc(all, func(c trained) bool { return c.LossInterval != nil }) {
 		t.Text += " Its interval is of 95% confidence, image by image."
@@ -143,7 +143,7 @@ func (b *builder) candidates(s *Section) {
 		case !c.front:
 			others.Points = append(others.Points, at)
 		}
-		t.Rows = append(t.Rows, slices.Concat([]Cell{text(c.Cut), channels(c.C), stride(c.S), byteCount(c.PayloadBytes), positive(c.PayloadP95, byteCount), positive(float64(c.PayloadMax), byteCount)}, accuracy(c.Accuracy()), []Cell{
+		t.Rows = append(t.Rows, slices.Concat([]Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Coding.String()), byteCount(c.PayloadBytes), positive(c.PayloadP95, byteCount), positive(float64(c.PayloadMax), byteCount)}, accuracy(c.Accuracy()), []Cell{
 			between(c.Interval, kind.Points), points(c.Loss), between(c.LossInterval, 1), maybe(macs(c.Candidate), byteCount), maybe(c.DeviceShare, percent), yes(c.front), yes(chosen[c.Candidate]), integer(c.Seed), positive(c.Seconds, fine), text(c.Bundle), refs(b.candidate(c.Candidate))}))
 	}
 	series := []chart.Series{others, front, best}

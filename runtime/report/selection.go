@@ -93,7 +93,7 @@ func compared(r *plan.Row, base plan.Baseline) []string {
 func (b *builder) ways() Section {
 	t := Table{
 		ID: "ways", Title: "Choices and other ways to run the model (the paper's Table 5)",
-		Columns: []string{"network", "way", "best for", "cut", "c", "s", "bytes sent", b.accuracyHeading(), "device, % of multiply-adds", "latency, ms", "printed, ms", "energy, mJ", "printed, mJ",
+		Columns: []string{"network", "way", "best for", "cut", "c", "s", "codec", "bytes sent", b.accuracyHeading(), "device, % of multiply-adds", "latency, ms", "printed, ms", "energy, mJ", "printed, mJ",
 			"latency gain", "printed gain", "energy gain", "printed gain", "source"},
 		Text: "Latency is mobile + link + cloud. Link is bytes * 8 / uplink + round trip (and the result's way back where the network tells it). " +
 			"Energy is the device's: power of computing times time, and power of sending times time. " +
@@ -110,7 +110,7 @@ func (b *builder) ways() Section {
 				p = *r.Published
 				from = append(from, b.published(r.Published))
 			}
-			t.Rows = append(t.Rows, []Cell{text(n.Value.Name), text("split"), text(strings.Join(c.best, ", ")), text(r.Cut), channels(r.C), stride(r.S), byteCount(r.PayloadBytes),
+			t.Rows = append(t.Rows, []Cell{text(n.Value.Name), text("split"), text(strings.Join(c.best, ", ")), text(r.Cut), channels(r.C), stride(r.S), text(r.Coding.String()), byteCount(r.PayloadBytes),
 				maybe(r.Accuracy, b.inPoints), maybe(deviceShare(r), percent), ms, positive(p.LatencyMS, fine), mj, positive(p.EnergyMJ, fine), text(""), text(""), text(""), text(""), refs(from...)})
 		}
 		for _, base := range b.baselines(n.Value.Name) {
@@ -118,7 +118,7 @@ func (b *builder) ways() Section {
 			if base.Published != nil {
 				p = *base.Published
 			}
-			t.Rows = append(t.Rows, []Cell{text(n.Value.Name), text(base.Way), text(""), text(base.Cut), text(""), text(""), byteCount(base.PayloadBytes), b.unsplit(), text(""),
+			t.Rows = append(t.Rows, []Cell{text(n.Value.Name), text(base.Way), text(""), text(base.Cut), text(""), text(""), text(""), byteCount(base.PayloadBytes), b.unsplit(), text(""),
 				fine(base.LatencyMS), positive(p.LatencyMS, fine), maybe(base.EnergyMJ, fine), positive(p.EnergyMJ, fine),
 				maybe(base.LatencyGain, gain), positive(p.LatencyGain, gain), maybe(base.EnergyGain, gain), positive(p.EnergyGain, gain), b.baselineOrigin(base)})
 		}
@@ -190,17 +190,17 @@ func (b *builder) baselines(network string) []plan.Baseline {
 func (b *builder) cuts() Section {
 	s := Section{ID: "cuts", Title: "All cuts"}
 	wide := Table{ID: "cuts", Title: "Latency and energy of all cuts (the paper's Table 4)", Text: "In bold the best over a network.",
-		Columns: []string{"cut", "c", "s", "bytes sent", b.accuracyHeading(), "loss, points", "device, % of multiply-adds"}}
+		Columns: []string{"cut", "c", "s", "codec", "bytes sent", b.accuracyHeading(), "loss, points", "device, % of multiply-adds"}}
 	for _, n := range b.Networks {
 		wide.Columns = append(wide.Columns, n.Value.Name+", ms", n.Value.Name+", mJ")
 	}
 	wide.Columns = append(wide.Columns, "best for", "breaks a limit", "source")
 	long := Table{ID: "latency", Title: "What the latencies are made of",
-		Columns: []string{"cut", "c", "s", "network", "mobile, ms", "link, ms", "cloud, ms", "latency, ms", "energy, mJ", "best for", "source"}}
+		Columns: []string{"cut", "c", "s", "codec", "network", "mobile, ms", "link, ms", "cloud, ms", "latency, ms", "energy, mJ", "best for", "source"}}
 	for at := 0; at < len(b.latency.Table); at += len(b.Networks) {
 		over := b.latency.Table[at : at+len(b.Networks)]
 		f := &over[0]
-		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), byteCount(f.PayloadBytes), maybe(f.Accuracy, b.inPoints), maybe(f.Loss, points), maybe(deviceShare(f), percent)}
+		row := []Cell{text(f.Cut), channels(f.C), stride(f.S), text(f.Coding.String()), byteCount(f.PayloadBytes), maybe(f.Accuracy, b.inPoints), maybe(f.Loss, points), maybe(deviceShare(f), percent)}
 		var fastest, frugal, broken []string
 		for i := range over {
 			o := &over[i]
@@ -218,7 +218,7 @@ func (b *builder) cuts() Section {
 				broken = append(broken, o.Excluded)
 			}
 			row = append(row, ms, mj)
-			long.Rows = append(long.Rows, []Cell{text(o.Cut), channels(o.C), stride(o.S), text(o.Network), fine(o.MobileMS), fine(o.LinkMS), fine(o.CloudMS),
+			long.Rows = append(long.Rows, []Cell{text(o.Cut), channels(o.C), stride(o.S), text(o.Coding.String()), text(o.Network), fine(o.MobileMS), fine(o.LinkMS), fine(o.CloudMS),
 				ms, mj, text(strings.Join(here, ", ")), refs(b.origin(o.Origin, o.EnergyMJ)...)})
 		}
 		wide.Rows = append(wide.Rows, append(row, text(bestFor(fastest, frugal)), text(strings.Join(broken, ", ")), refs(b.origin(f.Origin, f.EnergyMJ)...)))

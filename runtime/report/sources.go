@@ -17,14 +17,14 @@ func (b *builder) skipped() Section {
 		return s
 	}
 	t := Table{ID: "skipped", Title: "Candidates that were not trained",
-		Columns: []string{"cut", "c", "s", "what", "reason", b.screened().Heading(), "payload, bytes", "source"},
+		Columns: []string{"cut", "c", "s", "codec", "what", "reason", b.screened().Heading(), "payload, bytes", "source"},
 		Text:    "Screened: judged by a short training of the bottleneck alone, whose accuracy this is."}
 	for i := range b.Results.Value.Candidates {
 		c := &b.Results.Value.Candidates[i]
 		if c.Status == plan.StatusTrained {
 			continue
 		}
-		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Status), text(c.Reason), maybe(b.screenedBy(c), in(b.screened())), positive(c.PayloadBytes, byteCount),
+		t.Rows = append(t.Rows, []Cell{text(c.Cut), channels(c.C), stride(c.S), text(c.Coding.String()), text(c.Status), text(c.Reason), maybe(b.screenedBy(c), in(b.screened())), positive(c.PayloadBytes, byteCount),
 			refs(b.candidate(c))})
 	}
 	if len(t.Rows) > 0 {
@@ -39,7 +39,7 @@ func (b *builder) measured() Section {
 	devices := Table{ID: "devices", Title: "Devices",
 		Columns: []string{"side", "device", "model", "provider", "threads", "whole model, ms", "±, ms", "power from", "computing, mW", "idle, mW", "source"}}
 	entries := Table{ID: "entries", Title: "Measured times", Text: "Medians of batch 1, warm; ± is half of the 95% confidence interval. The mobile part includes reduction and encoder, the cloud part decoder and restoration.",
-		Columns: []string{"side", "cut", "c", "s", "method", "payload, bytes", "mobile, ms", "±, ms", "5%, ms", "95%, ms", "runs", "cloud, ms", "±, ms", "5%, ms", "95%, ms", "runs",
+		Columns: []string{"side", "cut", "c", "s", "codec", "method", "payload, bytes", "mobile, ms", "±, ms", "5%, ms", "95%, ms", "runs", "cloud, ms", "±, ms", "5%, ms", "95%, ms", "runs",
 			"energy, mJ", "mobile parameters", "mobile weights, bytes", "source"}}
 	add := func(side string, file int, p *plan.Profile) {
 		threads := text("one a core")
@@ -50,7 +50,7 @@ func (b *builder) measured() Section {
 		devices.Rows = append(devices.Rows, []Cell{text(side), text(p.Device), text(p.Model), text(p.Provider), threads, w[0], w[1], text(p.Power.Source),
 			positive(p.Power.ComputeMW, fine), positive(p.Power.IdleMW, fine), refs(Ref{file, ""})})
 		for i, c := range p.Cuts {
-			row := []Cell{text(side), text(c.Cut), channels(c.C), stride(c.S), text(c.Method), positive(c.PayloadBytes, byteCount)}
+			row := []Cell{text(side), text(c.Cut), channels(c.C), stride(c.S), text(c.Codec), text(c.Method), positive(c.PayloadBytes, byteCount)}
 			row = append(append(row, timing(c.Mobile)...), timing(c.Cloud)...)
 			entries.Rows = append(entries.Rows, append(row, maybe(c.EnergyMJ, fine), positive(float64(c.MobileParams), byteCount), positive(float64(c.MobileBytes), byteCount),
 				refs(Ref{file, fmt.Sprintf("cuts[%d]", i)})))

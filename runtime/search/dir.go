@@ -23,7 +23,7 @@ import (
 //
 // The rest is the Trainer's:
 //
-//	bundles/CUT-cC-sS     trained, with the folder of the training beside it
+//	bundles/CUT-cC-sS     trained, with -CODEC and -qQUALITY where they differ, with the folder of the training beside it
 //	work/0000             what a training begins with
 //	cache/CUT             activations at a place, as long as it is screened
 type Dir string
@@ -42,7 +42,14 @@ func (d Dir) Cache(cut string) string { return filepath.Join(string(d), "cache",
 
 // Bundle is where a candidate's trained bundle is, relative to d.
 func (d Dir) Bundle(c plan.Candidate) string {
-	return filepath.Join("bundles", fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S))
+	name := fmt.Sprintf("%s-c%d-s%d", c.Cut, c.C, c.S)
+	if c.Codec != plan.JPEG {
+		name += "-" + c.Codec
+	}
+	if c.Quality != 0 {
+		name += fmt.Sprintf("-q%d", c.Quality)
+	}
+	return filepath.Join("bundles", name)
 }
 
 // Tidy removes what a search needs as long as it goes on.

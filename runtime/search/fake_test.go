@@ -101,11 +101,11 @@ var gentle = model{
 }
 
 func testPlan(exhaustive bool) *Plan {
-	places := []Place{{"rb1", "t1"}, {"rb2", "t2"}, {"rb3", "t3"}, {"rb8", "t8"}}
+	places := []Place{{"rb1", "t1", 8}, {"rb2", "t2", 8}, {"rb3", "t3", 8}, {"rb8", "t8", 8}}
 	var sizes []Size
 	for _, c := range []int{1, 2, 4} {
 		for _, s := range []int{1, 2} {
-			sizes = append(sizes, Size{c, s})
+			sizes = append(sizes, Size{C: c, S: s})
 		}
 	}
 	top1 := base

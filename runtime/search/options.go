@@ -13,7 +13,8 @@ import (
 // Options say what a search demands, where it is and what it may take.
 type Options struct {
 	Out          string   `json:"output"`                  // folder of the search
-	Strides      []int    `json:"s,omitempty"`             // spatial reductions to try, 1 to 4; 1 and 2
+	Strides      []int    `json:"s,omitempty"`             // spatial reductions to try, 1 to 4; 1 and 2, or 1 for a codec that is fitted to its tiles
+	Qualities    []int    `json:"quality,omitempty"`       // of codecs to try, 1 to 100, where several are; none for the split's
 	MaxLoss      *float64 `json:"max_loss,omitempty"`      // accuracy that may be lost, percentage points; 2
 	Margin       *float64 `json:"margin,omitempty"`        // percentage points of a screening's loss that a full training is trusted to win back; 50
 	Exhaustive   bool     `json:"exhaustive,omitempty"`    // train every candidate, from the model's own weights
@@ -32,9 +33,6 @@ func (o *Options) Check() error {
 	}
 	o.MaxLoss, o.Margin = cmp.Or(o.MaxLoss, new(2.0)), cmp.Or(o.Margin, new(50.0))
 	o.ScreenImages, o.CacheBytes, o.Jobs = cmp.Or(o.ScreenImages, 8192), cmp.Or(o.CacheBytes, 4e9), cmp.Or(o.Jobs, 1)
-	if len(o.Strides) == 0 {
-		o.Strides = []int{1, 2}
-	}
 	points := func(v float64) bool { return v >= 0 && v <= 100 }
 	switch {
 	case !points(*o.MaxLoss) || !points(*o.Margin):
@@ -51,16 +49,39 @@ func (o *Options) Check() error {
 			return fault.Usage("s", "%d: expected 1 to 4", s)
 		}
 	}
+	for _, q := range o.Qualities {
+		if q < 1 || q > 100 {
+			return fault.Usage("quality", "%d: expected 1 to 100", q)
+		}
+	}
 	o.Threads = cmp.Or(o.Threads, max(1, runtime.NumCPU()/o.Jobs))
 	return nil
 }
 
-// Sizes are these channels times the strides, each once.
-func (o *Options) Sizes(channels []int) (sizes []Size) {
+// Sizes are these channels times the strides times the qualities, each once. Where none are
+// given a codec that is fitted to its tiles has all channels at their own size, which cost
+// it nothing that they do not hold; others have 1, 2 and 4, at strides of 1 and 2.
+func (o *Options) Sizes(channels []int, codec string, fitted bool) (sizes []Size) {
+	usualChannels, usualStrides := []int{1, 2, 4}, []int{1, 2}
+	if fitted {
+		usualChannels, usualStrides = []int{AllChannels}, []int{1}
+	}
+	if len(channels) == 0 {
+		channels = usualChannels
+	}
+	strides, qualities := o.Strides, o.Qualities
+	if len(strides) == 0 {
+		strides = usualStrides
+	}
+	if len(qualities) == 0 {
+		qualities = []int{0}
+	}
 	for _, c := range channels {
-		for _, s := range o.Strides {
-			if size := (Size{C: c, S: s}); !slices.Contains(sizes, size) {
-				sizes = append(sizes, size)
+		for _, s := range strides {
+			for _, q := range qualities {
+				if size := (Size{c, s, plan.Coding{Codec: codec, Quality: q}}); !slices.Contains(sizes, size) {
+					sizes = append(sizes, size)
+				}
 			}
 		}
 	}

@@ -27,14 +27,19 @@ const (
 //
 // At each place, unless it is exhaustive, in this order:
 //
-//  1. Every size is screened, from the most channels down. Where one loses more
-//     than the margin above MaxLoss, fewer channels at the same stride are skipped:
-//     accuracy is monotone in channels.
+//  1. Every size is screened, from the most channels and the highest quality down. Where
+//     one loses more than the margin above MaxLoss, fewer channels, or the same, of the
+//     same stride and codec at no higher quality are skipped: accuracy is monotone in
+//     both.
 //  2. Sizes that lose more than the margin above MaxLoss in the screening are out;
 //     where all are, the most accurate is tried nevertheless.
 //  3. The others are trained in full, the smallest payload first: two of them, and
 //     more until one keeps MaxLoss. Behind one that does, the next begins with its
-//     weights. Fewer channels are passed over where more have failed by far.
+//     weights. Fewer channels and lower qualities are passed over where more have failed
+//     by far.
+//
+// Codecs are sizes like others there: what is smallest and good enough is found among
+// those of all.
 type Plan struct {
 	Format       int             `json:"format"` // PlanFormat
 	Kind         string          `json:"kind"`   // KindPlan
@@ -55,10 +60,19 @@ type Plan struct {
 }
 
 // Place is a cut that bottlenecks are tried at.
-type Place struct{ Cut, Tensor string }
+type Place struct {
+	Cut, Tensor string
+	Channels    int // that AllChannels stands for
+}
 
-// Size is what a bottleneck reduces to.
-type Size struct{ C, S int }
+// Size is what a bottleneck reduces to, and how that is coded.
+type Size struct {
+	C, S int // C may be AllChannels
+	plan.Coding
+}
+
+// AllChannels is as many channels as a place has.
+const AllChannels = math.MaxInt32
 
 // Candidates lists places times sizes: of each size, the smallest first, all
 // places, so that tasks of an array that begin together are of different places
@@ -66,12 +80,17 @@ type Size struct{ C, S int }
 func Candidates(places []Place, sizes []Size, seed uint64) []plan.Candidate {
 	sizes = slices.Clone(sizes)
 	slices.SortStableFunc(sizes, func(a, b Size) int {
-		return cmp.Or(cmp.Compare(a.C*b.S*b.S, b.C*a.S*a.S), cmp.Compare(a.C, b.C))
+		return cmp.Or(cmp.Compare(a.C*b.S*b.S, b.C*a.S*a.S), cmp.Compare(a.C, b.C), cmp.Compare(a.Quality, b.Quality))
 	})
 	var list []plan.Candidate
 	for _, size := range sizes {
 		for _, p := range places {
-			list = append(list, plan.Candidate{Index: len(list), Cut: p.Cut, Tensor: p.Tensor, C: size.C, S: size.S, Seed: seed})
+			c := plan.Candidate{Index: len(list), Cut: p.Cut, Tensor: p.Tensor, C: size.C, S: size.S, Coding: size.Coding, Seed: seed}
+			if c.C == AllChannels {
+				c.C = p.Channels
+			}
+			c.Codec = cmp.Or(c.Codec, plan.JPEG)
+			list = append(list, c)
 		}
 	}
 	return list

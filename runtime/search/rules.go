@@ -72,11 +72,11 @@ const farOff = 5
 // screen is step 1 of a place.
 func (p *Plan) screen(fresh, at []plan.Candidate) task {
 	c := slices.MinFunc(fresh, func(a, b plan.Candidate) int {
-		return cmp.Or(cmp.Compare(a.S, b.S), cmp.Compare(wide(b), wide(a)))
+		return cmp.Or(cmp.Compare(a.S, b.S), cmp.Compare(wide(b), wide(a)), cmp.Compare(b.Quality, a.Quality))
 	})
 	for _, more := range at {
-		if more.S == c.S && wide(more) > wide(c) && more.Status == plan.StatusScreened && more.Loss > p.limit() {
-			return skip(c, plan.StatusSkipped, "%s loses %.1f points in the screening, more than %.1f: fewer channels lose no less", more, more.Loss, p.limit())
+		if within(c, more) && more.Status == plan.StatusScreened && more.Loss > p.limit() {
+			return skip(c, plan.StatusSkipped, "%s loses %.1f points in the screening, more than %.1f: %s no less", more, more.Loss, p.limit(), fewer(c, more))
 		}
 	}
 	return task{action: actScreen, candidate: c}
@@ -114,8 +114,8 @@ func (p *Plan) choose(open, at []plan.Candidate) task {
 		return skip(c, plan.StatusScreened, "%s has a smaller payload, %.1f bytes, and loses %.2f points: not more than %.1f", k, k.PayloadBytes, k.Loss, p.MaxLoss)
 	}
 	for _, more := range tried {
-		if more.S == c.S && wide(more) > wide(c) && more.Loss > p.MaxLoss+farOff {
-			return skip(c, plan.StatusScreened, "%s lost %.1f points in full training, more than %.1f: fewer channels lose no less", more, more.Loss, p.MaxLoss+farOff)
+		if within(c, more) && more.Loss > p.MaxLoss+farOff {
+			return skip(c, plan.StatusScreened, "%s lost %.1f points in full training, more than %.1f: %s no less", more, more.Loss, p.MaxLoss+farOff, fewer(c, more))
 		}
 	}
 	return task{action: actTrain, candidate: c, warm: neighbour(keeping), allScreened: true}
@@ -236,6 +236,23 @@ func hopeless(scores []float64, goal, near float64, epochs int) bool {
 	missing := goal - slices.Max(scores)
 	change := math.Abs(scores[n-1] - scores[n-2])
 	return missing > near && missing > 2*change*float64(epochs-n)
+}
+
+// within tells whether a candidate is less of another one: coded by the same codec at the
+// same stride, of no more channels and at no higher quality.
+func within(c, more plan.Candidate) bool {
+	return c.Index != more.Index && c.S == more.S && c.Codec == more.Codec && wide(c) <= wide(more) && c.Quality <= more.Quality
+}
+
+// fewer says what a candidate has less of than another one.
+func fewer(c, more plan.Candidate) string {
+	switch {
+	case c.Quality == more.Quality:
+		return "fewer channels lose"
+	case wide(c) == wide(more):
+		return "a lower quality loses"
+	}
+	return "fewer channels at a lower quality lose"
 }
 
 // wide is a candidate's number of channels; 0, all of them, is the most.

@@ -33,7 +33,7 @@ func TestPrunedChoosesTheSame(t *testing.T) {
 		fast, full := &trainer{model: m}, &trainer{model: m}
 		small := func(exhaustive bool) *Plan {
 			p := testPlan(exhaustive)
-			p.Candidates = Candidates([]Place{{"rb1", "t1"}, {"rb3", "t3"}}, []Size{{1, 1}, {1, 2}, {2, 1}, {2, 2}, {4, 1}, {4, 2}}, 7)
+			p.Candidates = Candidates([]Place{{"rb1", "t1", 8}, {"rb3", "t3", 8}}, []Size{{C: 1, S: 1}, {C: 1, S: 2}, {C: 2, S: 1}, {C: 2, S: 2}, {C: 4, S: 1}, {C: 4, S: 2}}, 7)
 			return p
 		}
 		pruned, exhaustive := begin(t, small(false), fast), begin(t, small(true), full)
@@ -72,11 +72,11 @@ func TestRules(t *testing.T) {
 	tr := &trainer{model: model{
 		lost: func(d, c, s int) float64 { return map[int]float64{1: 30, 2: 1, 4: 0.5}[c] },
 		screened: func(d, c, s int) float64 {
-			return map[Size]float64{{1, 1}: 25, {2, 1}: 8, {4, 1}: 5, {1, 2}: 60, {2, 2}: 9, {4, 2}: 40}[Size{c, s}]
+			return map[Size]float64{{C: 1, S: 1}: 25, {C: 2, S: 1}: 8, {C: 4, S: 1}: 5, {C: 1, S: 2}: 60, {C: 2, S: 2}: 9, {C: 4, S: 2}: 40}[Size{C: c, S: s}]
 		},
 	}}
 	p := testPlan(false)
-	p.Candidates = Candidates([]Place{{"rb1", "t"}}, []Size{{1, 1}, {1, 2}, {2, 1}, {2, 2}, {4, 1}, {4, 2}}, 1)
+	p.Candidates = Candidates([]Place{{"rb1", "t", 8}}, []Size{{C: 1, S: 1}, {C: 1, S: 2}, {C: 2, S: 1}, {C: 2, S: 2}, {C: 4, S: 1}, {C: 4, S: 2}}, 1)
 	p.Candidates[0].Reason = "c 1: not possible here" // c1 s2
 	s := begin(t, p, tr)
 	must(t, s.All(t.Context()))
@@ -106,6 +106,68 @@ func TestRules(t *testing.T) {
 	}
 	if len(tr.freed) == 0 {
 		t.Error("the trainer was not told that the screenings are over")
+	}
+}
+
+// coded is a trainer whose second codec takes a quarter of the bytes, and at lower
+// qualities loses more and takes fewer.
+type coded struct{ *trainer }
+
+func (c coded) outcome(of plan.Candidate, o Outcome) Outcome {
+	if of.Codec == "other" {
+		*o.Primary -= 0.1 * (50 - float64(of.Quality)) / 50
+		o.PayloadBytes *= float64(of.Quality) / 200
+	}
+	return o
+}
+
+func (c coded) Screen(ctx context.Context, of plan.Candidate) (Outcome, error) {
+	o, err := c.trainer.Screen(ctx, of)
+	return c.outcome(of, o), err
+}
+
+func (c coded) Train(ctx context.Context, of plan.Candidate, from *plan.Candidate) (Outcome, error) {
+	o, err := c.trainer.Train(ctx, of, from)
+	return c.outcome(of, o), err
+}
+
+// TestCodecs: at a place the best of all codecs is found. What loses too much in the
+// screening rules out less of the same codec, channels or quality, and nothing of another.
+func TestCodecs(t *testing.T) {
+	flat := func(d, c, s int) float64 { return map[int]float64{1: 30, 2: 1.5, 4: 1}[c] }
+	tr := &trainer{model: model{flat, flat}}
+	p := testPlan(false)
+	sizes := []Size{{C: 1, S: 1}, {C: 2, S: 1}}
+	for _, c := range []int{1, 2, 4} {
+		for _, q := range []int{5, 10, 45, 50} {
+			sizes = append(sizes, Size{c, 1, plan.Coding{Codec: "other", Quality: q}})
+		}
+	}
+	p.MaxLoss, p.Margin = 2, 7.5
+	p.Candidates = Candidates([]Place{{"rb1", "t", 4}}, sizes, 1)
+	s := begin(t, p, tr)
+	s.Trainer = coded{tr}
+	must(t, s.All(t.Context()))
+	want := []string{
+		"screen rb1 c=4 s=1 other q=50", "screen rb1 c=4 s=1 other q=45", "screen rb1 c=4 s=1 other q=10", "screen rb1 c=4 s=1 other q=5",
+		"screen rb1 c=2 s=1 other q=50", "screen rb1 c=2 s=1 other q=45", "screen rb1 c=2 s=1 other q=10", "screen rb1 c=2 s=1", "screen rb1 c=1 s=1 other q=50", "screen rb1 c=1 s=1",
+	}
+	if got := tr.calls[:min(len(want), len(tr.calls))]; !slices.Equal(got, want) {
+		t.Errorf("called\n%q\nexpected\n%q", got, want)
+	}
+	r, _ := collected(t, s)
+	if best := p.Found(r)[0].Smallest; best == nil || best.String() != "rb1 c=2 s=1 other q=50" {
+		t.Errorf("found %v", best)
+	}
+	for _, c := range []struct{ name, status, reason string }{
+		{"rb1 c=2 s=1 other q=5", plan.StatusSkipped, "rb1 c=4 s=1 other q=5 loses 10.0 points in the screening, more than 9.5: fewer channels lose no less"},
+		{"rb1 c=1 s=1 other q=45", plan.StatusSkipped, "rb1 c=1 s=1 other q=50 loses 30.0 points in the screening, more than 9.5: a lower quality loses no less"},
+		{"rb1 c=1 s=1", plan.StatusScreened, "loses 30.0 points"},
+	} {
+		i := slices.IndexFunc(r.Candidates, func(k plan.Candidate) bool { return k.String() == c.name })
+		if got := r.Candidates[i]; got.Status != c.status || !strings.Contains(got.Reason, c.reason) {
+			t.Errorf("%s is %s (%s), expected %s (%s)", c.name, got.Status, got.Reason, c.status, c.reason)
+		}
 	}
 }
 
@@ -148,7 +210,7 @@ func TestLimitIsKept(t *testing.T) {
 func TestResume(t *testing.T) {
 	planned := func() *Plan {
 		p := testPlan(false)
-		p.Candidates = Candidates([]Place{{"rb1", "t1"}, {"rb8", "t8"}}, []Size{{1, 1}, {1, 2}, {2, 1}, {2, 2}, {4, 2}}, 7)
+		p.Candidates = Candidates([]Place{{"rb1", "t1", 8}, {"rb8", "t8", 8}}, []Size{{C: 1, S: 1}, {C: 1, S: 2}, {C: 2, S: 1}, {C: 2, S: 2}, {C: 4, S: 2}}, 7)
 		return p
 	}
 	whole := &trainer{model: gentle}
@@ -490,10 +552,16 @@ func TestHopeless(t *testing.T) {
 // TestCandidates: sizes from the smallest payload, each at all places.
 func TestCandidates(t *testing.T) {
 	var got []string
-	for _, c := range Candidates([]Place{{"a", "x"}, {"b", "y"}}, []Size{{2, 1}, {1, 1}, {2, 2}}, 5) {
+	fine, coarse := plan.Coding{Codec: "other", Quality: 50}, plan.Coding{Codec: "other", Quality: 20}
+	sizes := []Size{{C: 2, S: 1}, {C: 1, S: 1}, {C: 2, S: 2}, {AllChannels, 1, fine}, {AllChannels, 1, coarse}}
+	for _, c := range Candidates([]Place{{"a", "x", 8}, {"b", "y", 16}}, sizes, 5) {
 		got = append(got, fmt.Sprintf("%d %s %s %d", c.Index, c, c.Tensor, c.Seed))
+		if (c.Codec == plan.JPEG) != (c.C < 8) {
+			t.Errorf("%s: codec %q", c, c.Codec)
+		}
 	}
-	want := []string{"0 a c=2 s=2 x 5", "1 b c=2 s=2 y 5", "2 a c=1 s=1 x 5", "3 b c=1 s=1 y 5", "4 a c=2 s=1 x 5", "5 b c=2 s=1 y 5"}
+	want := []string{"0 a c=2 s=2 x 5", "1 b c=2 s=2 y 5", "2 a c=1 s=1 x 5", "3 b c=1 s=1 y 5", "4 a c=2 s=1 x 5", "5 b c=2 s=1 y 5",
+		"6 a c=8 s=1 other q=20 x 5", "7 b c=16 s=1 other q=20 y 5", "8 a c=8 s=1 other q=50 x 5", "9 b c=16 s=1 other q=50 y 5"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
