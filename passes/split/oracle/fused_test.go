@@ -73,7 +73,8 @@ func TestFused(t *testing.T) {
 			marked++
 		}
 	}
-	if marked < 6 || marked > 8 || differ == 0 {
-		t.Errorf("%d cuts of %d are marked, at %d of those the halves differ", marked, len(a.Cuts), differ)
+	t.Logf("%d cuts of %d are marked, at %d of those the halves differ", marked, len(a.Cuts), differ) // that depends on the processor: 0 on some
+	if marked < 6 || marked > 8 {
+		t.Errorf("%d cuts of %d are marked, expected 7 or one more or less", marked, len(a.Cuts))
 	}
 }
