@@ -45,18 +45,11 @@ func openPlace(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if err != nil {
 		return nil, err
 	}
-	halves, err := src.divide(ctx)
-	if err != nil {
-		return nil, err
-	}
-	before, err := src.openPrefix(ctx, halves)
+	halves, before, err := pl.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer before.Close()
-	if pl.behind, err = src.openHalf(ctx, halves.Cloud); err != nil {
-		return nil, err
-	}
 	defer func() {
 		if err != nil {
 			pl.behind.Close()
@@ -67,6 +60,22 @@ func openPlace(ctx context.Context, p progress.Progress, src calibrationSource, 
 	}
 	err = pl.keep(ctx, p, before, pl.run.feeder, j)
 	return pl, err
+}
+
+// open opens what is behind the cut, and returns both halves with a session of what is before
+// it.
+func (pl *place) open(ctx context.Context) (halves *split.Bundle, before *ort.Session, err error) {
+	if halves, err = pl.src.divide(ctx); err != nil {
+		return nil, nil, err
+	}
+	if before, err = pl.src.openPrefix(ctx, halves); err != nil {
+		return nil, nil, err
+	}
+	if pl.behind, err = pl.src.openHalf(ctx, halves.Cloud); err != nil {
+		before.Close()
+		return nil, nil, err
+	}
+	return halves, before, nil
 }
 
 // keep runs both sides of the cut on the images that bottlenecks are judged by.

@@ -43,24 +43,17 @@ func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calib
 	}
 	_, held := heldout.Hold(src.set)
 	src.tensors = at.cut.Names()
-	halves, err := src.divide(ctx)
-	if err != nil {
-		return nil, err
-	}
-	before, err := src.openPrefix(ctx, halves)
+	pl := &place{src: src, cut: at.cut}
+	_, before, err := pl.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer before.Close()
+	defer pl.Close()
 	feeder, err := src.given.New(before.Inputs(), src.choose)
 	if err != nil {
 		return nil, unusable("%w", err)
 	}
-	pl := &place{src: src, cut: at.cut}
-	if pl.behind, err = src.openHalf(ctx, halves.Cloud); err != nil {
-		return nil, err
-	}
-	defer pl.Close()
 	if err := pl.keep(ctx, p, before, feeder, judging{held.Unlabelled(), k.task.Task, outputs}); err != nil {
 		return nil, err
 	}

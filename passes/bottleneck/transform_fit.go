@@ -3,6 +3,8 @@ package bottleneck
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 const (
@@ -181,15 +183,21 @@ func (t Tiles) levels() [][]float32 {
 // blockCosines transforms the blocks of planes.
 type blockCosines struct {
 	*transformTable
-	down, across []float32
-	block, half  []float64
+	down, across *mat.Dense
+	block, half  *mat.Dense
 }
 
 func newCosines(t *transformTable) *blockCosines {
-	c := &blockCosines{transformTable: t, block: make([]float64, t.frequencies()), half: make([]float64, t.frequencies())}
-	c.down, _ = cosines(t.blockHeight, t.blockHeight)
-	c.across, _ = cosines(t.blockWidth, t.blockWidth)
-	return c
+	square := func(n int64) *mat.Dense {
+		m, _ := cosines(n, n)
+		values := make([]float64, len(m))
+		for i, v := range m {
+			values[i] = float64(v)
+		}
+		return mat.NewDense(int(n), int(n), values)
+	}
+	height, width := int(t.blockHeight), int(t.blockWidth)
+	return &blockCosines{t, square(t.blockHeight), square(t.blockWidth), mat.NewDense(height, width, nil), mat.NewDense(height, width, nil)}
 }
 
 // each calls f with every coefficient of planes [c,h,w] and its place in the table. Where a
@@ -209,37 +217,15 @@ func (c *blockCosines) each(planes []float32, samples bool, f func(i int, v floa
 						case top+y >= c.height || left+x >= c.width:
 							v = 0
 						}
-						c.block[y*bw+x] = v
+						c.block.Set(int(y), int(x), v)
 					}
 				}
-				c.transform()
-				for i, v := range c.block {
+				c.half.Mul(c.block, c.across.T())
+				c.block.Mul(c.down, c.half)
+				for i, v := range c.block.RawMatrix().Data {
 					f(int(k*bh*bw)+i, v)
 				}
 			}
-		}
-	}
-}
-
-// transform replaces the block by its coefficients.
-func (c *blockCosines) transform() {
-	bh, bw := c.blockHeight, c.blockWidth
-	for y := range bh {
-		for u := range bw {
-			sum := 0.0
-			for x := range bw {
-				sum += float64(c.across[u*bw+x]) * c.block[y*bw+x]
-			}
-			c.half[y*bw+u] = sum
-		}
-	}
-	for v := range bh {
-		for u := range bw {
-			sum := 0.0
-			for y := range bh {
-				sum += float64(c.down[v*bh+y]) * c.half[y*bw+u]
-			}
-			c.block[v*bw+u] = sum
 		}
 	}
 }
