@@ -77,6 +77,7 @@ func FeelInputs(ctx context.Context, m *ir.Model, inputs []string, raw bool, com
 			s.numbers(t.Value, ends.End{Axis: t.Axis})
 		}
 	}
+	s.focus(ends.Of(m, info))
 	if len(s.directions) == 0 {
 		return nil, passes.Unsuitable("model", "none of its outputs has a gradient")
 	}
@@ -155,6 +156,45 @@ func (s *sensing) numbers(v *ir.Value, e ends.End) {
 			s.g.SetType(scale, ir.TensorType(ir.Float32, ir.Fixed(dims...)))
 			s.shapes[scale] = dims
 		}
+	}
+}
+
+// focus lets positions of an output count as far as its scores say that something is there:
+// those of a Sigmoid, of fewest a position, weigh what is beside them, as in [Focus].
+func (s *sensing) focus(all []ends.End) {
+	parts := map[*ir.Value][]ends.End{}
+	for _, e := range all {
+		if s.seeds[e.Output] != nil && len(e.Where) == 1 && e.Where[0].Axis > 0 {
+			parts[e.Output] = append(parts[e.Output], e)
+		}
+	}
+	for _, v := range s.tensors {
+		var scores *ends.Range
+		for _, e := range parts[v] {
+			if r := &e.Where[0]; e.Kind == ends.Sigmoid && (scores == nil || r.Stop-r.Start < scores.Stop-scores.Start) {
+				scores = r
+			}
+		}
+		if scores == nil || len(parts[v]) == 1 {
+			continue
+		}
+		axis, size := int64(scores.Axis), s.dims(v)[scores.Axis]
+		counts := s.plus(s.reduce("ReduceMax", s.slice(v, axis, scores.Start, scores.Stop), true, axis), leastFocus)
+		var axes []int64
+		for i := range s.dims(v) {
+			axes = append(axes, int64(i))
+		}
+		weights := s.sqrt(s.div(counts, s.reduce("ReduceMean", counts, true, axes...)))
+		seed := s.seeds[v]
+		var all []*ir.Value
+		if scores.Start > 0 {
+			all = append(all, s.mul(s.slice(seed, axis, 0, scores.Start), weights))
+		}
+		all = append(all, s.slice(seed, axis, scores.Start, scores.Stop))
+		if scores.Stop < size {
+			all = append(all, s.mul(s.slice(seed, axis, scores.Stop, size), weights))
+		}
+		s.seeds[v] = s.concat(axis, all...)
 	}
 }
 
