@@ -8,15 +8,16 @@ import (
 // settle gives the settings the units and ranges of calibrations.
 func (src calibrationSource) settle(s *split.Settings, all []*bottleneck.Calibration) error {
 	var units []*bottleneck.Units
-	felt := true
+	share := true
 	for i, c := range all {
-		u, err := c.Units()
+		fitted := s.Tensors[i].Codec.Fitted()
+		u, err := c.Units(fitted)
 		if err != nil {
 			return unusable("option %s: %w", src.option, src.of(i, err))
 		}
-		units, felt = append(units, u), felt && c.Felt()
+		units, share = append(units, u), share && c.Felt() && !fitted
 	}
-	if felt {
+	if share {
 		bottleneck.Share(units)
 	}
 	var tiles []bottleneck.Tiles

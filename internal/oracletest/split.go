@@ -100,7 +100,7 @@ func calibrate(t testing.TB, m *ir.Model, b Bottleneck, tensors []split.Tensor) 
 		}
 	}
 	for i, c := range all {
-		units, err := c.Units()
+		units, err := c.Units(false)
 		if err != nil {
 			t.Fatal(err)
 		}

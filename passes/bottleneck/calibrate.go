@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -43,6 +44,9 @@ const (
 	// those of the cells of a detector where something is (AP50 of FastestDet behind
 	// input.516, 64 channels: 0.70 at most with 1e-3, 0.86 with 1e-4).
 	tail, feltTail = 1e-3, 1e-4
+	// mostWidened bounds by how much a plane is widened: one that is narrower yet takes less
+	// than a level beside the widest.
+	mostWidened = 256
 )
 
 // NewCalibration starts a calibration for a bottleneck of geometry g.
@@ -81,8 +85,11 @@ func (c *Calibration) Add(x []float32) error {
 	return nil
 }
 
-// Units returns the calibrated weights with the quantiser's static range.
-func (c *Calibration) Units() (*Units, error) {
+// Units returns the calibrated weights with the quantiser's static range. Even asks for planes
+// of one width, where it is known how much each is felt: a codec with steps of its own for each
+// plane ([Codec.Fitted]) loses nothing by it, and the tile's levels are as fine as they can be
+// in all of them.
+func (c *Calibration) Units(even bool) (*Units, error) {
 	if len(c.kept) == 0 {
 		return nil, fmt.Errorf("calibration: no images")
 	}
@@ -98,6 +105,9 @@ func (c *Calibration) Units() (*Units, error) {
 		}
 		planes = c.project(p, mean)
 		c.back = back
+		if even && c.Felt() {
+			c.even(planes, p, back)
+		}
 		u.ReduceChannel, u.RestoreChannel = c.channelUnits(p, back, mean, variance)
 		shifts := centre(planes, int(c.g.Reduced), u.ReduceChannel, c.tail())
 		for j := range u.RestoreChannel.Mean { // of what the shifts become behind the restoring convolution
@@ -232,6 +242,32 @@ func (c *Calibration) components() (mean, variance []float64, p, back *mat.Dense
 		p.Mul(mat.DenseCopyOf(p), l.T())
 	}
 	return mean, variance, p, back, nil
+}
+
+// even scales planes, and components p and back with them, so that all are as wide as the
+// widest.
+func (c *Calibration) even(planes [][]float32, p, back *mat.Dense) {
+	widths := make([]float32, c.g.Reduced)
+	for k := range widths {
+		lo, hi := quantiles(each(planes, len(widths), k), c.tail())
+		widths[k] = hi - lo
+	}
+	widest := slices.Max(widths)
+	for k, width := range widths {
+		by := float32(1)
+		if widest > 0 {
+			by = widest / max(width, widest/mostWidened)
+		}
+		for _, plane := range each(planes, len(widths), k) {
+			for i := range plane {
+				plane[i] *= by
+			}
+		}
+		floats.Scale(float64(by), p.RawRowView(k))
+		for j := range int(c.g.C) {
+			back.Set(j, k, back.At(j, k)/float64(by))
+		}
+	}
 }
 
 // channelUnits makes the units of components p; their shifts are still zero.

@@ -44,7 +44,7 @@ func TestCalibrationRestores(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	u, err := c.Units()
+	u, err := c.Units(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestCalibrationOfFewImages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	u, err := c.Units()
+	u, err := c.Units(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestCalibrationOfHugeValues(t *testing.T) {
 	if err := c.Add([]float32{3e38, -3e38, 1e38, 2, 3, 4, 5, 3e38}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Units(); err == nil || !strings.Contains(err.Error(), "float32 cannot hold") {
+	if _, err := c.Units(false); err == nil || !strings.Contains(err.Error(), "float32 cannot hold") {
 		t.Errorf("expected an error about what float32 holds, found %v", err)
 	}
 	var r ValueRange

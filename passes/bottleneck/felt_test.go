@@ -82,7 +82,7 @@ func TestFelt(t *testing.T) {
 				}
 			}
 		}
-		u, err := c.Units()
+		u, err := c.Units(false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -11,8 +12,8 @@ const (
 	// lostAtQuality50 is which share of what the outputs feel of the planes is lost to
 	// quantisation at a quality of 50.
 	lostAtQuality50 = 0.05
-	// leastFeltCoefficient is added to what is felt of a coefficient, as a share of the mean: gradients
-	// of a few hundred images do not tell that one is not felt at all.
+	// leastFeltCoefficient is added to what is felt of a coefficient, as a share of its plane's mean:
+	// gradients of a few hundred images do not tell that one is not felt at all.
 	leastFeltCoefficient = 0.01
 	// deadBelow is the mean magnitude, in steps at a quality of 100, below which a
 	// coefficient is never sent.
@@ -139,20 +140,19 @@ func (t Tiles) moments() *moments {
 	for _, g := range t.Felt {
 		c.each(g, false, func(i int, v float64) { m.felt[i] += v * v })
 	}
-	mean := 0.0
-	for i := range n {
-		m.felt[i] /= max(float64(len(t.Felt)), 1) * float64(m.blocksDown*m.blocksAcross)
-		mean += m.felt[i] / float64(n)
-	}
 	perLevel := 1.0
 	if !t.Dynamic {
 		perLevel = float64(t.Hi-t.Lo) / 255
 	}
-	for i := range n {
-		if mean == 0 {
+	for plane := range slices.Chunk(m.felt, int(m.frequencies())) {
+		mean := floats.Sum(plane) / float64(len(plane))
+		for i := range plane {
+			plane[i] = (plane[i] + leastFeltCoefficient*mean) * perLevel * perLevel / max(float64(len(t.Felt)), 1) / float64(m.blocksDown*m.blocksAcross)
+		}
+	}
+	if floats.Sum(m.felt) == 0 {
+		for i := range m.felt {
 			m.felt[i] = 1
-		} else {
-			m.felt[i] = (m.felt[i] + leastFeltCoefficient*mean) * perLevel * perLevel
 		}
 	}
 	return m
