@@ -95,6 +95,24 @@ func TestConditionsChange(t *testing.T) {
 	})
 }
 
+// TestFewBytes: where payloads take nothing beside the round trip, a link that becomes slow is told
+// from one that is far away, and the cut follows.
+func TestFewBytes(t *testing.T) {
+	early := fakeCandidate("early", &fakeDevice{front: 10 * time.Millisecond, bytes: 700})
+	late := fakeCandidate("late", &fakeDevice{front: 50 * time.Millisecond, bytes: 100})
+	s := &fakeServer{compute: map[string]time.Duration{"early": 20 * time.Millisecond, "late": 10 * time.Millisecond}, rtt: 10 * time.Millisecond, uplink: 20e6}
+	bubble(t, Options{Remote: s, Probe: -1}, []*candidate{early, late}, func(t *testing.T, c *Client, _ *logged) {
+		for range 40 {
+			mustRun(t, c)
+		}
+		settleOn(t, c, "early", 1)
+		s.set(func() { s.uplink = 1e5 })
+		settleOn(t, c, "late", 12) // 78 ms, where 700 bytes take 96
+		s.set(func() { s.uplink, s.rtt = 20e6, 60*time.Millisecond })
+		settleOn(t, c, "early", 42) // far away, which costs both the same
+	})
+}
+
 // TestHysteresis has two cuts of nearly the same latency and a link that varies
 // by 5 percent: the choice must not swing.
 func TestHysteresis(t *testing.T) {

@@ -92,7 +92,7 @@ type Client struct {
 	opts       Options
 	log        *slog.Logger
 	candidates []*candidate
-	rated      bool   // the rate of some is chosen for each image
+	chooses    bool   // a cut or a rate for each image, by the link
 	whole      device // what Fallback runs; nil for a bundle's own cloud half
 	wholeName  string
 
@@ -197,7 +197,7 @@ func newClient(ctx context.Context, opts Options, candidates []*candidate) *Clie
 	}
 	c := &Client{opts: opts, log: opts.Log, candidates: candidates, measured: len(candidates) == 1,
 		conditions: newConditions(opts.Network), turn: make(chan struct{}, 1)}
-	c.rated = opts.Rate.Quality == 0 && slices.ContainsFunc(candidates, func(k *candidate) bool { return k.meta.Rates != nil })
+	c.chooses = len(candidates) > 1 || opts.Rate.Quality == 0 && slices.ContainsFunc(candidates, func(k *candidate) bool { return k.meta.Rates != nil })
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}

@@ -99,3 +99,33 @@ func TestCutsAtTheirRates(t *testing.T) {
 		}
 	})
 }
+
+// TestCutsOfManyRates: each of two cuts is offered at the rate that it would send, and the one
+// that is faster then is taken: the earlier one at its best where the link is good, the later one,
+// which sends a fifth, where it is bad. What the link took was nothing beside the round trip before.
+func TestCutsOfManyRates(t *testing.T) {
+	early, _ := manyRates("early")
+	late, d := manyRates("late")
+	d.front, d.perQuality = 60*time.Millisecond, 4
+	for i := range late.meta.Rates.Points {
+		late.meta.Rates.Points[i].Bytes /= 5
+	}
+	s := &fakeServer{compute: map[string]time.Duration{"early": 30 * time.Millisecond, "late": 10 * time.Millisecond}, rtt: 10 * time.Millisecond}
+	bubble(t, Options{Remote: s, Probe: -1}, []*candidate{early, late}, func(t *testing.T, c *Client, _ *logged) {
+		for _, step := range []struct {
+			uplink float64
+			want   string
+			bytes  int
+		}{{1e8, "early", 100 * 20}, {1e5, "late", 40 * 4}, {1e8, "early", 100 * 20}} {
+			s.set(func() { s.uplink = step.uplink })
+			for range 30 {
+				mustRun(t, c)
+			}
+			for range 10 {
+				if r := mustRun(t, c); r.Model != step.want || r.PayloadBytes != step.bytes {
+					t.Fatalf("%v bit/s: %s sends %d bytes, expected %s and %d: %+v", step.uplink, r.Model, r.PayloadBytes, step.want, step.bytes, c.conditions.now())
+				}
+			}
+		}
+	})
+}

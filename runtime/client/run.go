@@ -35,8 +35,8 @@ func (c *Client) Run(ctx context.Context, feed ort.Feed) (Result, error) {
 	}
 }
 
-// pingEvery is after how many requests the round trip is measured by itself where rates
-// follow the link: requests of one size do not tell it from the link's rate.
+// pingEvery is after how many requests the round trip is measured by itself where cuts or
+// rates follow the link: requests of one size do not tell it from the link's rate.
 const pingEvery = 4
 
 // runWith is Run with one candidate, begun at start.
@@ -45,7 +45,7 @@ func (c *Client) runWith(ctx context.Context, k *candidate, feed ort.Feed, start
 	if c.whole != nil && c.shut() { // the mobile half would be in vain
 		return c.finish(ctx, k, feed, nil, nil, result, start, errDown)
 	}
-	if n := c.requests.Load(); c.rated && n%pingEvery == 0 && c.breaker.allows() {
+	if n := c.requests.Load(); c.chooses && n%pingEvery == 0 && c.breaker.allows() {
 		c.done.Go(func() { // while the device computes and the link is idle
 			within, cancel := context.WithTimeout(c.breaker.ctx, probeTime)
 			defer cancel()

@@ -133,6 +133,29 @@ func TestFollows(t *testing.T) {
 	}
 }
 
+// TestFollowsFromNothing: a rate that took nothing beside the round trip drops to what takes most
+// of the time, and comes back: messages of one size, every fourth a ping, tell it.
+func TestFollowsFromNothing(t *testing.T) {
+	for _, drop := range []float64{1e6, 1e5, 1e4} {
+		for seed := range uint64(20) {
+			r := rand.New(rand.NewPCG(seed, 8))
+			e := NewLinkEstimator(Network{Uplink: 1e8, RTT: 10 * time.Millisecond})
+			for _, uplink := range []float64{1e8, drop, 1e8} {
+				w := truth{uplink: uplink, rtt: 0.01, noise: 0.05}
+				for i := range 5 * halfLife {
+					w.sizes = []int{[]int{2000, 2000, 2000, 0}[i%4]}
+					e.Observe(w.send(r))
+				}
+				w.sizes = []int{200, 2000}
+				// As in TestFollows.
+				if wrong := w.wrong(e.Network()); wrong > 0.15 {
+					t.Errorf("seed %d, %v bit/s: wrong by %.2f: %+v", seed, uplink, wrong, e.Network())
+				}
+			}
+		}
+	}
+}
+
 // TestHoldsWhatIsNotSeen: messages that hardly differ in size say nothing about
 // the rate where the round trip makes up nearly all of the time, so it stays what
 // it was, within a factor of 2; pings of no bytes say nothing at all about it.

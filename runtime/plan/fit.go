@@ -1,6 +1,9 @@
 package plan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// pull is what it costs to double an estimate, in terms of the typical time:
@@ -32,9 +35,15 @@ func fit(seen []message, rtt0, perBit0 float64) (rtt, perBit float64) {
 		total += weights[i]
 	}
 	typical := median(seconds)
-	// A round trip of 0 can grow as well, though less readily than the rest.
-	scale := max(rtt0, perBit0*median(bits)/4, smooth*typical)
-	holdRTT, holdRate := 2*pull*typical/(scale*scale), 2*pull*typical/(perBit0*perBit0)
+	// A round trip of 0 can grow as well, though less readily than the rest; so can what bits
+	// take, as far as messages differ in size.
+	scaleRTT := max(rtt0, perBit0*median(bits)/4, smooth*typical)
+	scaleRate := perBit0
+	if most := slices.Max(bits); most > 0 {
+		apart := 1 - slices.Min(bits)/most
+		scaleRate = max(perBit0, apart*apart*rtt0/most/4)
+	}
+	holdRTT, holdRate := 2*pull*typical/(scaleRTT*scaleRTT), 2*pull*typical/(scaleRate*scaleRate)
 
 	rtt, perBit = rtt0, perBit0
 	for range rounds {
