@@ -1,6 +1,7 @@
 package bnc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"image"
@@ -24,6 +25,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
+
+// ownCodecs are those that the op library of make build has: codec_test.go registers another.
+var ownCodecs = []string{DefaultCodec, "transform"}
 
 // savedUNet writes a U-Net and returns its path.
 func savedUNet(t *testing.T) string {
@@ -52,6 +56,26 @@ func opened(t *testing.T, path string) func(ort.Feed) (bundle.Result, error) {
 	return func(feed ort.Feed) (bundle.Result, error) { return r.Run(t.Context(), feed) }
 }
 
+// halvesOf opens both halves of a bundle.
+func halvesOf(t *testing.T, dir string) (*bundle.Mobile, *bundle.Cloud) {
+	t.Helper()
+	b, err := bundle.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mobile, err := b.OpenMobile(ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mobile.Close() })
+	cloud, err := b.OpenCloud(ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cloud.Close() })
+	return mobile, cloud
+}
+
 // likeItsJoined runs a bundle and its joined network, which is to say the same, bytes
 // included. Both compute the same operators: what ONNX Runtime fuses differently in halves
 // is 1e-6 of a mask, which in a quantiser is a step at times.
@@ -72,7 +96,11 @@ func likeItsJoined(t *testing.T, dir string, x ort.Feed, within float64) bundle.
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := tensor.Slice[int64](told)[0]; int(n) != got.PayloadBytes-beside(x) {
+	steps := 0
+	if within > 1e-2 { // float16: of each tensor a few features are on other steps, which is a byte
+		steps = 3
+	}
+	if n := int(tensor.Slice[int64](told)[0]) + beside(x); n < got.PayloadBytes-steps || n > got.PayloadBytes+steps {
 		t.Errorf("%s: %d bytes crossed, the joined network tells %d", dir, got.PayloadBytes, n)
 	}
 	return got
@@ -86,61 +114,57 @@ func beside(x ort.Feed) int {
 	return 0
 }
 
-// TestSeveralTensors: a bundle whose three tensors cross in one record, wherever its codec
-// is and whatever its halves were lowered to; damaged records are refused.
+// TestSeveralTensors: a bundle whose three tensors cross in one record, with every codec, wherever
+// it is and whatever its halves were lowered to; damaged records are refused.
 func TestSeveralTensors(t *testing.T) {
 	path, set := savedUNet(t), pictures(t, 6)
 	x := ort.Feed{"image": oracletest.Noise(tensor.Float32, 5, 1, 3, 32, 32)}
 	common := SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 4, Full}, Stride: []int{2, 1, 1}}
-	for name, change := range map[string]func(*SplitOptions){
-		"graph":       func(*SplitOptions) {},
-		"calibrated":  func(o *SplitOptions) { o.Calibrate = set },
-		"device-host": func(o *SplitOptions) { o.CodecAt, o.Calibrate = CodecOnDeviceHost, set },
-		"host":        func(o *SplitOptions) { o.CodecAt = CodecOnHost },
-		"static host": func(o *SplitOptions) { o.CodecAt, o.Calibrate = CodecOnHost, set },
-		"tx2":         func(o *SplitOptions) { o.Target = TargetTX2 },
-		"fp16":        func(o *SplitOptions) { o.FP16, o.Calibrate = true, set },
-	} {
-		o := common
-		o.Out = filepath.Join(t.TempDir(), "b")
-		change(&o)
-		r, err := Split(t.Context(), path, o)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		if !slices.Equal(r.Tile, [][2]int64{{8, 16}, {16, 16}, {16, 16}}) || !slices.Equal(r.Tensor, []string{"skip1", "skip2", "deep"}) {
-			t.Errorf("%s: %v in tiles of %v", name, r.Tensor, r.Tile)
-		}
-		within := 1e-2
-		if o.FP16 { // 11 bits of 24
-			within = 1e-1
-		}
-		likeItsJoined(t, o.Out, x, within)
-		b, err := bundle.Open(o.Out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mobile, err := b.OpenMobile(ort.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer mobile.Close()
-		crossing, _, err := mobile.Run(t.Context(), x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cloud, err := b.OpenCloud(ort.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer cloud.Close()
-		payload := crossing[bundle.PayloadName].Data
-		for i, damage := range [][]byte{
-			{}, payload[:len(payload)-1], slices.Concat(payload, []byte{1}), slices.Concat(payload[:1], []byte{255}, payload[2:]),
+	for _, codec := range ownCodecs {
+		payloads := map[string][]byte{} // of ranges that travel, of static ones
+		for name, change := range map[string]func(*SplitOptions){
+			"graph":       func(*SplitOptions) {},
+			"calibrated":  func(o *SplitOptions) { o.Calibrate = set },
+			"device-host": func(o *SplitOptions) { o.CodecAt, o.Calibrate = CodecOnDeviceHost, set },
+			"host":        func(o *SplitOptions) { o.CodecAt = CodecOnHost },
+			"static host": func(o *SplitOptions) { o.CodecAt, o.Calibrate = CodecOnHost, set },
+			"tx2":         func(o *SplitOptions) { o.Target = TargetTX2 },
+			"fp16":        func(o *SplitOptions) { o.FP16, o.Calibrate = true, set },
 		} {
-			var refused *ort.InputError
-			if _, err := cloud.Run(t.Context(), ort.Feed{bundle.PayloadName: tensor.Of([]int64{int64(len(damage))}, damage)}); !errors.As(err, &refused) {
-				t.Errorf("%s: damage %d: %v, expected that the payload is refused", name, i, err)
+			name = codec + ", " + name
+			o := common
+			o.Codec, o.Out = codec, filepath.Join(t.TempDir(), name)
+			change(&o)
+			r, err := Split(t.Context(), path, o)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if !slices.Equal(r.Tile, [][2]int64{{8, 16}, {16, 16}, {16, 16}}) || !slices.Equal(r.Tensor, []string{"skip1", "skip2", "deep"}) {
+				t.Errorf("%s: %v in tiles of %v", name, r.Tensor, r.Tile)
+			}
+			within := 1e-2
+			if o.FP16 { // 11 bits of 24
+				within = 1e-1
+			}
+			likeItsJoined(t, o.Out, x, within)
+			mobile, cloud := halvesOf(t, o.Out)
+			crossing, _, err := mobile.Run(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			payload := crossing[bundle.PayloadName].Data
+			if same := payloads[o.Calibrate]; same == nil && !o.FP16 {
+				payloads[o.Calibrate] = payload
+			} else if !o.FP16 && !bytes.Equal(payload, same) {
+				t.Errorf("%s: %d bytes cross that are others than where the codec is elsewhere", name, len(payload))
+			}
+			for i, damage := range [][]byte{
+				{}, payload[:len(payload)-1], slices.Concat(payload, []byte{1}), slices.Concat(payload[:1], []byte{255}, payload[2:]),
+			} {
+				var refused *ort.InputError
+				if _, err := cloud.Run(t.Context(), ort.Feed{bundle.PayloadName: tensor.Of([]int64{int64(len(damage))}, damage)}); !errors.As(err, &refused) {
+					t.Errorf("%s: damage %d: %v, expected that the payload is refused", name, i, err)
+				}
 			}
 		}
 	}
@@ -159,24 +183,26 @@ func TestSeveralTensors(t *testing.T) {
 // its own answers: the files stay a pair that says what its joined network does.
 func TestSeveralTensorsTrained(t *testing.T) {
 	path, set := savedUNet(t), pictures(t, 8)
-	out := filepath.Join(t.TempDir(), "b")
-	if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 3, 4}, Stride: []int{1}, RestoreWidth: 2, Out: out}); err != nil {
-		t.Fatal(err)
+	for _, codec := range ownCodecs {
+		out := filepath.Join(t.TempDir(), codec)
+		if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 3, 4}, Stride: []int{1}, Codec: codec, RestoreWidth: 2, Out: out}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Calibrate(t.Context(), out, CalibrateOptions{Data: set})
+		if err != nil || len(r.Lo) != 3 || len(r.Hi) != 3 {
+			t.Fatalf("%s: %+v, %v", codec, r, err)
+		}
+		before := metaOf(t, out)
+		trained, err := Train(t.Context(), out, TrainOptions{Data: set, Distill: true, Epochs: 2, Batch: 4, ValSplit: new(0.25), Quality: 60, LR: 1e-3, Flip: "off"})
+		if err != nil {
+			t.Fatal(codec, err)
+		}
+		after := metaOf(t, out)
+		if after["bnc.quality"] != "60" || after["bnc.pair"] == before["bnc.pair"] || after["bnc.c"] != "[2,3,4]" || after["bnc.tensor"] != before["bnc.tensor"] || len(trained.Epochs) == 0 {
+			t.Errorf("%s: %+v of %v", codec, trained, after)
+		}
+		likeItsJoined(t, out, ort.Feed{"image": oracletest.Noise(tensor.Float32, 6, 1, 3, 32, 32)}, 1e-2)
 	}
-	r, err := Calibrate(t.Context(), out, CalibrateOptions{Data: set})
-	if err != nil || len(r.Lo) != 3 || len(r.Hi) != 3 {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	before := metaOf(t, out)
-	trained, err := Train(t.Context(), out, TrainOptions{Data: set, Distill: true, Epochs: 2, Batch: 4, ValSplit: new(0.25), Quality: 60, LR: 1e-3, Flip: "off"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := metaOf(t, out)
-	if after["bnc.quality"] != "60" || after["bnc.pair"] == before["bnc.pair"] || after["bnc.c"] != "[2,3,4]" || after["bnc.tensor"] != before["bnc.tensor"] || len(trained.Epochs) == 0 {
-		t.Errorf("%+v of %v", trained, after)
-	}
-	likeItsJoined(t, out, ort.Feed{"image": oracletest.Noise(tensor.Float32, 6, 1, 3, 32, 32)}, 1e-2)
 }
 
 // lateVector is a network whose end alone reads its second input, and whose image is needed
@@ -288,23 +314,31 @@ func greyPicture(t *testing.T, file string) (values []float32) {
 	return values
 }
 
-// TestSeveralTensorsExported: Triton is told of one payload of any length, or of every tile.
+// TestSeveralTensorsExported: Triton is told of one payload of any length, or of every tile, and
+// of the codec by its name.
 func TestSeveralTensorsExported(t *testing.T) {
 	path := savedUNet(t)
-	for at, want := range map[string]string{
+	for at, input := range map[string]string{
 		CodecInGraph: "input {\n  name: \"payload\"\n  data_type: TYPE_UINT8\n  dims: [-1]\n}",
 		CodecOnHost:  "input {\n  name: \"tile_2\"\n  data_type: TYPE_UINT8\n  dims: [1, 16, 16]\n}",
 	} {
-		out, repository := filepath.Join(t.TempDir(), "b"), filepath.Join(t.TempDir(), "r")
-		if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{4}, Stride: []int{1}, CodecAt: at, Out: out}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ExportTriton(t.Context(), []string{out}, TritonOptions{Repository: repository}); err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(filepath.Join(repository, "b", "config.pbtxt"))
-		if err != nil || !strings.Contains(string(text), want) {
-			t.Errorf("%s: %v\n%s", at, err, text)
+		for _, codec := range ownCodecs {
+			out, repository := filepath.Join(t.TempDir(), "b"), filepath.Join(t.TempDir(), "r")
+			if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{4}, Stride: []int{1}, Codec: codec, CodecAt: at, Out: out}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ExportTriton(t.Context(), []string{out}, TritonOptions{Repository: repository}); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(filepath.Join(repository, "b", "config.pbtxt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{input, "key: \"bnc_codec\"\n  value {\n    string_value: \"" + codec + "\""} {
+				if !strings.Contains(string(text), want) {
+					t.Errorf("%s, %s: expected %s in\n%s", codec, at, want, text)
+				}
+			}
 		}
 	}
 }
@@ -377,12 +411,14 @@ func likeServed(t *testing.T, x ort.Feed, dirs ...string) {
 func TestSeveralTensorsServed(t *testing.T) {
 	path := savedUNet(t)
 	var dirs []string
-	for _, at := range []string{CodecInGraph, CodecOnDeviceHost, CodecOnHost} {
-		dir := filepath.Join(t.TempDir(), at)
-		if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 4, 6}, Stride: []int{1}, CodecAt: at, Out: dir}); err != nil {
-			t.Fatal(err)
+	for _, codec := range ownCodecs {
+		for _, at := range []string{CodecInGraph, CodecOnDeviceHost, CodecOnHost} {
+			dir := filepath.Join(t.TempDir(), codec+"-"+at)
+			if _, err := Split(t.Context(), path, SplitOptions{After: oracletest.UNetTensors, Channels: []Channels{2, 4, 6}, Stride: []int{1}, Codec: codec, CodecAt: at, Out: dir}); err != nil {
+				t.Fatal(err)
+			}
+			dirs = append(dirs, dir)
 		}
-		dirs = append(dirs, dir)
 	}
 	for _, images := range []int64{1, 3} {
 		likeServed(t, ort.Feed{"image": oracletest.Noise(tensor.Float32, 9, images, 3, 32, 32)}, dirs...)

@@ -44,26 +44,43 @@ func (c Config) summary(repository string) Summary {
 	return Summary{c.Name, filepath.Join(repository, c.Name), c.MaxBatch, ports(c.Inputs), ports(c.Outputs), c.Plugin}
 }
 
+// inFile are the keys of what stays in the file: lists of classes and outputs, and the record of
+// what was inserted.
+var inFile = []string{"labels", "outputs", "bottleneck"}
+
 // Parameters returns a file's bnc metadata as custom parameters: bnc.pair becomes
-// bnc_pair, JSON strings become plain ones, and a codec its name. Lists of classes and
-// outputs stay in the file.
+// bnc_pair, JSON strings become plain ones, and a codec its name.
 func Parameters(metadata map[string]string) map[string]string {
 	parameters := map[string]string{}
 	for key, value := range metadata {
 		key, ours := strings.CutPrefix(key, "bnc.")
-		if !ours || key == "labels" || key == "outputs" {
+		if !ours || slices.Contains(inFile, key) {
 			continue
 		}
 		var text string
-		var codec struct{ Name string }
 		if json.Unmarshal([]byte(value), &text) == nil {
 			value = text
-		} else if key == "codec" && json.Unmarshal([]byte(value), &codec) == nil {
-			value = codec.Name
+		} else if key == "codec" {
+			value = codecName([]byte(value))
 		}
 		parameters["bnc_"+key] = value
 	}
 	return parameters
+}
+
+// codecName is the name of a codec with parameters; where they differ from tensor to tensor,
+// there is a list of one codec.
+func codecName(value []byte) string {
+	type codec struct{ Name string }
+	var one codec
+	var each []codec
+	switch {
+	case json.Unmarshal(value, &one) == nil:
+		return one.Name
+	case json.Unmarshal(value, &each) == nil && len(each) > 0:
+		return each[0].Name
+	}
+	return string(value)
 }
 
 // Warm adds runs of one image and of a full batch, of payload where the model takes one,
