@@ -78,7 +78,10 @@ func TestEvalIsWhatIsDeployed(t *testing.T) {
 	if kinds := len(slices.Compact(slices.Sorted(slices.Values(whole)))); kinds < 3 {
 		t.Fatalf("the test's network gives %d classes: nothing is compared", kinds)
 	}
-	for _, flags := range []string{"--c 4 --s 1", "--c 8 --s 2 --codec-at device-host --calib " + set, "--c 3 --s 1 --codec-at host --bits 5", "--plain"} {
+	for _, flags := range []string{
+		"--c 4 --s 1", "--c 8 --s 2 --codec-at device-host --calib " + set, "--c 3 --s 1 --codec-at host --bits 5", "--plain",
+		"--c 8 --s 1 --codec transform --quality 90 --calib " + set, "--c 3 --s 2 --codec transform --codec-at host --bits 5",
+	} {
 		dir := splitAt(t, model, strings.Fields(flags)...)
 		classes, bytes := deployed(t, dir, set)
 		right, same := 0, 0
@@ -124,45 +127,47 @@ func TestEvalIsWhatIsDeployed(t *testing.T) {
 	}
 }
 
-// TestEvalSweep: another quality is what a bundle split with it gives; bytes grow
+// TestEvalSweep: of each codec, another quality is what a bundle split with it gives; bytes grow
 // with quality; and the bundle without its bottleneck is as good a teacher as the
 // model.
 func TestEvalSweep(t *testing.T) {
 	plugin(t)
 	model, set := stripeModel(t), patterns(t, 60, true)
-	at20 := splitAt(t, model, "--c", "4", "--s", "1")
-	at70 := splitAt(t, model, "--c", "4", "--s", "1", "--quality", "70")
-	one := evaluated(t, at20, "--data", set, "--quality", "70", "--teacher", model)
-	own := evaluated(t, at70, "--data", set)
-	if len(one.Sweep) != 1 || len(own.Sweep) != 0 {
-		t.Errorf("%d and %d rows, expected 1 and 0", len(one.Sweep), len(own.Sweep))
-	}
-	if *one.Top1 != *own.Top1 || *one.Top5 != *own.Top5 || *one.PayloadBytes != *own.PayloadBytes || *one.FileBytes != *own.FileBytes || *one.Agreement != *own.Agreement {
-		t.Errorf("quality 70 instead of 20: %+v\nsplit with it: %+v", one, own)
-	}
-	plot := filepath.Join(t.TempDir(), "rates.svg")
-	swept := evaluated(t, at20, "--data", set, "--quality", "70,5-45:20,1", "--plot", plot)
-	own = evaluated(t, at20, "--data", set)
-	if *swept.PayloadBytes != *own.PayloadBytes || *swept.Top1 != *own.Top1 {
-		t.Errorf("several qualities: %+v, the bundle's own: %+v", swept, own)
-	}
-	var qualities []int
-	points := slices.Clone(swept.Sweep)
-	for _, p := range points {
-		qualities = append(qualities, p.Quality)
-	}
-	if !slices.Equal(qualities, []int{70, 5, 25, 45, 1}) || points[0].PayloadBytes != one.PayloadBytes.Mean {
-		t.Errorf("rows %+v", points)
-	}
-	slices.SortFunc(points, func(a, b eval.Point) int { return a.Quality - b.Quality })
-	for i, p := range points[1:] {
-		if p.PayloadBytes <= points[i].PayloadBytes {
-			t.Errorf("quality %d takes %v bytes, %d takes %v", points[i].Quality, points[i].PayloadBytes, p.Quality, p.PayloadBytes)
+	for _, codec := range bnc.Codecs() {
+		at20 := splitAt(t, model, "--c", "4", "--s", "1", "--codec", codec, "--quality", "20")
+		at70 := splitAt(t, model, "--c", "4", "--s", "1", "--codec", codec, "--quality", "70")
+		one := evaluated(t, at20, "--data", set, "--quality", "70", "--teacher", model)
+		own := evaluated(t, at70, "--data", set)
+		if len(one.Sweep) != 1 || len(own.Sweep) != 0 {
+			t.Errorf("%s: %d and %d rows, expected 1 and 0", codec, len(one.Sweep), len(own.Sweep))
 		}
-	}
-	svg, err := os.ReadFile(plot)
-	if err != nil || strings.Count(string(svg), "(quality ") != 2*6 { // two lines of the five and the bundle's own
-		t.Errorf("the plot (%v):\n%s", err, svg)
+		if *one.Top1 != *own.Top1 || *one.Top5 != *own.Top5 || *one.PayloadBytes != *own.PayloadBytes || asJSON(t, one.FileBytes) != asJSON(t, own.FileBytes) || *one.Agreement != *own.Agreement {
+			t.Errorf("%s: quality 70 instead of 20: %+v\nsplit with it: %+v", codec, one, own)
+		}
+		plot := filepath.Join(t.TempDir(), "rates.svg")
+		swept := evaluated(t, at20, "--data", set, "--quality", "70,5-45:20,1", "--plot", plot)
+		own = evaluated(t, at20, "--data", set)
+		if *swept.PayloadBytes != *own.PayloadBytes || *swept.Top1 != *own.Top1 {
+			t.Errorf("%s: several qualities: %+v, the bundle's own: %+v", codec, swept, own)
+		}
+		var qualities []int
+		points := slices.Clone(swept.Sweep)
+		for _, p := range points {
+			qualities = append(qualities, p.Quality)
+		}
+		if !slices.Equal(qualities, []int{70, 5, 25, 45, 1}) || points[0].PayloadBytes != one.PayloadBytes.Mean {
+			t.Errorf("%s: rows %+v", codec, points)
+		}
+		slices.SortFunc(points, func(a, b eval.Point) int { return a.Quality - b.Quality })
+		for i, p := range points[1:] {
+			if p.PayloadBytes <= points[i].PayloadBytes {
+				t.Errorf("%s: quality %d takes %v bytes, %d takes %v", codec, points[i].Quality, points[i].PayloadBytes, p.Quality, p.PayloadBytes)
+			}
+		}
+		svg, err := os.ReadFile(plot)
+		if err != nil || strings.Count(string(svg), "(quality ") != 2*6 { // two lines of the five and the bundle's own
+			t.Errorf("%s: the plot (%v):\n%s", codec, err, svg)
+		}
 	}
 }
 

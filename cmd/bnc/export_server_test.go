@@ -20,16 +20,18 @@ func TestExportedRepositoryInTriton(t *testing.T) {
 	joined, _ := exportPair(t, "joined", "--c", "4")
 	single, _ := exportPair(t, "single", "--c", "4")
 	host, _ := exportPair(t, "host", "--c", "4", "--codec-at", "host")
+	coded, _ := exportPair(t, "coded", "--c", "4", "--codec", "transform")
+	codedHost, _ := exportPair(t, "coded-host", "--c", "4", "--codec", "transform", "--codec-at", "host")
 	plain, source := exportPair(t, "plain", "--plain")
 	plugin(t)
-	mustBnc(t, "export", "triton", joined, host, plain, source, "-o", repo, "--mounted-at", repo, "--max-batch", "5", "--max-delay", "20ms")
+	mustBnc(t, "export", "triton", joined, host, coded, codedHost, plain, source, "-o", repo, "--mounted-at", repo, "--max-batch", "5", "--max-delay", "20ms")
 	mustBnc(t, "export", "triton", single, "-o", repo, "--mounted-at", repo, "--max-batch", "1")
 	urls, log := startTritonProgram(t, "triton_server.py", repo)
 
-	for _, dir := range []string{joined, single, host, plain} {
+	for _, dir := range []string{joined, single, host, coded, codedHost, plain} {
 		local, _ := results(t, dir, images)
 		for i := range local {
-			if dir == host {
+			if dir == host || dir == codedHost {
 				local[i].PayloadBytes = 32*32 + 2*4 // tile and range cross
 			}
 		}

@@ -16,8 +16,14 @@ import (
 // TestExportTritonBatches: requests that Triton joins get the answers that they
 // get alone, whatever the lengths of their payloads.
 func TestExportTritonBatches(t *testing.T) {
-	for _, flags := range [][]string{{"--c", "4"}, {"--codec-at", "device-host", "--c", "4", "--fp16"}} {
-		dir, _ := exportPair(t, "pair", flags...)
+	for _, c := range []struct{ split, train string }{
+		{"--c 4", ""}, {"--codec-at device-host --c 4 --fp16", ""}, {"--c 4 --codec transform", ""},
+		{"--c 4 --codec transform --codec-at device-host", "--distill --epochs 1 --batch 4 --flip off --range dynamic --data " + pictures(t, 12)},
+	} {
+		dir, _ := exportPair(t, "pair", strings.Fields(c.split)...)
+		if c.train != "" {
+			mustBnc(t, append([]string{"train", dir}, strings.Fields(c.train)...)...)
+		}
 		repo := filepath.Join(t.TempDir(), "repo")
 		mustBnc(t, "export", "triton", dir, "-o", repo, "--max-batch", "6", "--max-delay", "2500us", "--instances", "3")
 		list := records(t, dir, 4)
@@ -95,11 +101,12 @@ func TestExportTritonForeignAnswers(t *testing.T) {
 // --max-batch 1.
 func TestExportTritonForms(t *testing.T) {
 	host, source := exportPair(t, "host", "--codec-at", "host", "--c", "4")
+	coded, _ := exportPair(t, "coded", "--codec-at", "host", "--c", "4", "--codec", "transform")
 	plain, _ := exportPair(t, "plain", "--plain")
 	graph, _ := exportPair(t, "graph", "--c", "4")
 	repo := filepath.Join(t.TempDir(), "repo")
 	single := filepath.Join(t.TempDir(), "single")
-	mustBnc(t, "export", "triton", host, plain, source, "-o", repo, "--kind", "gpu")
+	mustBnc(t, "export", "triton", host, coded, plain, source, "-o", repo, "--kind", "gpu")
 	mustBnc(t, "export", "triton", graph, "-o", single, "--max-batch", "1", "--plugin", "/opt/bnc/ops.so")
 
 	list := records(t, graph, 1)
@@ -111,25 +118,32 @@ func TestExportTritonForms(t *testing.T) {
 		cut[i] = r.Float32()
 	}
 	features := tensor.Of([]int64{2, 16, 32, 32}, cut)
-	tiles, err := bundle.Tiles(pairMeta(t, host), payloadTensor(both))
-	if err != nil {
-		t.Fatal(err)
+	tiles := func(dir string, payload []byte) ort.Feed {
+		feed, err := bundle.Tiles(pairMeta(t, dir), payloadTensor(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return feed
 	}
+	anothers := join(records(t, coded, 1)...)
 	name := pairMeta(t, plain).Tensor
 	models := askTriton(t,
-		tritonJob{filepath.Join(repo, "host"), [][]map[string]tritonTensor{{asRequest(tiles)}}},
+		tritonJob{filepath.Join(repo, "host"), [][]map[string]tritonTensor{{asRequest(tiles(host, both))}}},
 		tritonJob{filepath.Join(repo, "plain"), [][]map[string]tritonTensor{{asRequest(ort.Feed{name: features})}}},
 		tritonJob{filepath.Join(repo, "resnet20"), [][]map[string]tritonTensor{{asRequest(ort.Feed{"input": image})}}},
 		tritonJob{filepath.Join(single, "graph"), [][]map[string]tritonTensor{{asRequest(ort.Feed{"payload": payloadTensor(both)})}}},
+		tritonJob{filepath.Join(repo, "coded"), [][]map[string]tritonTensor{{asRequest(tiles(coded, anothers))}}},
 	)
 	want := [][]float64{
 		cloudOf(t, host)(payloadFeed(both)),
 		cloudOf(t, plain)(ort.Feed{name: features}),
 		nil,
 		cloudOf(t, graph)(payloadFeed(both)),
+		cloudOf(t, coded)(payloadFeed(anothers)),
 	}
 	whole := open(t, source)
 	result := runOn(t, whole, ort.Feed{"input": image})
+	var err error
 	if want[2], err = result[0].Tensor.Floats(); err != nil {
 		t.Fatal(err)
 	}

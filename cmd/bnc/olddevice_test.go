@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/onnxpb"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/predict"
@@ -40,7 +41,7 @@ func oldDevice(t *testing.T) []string {
 // whole. With 2 bits and a static range nothing crosses that the order of a sum
 // decides: sums differ by about 1e-6 of the range, and one of 256 pixels would
 // have to lie that close to one of 3 thresholds.
-func tx2Pair(t *testing.T) string {
+func tx2Pair(t *testing.T, codec string) string {
 	t.Helper()
 	path := smallModel(t)
 	b, err := os.ReadFile(path)
@@ -57,7 +58,7 @@ func tx2Pair(t *testing.T) string {
 	}
 	write(t, path, b)
 	dir := filepath.Join(t.TempDir(), "pair")
-	mustBnc(t, "split", path, "--after", "rb1", "--c", "1", "--s", "2", "--bits", "2", "--target", "tx2",
+	mustBnc(t, "split", path, "--after", "rb1", "--c", "1", "--s", "2", "--bits", "2", "--codec", codec, "--target", "tx2",
 		"--calib", patterns(t, 8, false), "-o", dir)
 	return dir
 }
@@ -82,7 +83,29 @@ func TestSendElsewhere(t *testing.T) {
 // TestPairOnOldRuntime runs both halves of a tx2 pair on ONNX Runtime 1.11 and
 // on today's: the same payload to the byte.
 func TestPairOnOldRuntime(t *testing.T) {
-	env, dir := oldDevice(t), tx2Pair(t)
+	env := oldDevice(t)
+	for _, codec := range bnc.Codecs() {
+		dir := tx2Pair(t, codec)
+		here, there := send(t, "here", dir), sendElsewhere(t, env, dir)
+		if !bytes.Equal(here.Payload, there.Payload) {
+			t.Errorf("%s: payloads differ: %x here, %x on ONNX Runtime 1.11", codec, here.Payload, there.Payload)
+		}
+		is, was := asFloats(here.Outputs), asFloats(there.Outputs)
+		if len(is) != len(was) || len(is) == 0 {
+			t.Fatalf("%s: %d and %d outputs", codec, len(is), len(was))
+		}
+		for i := range is {
+			// Float sums in another order over a few dozen layers of ordinary size.
+			if d := is[i] - was[i]; d > 1e-3 || d < -1e-3 {
+				t.Errorf("%s: output %d is %g here, %g on ONNX Runtime 1.11", codec, i, is[i], was[i])
+			}
+		}
+	}
+}
+
+// sendElsewhere is send in a process of an environment.
+func sendElsewhere(t *testing.T, env []string, dir string) (there crossed) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -95,27 +118,13 @@ func TestPairOnOldRuntime(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	b, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(b, &there)
+	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	var there crossed
-	if err := json.Unmarshal(b, &there); err != nil {
-		t.Fatal(err)
-	}
-	here := send(t, "here", dir)
-	if !bytes.Equal(here.Payload, there.Payload) {
-		t.Errorf("payloads differ: %x here, %x on ONNX Runtime 1.11", here.Payload, there.Payload)
-	}
-	is, was := asFloats(here.Outputs), asFloats(there.Outputs)
-	if len(is) != len(was) || len(is) == 0 {
-		t.Fatalf("%d and %d outputs", len(is), len(was))
-	}
-	for i := range is {
-		// Float sums in another order over a few dozen layers of ordinary size.
-		if d := is[i] - was[i]; d > 1e-3 || d < -1e-3 {
-			t.Errorf("output %d is %g here, %g on ONNX Runtime 1.11", i, is[i], was[i])
-		}
-	}
+	return there
 }
 
 func asFloats(b []byte) []float32 {
@@ -125,7 +134,7 @@ func asFloats(b []byte) []float32 {
 // TestRunOnOldRuntime: the command answers as it does on today's runtime,
 // doctor names what it runs on, and without the shim both say what to do.
 func TestRunOnOldRuntime(t *testing.T) {
-	env, dir := oldDevice(t), tx2Pair(t)
+	env, dir := oldDevice(t), tx2Pair(t, bnc.DefaultCodec)
 	picture := filepath.Join(blackSet(t), "black.png")
 	type answer struct{ Results []predict.Result }
 	parse := func(out []byte) (a answer) {

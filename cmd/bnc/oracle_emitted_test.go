@@ -74,6 +74,8 @@ func TestEmittedFiles(t *testing.T) {
 		"--after rb5 --c 8 --s 2 --fp16 --calib CALIB --codec-at device-host",
 		"--after rb1 --c 3 --s 2 --target tx2",
 		"--after rb6 --c 2 --s 2 --target tx2 --calib CALIB --fp16",
+		"--after rb4 --c 6 --s 1 --codec transform",
+		"--after rb6 --c 2 --s 2 --codec transform --target tx2 --variable-rate --calib CALIB --fp16",
 		"--after rb7 --plain",
 		"--after rb2 --plain --external-data",
 	)

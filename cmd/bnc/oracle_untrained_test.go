@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/compiler/onnx"
 )
 
@@ -55,6 +58,45 @@ func TestSeed(t *testing.T) {
 	for _, name := range []string{"bnc.reduce.channel.weight", "bnc.restore.channel.weight", "bnc.restore.residual.conv1.weight"} {
 		if want[name] == nil || bytes.Equal(other[name], want[name]) {
 			t.Errorf("%s is missing or the same for two seeds", name)
+		}
+	}
+}
+
+// TestPlaces: with each codec the same bytes cross and the same answers come wherever it is: of
+// both halves with several images at once, by bnc run here, and from a server.
+func TestPlaces(t *testing.T) {
+	plugin(t)
+	model, dir := filepath.Join(t.TempDir(), "net.onnx"), t.TempDir()
+	mustBnc(t, "models", "resnet20", "--input", "1x12x12", "-o", model)
+	images := randomSet(t, open(t, model).Inputs()[0])
+	var alike [][]string // bundles, but for where the codec is
+	for _, codec := range bnc.Codecs() {
+		for _, flags := range []string{"--calib " + images, "--range dynamic"} {
+			var bundles []string
+			for i, place := range []string{"--codec-at graph", "--codec-at device-host", "--codec-at host", "--target tx2"} {
+				bundle := filepath.Join(dir, fmt.Sprintf("%s-%d-%d", codec, len(alike), i))
+				args := "--after rb4 --c 8 --s 2 --codec " + codec + " " + place + " " + flags + " -o " + bundle
+				mustBnc(t, append([]string{"split", model}, strings.Fields(args)...)...)
+				bundles = append(bundles, bundle)
+			}
+			alike = append(alike, bundles)
+		}
+	}
+	server := "http://" + serveHere(t, slices.Concat(alike...)...).HTTP
+	for _, bundles := range alike {
+		args := []string{images, "--threads", "1"}
+		sent, ran := send(t, "", bundles[0]), cloudRuns(t, append([]string{bundles[0]}, args...)...)
+		for _, bundle := range bundles {
+			if got := send(t, "", bundle); !bytes.Equal(got.Payload, sent.Payload) || !bytes.Equal(got.Outputs, sent.Outputs) {
+				t.Errorf("%s: other bytes cross, or other answers come, than at the first place", bundle)
+			}
+			for _, where := range [][]string{nil, {"--cloud", server, "--fallback=false"}} {
+				for i, r := range cloudRuns(t, slices.Concat([]string{bundle}, args, where)...) {
+					if sameTop(t, r, ran[i]); r.PayloadBytes != ran[i].PayloadBytes {
+						t.Errorf("%s %v: %d bytes of %s, expected %d", bundle, where, r.PayloadBytes, r.Input, ran[i].PayloadBytes)
+					}
+				}
+			}
 		}
 	}
 }

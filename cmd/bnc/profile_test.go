@@ -27,12 +27,18 @@ func profiled(t *testing.T, args ...string) *plan.Profile {
 }
 
 // TestProfile: a model's entries are for each residual sum, with and without a
-// bottleneck; a bundle's takes the place of the sum of nodes, and they are of one
+// bottleneck of a codec; a bundle's takes the place of the sum of nodes, and they are of one
 // model. What the parts weigh is what bnc inspect says.
 func TestProfile(t *testing.T) {
+	for _, codec := range bnc.Codecs() {
+		t.Run(codec, func(t *testing.T) { profileOf(t, codec) })
+	}
+}
+
+func profileOf(t *testing.T, codec string) {
 	model := smallModel(t)
 	dir := filepath.Join(t.TempDir(), "net-rb3")
-	mustBnc(t, "split", model, "--after", "rb3", "--c", "2", "--s", "2", "-o", dir)
+	mustBnc(t, "split", model, "--after", "rb3", "--c", "2", "--s", "2", "--codec", codec, "-o", dir)
 	image := filepath.Join(t.TempDir(), "image.png")
 	var file bytes.Buffer
 	if err := png.Encode(&file, profile.Drawing()); err != nil {
@@ -41,7 +47,7 @@ func TestProfile(t *testing.T) {
 	if err := os.WriteFile(image, file.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := profiled(t, model, dir, "--cuts", "rb1,rb3", "--c", "2", "--input", image, "--power", "constant:1500", "--threads", "1")
+	p := profiled(t, model, dir, "--cuts", "rb1,rb3", "--c", "2", "--codec", codec, "--input", image, "--power", "constant:1500", "--threads", "1")
 	var have []string
 	for _, c := range p.Cuts {
 		have = append(have, c.String()+" "+c.Method)
@@ -49,7 +55,8 @@ func TestProfile(t *testing.T) {
 			t.Errorf("%s: %+v, %+v, %v bytes", c, c.Mobile, c.Cloud, c.PayloadBytes)
 		}
 	}
-	if got, want := strings.Join(have, ", "), "rb1 c=2 s=2 nodes, rb1 plain nodes, rb3 c=2 s=2 pair, rb3 plain nodes"; got != want {
+	named := strings.TrimSuffix(" "+codec, " jpeg")
+	if got, want := strings.Join(have, ", "), "rb1 c=2 s=2"+named+" nodes, rb1 plain nodes, rb3 c=2 s=2"+named+" pair, rb3 plain nodes"; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
 	if p.Whole == nil || p.Power != (plan.Power{Source: "constant", ComputeMW: 1500}) || p.Threads != 1 || len(p.SourceSHA256) != 64 {

@@ -20,7 +20,7 @@ func TestManyRates(t *testing.T) {
 	inputs = inputs[:2] // of noise
 	var bundles []string
 	for name, flags := range map[string]string{
-		"graph": "--external-data", "device-host": "--codec-at device-host", "host": "--codec-at host", "ranges": "--range dynamic",
+		"graph": "--external-data", "device-host": "--codec-at device-host", "host": "--codec-at host", "tx2": "--target tx2", "ranges": "--range dynamic",
 	} {
 		bundle := filepath.Join(dir, name)
 		args := "--after rb4 --c 8 --s 1 --codec transform --variable-rate --quality 40 --calib " + images + " -o " + bundle + " " + flags

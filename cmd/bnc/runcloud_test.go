@@ -28,7 +28,7 @@ type cloudSet struct {
 func (c cloudSet) bundle(name string) string { return filepath.Join(c.bundles, name) }
 
 func (c cloudSet) all() []string {
-	return []string{c.bundle("net-rb1"), c.bundle("net-rb4-host"), c.bundle("net-rb6-plain"), c.model}
+	return []string{c.bundle("net-rb1"), c.bundle("net-rb2-rates"), c.bundle("net-rb4-host"), c.bundle("net-rb5-coded"), c.bundle("net-rb6-plain"), c.model}
 }
 
 func newCloudSet(t *testing.T) cloudSet {
@@ -37,6 +37,7 @@ func newCloudSet(t *testing.T) cloudSet {
 	c := cloudSet{model: smallModel(t), bundles: filepath.Join(t.TempDir(), "bundles")}
 	for name, args := range map[string]string{
 		"net-rb1": "--after rb1", "net-rb4-host": "--after rb4 --codec-at host", "net-rb6-plain": "--after rb6 --plain",
+		"net-rb2-rates": "--after rb2 --c 2 --codec transform --variable-rate", "net-rb5-coded": "--after rb5 --c 4 --codec transform --codec-at host",
 	} {
 		mustBnc(t, append([]string{"split", c.model, "-o", c.bundle(name)}, strings.Fields(args)...)...)
 	}

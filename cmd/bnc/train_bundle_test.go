@@ -120,6 +120,10 @@ func TestTrainBundle(t *testing.T) {
 		{"--c 4 --s 1 --codec-at device-host --range dynamic", "--keep-last", false, false, 1e-3},
 		{"--c 2 --s 2 --fp16", "--layout chwn", false, false, 0.05}, // float16 has 5e-4, and levels tip over more often
 		{"--c 2 --s 2 --target tx2", "--layout nchw", false, false, 1e-3},
+		{"--c 4 --s 1 --codec transform --codec-at host", "--distill --freeze backbone", false, true, 1e-3},
+		{"--c 4 --s 1 --codec transform --codec-at device-host --range dynamic", "", false, false, 1e-3},
+		{"--c 4 --s 2 --codec transform --fp16 --calib SET", "", false, false, 0.05},
+		{"--c 2 --s 1 --codec transform --target tx2 --variable-rate --calib SET", "--freeze mobile", false, false, 1e-3},
 	} {
 		t.Run(c.split+" "+c.train, func(t *testing.T) {
 			dir := splitAt(t, net, strings.Fields(strings.ReplaceAll(c.split, "SET", set))...)
@@ -152,6 +156,10 @@ func TestTrainBundle(t *testing.T) {
 				if one.Part.Dynamic != c.dynamic {
 					t.Errorf("%s crosses as %+v", one.Tensor, one.Part)
 				}
+			}
+			for i := range after.Parameters { // of codec transform, measured of the trained units
+				delete(after.Parameters[i], "table")
+				delete(before.Parameters[i], "table")
 			}
 			after.Pair, after.Range, after.Lo, after.Hi, after.Preprocess, after.Backbone, after.Calibrated = before.Pair, before.Range, before.Lo, before.Hi, before.Preprocess, before.Backbone, before.Calibrated
 			if a, b := asJSON(t, after), asJSON(t, before); a != b {

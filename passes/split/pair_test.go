@@ -32,6 +32,10 @@ func TestPairID(t *testing.T) {
 		return c
 	}
 	at := resolve("rb4")
+	transform, err := bottleneck.CodecNamed("transform", 20)
+	if err != nil {
+		t.Fatal(err)
+	}
 	geometries, err := bottleneck.Geometries(at, []int64{4}, []int64{2})
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +58,8 @@ func TestPairID(t *testing.T) {
 	ids = append(ids, id("ab", at, settings()), id("aa", resolve("rb5"), settings()), id("aa", at, split.Settings{Plain: true}))
 	for _, change := range []func(*split.Settings){
 		func(s *split.Settings) { s.Tensors[0].Codec = bottleneck.JPEG(21) },
+		func(s *split.Settings) { s.Tensors[0].Codec = transform },
+		func(s *split.Settings) { s.Tensors[0].Codec = transform.With("table", []byte{1}) },
 		func(s *split.Settings) { s.Tensors[0].Bits = 7 },
 		func(s *split.Settings) { s.Tensors[0].Dynamic = false },
 		func(s *split.Settings) { s.CodecAt = bottleneck.CodecOnHost },

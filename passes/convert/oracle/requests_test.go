@@ -5,13 +5,16 @@ package oracle
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/internal/oracletest"
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/models"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/convert"
+	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
@@ -25,7 +28,24 @@ func TestOneRecordEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := oracletest.Split(t, m, oracletest.Bottleneck{After: "rb1", Channels: 4, Stride: 2})
+	for _, name := range bottleneck.Codecs() {
+		t.Run(name, func(t *testing.T) {
+			codec, err := bottleneck.CodecNamed(name, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			oneRecordEach(t, m, codec)
+		})
+	}
+}
+
+func oneRecordEach(t *testing.T, m *ir.Model, codec bottleneck.Codec) {
+	parts := oracletest.Split(t, m, oracletest.Bottleneck{After: "rb1", Channels: 4, Stride: 2, Change: func(s *split.Settings) {
+		s.Tensors[0].Codec = codec
+		if err := s.Fit(); err != nil {
+			t.Fatal(err)
+		}
+	}})
 	mobile, cloud := oracletest.Open(t, parts.Mobile, ort.Options{}), oracletest.Open(t, parts.Cloud.Clone(), ort.Options{})
 	var records [3][]byte
 	var alone [3][]float64
@@ -41,7 +61,7 @@ func TestOneRecordEach(t *testing.T) {
 		}
 		alone[i] = oracletest.Floats(t, out[0].Tensor)
 	}
-	at := slices.IndexFunc(parts.Cloud.Graph.Nodes(), func(n *ir.Node) bool { return n.Op == "JpegDecode" })
+	at := slices.IndexFunc(parts.Cloud.Graph.Nodes(), func(n *ir.Node) bool { return strings.HasSuffix(n.Op, "Decode") })
 	seen, err := convert.ForRequests(parts.Cloud, parts.Cloud.Graph.Nodes()[at], true)
 	if err != nil {
 		t.Fatal(err)

@@ -110,14 +110,27 @@ func agree(t *testing.T, m *ir.Model, got, want network, sizes ...int64) {
 	}
 }
 
-// bothWays splits a model plainly and with a bottleneck and compares the one pair with
-// the model, the other with its joined network.
+// bothWays splits a model plainly and with a bottleneck of each codec and compares the one pair
+// with the model, the others with their joined network.
 func bothWays(t *testing.T, m *ir.Model, after string, sizes ...int64) {
 	t.Helper()
 	rttest.Plugin(t)
 	agree(t, m, pair(t, oracletest.Split(t, m, oracletest.Bottleneck{After: after, Plain: true})), whole(t, m), sizes...)
-	b := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 2, Stride: 1, Change: func(s *split.Settings) { s.Tensors[0].Codec = bottleneck.JPEG(100) }})
-	agree(t, m, pair(t, b), whole(t, b.Bottlenet), sizes...)
+	for _, name := range bottleneck.Codecs() {
+		codec, err := bottleneck.CodecNamed(name, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := oracletest.Split(t, m, oracletest.Bottleneck{After: after, Channels: 2, Stride: 1, Change: func(s *split.Settings) {
+			for i := range s.Tensors {
+				s.Tensors[i].Codec = codec
+			}
+			if err := s.Fit(); err != nil {
+				t.Fatal(err)
+			}
+		}})
+		agree(t, m, pair(t, b), whole(t, b.Bottlenet), sizes...)
+	}
 }
 
 // everyCut splits a model plainly at each of its cuts, compares the pairs with the
