@@ -12,6 +12,7 @@ import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/grad"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -37,6 +38,10 @@ type EvalOptions struct {
 	// Quality are the codec's qualities, 1 to 100: one replaces the bundle's own, several
 	// give a row each beside it. None: the bundle's, 75 for images.
 	Quality []int `json:"quality,omitempty"`
+	// MaxBytes is how long the record of an image may be, of pairs of many rates: one that takes
+	// more gets the highest quality that fits. The halves are run then, image by image; 0 for
+	// any length.
+	MaxBytes int `json:"max_bytes,omitempty"`
 	// InputCodec sends the images themselves, as one of InputCodecs; "" for no codec.
 	InputCodec string `json:"input_codec,omitempty"`
 	// InputSize is the short side in pixels that images are sent with, and enlarged again
@@ -116,6 +121,9 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := o.bound(s); err != nil {
+		return nil, err
+	}
 	sent := o.sent()
 	own, err := s.OwnQuality(sent, o.Quality)
 	if err != nil {
@@ -192,10 +200,26 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	}
 	r.Computes(multiplies(ctx, s, sent != nil))
 	r.ImagesSHA256 = data.ID(set.Select(rows[slices.Index(asked, own)].Items))
+	r.MaxBytes = o.MaxBytes
 	if sent != nil {
 		r.InputCodec, r.InputSize = sent.Name, e.ShortSide()
 	}
 	return r, skipped.Err(set.Len())
+}
+
+// bound bounds the records of a subject.
+func (o EvalOptions) bound(s *eval.Subject) error {
+	if o.MaxBytes == 0 {
+		return nil
+	}
+	if err := s.Meta.CheckRate(bundle.Rate{MaxBytes: o.MaxBytes}); err != nil {
+		return err
+	}
+	if s.Pair == nil {
+		return usage("max_bytes", "is of the halves beside it: give the folder %s", filepath.Dir(s.Path))
+	}
+	s.MaxBytes = o.MaxBytes
+	return nil
 }
 
 // labels are the names of classes: those of the options, else the subject's own.

@@ -35,7 +35,9 @@ image by image. Three axes belong together: how good it is, bytes (mean, of 95 i
 100 images at most, of all), and multiply-adds on the device.
 
 --quality takes numbers and ranges, FIRST-LAST or FIRST-LAST:STEP. One quality
-replaces the bundle's own, several give a row each beside it. With --input-codec
+replaces the bundle's own, several give a row each beside it. With --max-bytes the
+halves of a pair of many rates are run instead, image by image, as bnc run does with
+it: an image that takes more gets the highest quality that fits. With --input-codec
 the images themselves are sent, as without a bottleneck: a whole model gets each
 one, resized and cropped, as the codec gives it back. --input-size makes images
 smaller before they are coded, and larger again for the model behind it. AVIF is
@@ -48,6 +50,7 @@ others, and the exit code is 3.
 Examples:
   bnc eval net-rb1 --data imagenette
   bnc eval net-rb1 --data photos --quality 1,5-95:10 --plot rates.svg
+  bnc eval net-rb6 --data photos --max-bytes 400
   bnc eval net-rb1 --data unlabelled --teacher net.onnx --json
   bnc eval net.onnx --data photos --input-codec avif --quality 10-60:10 --input-size 160
   bnc eval yolo-cut9-c24-s1 --data coco/val2017 --annotations instances_val2017.json`,
@@ -66,6 +69,7 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose answers are compared with")
 	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
+	fs.Var(countFrom1(&o.MaxBytes), "max-bytes", "no image takes more bytes, framing included: those that would get the highest quality that fits")
 	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as "+strings.Join(bnc.InputCodecs(), ", "))
 	fs.IntVar(&o.InputSize, "input-size", 0, "short side in pixels that images are sent with, enlarged again for the model (default: the input's own)")
 	fs.StringVar(&plot, "plot", "", "SVG file to write: accuracy against payload")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -168,6 +169,42 @@ func TestEvalSweep(t *testing.T) {
 		if err != nil || strings.Count(string(svg), "(quality ") != 2*6 { // two lines of the five and the bundle's own
 			t.Errorf("%s: the plot (%v):\n%s", codec, err, svg)
 		}
+	}
+}
+
+// TestEvalMaxBytes: a pair of many rates in a bound is what bnc run gives image by image, at each
+// quality at which it begins, beside the network without its bottleneck; what no image reaches
+// bounds nothing.
+func TestEvalMaxBytes(t *testing.T) {
+	plugin(t)
+	set := t.TempDir()
+	stripeFolder(t, set, 40, false, []string{"0", "1", "2", "3"})
+	dir := splitAt(t, stripeNet(t), strings.Fields("--c 4 --s 1 --codec transform --variable-rate --quality 60 --calib "+set)...)
+	free := evaluated(t, dir, "--data", set)
+	bound := int(free.PayloadBytes.Mean)
+	got := evaluated(t, dir, "--data", set, "--max-bytes", fmt.Sprint(bound), "--quality", "90,30")
+	if got.MaxBytes != bound || got.N != 40 || len(got.Sweep) != 2 || got.Agreement == nil {
+		t.Errorf("%+v", got)
+	}
+	for _, p := range got.Sweep {
+		var bytes []int
+		right := 0
+		for _, r := range cloudRuns(t, dir, set, "--rate", fmt.Sprint(p.Quality), "--max-bytes", fmt.Sprint(bound)) {
+			bytes = append(bytes, r.PayloadBytes)
+			if filepath.Base(filepath.Dir(r.Input)) == fmt.Sprint(r.Top[0].Class) {
+				right++
+			}
+		}
+		if want := eval.Summarise(bytes); p.Max > bound || p.PayloadBytes != want.Mean || p.P95 != want.P95 || p.Max != want.Max || *p.Top1 != float64(right)/40 {
+			t.Errorf("quality %d in %d bytes: %+v, top-1 %v; bnc run sends %+v, %d of 40 right", p.Quality, bound, p, *p.Top1, want, right)
+		}
+	}
+	if free.PayloadBytes.Max <= bound || got.Sweep[0].PayloadBytes <= got.Sweep[1].PayloadBytes {
+		t.Errorf("nothing is bounded: %+v without, %+v", free.PayloadBytes, got.Sweep)
+	}
+	// The halves have their BatchNormalization folded: a byte, as in TestEvalIsWhatIsDeployed.
+	if wide := evaluated(t, dir, "--data", set, "--max-bytes", "10000"); math.Abs(wide.PayloadBytes.Mean-free.PayloadBytes.Mean) > 1 || wide.PayloadBytes.Max > free.PayloadBytes.Max+3 {
+		t.Errorf("%+v in 10,000 bytes, %+v without", wide.PayloadBytes, free.PayloadBytes)
 	}
 }
 

@@ -66,13 +66,16 @@ func TestManyRates(t *testing.T) {
 	plain := filepath.Join(dir, "jpeg")
 	mustBnc(t, "split", model, "--after", "rb4", "-o", plain)
 	for args, want := range map[string]string{
-		"run " + plain + " x.npy --rate 10":                        "--rate needs a pair of many rates: split the model with --codec transform and --variable-rate",
-		"run " + plain + " x.npy --max-bytes 10 --cloud " + server: "jpeg: --max-bytes needs a pair of many rates",
-		"run " + model + " x.npy --max-bytes 10":                   "--max-bytes needs a pair of many rates",
-		"run " + bundles[0] + " x.npy --rate 101":                  "--rate",
-		"run " + bundles[0] + " x.npy --max-bytes 1":               "--max-bytes 1: a record of this pair takes at least",
-		"split " + model + " --after rb4 --variable-rate":          "--variable-rate: codec jpeg has one quality for all images: expected one of transform",
-		"split " + model + " --after rb4 --variable-rate --plain":  "--variable-rate has no meaning with --plain",
+		"run " + plain + " x.npy --rate 10":                                           "--rate needs a pair of many rates: split the model with --codec transform and --variable-rate",
+		"run " + plain + " x.npy --max-bytes 10 --cloud " + server:                    "jpeg: --max-bytes needs a pair of many rates",
+		"run " + model + " x.npy --max-bytes 10":                                      "--max-bytes needs a pair of many rates",
+		"run " + bundles[0] + " x.npy --rate 101":                                     "--rate",
+		"eval " + plain + " --data " + images + " --max-bytes 10":                     "--max-bytes needs a pair of many rates",
+		"eval " + bundles[0] + " --data " + images + " --max-bytes 1":                 "--max-bytes 1: a record of this pair takes at least",
+		"eval " + bundles[0] + "/bottlenet.onnx --data " + images + " --max-bytes 60": "--max-bytes is of the halves beside it: give the folder " + bundles[0],
+		"run " + bundles[0] + " x.npy --max-bytes 1":                                  "--max-bytes 1: a record of this pair takes at least",
+		"split " + model + " --after rb4 --variable-rate":                             "--variable-rate: codec jpeg has one quality for all images: expected one of transform",
+		"split " + model + " --after rb4 --variable-rate --plain":                     "--variable-rate has no meaning with --plain",
 	} {
 		args = strings.Replace(args, "x.npy", inputs[0], 1)
 		if _, stderr, code := tryBnc(t, strings.Fields(args)...); code != exitUsage || !strings.Contains(stderr, want) {

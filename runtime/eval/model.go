@@ -40,12 +40,12 @@ func Session(s *ort.Session) Model {
 	}
 }
 
-// Pair is the Model of a bundle's two halves. What crosses is counted for the
-// batch and shared out evenly, which is exact for a plain pair's cut tensor and
+// Pair is the Model of a bundle's two halves, its images at a rate. What crosses is counted
+// for the batch and shared out evenly, which is exact for a plain pair's cut tensor and
 // for batches of one.
-func Pair(r *bundle.Runner) Model {
+func Pair(r *bundle.Runner, rate bundle.Rate) Model {
 	return func(ctx context.Context, feed ort.Feed) (ort.Results, []int, error) {
-		result, err := r.Run(ctx, feed)
+		result, err := r.RunAt(ctx, feed, rate)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -43,6 +43,8 @@ type Report struct {
 	// not, and with how many pixels on the short side.
 	InputCodec string `json:"input_codec,omitempty"`
 	InputSize  int    `json:"input_size,omitempty"`
+	// MaxBytes is how long a record might be, 0 for any length.
+	MaxBytes int `json:"max_bytes,omitempty"`
 	// ImagesSHA256 stands for the images that were not left out: their names and labels.
 	ImagesSHA256 string `json:"images_sha256"`
 

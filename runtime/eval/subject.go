@@ -32,6 +32,9 @@ type Subject struct {
 	// file.
 	Pair    *bundle.Bundle
 	Session ort.Options
+	// MaxBytes is how long a record of a pair of many rates may be: its halves are run, as they
+	// are deployed. 0 for any length.
+	MaxBytes int
 	// Change gives the network that is run with its codec at a quality, 0 for its own; nil
 	// for as its file is. Nil for never.
 	Change func(path string, quality int) ([]byte, error)
@@ -123,16 +126,23 @@ func (s *Subject) Files() []string {
 	return []string{s.Path}
 }
 
+// inHalves tells whether the halves of a pair are run.
+func (s *Subject) inHalves() bool { return s.Pair != nil && (s.Joined == "" || s.MaxBytes > 0) }
+
 // open loads the subject with its codec, if any, at a quality; 0 stands for its own.
 func (s *Subject) open(quality int) (Model, io.Closer, error) {
-	files := s.Files()
-	if len(files) > 1 {
+	if s.inHalves() {
 		r, err := s.Pair.OpenRunner(s.Session)
 		if err != nil {
 			return nil, nil, err
 		}
-		return Pair(r), r, nil
+		rate := bundle.Rate{}
+		if s.MaxBytes > 0 {
+			rate = bundle.Rate{Quality: quality, MaxBytes: s.MaxBytes}
+		}
+		return Pair(r, rate), r, nil
 	}
+	files := s.Files()
 	var network []byte
 	var err error
 	if s.Change != nil {
@@ -154,7 +164,7 @@ func (s *Subject) open(quality int) (Model, io.Closer, error) {
 
 // Batches returns how batches of n images, 0 for the default, are to be made for an input.
 func (s *Subject) Batches(port model.Port, n int) Options {
-	if len(s.Files()) > 1 && !s.Meta.Plain() {
+	if s.inHalves() && !s.Meta.Plain() {
 		n = 1 // so that each image's payload is counted
 	}
 	return BatchOf(port, n)
