@@ -15,6 +15,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -89,20 +90,15 @@ func (o EvalOptions) check() error {
 }
 
 // InputCodecs are the names of the codecs that images themselves can be sent as.
-func InputCodecs() (names []string) {
-	for _, c := range eval.Codecs() {
-		names = append(names, c.Name)
-	}
-	return names
-}
+func InputCodecs() []string { return imagecodec.Names() }
 
 // sent is how the images themselves are sent, nil where they are not.
-func (o EvalOptions) sent() *eval.Sent {
-	codec, ok := eval.CodecOf(o.InputCodec)
+func (o EvalOptions) sent() *imagecodec.Sent {
+	codec, ok := imagecodec.Lookup(o.InputCodec)
 	if !ok {
 		return nil
 	}
-	return &eval.Sent{Codec: codec, Size: o.InputSize}
+	return &imagecodec.Sent{Codec: codec, Size: o.InputSize}
 }
 
 // EvalResult is what was measured.

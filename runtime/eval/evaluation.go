@@ -8,6 +8,7 @@ import (
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -18,10 +19,10 @@ type Evaluation struct {
 	Task    task.Task
 	Outputs task.Outputs // of the subject, that are judged
 	Set     *data.Set
-	Choose  feed.Chooser // of the subject's images
-	Given   feed.Given   // of inputs that get no images, the teacher's too
-	Sent    *Sent        // how the images themselves are sent, at each quality; nil for bundles and images as they are
-	Batch   int          // 0 for the default
+	Choose  feed.Chooser     // of the subject's images
+	Given   feed.Given       // of inputs that get no images, the teacher's too
+	Sent    *imagecodec.Sent // how the images themselves are sent, at each quality; nil for bundles and images as they are
+	Batch   int              // 0 for the default
 	Step    func(images int)
 	OnSkip  func(name string, err error)
 
@@ -143,7 +144,7 @@ func (e *Evaluation) measure(ctx context.Context, quality int) (Row, error) {
 
 // input prepares the set for the subject, with the images' codec at a quality, whose sizes
 // it returns.
-func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *Sizes, error) {
+func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *imagecodec.Sizes, error) {
 	feeder, err := e.Given.New(e.Subject.Inputs, e.Choose)
 	if err != nil {
 		return nil, nil, nil, fault.Unusable("%s: %w", e.Subject.Path, err)
@@ -153,5 +154,5 @@ func (e *Evaluation) input(quality int) (*data.Set, *feed.Feeder, *Sizes, error)
 	}
 	sent := *e.Sent
 	sent.Quality = quality
-	return Recode(e.Set, e.Subject.Inputs, e.Given, e.Choose, sent)
+	return imagecodec.Recode(e.Set, e.Subject.Inputs, e.Given, e.Choose, sent)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -173,8 +174,7 @@ func (s *Subject) Batches(port model.Port, n int) Options {
 // OwnQuality returns the quality at which the subject itself is measured where others are
 // asked for, or one: its own, 75 for images, 0 for none. It fails where how images are sent,
 // nil for as they are, or a quality does not fit it.
-func (s *Subject) OwnQuality(sent *Sent, asked []int) (int, error) {
-	const imageQuality = 75 // the default of cjpeg and cwebp
+func (s *Subject) OwnQuality(sent *imagecodec.Sent, asked []int) (int, error) {
 	lossy := sent != nil && !sent.Lossless
 	switch {
 	case sent != nil && s.Meta.Part != "":
@@ -184,7 +184,7 @@ func (s *Subject) OwnQuality(sent *Sent, asked []int) (int, error) {
 	case len(asked) == 1 && (lossy || s.Joined != ""):
 		return asked[0], nil
 	case lossy:
-		return imageQuality, nil
+		return imagecodec.DefaultQuality, nil
 	case s.Joined != "":
 		return s.Meta.Quality, nil
 	case len(asked) == 0:

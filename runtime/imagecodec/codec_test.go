@@ -1,4 +1,4 @@
-package eval
+package imagecodec
 
 import (
 	"bytes"
@@ -95,7 +95,7 @@ func TestImageCodecsLikePillow(t *testing.T) {
 			if err := c.encode(&file, x.img, x.quality); err != nil {
 				t.Fatal(err)
 			}
-			back, bytes, payload, err := c.roundTrip(x.img, x.quality)
+			back, bytes, payload, err := roundTrip(c, x.img, x.quality)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func TestImagesAreReadAsBefore(t *testing.T) {
 
 // Files that end too early, and others, have no payload.
 func TestDamagedFiles(t *testing.T) {
-	for _, c := range Codecs() {
+	for _, c := range All() {
 		var b bytes.Buffer
 		if err := c.encode(&b, scene(20, 20), 50); err != nil {
 			t.Fatal(err)

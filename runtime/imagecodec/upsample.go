@@ -1,29 +1,13 @@
-package eval
+package imagecodec
 
 import (
 	"bytes"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"math"
 
 	"github.com/gen2brain/avif"
 )
-
-// decodeJPEG decodes a JPEG file as libjpeg does by default: halved chroma is
-// interpolated (its "fancy upsampling", jdsample.c), where Go's own conversion
-// repeats each sample, which would make the codec look worse than it is.
-func decodeJPEG(b []byte) (image.Image, error) {
-	img, err := jpeg.Decode(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	ycc, ok := img.(*image.YCbCr)
-	if !ok || ycc.SubsampleRatio != image.YCbCrSubsampleRatio420 {
-		return img, nil
-	}
-	return interpolated(ycc), nil
-}
 
 // decodeAVIF decodes an AVIF file as libavif does by default: halved chroma is interpolated.
 // The module's own decoder repeats each sample.

@@ -1,10 +1,10 @@
-package eval
+// Package imagecodec sends images themselves to a model, as the files of image codecs: what
+// that takes, and what the model gets of it. It is what a bottleneck has to beat.
+package imagecodec
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"image"
 	"image/jpeg"
 	"image/png"
@@ -31,46 +31,33 @@ type Codec struct {
 	payload func(file []byte) (int, error)
 }
 
-// Codecs are the image codecs that there are. Colour images have halved chroma (4:2:0)
-// but for PNG.
-func Codecs() []Codec {
+// All are the image codecs that there are. Colour images have halved chroma (4:2:0) but for
+// PNG.
+func All() []Codec {
 	return []Codec{
 		{Name: "avif", System: avif.Dynamic() == nil, encode: encodeAVIF, decode: decodeAVIF, payload: mediaBytes},
 		{Name: "webp", System: webp.Dynamic() == nil, encode: encodeWebP, decode: imagein.Decode, payload: riffBytes},
-		{Name: "jpeg", encode: encodeJPEG, decode: decodeJPEG, payload: entropyBytes},
+		{Name: "jpeg", encode: encodeJPEG, decode: imagein.Decode, payload: entropyBytes},
 		{Name: "png", Lossless: true, encode: encodePNG, decode: imagein.Decode, payload: idatBytes},
 	}
 }
 
-// CodecOf returns the codec of a name.
-func CodecOf(name string) (Codec, bool) {
-	for _, c := range Codecs() {
+// Names are the codecs' names.
+func Names() (names []string) {
+	for _, c := range All() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Lookup returns the codec of a name.
+func Lookup(name string) (Codec, bool) {
+	for _, c := range All() {
 		if c.Name == name {
 			return c, true
 		}
 	}
 	return Codec{}, false
-}
-
-// at names the codec at a quality.
-func (c Codec) at(quality int) string {
-	if c.Lossless {
-		return c.Name
-	}
-	return fmt.Sprintf("%s of quality %d", c.Name, quality)
-}
-
-// roundTrip encodes and decodes an image and returns the bytes it took.
-func (c Codec) roundTrip(img image.Image, quality int) (back image.Image, file, payload int, err error) {
-	var b bytes.Buffer
-	if err := c.encode(&b, img, quality); err != nil {
-		return nil, 0, 0, err
-	}
-	if payload, err = c.payload(b.Bytes()); err != nil {
-		return nil, 0, 0, err
-	}
-	back, err = c.decode(b.Bytes())
-	return back, b.Len(), payload, err
 }
 
 // encodeAVIF is libavif with libaom, at the speed that its own tool takes.
