@@ -23,12 +23,13 @@ type BenchResult = bench.Result
 
 // Bench measures latency end to end over emulated links: of each bundle divided, of each
 // whole model on the device alone and in the cloud alone, where its image crosses as the
-// file that it is. A run that does not count comes before.
+// file that it is and as o.InputCodec says. A run that does not count comes before.
 func Bench(ctx context.Context, paths []string, o BenchOptions) (*BenchResult, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	p := progress.Progress{To: o.Reporter}
+	tellSystem(p, o.InputCodec...)
 	names, err := inputFiles([]string{o.Input}, p)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func Bench(ctx context.Context, paths []string, o BenchOptions) (*BenchResult, e
 	if err != nil {
 		return nil, err
 	}
-	phase := p.Phase("measuring", o.Steps(len(paths)))
+	phase := p.Phase("measuring", o.Steps())
 	prepare := func(inherited *imagein.Preprocess) feed.Chooser { return o.Chooser(inherited) }
 	result, err := o.Run(ctx, paths, photos, prepare, func() { phase.Step(1) })
 	if err != nil || o.Draw == "" {

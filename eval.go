@@ -92,6 +92,15 @@ func (o EvalOptions) check() error {
 // InputCodecs are the names of the codecs that images themselves can be sent as.
 func InputCodecs() []string { return imagecodec.Names() }
 
+// tellSystem tells which of the codecs of images are a library's of this system.
+func tellSystem(p progress.Progress, names ...string) {
+	for _, name := range names {
+		if codec, ok := imagecodec.Lookup(name); ok && codec.System {
+			p.Notice("images are sent as %s by a library of this system: another version may give other bytes", name)
+		}
+	}
+}
+
 // sent is how the images themselves are sent, nil where they are not.
 func (o EvalOptions) sent() *imagecodec.Sent {
 	codec, ok := imagecodec.Lookup(o.InputCodec)
@@ -125,9 +134,7 @@ func Eval(ctx context.Context, path string, o EvalOptions) (*EvalResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	if sent != nil && sent.System {
-		p.Notice("images are sent as %s by a library of this system: another version may give other bytes", sent.Name)
-	}
+	tellSystem(p, o.InputCodec)
 	set, err := o.open(s, p)
 	if err != nil {
 		return nil, err

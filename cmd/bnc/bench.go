@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/bench"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 	"github.com/spf13/pflag"
 )
 
@@ -17,13 +19,16 @@ var benchCommand = command{
 	short: "Measure latency end to end over emulated links",
 	long: `
 Each bundle is run divided, each whole model on the device alone and in the cloud
-alone; there its image crosses as the JPEG or PNG file that it is. Every way is
-measured over every link, after a run that does not count. Without --cloud the
-server runs in this process, on loopback: device and cloud are this machine then,
-and only the link is slow.
+alone; there its image crosses as the JPEG or PNG file that it is, and with
+--input-codec also as the pixels that the model takes, which the device encodes as
+AVIF, WebP or JPEG and the cloud decodes: both count. Every way is measured over
+every link, after a run that does not count. Without --cloud the server runs in this
+process, on loopback: device and cloud are this machine then, and only the link is
+slow.
 
 Examples:
   bnc bench resnet50.onnx resnet50-rb1-c1-s2 resnet50-rb14-plain --input photos/
+  bnc bench net.onnx net-rb9 --input photos/ --input-codec avif,jpeg --quality 55,80
   bnc bench net-rb1 net-rb4 --input photo.jpg --link 4g --link 10Mbit,20ms --n 50 --json
   bnc bench net-rb1 --input photo.jpg --cloud http://cloud:8000`,
 	setup: setupBench,
@@ -38,6 +43,8 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.IntVar(&o.N, "n", 30, "measured runs of each way over each link")
 	fs.DurationVar(&o.Most, "most", time.Minute, "time after which a way has enough runs, three at least")
 	fs.IntVar(&o.JPEGBytes, "jpeg-bytes", 0, "also send images that were compressed to at most that many bytes")
+	fs.StringSliceVar(&o.InputCodec, "input-codec", nil, "also send what the model takes of the images as "+strings.Join(bench.InputCodecs(), ", ")+", coded by the device")
+	fs.IntSliceVar(&o.Quality, "quality", nil, fmt.Sprintf("quality of each --input-codec, or of all, 1 to 100 (default %d)", imagecodec.DefaultQuality))
 	fs.StringVar(&o.Draw, "draw", "", "folder for pictures of the whole model's answer beside each bundle's: of the worst, the median and the best image")
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	fs.BoolVar(&markdown, "markdown", false, "print the table as Markdown")
@@ -66,17 +73,30 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 		if asJSON {
 			return printJSON(s.out, result)
 		}
-		return writeBench(s.out, result.Rows, markdown)
+		return writeBench(s.out, result, markdown)
 	}
 }
 
-// writeBench prints the table, for a terminal or as Markdown.
-func writeBench(w io.Writer, rows []bench.Row, markdown bool) error {
+// writeBench prints what was measured and what is fastest, for a terminal or as Markdown.
+func writeBench(w io.Writer, result *bnc.BenchResult, markdown bool) error {
+	ms := func(x float64) string { return fmt.Sprintf("%.1f", x) }
 	head := []string{"link", "way", "model", "cut", "bytes", "mobile ms", "link ms", "cloud ms", "total ms", "p95 ms", "runs"}
 	all := [][]string{head}
-	for _, r := range rows {
-		ms := func(x float64) string { return fmt.Sprintf("%.1f", x) }
+	for _, r := range result.Rows {
 		all = append(all, []string{r.Link, r.Way, r.Model, r.Cut, fmt.Sprint(r.Bytes), ms(r.Mobile.Median), ms(r.Wire.Median), ms(r.Cloud.Median), ms(r.Total.Median), ms(r.Total.P95), fmt.Sprint(r.N)})
 	}
-	return writeTable(w, all, 4, markdown)
+	if err := writeTable(w, all, 4, markdown); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	head = []string{"link", "fastest", "then", "then"}[:1+len(result.Fastest[0].Ways)]
+	ranked := [][]string{head}
+	for _, ranking := range result.Fastest {
+		row := []string{ranking.Link}
+		for _, r := range ranking.Ways {
+			row = append(row, fmt.Sprintf("%s ms: %s, %s", ms(r.Total.Median), r.Model, r.Way))
+		}
+		ranked = append(ranked, row)
+	}
+	return writeTable(w, ranked, len(head), markdown)
 }

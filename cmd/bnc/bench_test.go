@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/bottlenet/bnc"
 	"github.com/bottlenet/bnc/runtime/bench"
 )
 
@@ -38,6 +41,18 @@ func photoFolder(t *testing.T) (dir string, mean int) {
 	return dir, mean
 }
 
+// sentBytes is what an image of dir takes as a codec's file, as bnc eval has it.
+func sentBytes(t *testing.T, model, dir, codec, quality string) float64 {
+	t.Helper()
+	var sent struct {
+		FileBytes struct{ Mean float64 } `json:"file_bytes"`
+	}
+	if err := json.Unmarshal([]byte(mustBnc(t, "eval", model, "--data", dir, "--input-codec", codec, "--quality", quality, "--json")), &sent); err != nil {
+		t.Fatal(err)
+	}
+	return sent.FileBytes.Mean
+}
+
 // TestBench measures a model and its bundles with and without a link.
 func TestBench(t *testing.T) {
 	c := newCloudSet(t)
@@ -60,13 +75,15 @@ func TestBench(t *testing.T) {
 	bottleneck, plain := c.bundle("net-rb1"), c.bundle("net-rb6-plain")
 
 	const slow = "400kbit,15ms"
-	var measured struct{ Rows []bench.Row }
-	out := mustBnc(t, "bench", c.model, bottleneck, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--json")
+	var measured bnc.BenchResult
+	out := mustBnc(t, "bench", c.model, bottleneck, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--input-codec", "avif,jpeg", "--quality", "40,80", "--json")
 	if err := json.Unmarshal([]byte(out), &measured); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	want := map[string]float64{ // bytes of each way
-		"mobile-only": 0, "cloud-only": float64(fileBytes), "cloud-only, JPEG of 700 bytes": 700, "split net-rb1": crossed(bottleneck), "split net-rb6-plain": crossed(plain),
+		"mobile-only": 0, "cloud-only": float64(fileBytes), "cloud-only, JPEG of 700 bytes": 700,
+		"cloud-only, avif of quality 40": sentBytes(t, c.model, dir, "avif", "40"), "cloud-only, jpeg of quality 80": sentBytes(t, c.model, dir, "jpeg", "80"),
+		"split net-rb1": crossed(bottleneck), "split net-rb6-plain": crossed(plain),
 	}
 	if len(measured.Rows) != 2*len(want) {
 		t.Fatalf("%d rows, expected %d\n%s", len(measured.Rows), 2*len(want), out)
@@ -80,6 +97,8 @@ func TestBench(t *testing.T) {
 		switch {
 		case !known:
 			t.Errorf("unexpected way %q", way)
+		case strings.Contains(way, "quality") != (r.Mobile.Median > 0) && strings.Contains(way, "cloud"):
+			t.Errorf("%s: the device took %v ms", way, r.Mobile.Median)
 		case strings.Contains(way, "JPEG"):
 			if r.Bytes > 700 || r.Bytes < 350 { // the next quality would have been too large: a few percent
 				t.Errorf("%s: %d bytes crossed", way, r.Bytes)
@@ -95,8 +114,18 @@ func TestBench(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if table := mustBnc(t, "bench", bottleneck, "--input", dir, "--link", "none", "--n", "1", "--markdown"); !strings.Contains(table, "| none | split | net-rb1 |") {
-		t.Errorf("%s", table)
+	for i, link := range []string{"none", slow} {
+		least := slices.MinFunc(measured.Rows[i*len(want):][:len(want)], func(a, b bench.Row) int { return cmp.Compare(a.Total.Median, b.Total.Median) })
+		ranked := measured.Fastest[i]
+		if ranked.Link != link || len(ranked.Ways) != 3 || ranked.Ways[0] != least || !slices.IsSortedFunc(ranked.Ways, func(a, b bench.Row) int { return cmp.Compare(a.Total.Median, b.Total.Median) }) {
+			t.Errorf("%s: ranked %+v, the fastest is %+v", link, ranked, least)
+		}
+	}
+	table := mustBnc(t, "bench", c.model, bottleneck, "--input", dir, "--link", "none", "--n", "1", "--markdown")
+	for _, line := range []string{"| none | split | net-rb1 |", "| none | mobile-only |", "| link | fastest | then | then |", "ms: net-rb1, split |"} {
+		if !strings.Contains(table, line) {
+			t.Errorf("no %q in\n%s", line, table)
+		}
 	}
 }
 
@@ -112,6 +141,11 @@ func TestBenchUsage(t *testing.T) {
 		{"x", "--input"},
 		{"x --input " + dir + " --json --markdown", "exclude"},
 		{"x --input " + dir + " --cert c.pem", "--key"},
+		{"x --input " + dir + " --input-codec gif", "avif, webp, jpeg"},
+		{"x --input " + dir + " --input-codec avif --quality 0", "1 to 100"},
+		{"x --input " + dir + " --input-codec avif,jpeg --quality 1,2,3", "3 values for 2 codecs of --input-codec"},
+		{"x --input " + dir + " --quality 50", "--input-codec"},
+		{"x --input " + dir + " --input-codec avif --cloud http://h:1", "--jpeg-bytes is for both"},
 	} {
 		_, stderr, code := tryBnc(t, append([]string{"bench"}, strings.Fields(c.args)...)...)
 		if code != exitUsage || !strings.Contains(stderr, c.words) {

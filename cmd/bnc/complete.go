@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/bench"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -72,7 +73,7 @@ var valueFlags = map[string][]string{
 	"split target": bnc.Targets(), "select target": {"latency", "energy", "weighted"},
 	"freeze": {"none", "backbone", "mobile", "cloud"}, "optimizer": {"sgd", "adam", "adamw"}, "schedule": {"cosine", "step", "constant"},
 	"statistics": {"batch", "running"}, "layout": {"auto", "nchw", "chwn"}, "flip": {"on", "off"}, "color": imagein.Colors(), "fit": imagein.Fits(),
-	"task": append([]string{"auto"}, bnc.Tasks()...), "input-codec": bnc.InputCodecs(), "link": {"3g", "4g", "wifi"}, "network": {"3g", "4g", "wifi"}, "ep": {"cpu", "cuda", "tensorrt"}, "kind": {"cpu", "gpu"},
+	"task": append([]string{"auto"}, bnc.Tasks()...), "input-codec": bnc.InputCodecs(), "bench input-codec": bench.InputCodecs(), "link": {"3g", "4g", "wifi"}, "network": {"3g", "4g", "wifi"}, "ep": {"cpu", "cuda", "tensorrt"}, "kind": {"cpu", "gpu"},
 	"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"},
 }
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
@@ -15,7 +17,9 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 	"github.com/bottlenet/bnc/runtime/imagein"
+	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/serve"
 )
@@ -23,7 +27,7 @@ import (
 // Row is what was measured of one way over one link.
 type Row struct {
 	Link  string `json:"link"`
-	Way   string `json:"way"`   // mobile-only, cloud-only, cloud-only at N bytes, split
+	Way   string `json:"way"`   // mobile-only, cloud-only with how images are sent, split
 	Model string `json:"model"` // the bundle's or model's name
 	Cut   string `json:"cut"`
 	N     int    `json:"n"`
@@ -47,19 +51,43 @@ type Options struct {
 	client.RemoteOptions        // the server to measure with; without a Cloud one in this process
 	// Links are emulated: 3g, 4g, wifi or RATE[,DELAY], or NoLink for the network as it is;
 	// none for 3g, 4g and wifi.
-	Links     []string      `json:"link,omitempty"`
-	N         int           `json:"n,omitempty"`          // measured runs of each way over each link; 0 for 30
-	Most      time.Duration `json:"most,omitempty"`       // after which a way has enough runs, three at least; 0 for a minute
-	Draw      string        `json:"draw,omitempty"`       // folder for pictures of the whole model's answer beside each bundle's
-	JPEGBytes int           `json:"jpeg_bytes,omitempty"` // also send images that were compressed to at most that many bytes; 0 does not
+	Links []string `json:"link,omitempty"`
+	// InputCodec also sends the images themselves as files of InputCodecs, which the device encodes
+	// from what it would give a model and the cloud decodes. Quality is that of each, or of all; 75 if
+	// it is nil. To the server in this process only.
+	InputCodec []string      `json:"input_codec,omitempty"`
+	Quality    []int         `json:"quality,omitempty"`
+	N          int           `json:"n,omitempty"`          // measured runs of each way over each link; 0 for 30
+	Most       time.Duration `json:"most,omitempty"`       // after which a way has enough runs, three at least; 0 for a minute
+	Draw       string        `json:"draw,omitempty"`       // folder for pictures of the whole model's answer beside each bundle's
+	JPEGBytes  int           `json:"jpeg_bytes,omitempty"` // also send images that were compressed to at most that many bytes; 0 does not
 }
 
 // NoLink is the option link that emulates none.
 const NoLink = "none"
 
-// Result is what was measured: a row of each way over each link.
+// Result is what was measured: a row of each way over each link, and what is fastest there.
 type Result struct {
-	Rows []Row `json:"rows"`
+	Rows    []Row     `json:"rows"`
+	Fastest []Ranking `json:"fastest"`
+}
+
+// Ranking are the best ways over a link to run a model on the device alone, in the cloud
+// alone and divided, as far as they were measured, the fastest first.
+type Ranking struct {
+	Link string `json:"link"`
+	Ways []Row  `json:"ways"`
+}
+
+// best are the rows of least time in the median, one of each kind of way, in that order.
+func best(rows []Row) (ranked []Row) {
+	seen := map[string]bool{}
+	for _, r := range slices.SortedStableFunc(slices.Values(rows), func(a, b Row) int { return cmp.Compare(a.Total.Median, b.Total.Median) }) {
+		if kind, _, _ := strings.Cut(r.Way, ","); !seen[kind] {
+			seen[kind], ranked = true, append(ranked, r)
+		}
+	}
+	return ranked
 }
 
 // Check finds options that cannot be.
@@ -79,6 +107,9 @@ func (o Options) Check() error {
 			return err
 		}
 	}
+	if _, err := o.sent(); err != nil {
+		return err
+	}
 	return o.RemoteOptions.Check()
 }
 
@@ -96,14 +127,16 @@ type bench struct {
 	photos     *Photos
 	prepare    func(inherited *imagein.Preprocess) feed.Chooser
 	serverName func(path string) string
-	alone      map[string]Row // of models on the device alone, to which no link matters
+	sending    map[string][]*imagecodec.Sender // to whole models, by their paths
 }
 
 // Run measures the bundles and models at paths with photos. Prepare says how images become
-// the input of a model that says inherited. Step is called behind each path over each link.
+// the input of a model that says inherited. Step is called Steps times.
 func (o Options) Run(ctx context.Context, paths []string, photos *Photos, prepare func(inherited *imagein.Preprocess) feed.Chooser, step func()) (result *Result, failed error) {
-	o.N, o.Most = cmp.Or(o.N, 30), cmp.Or(o.Most, time.Minute)
-	b := &bench{o, photos, prepare, bundle.Name, map[string]Row{}}
+	b := &bench{o, photos, prepare, bundle.Name, nil}
+	if b.sending, failed = b.senders(paths); failed != nil {
+		return nil, failed
+	}
 	if o.Cloud == "" {
 		// In a server of our own a model may have the name of its bundle.
 		b.serverName = func(path string) string {
@@ -118,7 +151,7 @@ func (o Options) Run(ctx context.Context, paths []string, photos *Photos, prepar
 		return nil, err
 	}
 	if o.Cloud == "" {
-		address, stop, err := serve.Start(ctx, models)
+		address, stop, err := serve.Start(ctx, models, b.decoding)
 		if err != nil {
 			return nil, err
 		}
@@ -132,8 +165,18 @@ func (o Options) Run(ctx context.Context, paths []string, photos *Photos, prepar
 			return nil, err
 		}
 		result.Rows = append(result.Rows, rows...)
+		result.Fastest = append(result.Fastest, Ranking{link, best(rows)})
 	}
 	return result, nil
+}
+
+// decoding is the service that decodes what is sent to whole models.
+func (b *bench) decoding(service oip.Service) oip.Service {
+	d := decoding{service, map[string][]*imagecodec.Sender{}}
+	for path, senders := range b.sending {
+		d.senders[b.serverName(path)] = senders
+	}
+	return d
 }
 
 // links are the links that are measured over.
@@ -144,8 +187,11 @@ func (o Options) links() []string {
 	return o.Links
 }
 
-// Steps is how often Run calls its step for so many paths.
-func (o Options) Steps(paths int) int { return len(o.links()) * paths }
+// Steps is how often Run calls its step.
+func (o Options) Steps() int { return len(o.links()) * (1 + o.runs()) }
+
+// runs is how often each way is run over each link and counts.
+func (o Options) runs() int { return cmp.Or(o.N, 30) }
 
 // over measures every way over one link.
 func (b *bench) over(ctx context.Context, link string, paths []string, step func()) (rows []Row, err error) {
@@ -162,60 +208,77 @@ func (b *bench) over(ctx context.Context, link string, paths []string, step func
 	if over != nil {
 		guess = *over
 	}
+	var ways []way
+	defer func() {
+		for _, w := range ways {
+			err = errors.Join(err, w.close())
+		}
+	}()
 	for _, path := range paths {
-		ways, err := b.ways(ctx, path, remote, guess)
+		of, err := b.ways(ctx, path, remote, guess)
 		if err != nil {
 			return nil, err
 		}
-		for _, w := range ways {
-			row, known := b.alone[w.model]
-			if w.linked || !known {
-				row, err = b.measure(ctx, w)
+		ways = append(ways, of...)
+	}
+	rows, err = b.measure(ctx, ways, step)
+	for i := range rows {
+		rows[i].Link = link
+	}
+	return rows, err
+}
+
+// measure runs the ways in turns, so that where the machine is busy for a while all are
+// slower, until each has enough.
+func (b *bench) measure(ctx context.Context, ways []way, step func()) ([]Row, error) {
+	all := make([]samples, len(ways))
+	most := cmp.Or(b.o.Most, time.Minute)
+	for i := -1; i < b.o.runs(); i++ {
+		for k, w := range ways {
+			if i >= 3 && all[k].took > most {
+				continue
 			}
-			if err := errors.Join(err, w.close()); err != nil {
+			start := time.Now()
+			t, n, err := w.run(ctx, (i+1)%len(b.photos.items))
+			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", w.model, w.name, err)
 			}
-			if !w.linked {
-				b.alone[w.model] = row
+			if i >= 0 { // the first run allocates, connects and checks the pair
+				all[k].add(t, n, time.Since(start))
 			}
-			row.Link = link
-			rows = append(rows, row)
 		}
 		step()
+	}
+	var rows []Row
+	for k, w := range ways {
+		rows = append(rows, all[k].row(w))
 	}
 	return rows, nil
 }
 
-// measure runs a way until it has enough.
-func (b *bench) measure(ctx context.Context, w way) (Row, error) {
-	var times []bundle.Timings
-	bytes := 0
-	start := time.Now()
-	for i := -1; i < b.o.N; i++ {
-		if i >= 3 && time.Since(start) > b.o.Most {
-			break
-		}
-		t, n, err := w.run(ctx, (i+1)%len(b.photos.items))
-		if err != nil {
-			return Row{}, err
-		}
-		if i < 0 { // the first run allocates, connects and checks the pair
-			start = time.Now()
-			continue
-		}
-		times = append(times, t)
-		bytes += n
-	}
+// samples are the runs of a way that count.
+type samples struct {
+	times []bundle.Timings
+	bytes int
+	took  time.Duration
+}
+
+func (s *samples) add(t bundle.Timings, bytes int, took time.Duration) {
+	s.times, s.bytes, s.took = append(s.times, t), s.bytes+bytes, s.took+took
+}
+
+// row is what they say of the way.
+func (s *samples) row(w way) Row {
 	of := func(stage func(bundle.Timings) time.Duration) Time {
 		var all []float64
-		for _, t := range times {
+		for _, t := range s.times {
 			all = append(all, float64(stage(t).Microseconds())/1000)
 		}
 		return Time{stats.Median(all), stats.Quantile(0.95, all)}
 	}
 	return Row{
-		Way: w.name, Model: w.model, Cut: w.cut, N: len(times), Bytes: bytes / len(times),
+		Way: w.name, Model: w.model, Cut: w.cut, N: len(s.times), Bytes: s.bytes / len(s.times),
 		Mobile: of(func(t bundle.Timings) time.Duration { return t.Mobile }), Wire: of(func(t bundle.Timings) time.Duration { return t.Link }),
 		Cloud: of(func(t bundle.Timings) time.Duration { return t.Cloud }), Total: of(func(t bundle.Timings) time.Duration { return t.Total }),
-	}, nil
+	}
 }

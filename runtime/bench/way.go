@@ -20,7 +20,6 @@ import (
 // way is one division of the work: run does one image, and says how many bytes crossed.
 type way struct {
 	name, model, cut string
-	linked           bool // the link matters
 	run              func(ctx context.Context, image int) (bundle.Timings, int, error)
 	close            func() error
 }
@@ -36,7 +35,7 @@ func (b *bench) ways(ctx context.Context, path string, remote *oip.Remote, netwo
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
-		return []way{{"split", bundle.Name(path), c.Meta().Cut, true, func(ctx context.Context, image int) (bundle.Timings, int, error) {
+		return []way{{"split", bundle.Name(path), c.Meta().Cut, func(ctx context.Context, image int) (bundle.Timings, int, error) {
 			x, err := next(image)
 			if err != nil {
 				return bundle.Timings{}, 0, err
@@ -53,7 +52,7 @@ func (b *bench) ways(ctx context.Context, path string, remote *oip.Remote, netwo
 	if err != nil {
 		return nil, errors.Join(err, runner.Close())
 	}
-	ways := []way{{"mobile-only", bundle.Name(path), "", false, func(ctx context.Context, image int) (bundle.Timings, int, error) {
+	ways := []way{{"mobile-only", bundle.Name(path), "", func(ctx context.Context, image int) (bundle.Timings, int, error) {
 		x, err := next(image)
 		if err != nil {
 			return bundle.Timings{}, 0, err
@@ -62,9 +61,12 @@ func (b *bench) ways(ctx context.Context, path string, remote *oip.Remote, netwo
 		return bundle.Timings{Mobile: r.Timings.Total, Total: r.Timings.Total}, 0, err
 	}, runner.Close}}
 	for _, set := range b.photos.sets {
-		ways = append(ways, way{set.name, bundle.Name(path), "", true, func(ctx context.Context, image int) (bundle.Timings, int, error) {
-			return askImage(ctx, remote, b.serverName(path), set.files[image])
+		ways = append(ways, way{set.name, bundle.Name(path), "", func(ctx context.Context, image int) (bundle.Timings, int, error) {
+			return askImage(ctx, remote, b.serverName(path), serve.ImageInput, set.files[image])
 		}, func() error { return nil }})
+	}
+	for _, s := range b.sending[path] {
+		ways = append(ways, b.coded(path, s, remote))
 	}
 	return ways, nil
 }
@@ -84,10 +86,10 @@ func (b *bench) inputs(ports []model.Port, meta bundle.Meta) (func(image int) (o
 	}, nil
 }
 
-// askImage lets the server compute a whole model of an image file.
-func askImage(ctx context.Context, remote *oip.Remote, model string, file []byte) (bundle.Timings, int, error) {
+// askImage lets the server compute a whole model of an image file, which is given to an input.
+func askImage(ctx context.Context, remote *oip.Remote, model, input string, file []byte) (bundle.Timings, int, error) {
 	start := time.Now()
-	r, err := remote.Infer(ctx, &oip.Request{Model: model, Inputs: []oip.Tensor{{Name: serve.ImageInput, Value: tensor.Of([]int64{int64(len(file))}, file)}}})
+	r, err := remote.Infer(ctx, &oip.Request{Model: model, Inputs: []oip.Tensor{{Name: input, Value: tensor.Of([]int64{int64(len(file))}, file)}}})
 	if err != nil {
 		return bundle.Timings{}, 0, err
 	}

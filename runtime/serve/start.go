@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/oip"
 )
 
 // Named returns the paths of bundles and models by the names that a server gives them.
@@ -25,8 +26,9 @@ func Named(paths []string, name func(path string) string) (map[string]string, er
 }
 
 // Start serves models, by their names, over gRPC to programs of this machine, until stop
-// is called. A model that cannot be loaded is a fault.DataError.
-func Start(ctx context.Context, models map[string]string) (address string, stop func() error, err error) {
+// is called. Around makes of the models' service the one that is served. A model that cannot
+// be loaded is a fault.DataError.
+func Start(ctx context.Context, models map[string]string, around func(oip.Service) oip.Service) (address string, stop func() error, err error) {
 	repository := NewRepository(Options{})
 	if err := repository.LoadAll(ctx, models); err != nil {
 		return "", nil, errors.Join(err, repository.CloseSoon())
@@ -37,7 +39,7 @@ func Start(ctx context.Context, models map[string]string) (address string, stop 
 	}
 	ctx, end := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, repository) }()
+	go func() { ended <- server.Serve(ctx, around(repository)) }()
 	return server.GRPCAddr(), func() error {
 		end()
 		return errors.Join(<-ended, repository.CloseSoon())
