@@ -89,7 +89,7 @@ func (c command) tree(s streams) *cobra.Command {
 	do := c.setup(flags)
 	flags.BoolP("help", "h", false, "show this help")
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.DefValue == "[]" { // no default
+		if f.Value.Type() == "float64Slice" && f.DefValue == "[]" { // pflag knows no default of the other slices
 			f.DefValue = ""
 		}
 	})

@@ -33,8 +33,8 @@ func TestHelp(t *testing.T) {
 			return
 		}
 		out := mustBnc(t, append(slices.Clone(path), "--help")...)
-		if !strings.Contains(out, "EXIT STATUS\n  0    done") || len(path) > 0 && !strings.Contains(out, "ENVIRONMENT\n") || strings.Contains(out, "(default [])") {
-			t.Errorf("%s\nexpected exit status and environment", out)
+		if !strings.Contains(out, "EXIT STATUS\n  0    done") || len(path) > 0 && !strings.Contains(out, "ENVIRONMENT\n") || strings.Contains(out, "(default [])") || strings.Contains(out, "(default )") {
+			t.Errorf("%s\nexpected exit status, environment and no empty default", out)
 		}
 		if len(path) > 0 && !c.Hidden && (!strings.Contains(out, "\nExamples:\n") || !strings.Contains(out, "  "+c.CommandPath())) {
 			t.Errorf("%s\nexpected examples", out)
