@@ -100,8 +100,8 @@ bench: build ## Go benchmarks, the codec against bare libjpeg-turbo, then tools/
 	$(GO) run ./ops/bench
 	@for script in $(wildcard tools/bench/*.sh); do sh $$script || exit; done
 
-bench-e2e: build ## a ResNet-50 end to end over the paper's links, and a client that changes the cut
-	sh tools/e2e.sh
+bench-e2e: build ## a ResNet-50, and $(MODEL) calibrated on $(UNLABELLED), end to end over the paper's links; a client that changes the cut
+	sh tools/e2e.sh $(or $(RUNS),20) $(if $(MODEL),$(MODEL) $(UNLABELLED) $(PREPARE))
 
 bench-serve: build ## the server under load: throughput, 200 clients for 5 minutes, overload
 	sh tools/load.sh
