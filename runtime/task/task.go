@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"math"
 	"strings"
 
 	"github.com/bottlenet/bnc/internal/stats"
@@ -237,12 +238,13 @@ func (m Measure) Better(value, than float64) bool {
 	return value > than
 }
 
-// Loss is by how many points a value is worse than another; below 0 where it is better.
+// Loss is by how many points a value is worse than another; below 0 where it is better. It is
+// rounded, so that 95 of 100 images lose the 5 points that they may, and not 4e-15 more.
 func (m Measure) Loss(value, than float64) float64 {
 	if m.Lower {
-		return m.Points * (value - than)
+		value, than = than, value
 	}
-	return m.Points * (than - value)
+	return math.Round(m.Points*(than-value)*1e9) / 1e9
 }
 
 // measures are all that there are.
