@@ -230,10 +230,12 @@ func TestLateInputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, host, graph := filepath.Join(t.TempDir(), "plain"), filepath.Join(t.TempDir(), "host"), filepath.Join(t.TempDir(), "graph")
+	dir := t.TempDir()
+	plain, host, graph, coded := filepath.Join(dir, "plain"), filepath.Join(dir, "host"), filepath.Join(dir, "graph"), filepath.Join(dir, "coded")
 	for _, o := range []SplitOptions{
 		{After: "r,image", Plain: true, Out: plain}, {After: "r,image", Channels: []Channels{Full}, Stride: []int{1}, CodecAt: CodecOnHost, Out: host},
 		{After: "r,image", Channels: []Channels{Full}, Stride: []int{1}, Out: graph},
+		{After: "r,image", Channels: []Channels{Full}, Stride: []int{1}, Codec: "transform", VariableRate: true, Out: coded},
 	} {
 		if _, err := Split(t.Context(), path, o); err != nil {
 			t.Fatal(err)
@@ -246,7 +248,7 @@ func TestLateInputs(t *testing.T) {
 	if d := oracletest.Far(got.Outputs[0].Tensor, want.Outputs[0].Tensor); d > 1e-6 { // a different order of one sum at most
 		t.Errorf("the plain pair is off by %g", d)
 	}
-	for _, dir := range []string{host, graph} {
+	for _, dir := range []string{host, graph, coded} {
 		got := likeItsJoined(t, dir, x, 1e-2)
 		// Noise is what JPEG at quality 20 keeps least of.
 		if d := oracletest.Far(got.Outputs[0].Tensor, want.Outputs[0].Tensor); !(d < 0.9) {
@@ -256,7 +258,7 @@ func TestLateInputs(t *testing.T) {
 			t.Errorf("%s runs without its vector", dir)
 		}
 	}
-	likeServed(t, x, plain, host, graph)
+	likeServed(t, x, plain, host, graph, coded)
 }
 
 // TestImageCrosses: an image that a denoiser's end needs crosses as planes beside what is
@@ -346,16 +348,18 @@ func TestSeveralTensorsExported(t *testing.T) {
 // TestSeveralTensorsMeasured: profiles and searches take cuts of several tensors.
 func TestSeveralTensorsMeasured(t *testing.T) {
 	path, set := savedUNet(t), pictures(t, 8)
-	p, err := Profile(t.Context(), []string{path}, ProfileOptions{Cuts: []string{oracletest.UNetTensors}, Options: profile.Options{Runs: 20}})
-	if err != nil || len(p.Profile.Cuts) != 2 || p.Profile.Cuts[0].Tensor != "skip1+skip2+deep" || p.Profile.Cuts[0].PayloadBytes <= 3 || p.Profile.Cuts[1].PayloadBytes != 4*(8*16*16+12*8*8+16*4*4) {
-		t.Fatalf("%+v, %v", p, err)
-	}
-	found, err := Search(t.Context(), path, SearchOptions{
-		Options: search.Options{Out: filepath.Join(t.TempDir(), "found"), Strides: []int{1}, MaxLoss: new(100.0), Threads: 1}, Cuts: []string{oracletest.UNetTensors}, Channels: []Channels{2},
-		Train: TrainOptions{Data: set, Distill: true, Epochs: 1, Batch: 4, ValSplit: new(0.25), Flip: "off"},
-	})
-	if err != nil || len(found.Candidates) != 1 || found.Candidates[0].Status != plan.StatusTrained {
-		t.Fatalf("%+v, %v", found, err)
+	for _, codec := range ownCodecs {
+		p, err := Profile(t.Context(), []string{path}, ProfileOptions{Cuts: []string{oracletest.UNetTensors}, Codec: codec, Options: profile.Options{Runs: 20}})
+		if err != nil || len(p.Profile.Cuts) != 2 || p.Profile.Cuts[0].Tensor != "skip1+skip2+deep" || p.Profile.Cuts[0].PayloadBytes <= 3 || p.Profile.Cuts[1].PayloadBytes != 4*(8*16*16+12*8*8+16*4*4) {
+			t.Fatalf("%s: %+v, %v", codec, p, err)
+		}
+		found, err := Search(t.Context(), path, SearchOptions{
+			Options: search.Options{Out: filepath.Join(t.TempDir(), "found"), Strides: []int{1}, MaxLoss: new(100.0), Threads: 1}, Cuts: []string{oracletest.UNetTensors}, Channels: []Channels{2},
+			Split: SplitOptions{Codec: codec}, Train: TrainOptions{Data: set, Distill: true, Epochs: 1, Batch: 4, ValSplit: new(0.25), Flip: "off"},
+		})
+		if err != nil || len(found.Candidates) != 1 || found.Candidates[0].Status != plan.StatusTrained {
+			t.Fatalf("%s: %+v, %v", codec, found, err)
+		}
 	}
 }
 

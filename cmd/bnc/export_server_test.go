@@ -20,7 +20,7 @@ func TestExportedRepositoryInTriton(t *testing.T) {
 	joined, _ := exportPair(t, "joined", "--c", "4")
 	single, _ := exportPair(t, "single", "--c", "4")
 	host, _ := exportPair(t, "host", "--c", "4", "--codec-at", "host")
-	coded, _ := exportPair(t, "coded", "--c", "4", "--codec", "transform")
+	coded, _ := exportPair(t, "coded", "--c", "4", "--codec", "transform", "--variable-rate")
 	codedHost, _ := exportPair(t, "coded-host", "--c", "4", "--codec", "transform", "--codec-at", "host")
 	plain, source := exportPair(t, "plain", "--plain")
 	plugin(t)
