@@ -72,18 +72,19 @@ func TestBench(t *testing.T) {
 		}
 		return sum / float64(len(ran.Results))
 	}
-	bottleneck, plain := c.bundle("net-rb1"), c.bundle("net-rb6-plain")
+	bottleneck, rates, coded, plain := c.bundle("net-rb1"), c.bundle("net-rb2-rates"), c.bundle("net-rb5-coded"), c.bundle("net-rb6-plain")
 
 	const slow = "400kbit,15ms"
 	var measured bnc.BenchResult
-	out := mustBnc(t, "bench", c.model, bottleneck, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--input-codec", "avif,jpeg", "--quality", "40,80", "--json")
+	out := mustBnc(t, "bench", c.model, bottleneck, rates, coded, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--input-codec", "avif,jpeg", "--quality", "40,80", "--json")
 	if err := json.Unmarshal([]byte(out), &measured); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	want := map[string]float64{ // bytes of each way
 		"mobile-only": 0, "cloud-only": float64(fileBytes), "cloud-only, JPEG of 700 bytes": 700,
 		"cloud-only, avif of quality 40": sentBytes(t, c.model, dir, "avif", "40"), "cloud-only, jpeg of quality 80": sentBytes(t, c.model, dir, "jpeg", "80"),
-		"split net-rb1": crossed(bottleneck), "split net-rb6-plain": crossed(plain),
+		"split net-rb1":       crossed(bottleneck),
+		"split net-rb2-rates": crossed(rates), "split net-rb5-coded": crossed(coded), "split net-rb6-plain": crossed(plain),
 	}
 	if len(measured.Rows) != 2*len(want) {
 		t.Fatalf("%d rows, expected %d\n%s", len(measured.Rows), 2*len(want), out)

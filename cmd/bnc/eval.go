@@ -184,6 +184,9 @@ func printEval(s streams, data string, r *bnc.EvalResult) error {
 	if r.Primary != nil {
 		fmt.Fprintln(s.out, "in brackets: 95% confidence intervals; beside the teacher: points gained, image by image")
 	}
+	if r.MaxBytes > 0 {
+		fmt.Fprintf(s.out, "no record is longer than %d bytes: images that take more have the highest quality that fits\n", r.MaxBytes)
+	}
 	if text := computesText(r); text != "" {
 		fmt.Fprintln(s.out, text)
 	}

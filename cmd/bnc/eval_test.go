@@ -202,6 +202,9 @@ func TestEvalMaxBytes(t *testing.T) {
 	if free.PayloadBytes.Max <= bound || got.Sweep[0].PayloadBytes <= got.Sweep[1].PayloadBytes {
 		t.Errorf("nothing is bounded: %+v without, %+v", free.PayloadBytes, got.Sweep)
 	}
+	if text := mustBnc(t, "eval", dir, "--data", set, "--max-bytes", "1000"); !strings.Contains(text, "no record is longer than 1000 bytes") {
+		t.Errorf("%s", text)
+	}
 	// The halves have their BatchNormalization folded: a byte, as in TestEvalIsWhatIsDeployed.
 	if wide := evaluated(t, dir, "--data", set, "--max-bytes", "10000"); math.Abs(wide.PayloadBytes.Mean-free.PayloadBytes.Mean) > 1 || wide.PayloadBytes.Max > free.PayloadBytes.Max+3 {
 		t.Errorf("%+v in 10,000 bytes, %+v without", wide.PayloadBytes, free.PayloadBytes)
