@@ -2,8 +2,10 @@ package bnc
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/survey"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -25,10 +27,19 @@ func Inspect(ctx context.Context, path string, o InspectOptions) (*InspectResult
 	}
 	r := survey.Of(path, a)
 	if file, err := model.ReadFile(path); err == nil { // what cannot be read of it is told where it matters
-		known := task.Model{Inputs: file.Inputs, Outputs: file.Outputs, Metadata: file.Metadata, Ends: map[string][]task.End{}}
-		tell(&known, a.Model, a.Info)
-		kind, _ := task.Guess(known)
+		meta, _ := bundle.ParseMeta(file.Metadata)
+		kind := meta.Task
+		if kind == "" {
+			known := task.Model{Inputs: file.Inputs, Outputs: file.Outputs, Metadata: file.Metadata, Ends: map[string][]task.End{}}
+			tell(&known, a.Model, a.Info)
+			kind, _ = task.Guess(known)
+		}
 		r.TakeFor(kind)
+		for i, out := range r.Outputs {
+			if meta.Outputs != nil && !slices.Contains(meta.Outputs, out.Name) { // what crosses, and its bytes
+				r.Outputs[i].As = survey.AsRaw
+			}
+		}
 	}
 	if o.Tensors != 0 {
 		r.Frontiers, err = survey.FrontiersOf(a, o.Tensors)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,5 +76,25 @@ func TestInspectFrontiers(t *testing.T) {
 	}
 	if _, stderr, code := tryBnc(t, "split", unet, "--after", "c,d", "--plain"); code != 3 || !strings.Contains(stderr, "besides, these would have to cross: a") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+// TestInspectBundle: the files of a bundle are models, too, with every codec: what the model says
+// is told from what crosses and from its bytes.
+func TestInspectBundle(t *testing.T) {
+	net := fromText(t, imageNet, nil)
+	for _, codec := range bnc.Codecs() {
+		dir := filepath.Join(t.TempDir(), codec)
+		mustBnc(t, "split", net, "--after", "a", "--c", "2", "--codec", codec, "-o", dir)
+		for part, want := range map[string]string{"mobile": "payload raw", "cloud": "y scores", "bottlenet": "y scores, payload_bytes raw"} {
+			r := inspected(t, filepath.Join(dir, part+".onnx"))
+			var outputs []string
+			for _, out := range r.Outputs {
+				outputs = append(outputs, out.Name+" "+out.As)
+			}
+			if got := strings.Join(outputs, ", "); got != want || len(r.Cuts) == 0 {
+				t.Errorf("%s, %s: %s and %d cuts, expected %s", codec, part, got, len(r.Cuts), want)
+			}
+		}
 	}
 }
