@@ -34,7 +34,7 @@ pair() {
 measure() {
 	input=$1
 	shift
-	"$bnc" bench "$@" --input "$input" --jpeg-bytes 26800 --input-codec avif,jpeg --quality "$avif,$jpeg" --n "$runs" --markdown
+	"$bnc" bench "$@" --input "$input" --jpeg-bytes 26800 --input-codec avif,avif-fast,jpeg --quality "$avif,$avif,$jpeg" --n "$runs" --markdown
 	# What the same codec takes as a program of the machine's own.
 	python=${BNC_ORACLE_PYTHON:-$cache/oracle/bin/python}
 	if [ -x "$python" ]; then

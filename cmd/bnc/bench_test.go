@@ -142,7 +142,7 @@ func TestBenchUsage(t *testing.T) {
 		{"x", "--input"},
 		{"x --input " + dir + " --json --markdown", "exclude"},
 		{"x --input " + dir + " --cert c.pem", "--key"},
-		{"x --input " + dir + " --input-codec gif", "avif, webp, jpeg"},
+		{"x --input " + dir + " --input-codec gif", "avif, avif-fast, webp, jpeg"},
 		{"x --input " + dir + " --input-codec avif --quality 0", "1 to 100"},
 		{"x --input " + dir + " --input-codec avif,jpeg --quality 1,2,3", "3 values for 2 codecs of --input-codec"},
 		{"x --input " + dir + " --quality 50", "--input-codec"},

@@ -294,7 +294,7 @@ func TestEvalExitCodes(t *testing.T) {
 		{"MODEL", 2, "--data"},
 		{"MODEL --data SET --batch 0", 2, "--batch"},
 		{"MODEL --data SET --limit -1", 2, "--limit"},
-		{"MODEL --data SET --input-codec gif", 2, "avif, webp, jpeg, png"},
+		{"MODEL --data SET --input-codec gif", 2, "avif, avif-fast, webp, jpeg, png"},
 		{"MODEL --data SET --input-size 14", 2, "--input-codec"},
 		{"MODEL --data SET --input-codec avif --input-size 29", 2, "28 pixels"},
 		{"MODEL --data SET --input-codec avif --input-size -1", 2, "--input-size"},

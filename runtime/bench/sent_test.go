@@ -46,7 +46,7 @@ func TestCodedImages(t *testing.T) {
 	p := imagein.Preprocess{Color: imagein.RGB, Resize: 40, Crop: [2]int{32, 32}, Scale: 1, Mean: []float64{120, 110, 100}, Std: []float64{60, 61, 62}}
 	photo := scene(70, 90)
 	b := &bench{
-		o:          Options{InputCodec: []string{"avif", "webp", "jpeg"}, Quality: []int{20}},
+		o:          Options{InputCodec: []string{"avif", "avif-fast", "webp", "jpeg"}, Quality: []int{20}},
 		photos:     &Photos{items: []data.Item{{Image: photo}}},
 		prepare:    func(*imagein.Preprocess) feed.Chooser { return feed.Always(&p) },
 		serverName: bundle.Name,
