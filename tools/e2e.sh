@@ -6,7 +6,7 @@
 # With a MODEL of real weights the same of it, with bottlenecks of codec transform at
 # CUTS, each with its channels, calibrated on PHOTOS; the first 20 are measured with
 # and not calibrated on. Prints Markdown.
-# usage: [CUTS="rb3:32 ..."] [QUALITY=Q] [AVIF=Q] [JPEG=Q] e2e.sh [RUNS [MODEL PHOTOS [FLAGS]]]
+# usage: [CUTS="rb3:32 ..."] [QUALITY=Q] [AVIF=Q] [AVIF_FAST=Q] [JPEG=Q] e2e.sh [RUNS [MODEL PHOTOS [FLAGS]]]
 # FLAGS say how images become the model's input. The defaults are a MobileNetV2's: its
 # cuts, and qualities at which bottlenecks, AVIF and JPEG keep about as much accuracy.
 set -eu
@@ -15,7 +15,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/bnc
 runs=${1:-20} model=${2:-} photos=${3:-}
 [ $# -ne 2 ] || { sed -n 2,13p "$0" >&2; exit 2; }
 shift $(($# < 3 ? $# : 3))
-avif=${AVIF:-55} jpeg=${JPEG:-80}
+avif=${AVIF:-55} fast=${AVIF_FAST:-60} jpeg=${JPEG:-80}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -z "$model" ] || { model=$(realpath "$model") && photos=$(realpath "$photos"); }
@@ -34,12 +34,12 @@ pair() {
 measure() {
 	input=$1
 	shift
-	"$bnc" bench "$@" --input "$input" --jpeg-bytes 26800 --input-codec avif,avif-fast,jpeg --quality "$avif,$avif,$jpeg" --n "$runs" --markdown
+	"$bnc" bench "$@" --input "$input" --jpeg-bytes 26800 --input-codec avif,avif-fast,jpeg --quality "$avif,$fast,$jpeg" --slower 1,3,10 --n "$runs" --markdown
 	# What the same codec takes as a program of the machine's own.
 	python=${BNC_ORACLE_PYTHON:-$cache/oracle/bin/python}
 	if [ -x "$python" ]; then
 		echo
-		"$python" "$root/tools/avif.py" "$avif" "$input"/*
+		"$python" "$root/tools/avif.py" "$avif" "$fast" "$input"/*
 	fi
 }
 

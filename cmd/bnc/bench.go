@@ -24,11 +24,13 @@ alone; there its image crosses as the JPEG or PNG file that it is, and with
 AVIF, WebP or JPEG and the cloud decodes: both count. Every way is measured over
 every link, after a run that does not count. Without --cloud the server runs in this
 process, on loopback: device and cloud are this machine then, and only the link is
-slow.
+slow. The best way on the device alone, in the cloud alone and divided are ranked
+for each link, with --slower also as they would be if the device took several times
+as long.
 
 Examples:
   bnc bench resnet50.onnx resnet50-rb1-c1-s2 resnet50-rb14-plain --input photos/
-  bnc bench net.onnx net-rb9 --input photos/ --input-codec avif,jpeg --quality 55,80
+  bnc bench net.onnx net-rb9 --input photos/ --input-codec avif,jpeg --quality 55,80 --slower 1,5
   bnc bench net-rb1 net-rb4 --input photo.jpg --link 4g --link 10Mbit,20ms --n 50 --json
   bnc bench net-rb1 --input photo.jpg --cloud http://cloud:8000`,
 	setup: setupBench,
@@ -45,6 +47,7 @@ func setupBench(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 	fs.IntVar(&o.JPEGBytes, "jpeg-bytes", 0, "also send images that were compressed to at most that many bytes")
 	fs.StringSliceVar(&o.InputCodec, "input-codec", nil, "also send what the model takes of the images as "+strings.Join(bench.InputCodecs(), ", ")+", coded by the device")
 	fs.IntSliceVar(&o.Quality, "quality", nil, fmt.Sprintf("quality of each --input-codec, or of all, 1 to 100 (default %d)", imagecodec.DefaultQuality))
+	fs.Float64SliceVar(&o.Slower, "slower", nil, "rank the ways for a device that takes so many times as long as this machine; a number or several (default 1)")
 	fs.StringVar(&o.Draw, "draw", "", "folder for pictures of the whole model's answer beside each bundle's: of the worst, the median and the best image")
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	fs.BoolVar(&markdown, "markdown", false, "print the table as Markdown")
@@ -89,10 +92,10 @@ func writeBench(w io.Writer, result *bnc.BenchResult, markdown bool) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	head = []string{"link", "fastest", "then", "then"}[:1+len(result.Fastest[0].Ways)]
+	head = []string{"link", "device slower", "fastest", "then", "then"}[:2+len(result.Fastest[0].Ways)]
 	ranked := [][]string{head}
 	for _, ranking := range result.Fastest {
-		row := []string{ranking.Link}
+		row := []string{ranking.Link, fmt.Sprintf("%v x", ranking.Slower)}
 		for _, r := range ranking.Ways {
 			row = append(row, fmt.Sprintf("%s ms: %s, %s", ms(r.Total.Median), r.Model, r.Way))
 		}

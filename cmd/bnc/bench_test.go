@@ -76,7 +76,7 @@ func TestBench(t *testing.T) {
 
 	const slow = "400kbit,15ms"
 	var measured bnc.BenchResult
-	out := mustBnc(t, "bench", c.model, bottleneck, rates, coded, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--input-codec", "avif,jpeg", "--quality", "40,80", "--json")
+	out := mustBnc(t, "bench", c.model, bottleneck, rates, coded, plain, "--input", dir, "--link", "none", "--link", slow, "--n", "2", "--jpeg-bytes", "700", "--input-codec", "avif,jpeg", "--quality", "40,80", "--slower", "1,1000", "--json")
 	if err := json.Unmarshal([]byte(out), &measured); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -117,13 +117,17 @@ func TestBench(t *testing.T) {
 	}
 	for i, link := range []string{"none", slow} {
 		least := slices.MinFunc(measured.Rows[i*len(want):][:len(want)], func(a, b bench.Row) int { return cmp.Compare(a.Total.Median, b.Total.Median) })
-		ranked := measured.Fastest[i]
-		if ranked.Link != link || len(ranked.Ways) != 3 || ranked.Ways[0] != least || !slices.IsSortedFunc(ranked.Ways, func(a, b bench.Row) int { return cmp.Compare(a.Total.Median, b.Total.Median) }) {
+		ranked := measured.Fastest[2*i]
+		if ranked.Link != link || ranked.Slower != 1 || len(ranked.Ways) != 3 || ranked.Ways[0] != least || !slices.IsSortedFunc(ranked.Ways, func(a, b bench.Row) int { return cmp.Compare(a.Total.Median, b.Total.Median) }) {
 			t.Errorf("%s: ranked %+v, the fastest is %+v", link, ranked, least)
+		}
+		// A device that takes a second for a millisecond is left alone, as files that are there are sent.
+		if ranked := measured.Fastest[2*i+1]; ranked.Link != link || ranked.Slower != 1000 || ranked.Ways[0].Mobile.Median != 0 {
+			t.Errorf("%s, a slow device: %+v", link, ranked)
 		}
 	}
 	table := mustBnc(t, "bench", c.model, bottleneck, "--input", dir, "--link", "none", "--n", "1", "--markdown")
-	for _, line := range []string{"| none | split | net-rb1 |", "| none | mobile-only |", "| link | fastest | then | then |", "ms: net-rb1, split |"} {
+	for _, line := range []string{"| none | split | net-rb1 |", "| none | mobile-only |", "| link | device slower | fastest | then | then |", "| none | 1 x | ", "ms: net-rb1, split |"} {
 		if !strings.Contains(table, line) {
 			t.Errorf("no %q in\n%s", line, table)
 		}
@@ -146,6 +150,7 @@ func TestBenchUsage(t *testing.T) {
 		{"x --input " + dir + " --input-codec avif --quality 0", "1 to 100"},
 		{"x --input " + dir + " --input-codec avif,jpeg --quality 1,2,3", "3 values for 2 codecs of --input-codec"},
 		{"x --input " + dir + " --quality 50", "--input-codec"},
+		{"x --input " + dir + " --slower 0", "--slower 0: expected a number above 0"},
 		{"x --input " + dir + " --input-codec avif --cloud http://h:1", "--jpeg-bytes is for both"},
 	} {
 		_, stderr, code := tryBnc(t, append([]string{"bench"}, strings.Fields(c.args)...)...)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,6 +60,7 @@ type Options struct {
 	Quality    []int         `json:"quality,omitempty"`
 	N          int           `json:"n,omitempty"`          // measured runs of each way over each link; 0 for 30
 	Most       time.Duration `json:"most,omitempty"`       // after which a way has enough runs, three at least; 0 for a minute
+	Slower     []float64     `json:"slower,omitempty"`     // how many times slower than what is measured the device is, a ranking for each; nil for 1
 	Draw       string        `json:"draw,omitempty"`       // folder for pictures of the whole model's answer beside each bundle's
 	JPEGBytes  int           `json:"jpeg_bytes,omitempty"` // also send images that were compressed to at most that many bytes; 0 does not
 }
@@ -73,10 +75,12 @@ type Result struct {
 }
 
 // Ranking are the best ways over a link to run a model on the device alone, in the cloud
-// alone and divided, as far as they were measured, the fastest first.
+// alone and divided, as far as they were measured, the fastest first, where the device takes
+// so many times as long as it did.
 type Ranking struct {
-	Link string `json:"link"`
-	Ways []Row  `json:"ways"`
+	Link   string  `json:"link"`
+	Slower float64 `json:"slower"`
+	Ways   []Row   `json:"ways"`
 }
 
 // best are the rows of least time in the median, one of each kind of way, in that order.
@@ -105,6 +109,11 @@ func (o Options) Check() error {
 	for _, name := range o.Links {
 		if _, err := network(name); err != nil {
 			return err
+		}
+	}
+	for _, times := range o.Slower {
+		if !(times > 0) || math.IsInf(times, 1) {
+			return fault.Usage("slower", "%v: expected a number above 0, as 4 of a device that takes four times as long", times)
 		}
 	}
 	if _, err := o.sent(); err != nil {
@@ -160,12 +169,14 @@ func (o Options) Run(ctx context.Context, paths []string, photos *Photos, prepar
 	}
 	result = &Result{}
 	for _, link := range o.links() {
-		rows, err := b.over(ctx, link, paths, step)
+		measured, err := b.over(ctx, link, paths, step)
 		if err != nil {
 			return nil, err
 		}
-		result.Rows = append(result.Rows, rows...)
-		result.Fastest = append(result.Fastest, Ranking{link, best(rows)})
+		result.Rows = append(result.Rows, rows(measured, link, 1)...)
+		for _, slower := range o.slower() {
+			result.Fastest = append(result.Fastest, Ranking{link, slower, best(rows(measured, link, slower))})
+		}
 	}
 	return result, nil
 }
@@ -177,6 +188,14 @@ func (b *bench) decoding(service oip.Service) oip.Service {
 		d.senders[b.serverName(path)] = senders
 	}
 	return d
+}
+
+// slower are the devices of rankings.
+func (o Options) slower() []float64 {
+	if len(o.Slower) == 0 {
+		return []float64{1}
+	}
+	return o.Slower
 }
 
 // links are the links that are measured over.
@@ -194,7 +213,7 @@ func (o Options) Steps() int { return len(o.links()) * (1 + o.runs()) }
 func (o Options) runs() int { return cmp.Or(o.N, 30) }
 
 // over measures every way over one link.
-func (b *bench) over(ctx context.Context, link string, paths []string, step func()) (rows []Row, err error) {
+func (b *bench) over(ctx context.Context, link string, paths []string, step func()) (measured []samples, err error) {
 	over, err := network(link)
 	if err != nil {
 		return nil, err
@@ -221,43 +240,40 @@ func (b *bench) over(ctx context.Context, link string, paths []string, step func
 		}
 		ways = append(ways, of...)
 	}
-	rows, err = b.measure(ctx, ways, step)
-	for i := range rows {
-		rows[i].Link = link
-	}
-	return rows, err
+	return b.measure(ctx, ways, step)
 }
 
 // measure runs the ways in turns, so that where the machine is busy for a while all are
 // slower, until each has enough.
-func (b *bench) measure(ctx context.Context, ways []way, step func()) ([]Row, error) {
-	all := make([]samples, len(ways))
+func (b *bench) measure(ctx context.Context, ways []way, step func()) ([]samples, error) {
+	var all []samples
+	for _, w := range ways {
+		all = append(all, samples{way: w})
+	}
 	most := cmp.Or(b.o.Most, time.Minute)
 	for i := -1; i < b.o.runs(); i++ {
-		for k, w := range ways {
-			if i >= 3 && all[k].took > most {
+		for k := range all {
+			s := &all[k]
+			if i >= 3 && s.took > most {
 				continue
 			}
 			start := time.Now()
-			t, n, err := w.run(ctx, (i+1)%len(b.photos.items))
+			t, n, err := s.run(ctx, (i+1)%len(b.photos.items))
 			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", w.model, w.name, err)
+				return nil, fmt.Errorf("%s, %s: %w", s.model, s.name, err)
 			}
 			if i >= 0 { // the first run allocates, connects and checks the pair
-				all[k].add(t, n, time.Since(start))
+				s.add(t, n, time.Since(start))
 			}
 		}
 		step()
 	}
-	var rows []Row
-	for k, w := range ways {
-		rows = append(rows, all[k].row(w))
-	}
-	return rows, nil
+	return all, nil
 }
 
 // samples are the runs of a way that count.
 type samples struct {
+	way
 	times []bundle.Timings
 	bytes int
 	took  time.Duration
@@ -267,18 +283,25 @@ func (s *samples) add(t bundle.Timings, bytes int, took time.Duration) {
 	s.times, s.bytes, s.took = append(s.times, t), s.bytes+bytes, s.took+took
 }
 
-// row is what they say of the way.
-func (s *samples) row(w way) Row {
-	of := func(stage func(bundle.Timings) time.Duration) Time {
-		var all []float64
-		for _, t := range s.times {
-			all = append(all, float64(stage(t).Microseconds())/1000)
-		}
-		return Time{stats.Median(all), stats.Quantile(0.95, all)}
+// of is what the runs took of something.
+func (s samples) of(stage func(bundle.Timings) time.Duration) Time {
+	var all []float64
+	for _, t := range s.times {
+		all = append(all, float64(stage(t).Microseconds())/1000)
 	}
-	return Row{
-		Way: w.name, Model: w.model, Cut: w.cut, N: len(s.times), Bytes: s.bytes / len(s.times),
-		Mobile: of(func(t bundle.Timings) time.Duration { return t.Mobile }), Wire: of(func(t bundle.Timings) time.Duration { return t.Link }),
-		Cloud: of(func(t bundle.Timings) time.Duration { return t.Cloud }), Total: of(func(t bundle.Timings) time.Duration { return t.Total }),
+	return Time{stats.Median(all), stats.Quantile(0.95, all)}
+}
+
+// rows are what was measured over a link, of a device that is so many times slower.
+func rows(measured []samples, link string, slower float64) (all []Row) {
+	mobile := func(t bundle.Timings) time.Duration { return time.Duration(slower * float64(t.Mobile)) }
+	for _, s := range measured {
+		all = append(all, Row{
+			Link: link, Way: s.name, Model: s.model, Cut: s.cut, N: len(s.times), Bytes: s.bytes / len(s.times), Mobile: s.of(mobile),
+			Wire:  s.of(func(t bundle.Timings) time.Duration { return t.Link }),
+			Cloud: s.of(func(t bundle.Timings) time.Duration { return t.Cloud }),
+			Total: s.of(func(t bundle.Timings) time.Duration { return t.Total - t.Mobile + mobile(t) }),
+		})
 	}
+	return all
 }

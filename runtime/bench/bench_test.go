@@ -22,12 +22,12 @@ func TestTurns(t *testing.T) {
 				ran = append(ran, name+string(rune('0'+image)))
 				for start := time.Now(); time.Since(start) < 2; { // longer than what is too long
 				}
-				return bundle.Timings{Total: time.Duration(len(ran)) * time.Millisecond}, 10 * len(ran), nil
+				return bundle.Timings{Mobile: time.Millisecond, Total: time.Duration(len(ran)) * time.Millisecond}, 10 * len(ran), nil
 			}}
 		}
 		b := &bench{o: Options{N: 5, Most: most}, photos: &Photos{items: make([]data.Item, 2)}}
 		steps := 0
-		rows, err := b.measure(t.Context(), []way{run("a"), run("b")}, func() { steps++ })
+		measured, err := b.measure(t.Context(), []way{run("a"), run("b")}, func() { steps++ })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +37,11 @@ func TestTurns(t *testing.T) {
 		}
 		// Runs of b that count are the 4th, 6th, ... of all: their median is that of the middle one.
 		middle := 2 * (rounds/2 + 2)
-		if r := rows[1]; r.Way != "b" || r.N != rounds || r.Total.Median != float64(middle) || r.Bytes != 10*middle {
-			t.Errorf("at most %v: %+v, expected a median of %d", most, r, middle)
+		for _, slower := range []float64{1, 2.5} {
+			total := float64(middle) - 1 + slower
+			if r := rows(measured, "3g", slower)[1]; r.Link != "3g" || r.Way != "b" || r.N != rounds || r.Mobile.Median != slower || r.Total.Median != total || r.Bytes != 10*middle {
+				t.Errorf("at most %v, %v times slower: %+v, expected a median of %v", most, slower, r, total)
+			}
 		}
 	}
 	broken := way{name: "split", model: "m", run: func(context.Context, int) (bundle.Timings, int, error) {
