@@ -95,7 +95,7 @@ func Build(ctx context.Context, student, teacher *ir.Model, o BuildOptions) (*Pr
 		return nil, passes.Unsuitable("model", "it has %d inputs that get images: only models with one such can be trained; give the others by option feed NAME=FILE.npy", n)
 	}
 	b.shared = chosen.ends && b.Distilled
-	careful := b.shared && b.Rate == 0
+	careful := b.Distilled && b.Rate == 0 && (b.Bottleneck || b.shared)
 	b.complete(builtIn)
 	careful = careful && b.Opt.Kind == SGD
 	options, err := b.options()

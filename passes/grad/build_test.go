@@ -95,9 +95,13 @@ func options(told *[]string) grad.BuildOptions {
 	}
 }
 
+// distilled learns from a teacher.
+func distilled(o *grad.BuildOptions) { o.Distilled, o.Loss = true, grad.Loss{Kind: grad.Distill} }
+
 // TestBuildDefaults: what is open is chosen by the network. A bottleneck alone learns more
 // slowly where its reduction reads more than 64 elements: the 6 channels of the cut at 3 x 3
-// taps are 54, at 5 x 5 150.
+// taps are 54, at 5 x 5 150. Beside a teacher the rate is careful, and statistics of few images
+// are not taken.
 func TestBuildDefaults(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -106,18 +110,24 @@ func TestBuildDefaults(t *testing.T) {
 		rate             float64
 		batch            int64
 		kept             bool // the statistics of batch normalisation
+		careful          bool // what the first gradients allow
 	}{
-		{"a model", -1, 0, nil, 0.1, 64, false},
-		{"a bundle", 0, 3, nil, 0.02, 64, false},
-		{"few images", 0, 3, func(o *grad.BuildOptions) { o.Images = 10 }, 0.02, 10, false},
-		{"a batch", 0, 3, func(o *grad.BuildOptions) { o.Batch = 7 }, 0.02, 7, false},
-		{"running statistics", 0, 3, func(o *grad.BuildOptions) { o.Statistics = "running" }, 0.02, 64, true},
-		{"54 elements", 0, 2, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3, 64, true},
-		{"150 elements", 0, 3, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3 * 64 / 150, 64, true},
-		{"75 elements", 3, 3, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3 * 64 / 75, 64, true},
-		{"statistics of the batch", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Statistics = "backbone", "batch" }, 4e-3 * 64 / 150, 64, false},
-		{"another optimiser", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Opt.Kind = "backbone", grad.AdamW }, 1e-3, 64, true},
-		{"a rate", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Rate = "backbone", 3e-3 }, 3e-3, 64, true},
+		{"a model", -1, 0, nil, 0.1, 64, false, false},
+		{"a bundle", 0, 3, nil, 0.02, 64, false, false},
+		{"few images", 0, 3, func(o *grad.BuildOptions) { o.Images = 10 }, 0.02, 10, false, false},
+		{"a batch", 0, 3, func(o *grad.BuildOptions) { o.Batch = 7 }, 0.02, 7, false, false},
+		{"running statistics", 0, 3, func(o *grad.BuildOptions) { o.Statistics = "running" }, 0.02, 64, true, false},
+		{"54 elements", 0, 2, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3, 64, true, false},
+		{"150 elements", 0, 3, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3 * 64 / 150, 64, true, false},
+		{"75 elements", 3, 3, func(o *grad.BuildOptions) { o.Freeze = "backbone" }, 4e-3 * 64 / 75, 64, true, false},
+		{"statistics of the batch", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Statistics = "backbone", "batch" }, 4e-3 * 64 / 150, 64, false, false},
+		{"another optimiser", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Opt.Kind = "backbone", grad.AdamW }, 1e-3, 64, true, false},
+		{"a rate", 0, 3, func(o *grad.BuildOptions) { o.Freeze, o.Rate = "backbone", 3e-3 }, 3e-3, 64, true, false},
+		{"a teacher", 0, 3, distilled, 0.02, 64, false, true},
+		{"a teacher of few images a step", 0, 3, func(o *grad.BuildOptions) { distilled(o); o.Batch = 16 }, 0.02, 16, true, true},
+		{"a teacher of a bottleneck alone", 0, 2, func(o *grad.BuildOptions) { distilled(o); o.Freeze = "backbone" }, 4e-3, 64, true, false},
+		{"a teacher and a rate", 0, 3, func(o *grad.BuildOptions) { distilled(o); o.Rate = 0.01 }, 0.01, 64, false, false},
+		{"a teacher of a model", -1, 0, distilled, 0.1, 64, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var told []string
@@ -128,12 +138,16 @@ func TestBuildDefaults(t *testing.T) {
 			if c.change != nil {
 				c.change(&o)
 			}
-			p, err := grad.Build(t.Context(), m, nil, o)
+			var teacher *ir.Model
+			if o.Distilled {
+				teacher = parsed(t)
+			}
+			p, err := grad.Build(t.Context(), m, teacher, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if math.Abs(p.Rate-c.rate) > 1e-12 || p.Manifest.Batch != c.batch || (p.Manifest.Statistics == nil) != c.kept || told != nil {
-				t.Errorf("rate %v, batch %d, statistics kept %v, told %q; expected %v, %d, %v", p.Rate, p.Manifest.Batch, p.Manifest.Statistics == nil, told, c.rate, c.batch, c.kept)
+			if math.Abs(p.Rate-c.rate) > 1e-12 || p.Manifest.Batch != c.batch || (p.Manifest.Statistics == nil) != c.kept || p.Careful != c.careful || told != nil {
+				t.Errorf("rate %v, careful %v, batch %d, statistics kept %v, told %q; expected %v, %v, %d, %v", p.Rate, p.Careful, p.Manifest.Batch, p.Manifest.Statistics == nil, told, c.rate, c.careful, c.batch, c.kept)
 			}
 		})
 	}

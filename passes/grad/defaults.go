@@ -64,7 +64,7 @@ func (b *build) complete(builtIn *passes.UnsuitableError) {
 	usual := defaultBatch(b.images()[0], b.Images)
 	if builtIn == nil {
 		b.Batch = cmp.Or(b.Batch, usual)
-		if b.shared && b.Bottleneck && b.Batch < 32 { // whose own statistics would undo a calibration
+		if b.Distilled && b.Bottleneck && b.Batch < 32 { // whose own statistics would undo a calibration
 			b.Statistics = cmp.Or(b.Statistics, "running")
 		}
 		return
