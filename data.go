@@ -3,14 +3,13 @@ package bnc
 import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 )
 
-// inputFiles replaces folders by the images and tensors in them, in name order, and tells
-// what else they hold.
+// inputFiles is data.Inputs.
 func inputFiles(paths []string, p progress.Progress) ([]string, error) {
-	files, passedOver, err := data.Inputs(paths)
-	for _, line := range passedOver {
-		p.Notice("%s", line)
-	}
-	return files, err
+	return data.Inputs(paths, p.Notice)
 }
+
+// tellSystem is imagecodec.TellSystem.
+func tellSystem(p progress.Progress, names ...string) { imagecodec.TellSystem(p.Notice, names...) }

@@ -73,7 +73,7 @@ func TestGuess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := knownOf(s)
+			m := s.AllKnown()
 			got, why := task.Guess(m)
 			if got != want || why == "" {
 				t.Errorf("%s (%s), expected %s: %v %v", got, why, want, m.Outputs, m.Ends)

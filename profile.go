@@ -12,6 +12,7 @@ import (
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -54,7 +55,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 	}
 	var images []string
 	if o.Images != "" {
-		if images, err = inputFiles([]string{o.Images}, to.Progress); err != nil {
+		if images, err = data.Inputs([]string{o.Images}, to.Notice); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +110,7 @@ func (h profileHost) Choose(inherited *imagein.Preprocess) feed.Chooser {
 func (h profileHost) Ports(inputs []model.Port) []model.Port {
 	return model.FixPorts(inputs, h.o.Input)
 }
-func (h profileHost) Given(inputs []model.Port) (feed.Given, error) { return h.o.given(inputs) }
+func (h profileHost) Given(inputs []model.Port) (feed.Given, error) { return h.o.OpenGiven(inputs) }
 func (h profileHost) Phase(name string, steps int) func(int) {
 	return h.Progress.Phase(name, steps).Step
 }

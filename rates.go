@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/bottlenet/bnc/internal/progress"
-	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -37,7 +37,7 @@ func (o *SplitOptions) checkRates() error {
 // rates measures the bottlenecks at a place at several rates on those images of a source that
 // their calibration has not seen.
 func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calibrationSource, at *where, k *prepared) (*Rates, error) {
-	outputs, _, err := judgedBy(k.task.Task, k.subject, grad.Want{})
+	outputs, _, err := k.subject.JudgedBy(k.task.Task, eval.Want{})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package bnc
 import (
 	"context"
 
-	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -17,7 +16,7 @@ func (t *searchTrainer) computes(ctx context.Context, dir string, axes *plan.Axe
 	if err != nil {
 		return err
 	}
-	device, model := multiplies(ctx, s, false)
+	device, model := s.Multiplies(ctx, false)
 	if axes.DeviceMACs = device; device != nil && model != nil && *model > 0 {
 		axes.DeviceShare = new(float64(*device) / float64(*model))
 	}
@@ -46,11 +45,11 @@ func (t *searchTrainer) axes(ctx context.Context, c plan.Candidate, dir string) 
 		return axes, err
 	}
 	e.Task = kind.Task
-	want := grad.Want{Output: o.Scores, Classes: len(t.sets.Val.Classes())}
-	if e.Outputs, _, err = judgedBy(kind.Task, e.Subject, want); err != nil {
+	want := eval.Want{Output: o.Scores, Classes: len(t.sets.Val.Classes())}
+	if e.Outputs, _, err = e.Subject.JudgedBy(kind.Task, want); err != nil {
 		return axes, err
 	}
-	theirs, _, err := judgedBy(kind.Task, e.Teacher, want)
+	theirs, _, err := e.Teacher.JudgedBy(kind.Task, want)
 	if err != nil {
 		return axes, err
 	}
@@ -90,13 +89,13 @@ func lossInterval(m plan.Measure, against, low, high float64) *[2]float64 {
 
 // wholeTask is the task of a search's model, for its images.
 func wholeTask(o TrainOptions, s *eval.Subject, sets *train.Sets) (*task.Chosen, error) {
-	kind, err := taskOf(o.TaskOptions, s, nil)
+	kind, err := s.OpenTask(o.TaskOptions, nil)
 	if err != nil {
 		return nil, err
 	}
-	kind = kind.WithClasses(knownOf(s), named(o.Scores, len(sets.Train.Classes())))
+	kind = kind.WithClasses(s.AllKnown(), task.ClassesBeside(o.Scores, len(sets.Train.Classes())))
 	if o.masks(sets) {
-		return o.taughtByMasks(kind, knownOf(s))
+		return o.taughtByMasks(kind, s.AllKnown())
 	}
 	return kind, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
-	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -205,13 +204,13 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	if err != nil {
 		return nil, err
 	}
-	kind, err := taskOf(o.TaskOptions, subject, nil)
+	kind, err := subject.OpenTask(o.TaskOptions, nil)
 	if err != nil {
 		return nil, err
 	}
-	o.adapt(kind, subject.Meta.Preprocess, p.Notice)
+	kind.Adapt(&o.Overrides, subject.Meta.Preprocess, p.Notice)
 	t := &training{TrainOptions: o, Progress: p, path: path, meta: subject.Meta, source: source}
-	if t.given, err = o.FeedOptions.given(subject.Inputs); err != nil {
+	if t.given, err = o.OpenGiven(subject.Inputs); err != nil {
 		return nil, err
 	}
 	return t.openSets()
@@ -253,7 +252,7 @@ func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.
 
 // judgeWhole evaluates a whole model by labels; b is left as it is where they are of no use.
 func (o TrainOptions) judgeWhole(ctx context.Context, s *eval.Subject, kind *task.Chosen, sets *train.Sets, to progress.Progress, b *plan.Accuracy) error {
-	outputs, _, err := judgedBy(kind.Task, s, grad.Want{Output: o.Scores, Classes: len(sets.Val.Classes())})
+	outputs, _, err := s.JudgedBy(kind.Task, eval.Want{Output: o.Scores, Classes: len(sets.Val.Classes())})
 	if err != nil {
 		return err
 	}

@@ -212,7 +212,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 	if err != nil {
 		return out, err
 	}
-	b.kind = b.kind.WithClasses(b.known, named(o.Scores, len(t.sets.Train.Classes())))
+	b.kind = b.kind.WithClasses(b.known, task.ClassesBeside(o.Scores, len(t.sets.Train.Classes())))
 	if err := b.calibrate(ctx, t.sets); err != nil {
 		return out, err
 	}

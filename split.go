@@ -310,12 +310,12 @@ func (o *SplitOptions) prepare(path string, a *cut.Analysis) (*prepared, error) 
 		}
 	}
 	p := o.progress()
-	if k.task, err = taskOf(o.TaskOptions, subject, k.labels); err != nil {
+	if k.task, err = subject.OpenTask(o.TaskOptions, k.labels); err != nil {
 		return nil, err
 	}
 	k.task.Tell(p.Notice)
-	o.adapt(k.task, subject.Meta.Preprocess, p.Notice)
-	k.preprocess, err = o.forModel(path, model.FixPorts(subject.Inputs, o.Input), subject.Meta.Preprocess)
+	k.task.Adapt(&o.Overrides, subject.Meta.Preprocess, p.Notice)
+	k.preprocess, err = o.ForModel(path, model.FixPorts(subject.Inputs, o.Input), subject.Meta.Preprocess)
 	return k, err
 }
 
@@ -326,7 +326,7 @@ func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analys
 	if err != nil {
 		return err
 	}
-	given, err := o.given(k.subject.Inputs)
+	given, err := o.OpenGiven(k.subject.Inputs)
 	if err != nil {
 		return err
 	}

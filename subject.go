@@ -1,13 +1,17 @@
 package bnc
 
 import (
+	"context"
+	"errors"
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/ops"
+	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -17,70 +21,46 @@ import (
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
-// openSubject opens what is to be evaluated, whose codec can be given other qualities.
-// Session is how it is to be run.
+// openSubject opens what is to be evaluated. Session is how it is to be run.
 func openSubject(path string, session ort.Options) (*eval.Subject, error) {
-	s, err := eval.OpenSubject(path, session)
-	if err != nil || s.Joined == "" {
-		return s, err
-	}
-	s.Change = func(path string, quality int) ([]byte, error) {
-		if quality == 0 || quality == s.Meta.Quality {
-			return nil, nil
-		}
-		return edited(path, func(m *ir.Model) error { return bottleneck.SetQuality(m, int64(quality)) })
-	}
-	return s, nil
+	return eval.OpenSubject(path, session, graphs{})
 }
 
-// bypassed is a bundle's own network without its bottleneck.
-func bypassed(s *eval.Subject) *eval.Subject {
-	original := *s
-	original.MaxBytes = 0
-	original.Change = func(path string, _ int) ([]byte, error) { return edited(path, bottleneck.Bypass) }
-	return &original
+// graphs are the graphs of subjects' files, an eval.Graphs.
+type graphs struct{}
+
+// AtQuality implements eval.Graphs.
+func (graphs) AtQuality(file string, quality int) ([]byte, error) {
+	return edited(file, func(m *ir.Model) error { return bottleneck.SetQuality(m, int64(quality)) })
 }
 
-// edited is the model at path, changed by edit.
-func edited(path string, edit func(*ir.Model) error) ([]byte, error) {
-	m, err := onnx.Load(path)
+// Original implements eval.Graphs.
+func (graphs) Original(file string) ([]byte, error) { return edited(file, bottleneck.Bypass) }
+
+// Unsuitable implements eval.Graphs.
+func (graphs) Unsuitable(err error) bool { return errors.As(err, new(*passes.UnsuitableError)) }
+
+// MACs implements eval.Graphs.
+func (graphs) MACs(ctx context.Context, file string) *int64 {
+	a, err := analyse(ctx, file, nil)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	if err := edit(m); err != nil {
-		return nil, err
-	}
-	return onnx.Marshal(m)
+	return survey.MACs(a)
 }
 
-// TaskOptions say what a model's outputs are.
-type TaskOptions = task.Options
-
-// Tasks are the values of TaskOptions.Task.
-func Tasks() []string { return task.Kinds() }
-
-// named is how many classes there are, where option scores does not say that there are some.
-func named(scores string, classes int) int {
-	if scores != "" {
-		return task.OfAny
+// OriginalMACs implements eval.Graphs.
+func (graphs) OriginalMACs(file string) *int64 {
+	m, err := onnx.Load(file)
+	if err != nil || bottleneck.Bypass(m) != nil {
+		return nil
 	}
-	return classes
+	return survey.ModelMACs(m)
 }
 
-// taskOf opens the task of a subject, whose classes have those names.
-func taskOf(o TaskOptions, s *eval.Subject, labels []string) (*task.Chosen, error) {
-	known := knownOf(s)
-	if labels != nil {
-		known.Labels = labels
-	}
-	return o.Open(known, s.Meta.Task)
-}
-
-// knownOf is what is known of a subject's task, with what the graphs of its files tell.
-func knownOf(s *eval.Subject) task.Model {
-	known := s.Known()
-	known.Ends = map[string][]task.End{}
-	for _, path := range s.Files() {
+// Tell implements eval.Graphs.
+func (graphs) Tell(known *task.Model, files []string) {
+	for _, path := range files {
 		m, err := onnx.Load(path)
 		if err != nil {
 			continue // the runtime tells
@@ -89,9 +69,8 @@ func knownOf(s *eval.Subject) task.Model {
 		if err != nil {
 			continue
 		}
-		tell(&known, m, info)
+		tell(known, m, info)
 	}
-	return known
 }
 
 // tell adds what the outputs of m end in, and their shapes.
@@ -123,16 +102,20 @@ func dimsOf(t shape.Type) (dims []model.Dim) {
 	return dims
 }
 
-// judgedBy are the outputs that a subject is judged by: of a task of scores those that
-// grad.JudgedBy chooses, else all, or the one that is wanted by name.
-func judgedBy(t task.Task, s *eval.Subject, want grad.Want) (o task.Outputs, others []grad.Other, err error) {
-	if !task.OfScores(t) {
-		if o = knownOf(s).All(want.Output); len(o.Judged) == 0 && !want.Optional {
-			return o, nil, unusable("%s: there is no output %q to judge by", s.Path, want.Output)
+// Scores implements eval.Graphs, as grad.JudgedBy chooses.
+func (graphs) Scores(w eval.Want, files []string) (o task.Outputs, others []eval.Other, err error) {
+	var parts []*ir.Model
+	for _, path := range files {
+		m, err := onnx.Load(path)
+		if err != nil {
+			return outputsOf(grad.WhateverLooksRight(w.Output), nil), nil, nil // the runtime tells
 		}
-		return o, nil, nil
+		parts = append(parts, m)
 	}
-	heads, others, except, err := headsOf(s, want)
+	heads, rest, except, err := grad.JudgedBy(grad.Want(w), parts...)
+	for _, r := range rest {
+		others = append(others, eval.Other{Name: r.Output.Name(), Reason: r.Reason})
+	}
 	return outputsOf(heads, except), others, err
 }
 
@@ -145,21 +128,16 @@ func outputsOf(heads []grad.Judged, except []string) task.Outputs {
 	return o
 }
 
-// headsOf are the outputs with scores of a subject, as grad.JudgedBy chooses them.
-func headsOf(s *eval.Subject, want grad.Want) (heads []grad.Judged, others []grad.Other, except []string, err error) {
-	var parts []*ir.Model
-	for _, path := range s.Files() {
-		m, err := onnx.Load(path)
-		if err != nil {
-			return grad.WhateverLooksRight(want.Output), nil, nil, nil // the runtime tells
-		}
-		parts = append(parts, m)
+// edited is the model at path, changed by edit.
+func edited(path string, edit func(*ir.Model) error) ([]byte, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
 	}
-	want.Of = s.Meta.Outputs
-	if heads, others, except, err = grad.JudgedBy(want, parts...); err != nil {
-		err = unusable("%s: %w", s.Path, err)
+	if err := edit(m); err != nil {
+		return nil, err
 	}
-	return heads, others, except, err
+	return onnx.Marshal(m)
 }
 
 // ofCodec tells whether a node is that operator of some codec that kind picks.

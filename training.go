@@ -95,12 +95,12 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if t.labels == nil {
 		t.labels = t.meta.Labels
 	}
-	if t.kind, err = taskOf(o.TaskOptions, subject, t.labels); err != nil {
+	if t.kind, err = subject.OpenTask(o.TaskOptions, t.labels); err != nil {
 		return nil, err
 	}
-	t.known = knownOf(subject)
-	t.adapt(t.kind, t.meta.Preprocess, t.Notice)
-	if t.given, err = o.FeedOptions.given(subject.Inputs); err != nil {
+	t.known = subject.AllKnown()
+	t.kind.Adapt(&t.Overrides, t.meta.Preprocess, t.Notice)
+	if t.given, err = o.OpenGiven(subject.Inputs); err != nil {
 		return nil, err
 	}
 	if t.source, err = loadLearnable(ctx, t.path, o.Input); err != nil {
@@ -176,7 +176,7 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 
 // settle tells the task, which labels may make known.
 func (t *training) settle(sets *train.Sets) error {
-	classes := named(t.Scores, len(sets.Train.Classes()))
+	classes := task.ClassesBeside(t.Scores, len(sets.Train.Classes()))
 	switch {
 	case t.masks(sets):
 		var err error

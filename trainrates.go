@@ -6,7 +6,6 @@ import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/passes/bottleneck"
-	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -43,14 +42,14 @@ func (t *training) rates(ctx context.Context, joined *ir.Model, sets *train.Sets
 		return onnx.Marshal(m)
 	}
 	e := &eval.Evaluation{Subject: &now, Task: t.kind.Task, Set: sets.Val.Spread(mostRated), Choose: sets.Choose, Given: sets.Given, OnSkip: func(string, error) {}}
-	if e.Outputs, _, err = judgedBy(e.Task, before, grad.Want{Output: t.Scores, Classes: len(e.Set.Classes())}); err != nil {
+	if e.Outputs, _, err = before.JudgedBy(e.Task, eval.Want{Output: t.Scores, Classes: len(e.Set.Classes())}); err != nil {
 		return nil, err
 	}
 	if !e.Set.Labelled() && !e.Set.Masked() {
 		if !t.meta.Backbone {
 			return forgotten("there are neither labels nor the original network to judge by")
 		}
-		e.Teacher, e.Asked, e.TeacherChoose = bypassed(before), e.Outputs, e.Choose
+		e.Teacher, e.Asked, e.TeacherChoose = before.Bypassed(), e.Outputs, e.Choose
 		e.NoTeacher = func(err error) error { return err }
 	}
 	e.Step = t.Phase("trying rates", e.Steps(triedRates)).Step

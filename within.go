@@ -12,9 +12,9 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
-	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/budget"
 	"github.com/bottlenet/bnc/runtime/data"
@@ -100,7 +100,7 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 	if err != nil {
 		return nil, err
 	}
-	outputs, _, err := judgedBy(k.task.Task, k.subject, grad.Want{})
+	outputs, _, err := k.subject.JudgedBy(k.task.Task, eval.Want{})
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +259,7 @@ func fitted(name string) bool {
 
 // anywhere chooses the cut, too.
 func (w *within) anywhere(ctx context.Context, at *where) error {
-	whole := w.a.MACs(slices.Values(w.a.Model.Graph.Nodes()))
+	whole := survey.MACs(w.a)
 	if whole == nil {
 		return unusable("%s: sizes or operators leave the multiply-adds open, by which cuts are chosen: tell the sizes by option input, or name a cut with option after", w.path)
 	}

@@ -2,9 +2,12 @@ package survey
 
 import (
 	"os"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/cut"
+	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/shape"
 )
 
 // Weight returns the number of parameters of the model at path, and the bytes of its
@@ -39,4 +42,16 @@ func InputBytes(a *cut.Analysis) (sum int64) {
 		sum += *bytes
 	}
 	return sum
+}
+
+// MACs are the multiply-adds of a model, nil where they are not known.
+func MACs(a *cut.Analysis) *int64 { return a.MACs(slices.Values(a.Model.Graph.Nodes())) }
+
+// ModelMACs are those of a model that has not been analysed.
+func ModelMACs(m *ir.Model) *int64 {
+	info, err := shape.Infer(m, shape.Options{})
+	if err != nil {
+		return nil
+	}
+	return MACs(cut.Find(m, info))
 }

@@ -159,9 +159,10 @@ func Files(folder string) (paths, passedOver []string, err error) {
 	return paths, src.passed.lines(), nil
 }
 
-// Inputs replaces folders among paths by the images and tensors below them, as Files
-// lists them. A folder without any is a fault.DataError.
-func Inputs(paths []string) (files, passedOver []string, err error) {
+// Inputs replaces folders among paths by the images and tensors below them, in name order as
+// Files lists them, and tells what else they hold. A folder without any is a
+// fault.DataError.
+func Inputs(paths []string, notice Notice) (files []string, err error) {
 	for _, path := range paths {
 		stat, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "=") { // several files, for inputs by their names
@@ -169,7 +170,7 @@ func Inputs(paths []string) (files, passedOver []string, err error) {
 			continue
 		}
 		if err != nil {
-			return nil, passedOver, err
+			return nil, err
 		}
 		if !stat.IsDir() {
 			files = append(files, path)
@@ -177,17 +178,17 @@ func Inputs(paths []string) (files, passedOver []string, err error) {
 		}
 		below, lines, err := Files(path)
 		if err != nil {
-			return nil, passedOver, err
+			return nil, err
 		}
 		if len(below) == 0 {
-			return nil, passedOver, fault.Unusable("%s holds no image (%s) and no .npy file", path, imagein.Extensions())
+			return nil, fault.Unusable("%s holds no image (%s) and no .npy file", path, imagein.Extensions())
 		}
 		for _, line := range lines {
-			passedOver = append(passedOver, path+": "+line)
+			notice("%s: %s", path, line)
 		}
 		files = append(files, below...)
 	}
-	return files, passedOver, nil
+	return files, nil
 }
 
 // add appends the images and tensors below a folder of root, in order of their

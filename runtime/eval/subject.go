@@ -33,6 +33,7 @@ type Subject struct {
 	// file.
 	Pair    *bundle.Bundle
 	Session ort.Options
+	Graphs  Graphs // of its files
 	// MaxBytes is how long a record of a pair of many rates may be: its halves are run, as they
 	// are deployed. 0 for any length.
 	MaxBytes int
@@ -41,14 +42,15 @@ type Subject struct {
 	Change func(path string, quality int) ([]byte, error)
 }
 
-// OpenSubject reads the heads of the files at path. Session is how they are to be run.
-func OpenSubject(path string, session ort.Options) (*Subject, error) {
+// OpenSubject reads the heads of the files at path. Session is how they are to be run, and
+// graphs tells of their graphs.
+func OpenSubject(path string, session ort.Options, graphs Graphs) (*Subject, error) {
 	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if stat.IsDir() {
-		return openBundle(path, session)
+		return openBundle(path, session, graphs)
 	}
 	head, err := model.ReadFile(path)
 	if err != nil {
@@ -58,11 +60,11 @@ func OpenSubject(path string, session ort.Options) (*Subject, error) {
 	if err != nil {
 		return nil, fault.Unusable("%s: %w", path, err)
 	}
-	s := &Subject{Path: path, Meta: meta, Inputs: head.Inputs, Outputs: head.Outputs, Metadata: head.Metadata, Session: session}
+	s := &Subject{Path: path, Meta: meta, Inputs: head.Inputs, Outputs: head.Outputs, Metadata: head.Metadata, Session: session, Graphs: graphs}
 	switch meta.Part {
 	case "":
 	case bundle.PartJoined:
-		s.Joined = path
+		s.Joined, s.Change = path, s.atQuality
 		s.Outputs = slices.DeleteFunc(slices.Clone(head.Outputs), func(p model.Port) bool { return p.Name == payloadBytes })
 	default:
 		return nil, fault.Unusable("%s is the %s half of a bundle: give the folder %s", path, meta.Part, filepath.Dir(path))
@@ -70,14 +72,14 @@ func OpenSubject(path string, session ort.Options) (*Subject, error) {
 	return s, nil
 }
 
-func openBundle(dir string, session ort.Options) (*Subject, error) {
+func openBundle(dir string, session ort.Options, graphs Graphs) (*Subject, error) {
 	b, err := bundle.Open(dir)
 	if err != nil {
 		return nil, fault.Unusable("%w", err)
 	}
 	s := &Subject{
 		Path: dir, Meta: b.Meta, Inputs: b.Inputs(), Outputs: ports(b.Outputs(), b.Mobile.Outputs, b.Cloud.Outputs), Metadata: b.Mobile.Metadata,
-		Pair: b, Session: session,
+		Pair: b, Session: session, Graphs: graphs,
 	}
 	joined, err := b.Joined()
 	if b.Meta.Plain() || errors.Is(err, os.ErrNotExist) {
@@ -86,7 +88,7 @@ func openBundle(dir string, session ort.Options) (*Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := OpenSubject(joined, session)
+	own, err := OpenSubject(joined, session, graphs)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +96,7 @@ func openBundle(dir string, session ort.Options) (*Subject, error) {
 		return nil, fault.Unusable("%s does not belong to the halves beside it: its bnc.pair is %s, theirs %s; take all three files from one split or training",
 			joined, own.Meta.Pair, b.Meta.Pair)
 	}
-	s.Joined = joined
+	s.Joined, s.Change = joined, s.atQuality
 	return s, nil
 }
 

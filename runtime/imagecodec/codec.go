@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/gen2brain/avif"
 	"github.com/gen2brain/webp"
@@ -60,6 +61,15 @@ func Lookup(name string) (Codec, bool) {
 		}
 	}
 	return Codec{}, false
+}
+
+// TellSystem tells which of the codecs of names are a library's of this system.
+func TellSystem(notice data.Notice, names ...string) {
+	for _, name := range names {
+		if codec, ok := Lookup(name); ok && codec.System {
+			notice("images are sent as %s by a library of this system: another version may give other bytes", name)
+		}
+	}
 }
 
 // The speeds of libavif: of its own tool, and the fastest.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/model"
 )
 
 // Overrides say how an image becomes a model's input where they say anything. What they
@@ -127,4 +128,29 @@ func replace[T any](value *T, by *T) {
 	if by != nil {
 		*value = *by
 	}
+}
+
+// ForModel returns what a bundle of the model at path is to say about images: nil where
+// neither o nor the model say anything, so that whatever runs it decides by the images.
+func (o Overrides) ForModel(path string, inputs []model.Port, says *Preprocess) (*Preprocess, error) {
+	if !o.Given() && says == nil {
+		return nil, nil
+	}
+	p, err := o.forInputs(path, inputs, says)
+	if err != nil && !o.Given() { // whatever runs it tells what is missing
+		return says, nil
+	}
+	return p, err
+}
+
+func (o Overrides) forInputs(path string, inputs []model.Port, says *Preprocess) (*Preprocess, error) {
+	if len(inputs) == 0 {
+		return nil, fault.Unusable("%s has no input", path)
+	}
+	layout, err := LayoutOf(inputs[0])
+	if err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
+	p, err := o.Resolve(layout, says, image.Point{})
+	return &p, err
 }

@@ -111,6 +111,15 @@ func (c *Chosen) Tell(notice func(format string, args ...any)) {
 // OfAny stands for any number of classes.
 const OfAny = -1
 
+// ClassesBeside is how many classes there are beside images of so many: any number where
+// option scores says that there are some.
+func ClassesBeside(scores string, classes int) int {
+	if scores != "" {
+		return OfAny
+	}
+	return classes
+}
+
 // WithClasses is the task beside images of so many classes: where nothing is known of the
 // outputs of a model, and one has as many scores, that of classes.
 func (c *Chosen) WithClasses(m Model, classes int) *Chosen {
