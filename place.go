@@ -178,7 +178,7 @@ type made struct {
 
 // Bytes implements budget.Bottleneck.
 func (m *made) Bytes(_ context.Context, quality int) (float64, error) {
-	return m.pair.Bytes(m.tiles, quality)
+	return m.tiles.Bytes(m.pair.Record, quality)
 }
 
 // Judge implements budget.Bottleneck.

@@ -2,22 +2,16 @@ package bnc
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/plan"
-	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // Rates are what a pair of many rates does at some of them.
 type Rates = bundle.Rates
-
-// triedRates are the qualities that a pair of many rates is measured at: two thirds of an octave
-// of a codec's steps apart.
-var triedRates = []int{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
 
 // checkRates finds what cannot be of options that say what a choice of the rate may lose.
 func (o *SplitOptions) checkRates() error {
@@ -62,38 +56,7 @@ func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calib
 		return nil, err
 	}
 	defer pair.Close()
-	tiles, err := pair.Tiles(ctx, pl.held.Crossing())
-	if err != nil {
-		return nil, err
-	}
-	r := &Rates{MaxLoss: *o.MaxLoss}
-	var agreements []float64
-	bar := p.Phase("trying rates", len(triedRates))
-	for _, quality := range triedRates {
-		judgement, err := pl.held.Judge(ctx, pair, tiles, quality)
-		if err != nil {
-			return nil, fmt.Errorf("quality %d: %w", quality, err)
-		}
-		point := plan.RatePoint{Quality: quality}
-		for _, bytes := range judgement.Bytes {
-			point.Bytes += float64(bytes) / float64(len(judgement.Bytes))
-		}
-		r.Points, agreements = append(r.Points, point), append(agreements, judgement.Agreement)
-		bar.Step(1)
-	}
-	setLosses(r, k.task.Agreement(), agreements)
-	return r, nil
-}
-
-// setLosses sets what each rate loses, by a measure whose values are those of its points.
-func setLosses(r *Rates, measure task.Measure, values []float64) {
-	best := values[0]
-	for _, v := range values {
-		if measure.Better(v, best) {
-			best = v
-		}
-	}
-	for i, v := range values {
-		r.Points[i].Loss = measure.Loss(v, best)
-	}
+	r, bar := &Rates{MaxLoss: *o.MaxLoss}, p.Phase("trying rates", len(plan.TriedRates))
+	r.Points, err = pl.held.Rates(ctx, pair, k.task.Agreement(), func() { bar.Step(1) })
+	return r, err
 }

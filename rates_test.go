@@ -12,8 +12,6 @@ import (
 
 	"github.com/bottlenet/bnc/internal/rttest"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/plan"
-	"github.com/bottlenet/bnc/runtime/task"
 )
 
 // inClasses copies pictures into folders of ten classes, two each.
@@ -34,15 +32,6 @@ func inClasses(t *testing.T, pictures []string) string {
 		}
 	}
 	return dir
-}
-
-// TestLossAtItsLimit: a rate that loses what may be lost is taken.
-func TestLossAtItsLimit(t *testing.T) {
-	r := &Rates{MaxLoss: 5, Points: []plan.RatePoint{{Quality: 10}, {Quality: 20}, {Quality: 30}}}
-	setLosses(r, task.Agreement, []float64{0.9, 0.95, 1})
-	if all := r.Allowed(); len(all) != 2 || all[0] != (plan.RatePoint{Quality: 20, Loss: 5}) {
-		t.Errorf("%+v may be taken of %+v", all, r.Points)
-	}
 }
 
 // TestRatesOfASplit: what a split measures of rates is what an evaluation of its bundle gives

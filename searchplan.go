@@ -12,11 +12,9 @@ import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -161,8 +159,16 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 	if sets.Val == nil {
 		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
 	}
-	if err := measureWhole(ctx, path, t, sets, ort.Options{Threads: o.Threads}, to, p); err != nil {
+	whole, err := wholeOf(path, t, sets, ort.Options{Threads: o.Threads})
+	if err != nil {
 		return err
+	}
+	baseline, kind, measure, err := whole.Baseline(ctx, !p.Exhaustive, to.Notice, func(images int) func(int) { return to.Phase("evaluating the model", images).Step })
+	if err != nil {
+		return err
+	}
+	if p.Baseline, p.Measure = baseline, measure; measure != nil {
+		p.Task = kind.Kind
 	}
 	p.DataSHA256 = data.ID(sets.Train, sets.Val)
 	return nil
@@ -216,62 +222,11 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	return t.openSets()
 }
 
-// measureWhole notes in a plan what candidates are compared by, and how good the model itself
-// is: by labels, where there are some, and as its own teacher.
-func measureWhole(ctx context.Context, path string, t TrainOptions, sets *train.Sets, session ort.Options, to progress.Progress, p *search.Plan) error {
+// wholeOf is the model of a search, beside which its bundles are measured.
+func wholeOf(path string, o TrainOptions, sets *train.Sets, session ort.Options) (*train.Whole, error) {
 	subject, err := openSubject(path, session)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if t.masks(sets) && !p.Exhaustive { // which keeps activations, and no masks
-		return unusable("option data %s: its labels are masks, by which candidates are not screened: option exhaustive trains each of them, option distill lets the original model teach", t.Data)
-	}
-	kind, err := wholeTask(t, subject, sets)
-	if err != nil {
-		return err
-	}
-	kind.Tell(to.Notice)
-	if t.Distill {
-		p.Baseline.Agreement = new(kind.Agreement().Perfect())
-	}
-	if (sets.Val.Labelled() || t.masks(sets) && sets.Val.Masked()) && len(kind.Measures()) > 0 {
-		if err := t.judgeWhole(ctx, subject, kind, sets, to, &p.Baseline); err != nil {
-			return err
-		}
-	}
-	if task.OfScores(kind.Task) {
-		return nil
-	}
-	m := kind.Agreement()
-	if p.Baseline.Labels() != nil {
-		m = task.First(kind)
-	}
-	p.Task, p.Measure = kind.Kind, m.Named()
-	return nil
-}
-
-// judgeWhole evaluates a whole model by labels; b is left as it is where they are of no use.
-func (o TrainOptions) judgeWhole(ctx context.Context, s *eval.Subject, kind *task.Chosen, sets *train.Sets, to progress.Progress, b *plan.Accuracy) error {
-	outputs, _, err := s.JudgedBy(kind.Task, eval.Want{Output: o.Scores, Classes: len(sets.Val.Classes())})
-	if err != nil {
-		return err
-	}
-	if task.OfScores(kind.Task) {
-		outputs.Judged = outputs.Judged[:1]
-	}
-	rows, err := (&eval.Evaluation{
-		Subject: s, Task: kind.Task, Outputs: outputs, Set: sets.Val, Choose: sets.Choose, Given: sets.Given,
-		Step: to.Phase("evaluating the model", sets.Val.Len()).Step,
-	}).Run(ctx, []int{0})
-	switch {
-	case err != nil:
-		return err
-	case len(rows[0].Values) == 0:
-		return nil
-	case rows[0].Top1 != nil:
-		b.Primary = rows[0].Top1
-	default:
-		b.Labelled = &rows[0].Values[0].Value
-	}
-	return nil
+	return &train.Whole{Subject: subject, Sets: sets, Options: o.TaskOptions, Scores: o.Scores, Data: o.Data, Taught: o.Distill}, nil
 }

@@ -37,7 +37,7 @@ type searchTrainer struct {
 	threads  int
 	sets     *train.Sets        // as the model itself takes them
 	cached   *activations.Place // that is screened, nil for none
-	said     task.Judge         // what the model itself says of the images to judge by, nil as long as it was not asked
+	whole    *train.Whole
 }
 
 // newSearchTrainer opens a plan's model and images.
@@ -52,6 +52,9 @@ func newSearchTrainer(ctx context.Context, p *search.Plan, o *SearchOptions, to 
 	}
 	hash, err := onnx.Hash(t.settings.Model)
 	if err != nil {
+		return nil, err
+	}
+	if t.whole, err = wholeOf(t.settings.Model, t.training(p.Candidates[0]), t.sets, ort.Options{Threads: t.threads}); err != nil {
 		return nil, err
 	}
 	return t, p.Belongs(t.settings.Model, hash, data.ID(t.sets.Train, t.sets.Val))
@@ -80,7 +83,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	o := t.training(c)
 	out.Bundle = filepath.ToSlash(t.dir.Bundle(c))
 	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), true, t.To
-	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(accuracies(done), o.epochs()) }
+	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(train.Accuracies(done), o.epochs()) }
 	if o.Resume, err = train.FolderOf(o.Output).HasCheckpoint(); err != nil {
 		return out, err
 	}
@@ -93,13 +96,26 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	if err != nil {
 		return out, err
 	}
-	out.Accuracy, out.PayloadBytes = accuracyOf(result.Judged), orElse(result.PayloadBytes, 0)
+	out.Accuracy, out.PayloadBytes = result.Accuracy(), orElse(result.PayloadBytes, 0)
 	out.Settings = map[string]any{"epochs": len(result.Epochs), "threads": t.threads}
-	if out.Hopeless = t.plan.Ended(accuracies(result.Epochs), out.Accuracy, o.epochs()); out.Hopeless != "" {
-		return out, t.computes(ctx, o.Output, &out.Axes)
+	if out.Hopeless = t.plan.Ended(train.Accuracies(result.Epochs), out.Accuracy, o.epochs()); out.Hopeless != "" {
+		return out, computes(ctx, o.Output, &out.Axes)
 	}
-	out.Axes, err = t.axes(ctx, c, o.Output)
+	subject, err := openSubject(o.Output, t.whole.Session)
+	if err != nil {
+		return out, err
+	}
+	out.Axes, err = t.whole.Beside(ctx, subject, plan.MeasureOf(t.plan.Measure, t.plan.Baseline), func(steps int) func(int) { return t.Phase("evaluating "+c.String(), steps).Step })
 	return out, err
+}
+
+// computes notes what a candidate's bundle makes the device compute.
+func computes(ctx context.Context, dir string, axes *plan.Axes) error {
+	s, err := openSubject(dir, ort.Options{})
+	if err == nil {
+		train.Computes(ctx, s, axes)
+	}
+	return err
 }
 
 // train trains a candidate from the bundle that it begins with, which is made unless an
@@ -130,20 +146,6 @@ func (t *searchTrainer) Finished(c plan.Candidate) error {
 		return err
 	}
 	return os.RemoveAll(t.dir.Work(c))
-}
-
-// accuracyOf is what a search notes of what was judged.
-func accuracyOf(v train.Judged) plan.Accuracy {
-	return plan.Accuracy{Primary: v.Top1, Labelled: v.Labelled, Agreement: v.Agreement}
-}
-
-// accuracies are those after each epoch.
-func accuracies(done []train.Epoch) []plan.Accuracy {
-	list := make([]plan.Accuracy, len(done))
-	for i, e := range done {
-		list[i] = accuracyOf(e.Judged)
-	}
-	return list
 }
 
 // begin makes the bundle that a training starts from.
@@ -236,9 +238,9 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 		return out, err
 	}
 	kept := history.Result()
-	out.Accuracy, out.PayloadBytes = accuracyOf(kept.Judged), orElse(kept.PayloadBytes, 0)
+	out.Accuracy, out.PayloadBytes = kept.Accuracy(), orElse(kept.PayloadBytes, 0)
 	out.Settings = map[string]any{"threads": t.threads}
-	return out, t.computes(ctx, dir, &out.Axes)
+	return out, computes(ctx, dir, &out.Axes)
 }
 
 // screening are the options of a candidate's screening: those of its training that say

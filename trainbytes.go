@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"sort"
 
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
 )
@@ -60,17 +60,22 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 		}
 	}
 	if t.qualityFollows() {
-		if quality, err = all.quality(codecs, t.TargetBytes*(1-below)); err != nil {
-			return nil, false, err
-		}
-	}
-	if changed = quality != t.meta.Quality; changed {
-		bytes, err := all.bytes(codecs, quality)
+		record, err := all.record(codecs)
 		if err != nil {
 			return nil, false, err
 		}
-		t.Notice("quality %d, at which payloads take %.0f bytes; option quality sets another", quality, bytes)
+		if quality, err = all.tiles.Quality(record, t.TargetBytes*(1-below)); err != nil {
+			return nil, false, err
+		}
+		if quality != t.meta.Quality {
+			bytes, err := all.tiles.Bytes(record, quality)
+			if err != nil {
+				return nil, false, err
+			}
+			t.Notice("quality %d, at which payloads take %.0f bytes; option quality sets another", quality, bytes)
+		}
 	}
+	changed = quality != t.meta.Quality
 	t.meta.Quality = quality
 	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return atQuality(codecs[i], quality) })
 }
@@ -164,10 +169,8 @@ func atQuality(c bottleneck.Codec, quality int) bottleneck.Codec {
 
 // crossing is what crosses for images to train on.
 type crossing struct {
-	fit    []bottleneck.Tiles // of each tensor
-	tiles  [][]byte           // of each tensor, image by image
-	ranges [][]float32        // of each tensor, lo and hi of each image where they are dynamic
-	images int
+	fit   []bottleneck.Tiles // of each tensor
+	tiles *heldout.Tiles
 }
 
 // crossing runs the mobile half on images to train on.
@@ -176,7 +179,7 @@ func (t *training) crossing(ctx context.Context, sets *train.Sets, records []bot
 	if err != nil {
 		return nil, err
 	}
-	all := &crossing{tiles: make([][]byte, len(records)), ranges: make([][]float32, len(records))}
+	all := &crossing{tiles: heldout.NewTiles(len(records))}
 	for _, r := range records {
 		all.fit = append(all.fit, bottleneck.Tiles{Spec: r.Spec, Keep: true})
 	}
@@ -190,16 +193,16 @@ func (t *training) crossing(ctx context.Context, sets *train.Sets, records []bot
 			for one := range slices.Chunk(planes, n) {
 				all.fit[i].Planes = append(all.fit[i].Planes, slices.Clone(one))
 			}
-			all.tiles[i] = append(all.tiles[i], xs[1].Data...)
+			all.tiles.Pixels[i] = append(all.tiles.Pixels[i], xs[1].Data...)
 			if xs = xs[2:]; all.fit[i].Dynamic {
-				all.ranges[i] = append(all.ranges[i], tensor.Slice[float32](xs[0])...)
+				all.tiles.Ranges[i] = append(all.tiles.Ranges[i], tensor.Slice[float32](xs[0])...)
 				xs = xs[1:]
 			}
 		}
 		return nil
 	})
-	all.images = len(all.fit[0].Planes)
-	if err == nil && all.images == 0 {
+	all.tiles.Images = len(all.fit[0].Planes)
+	if err == nil && all.tiles.Images == 0 {
 		err = errors.New("none of the images can be used")
 	}
 	return all, err
@@ -213,40 +216,18 @@ func (c *crossing) codecs() (all []bottleneck.Codec) {
 	return all
 }
 
-// bytes is the mean payload with codecs at a quality.
-func (c *crossing) bytes(codecs []bottleneck.Codec, quality int) (float64, error) {
-	var record ops.Record
+// record is what crosses, with codecs.
+func (c *crossing) record(codecs []bottleneck.Codec) (record ops.Record, err error) {
+	known := bundle.Codecs()
 	for i, t := range c.fit {
-		known := bundle.Codecs()
 		k := slices.IndexFunc(known, func(known bundle.Codec) bool { return known.Name() == codecs[i].Name })
 		if k < 0 {
-			return 0, unusable("codec %s is not one that runs", codecs[i].Name)
+			return nil, unusable("codec %s is not one that runs", codecs[i].Name)
 		}
 		rows, cols := t.Grid()
 		record = append(record, ops.Part{
-			Codec: known[k].Codec, Parameters: atQuality(codecs[i], quality).Parameters,
-			Height: int(rows * t.ReducedH()), Width: int(cols * t.ReducedW()), Dynamic: t.Dynamic,
+			Codec: known[k].Codec, Parameters: codecs[i].Parameters, Height: int(rows * t.ReducedH()), Width: int(cols * t.ReducedW()), Dynamic: t.Dynamic,
 		})
 	}
-	coder, err := record.Coder()
-	if err != nil {
-		return 0, err
-	}
-	_, sizes, err := coder.Encode(c.tiles, c.ranges)
-	sum := 0
-	for _, n := range sizes {
-		sum += n
-	}
-	return float64(sum) / float64(c.images), err
-}
-
-// quality is the highest at which the mean payload with codecs is no larger than wanted, 1
-// where none is.
-func (c *crossing) quality(codecs []bottleneck.Codec, wanted float64) (quality int, err error) {
-	larger := sort.Search(100, func(i int) bool {
-		bytes, failed := c.bytes(codecs, i+1)
-		err = errors.Join(err, failed)
-		return bytes > wanted
-	})
-	return max(larger, 1), err
+	return record, nil
 }

@@ -178,9 +178,9 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 func (t *training) settle(sets *train.Sets) error {
 	classes := task.ClassesBeside(t.Scores, len(sets.Train.Classes()))
 	switch {
-	case t.masks(sets):
+	case sets.MasksTeach(t.Distill):
 		var err error
-		if t.kind, err = t.taughtByMasks(t.kind, t.known); err != nil {
+		if t.kind, err = train.TaughtByMasks(t.kind, t.known, t.Data); err != nil {
 			return err
 		}
 		classes = 0
@@ -194,17 +194,6 @@ func (t *training) settle(sets *train.Sets) error {
 	}
 	t.kind.Tell(t.Notice)
 	return nil
-}
-
-// masks tells whether labels teach that are masks.
-func (o *TrainOptions) masks(sets *train.Sets) bool { return sets.Train.Masked() && !o.Distill }
-
-// taughtByMasks is the task of a model that they teach.
-func (o *TrainOptions) taughtByMasks(kind *task.Chosen, m task.Model) (*task.Chosen, error) {
-	if kind = kind.WithMasks(m); kind.Kind != task.Segment {
-		return nil, unusable("option data %s: its labels are masks, which teach task %s only, and the model is taken for task %s: option distill lets the original model teach, option task says what it is", o.Data, task.Segment, kind.Kind)
-	}
-	return kind, nil
 }
 
 // openTeacher returns the model whose answers teach.

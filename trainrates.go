@@ -8,7 +8,6 @@ import (
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/plan"
-	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
@@ -52,20 +51,13 @@ func (t *training) rates(ctx context.Context, joined *ir.Model, sets *train.Sets
 		e.Teacher, e.Asked, e.TeacherChoose = before.Bypassed(), e.Outputs, e.Choose
 		e.NoTeacher = func(err error) error { return err }
 	}
-	e.Step = t.Phase("trying rates", e.Steps(triedRates)).Step
-	rows, err := e.Run(ctx, triedRates)
-	if err != nil {
+	e.Step = t.Phase("trying rates", e.Steps(plan.TriedRates)).Step
+	points, err := e.Rates(ctx)
+	switch {
+	case err != nil:
 		return nil, err
+	case points == nil:
+		return forgotten("nothing of the outputs can be judged")
 	}
-	r := &Rates{MaxLoss: t.meta.Rates.MaxLoss}
-	var values []float64
-	for _, row := range rows {
-		if row.Primary == nil {
-			return forgotten("nothing of the outputs can be judged")
-		}
-		r.Points = append(r.Points, plan.RatePoint{Quality: row.Quality, Bytes: row.PayloadBytes.Mean})
-		values = append(values, row.Primary.Value)
-	}
-	setLosses(r, task.MeasureOf(rows[0].Primary.Name), values)
-	return r, nil
+	return &Rates{MaxLoss: t.meta.Rates.MaxLoss, Points: points}, nil
 }

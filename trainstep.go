@@ -50,7 +50,7 @@ func (t *training) build(sets *train.Sets) grad.BuildOptions {
 			o.Given = append(o.Given, v.Name())
 		}
 	}
-	o.Bottleneck, o.Original, o.Masks = t.bottleneck, t.meta.Backbone, t.masks(sets)
+	o.Bottleneck, o.Original, o.Masks = t.bottleneck, t.meta.Backbone, sets.MasksTeach(t.Distill)
 	o.Raw = !task.OfScores(t.kind.Task)
 	o.Compute, o.Notice = t.compute, t.Notice
 	o.Measure = func(ctx context.Context, m *ir.Model) (map[string][]float64, error) { return t.measure(ctx, sets, m) }
@@ -190,7 +190,7 @@ func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) 
 
 // judge evaluates what was written, beside what training has learnt of the teacher.
 func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validation, error) {
-	if t.heads == nil && t.masks(sets) {
+	if t.heads == nil && sets.MasksTeach(t.Distill) {
 		var err error
 		if t.heads, err = grad.JudgedByMasks(grad.Want{Output: t.Scores, Of: t.meta.Outputs}, t.source); err != nil {
 			return train.Validation{}, err

@@ -177,12 +177,12 @@ func (h *Images) Judge(ctx context.Context, p *Pair, t *Tiles, quality int) (*bu
 	if err != nil {
 		return nil, err
 	}
-	payload, sizes, err := coder.Encode(t.pixels, t.ranges)
+	payload, sizes, err := coder.Encode(t.Pixels, t.Ranges)
 	if err != nil {
 		return nil, err
 	}
 	coded := *t
-	if coded.pixels, coded.ranges, err = coder.Decode(payload); err != nil {
+	if coded.Pixels, coded.Ranges, err = coder.Decode(payload); err != nil {
 		return nil, err
 	}
 	judge, err := h.o.Task.Judge(h.o.Set, h.o.Outputs)

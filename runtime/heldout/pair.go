@@ -2,9 +2,11 @@ package heldout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/runtime/bundle"
@@ -35,14 +37,53 @@ func (p *Pair) Close() error {
 
 // Tiles are those of some images, for each crossing tensor one behind another.
 type Tiles struct {
-	images int
-	pixels [][]byte
-	ranges [][]float32
+	Images int
+	Pixels [][]byte
+	Ranges [][]float32 // lo and hi of each image, where they are dynamic
+}
+
+// NewTiles are those of no images yet, of so many crossing tensors.
+func NewTiles(tensors int) *Tiles {
+	return &Tiles{Pixels: make([][]byte, tensors), Ranges: make([][]float32, tensors)}
+}
+
+// Bytes is the mean of what tiles take as records at a quality.
+func (t *Tiles) Bytes(record ops.Record, quality int) (float64, error) {
+	coder, err := at(record, quality).Coder()
+	if err != nil {
+		return 0, err
+	}
+	payload, _, err := coder.Encode(t.Pixels, t.Ranges)
+	return float64(len(payload)) / float64(t.Images), err
+}
+
+// Quality is the highest at which the mean of what tiles take as records is no larger than
+// wanted, 1 where none is.
+func (t *Tiles) Quality(record ops.Record, wanted float64) (quality int, err error) {
+	larger := sort.Search(100, func(i int) bool {
+		bytes, failed := t.Bytes(record, i+1)
+		err = errors.Join(err, failed)
+		return bytes > wanted
+	})
+	return max(larger, 1), err
+}
+
+// at is a record whose codecs have a quality, 0 for those that have none.
+func at(record ops.Record, quality int) ops.Record {
+	record = slices.Clone(record)
+	for i, part := range record {
+		if _, has := part.Parameters[bundle.QualityParameter]; has {
+			record[i].Parameters = maps.Clone(part.Parameters)
+			record[i].Parameters[bundle.QualityParameter] = int64(quality)
+		}
+	}
+	return record
 }
 
 // Tiles makes those of what crosses for some images.
 func (p *Pair) Tiles(ctx context.Context, images [][]*tensor.Tensor) (*Tiles, error) {
-	t := &Tiles{images: len(images), pixels: make([][]byte, len(p.Record)), ranges: make([][]float32, len(p.Record))}
+	t := NewTiles(len(p.Record))
+	t.Images = len(images)
 	for _, crossing := range images {
 		in := ort.Feed{}
 		for i, port := range p.Shrink.Inputs() {
@@ -57,10 +98,10 @@ func (p *Pair) Tiles(ctx context.Context, images [][]*tensor.Tensor) (*Tiles, er
 			return nil, err
 		}
 		for i, part := range p.Record {
-			t.pixels[i] = append(t.pixels[i], results[0].Tensor.Data...)
+			t.Pixels[i] = append(t.Pixels[i], results[0].Tensor.Data...)
 			results = results[1:]
 			if part.Dynamic {
-				t.ranges[i] = append(t.ranges[i], tensor.Slice[float32](results[0].Tensor)...)
+				t.Ranges[i] = append(t.Ranges[i], tensor.Slice[float32](results[0].Tensor)...)
 				results = results[1:]
 			}
 		}
@@ -68,37 +109,18 @@ func (p *Pair) Tiles(ctx context.Context, images [][]*tensor.Tensor) (*Tiles, er
 	return t, nil
 }
 
-// Bytes is the mean of what tiles take at a quality.
-func (p *Pair) Bytes(t *Tiles, quality int) (float64, error) {
-	coder, err := p.coder(quality)
-	if err != nil {
-		return 0, err
-	}
-	payload, _, err := coder.Encode(t.pixels, t.ranges)
-	return float64(len(payload)) / float64(t.images), err
-}
-
 // coder is the codec at a quality, 0 for one that has none.
-func (p *Pair) coder(quality int) (*ops.Coder, error) {
-	record := slices.Clone(p.Record)
-	for i, part := range record {
-		if _, has := part.Parameters[bundle.QualityParameter]; has {
-			record[i].Parameters = maps.Clone(part.Parameters)
-			record[i].Parameters[bundle.QualityParameter] = int64(quality)
-		}
-	}
-	return record.Coder()
-}
+func (p *Pair) coder(quality int) (*ops.Coder, error) { return at(p.Record, quality).Coder() }
 
 // restore makes the cut's tensors of the tiles of an image.
 func (p *Pair) restore(ctx context.Context, t *Tiles, image int) ([]*tensor.Tensor, error) {
 	in, ports := ort.Feed{}, p.Restore.Inputs()
 	for i, part := range p.Record {
 		area := part.Height * part.Width
-		in[ports[0].Name] = tensor.Of([]int64{1, 1, int64(part.Height), int64(part.Width)}, t.pixels[i][image*area:(image+1)*area])
+		in[ports[0].Name] = tensor.Of([]int64{1, 1, int64(part.Height), int64(part.Width)}, t.Pixels[i][image*area:(image+1)*area])
 		ports = ports[1:]
 		if part.Dynamic {
-			in[ports[0].Name] = tensor.Of([]int64{1, 2}, t.ranges[i][2*image:2*image+2])
+			in[ports[0].Name] = tensor.Of([]int64{1, 2}, t.Ranges[i][2*image:2*image+2])
 			ports = ports[1:]
 		}
 	}

@@ -7,6 +7,10 @@ type RatePoint struct {
 	Loss    float64 `json:"loss"`    // of agreement with the whole model or of accuracy, against the best of the points; percentage points
 }
 
+// TriedRates are the qualities that a pair of many rates is measured at: two thirds of an octave
+// of a codec's steps apart.
+var TriedRates = []int{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
+
 // near is which share of the latency a higher rate may cost: about as much as estimates
 // vary by from request to request.
 const near = 0.05

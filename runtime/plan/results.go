@@ -59,6 +59,13 @@ func MeasureOf(named *Measure, baseline Accuracy) Measure {
 	return Agreement
 }
 
+// LossInterval is the interval of the loss in points against a value, of one of the measure.
+func (m Measure) LossInterval(against, low, high float64) *[2]float64 {
+	lost := func(v float64) float64 { return 100 * (m.Rate(against) - m.Rate(v)) }
+	a, b := lost(low), lost(high)
+	return &[2]float64{min(a, b), max(a, b)}
+}
+
 // Rate is a value as part of 100 points: a share as it is. More is better.
 func (m Measure) Rate(value float64) float64 {
 	if m.Points != 100 {

@@ -247,6 +247,19 @@ func (m Measure) Loss(value, than float64) float64 {
 	return math.Round(m.Points*(than-value)*1e9) / 1e9
 }
 
+// SetLosses sets what each of some rates loses, values of the measure being those of its points.
+func (m Measure) SetLosses(points []plan.RatePoint, values []float64) {
+	best := values[0]
+	for _, v := range values {
+		if m.Better(v, best) {
+			best = v
+		}
+	}
+	for i, v := range values {
+		points[i].Loss = m.Loss(v, best)
+	}
+}
+
 // measures are all that there are.
 var measures = []Measure{
 	top1, top5, Agreement, ap50, ap5095, meanIoU, sideIoU, cosine, neighbours, neighbour1,
