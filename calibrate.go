@@ -60,7 +60,7 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if err != nil {
 		return nil, err
 	}
-	return &run.calibration, src.settle(s, run.tensors)
+	return &run.calibration, s.Calibrate(run.tensors, src.unfit)
 }
 
 // collect runs the model up to the cut on real images, and what is behind it, which is used
@@ -131,6 +131,11 @@ type collected struct {
 	calibration
 	feeder  *feed.Feeder
 	tensors []*bottleneck.Calibration // of the cut
+}
+
+// unfit is the error of a tensor that cannot be calibrated.
+func (src calibrationSource) unfit(i int, err error) error {
+	return unusable("option %s: %w", src.option, src.of(i, err))
 }
 
 // of says which of several tensors an error is about.

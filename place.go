@@ -117,7 +117,7 @@ func (pl *place) Make(ctx context.Context, c budget.Candidate) (budget.Bottlenec
 	for i, t := range pl.run.tensors {
 		t.Use(s.Tensors[i].Geometry)
 	}
-	if err := pl.src.settle(&s, pl.run.tensors); err != nil {
+	if err := s.Calibrate(pl.run.tensors, pl.src.unfit); err != nil {
 		return nil, err
 	}
 	m := &made{place: pl, settings: s}

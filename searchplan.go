@@ -141,7 +141,7 @@ func (o *SearchOptions) sizes() (all []search.Size) {
 		codecs = o.Split.codecs()
 	}
 	for _, codec := range codecs {
-		all = append(all, o.Sizes(channels, codec, fitted(codec))...)
+		all = append(all, o.Sizes(channels, codec, bottleneck.FittedNamed(codec))...)
 	}
 	return all
 }
@@ -179,7 +179,7 @@ func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, 
 func trainingOf(s searchSettings, c plan.Candidate, threads int) TrainOptions {
 	o := s.Train
 	o.Seed, o.Threads = c.Seed, threads
-	if o.CalibrateBy == "" && fitted(c.Codec) {
+	if o.CalibrateBy == "" && bottleneck.FittedNamed(c.Codec) {
 		o.CalibrateBy = BySensitivity
 	}
 	return o

@@ -16,14 +16,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// What a calibration by sensitivity takes: images whose outputs say how much they vary,
-// images whose gradients are computed, and random directions of each.
-const (
-	scaleImages = 32
-	feltImages  = 128
-	draws       = 3
-)
-
 // By which channels are chosen in a calibration.
 const (
 	BySensitivity = "sensitivity" // what the outputs feel most
@@ -63,31 +55,13 @@ func (src calibrationSource) feel(ctx context.Context, p progress.Progress, behi
 		directions = append(directions, probe.Direction(d))
 	}
 	feeling := probe.NewFeeling(session, src.tensors, given, directions, calibrations[0].Seed())
-	scaled, images := 0, probe.Images(src.set, feltImages)
-	if feeling.Scaled() {
-		scaled = probe.Images(src.set, scaleImages)
-	}
-	bar := p.Phase("what the outputs feel", scaled+images)
-	run := func(most int, each func(xs []*tensor.Tensor) error) error {
-		o := probe.Options{Set: src.set, Feeder: feeder, Step: func() { bar.Step(1) }, Most: most}
-		_, err := probe.Run(ctx, prefix, o, func(_ string, xs []*tensor.Tensor) error { return each(xs) })
-		return err
-	}
-	if scaled > 0 {
-		if err := run(scaled, func(xs []*tensor.Tensor) error { return feeling.Measure(ctx, xs) }); err != nil {
-			return err
-		}
-	}
-	return run(images, func(xs []*tensor.Tensor) error {
-		for range draws {
-			gradients, err := feeling.Gradients(ctx, xs)
-			if err != nil {
-				return err
-			}
-			for i, c := range calibrations {
-				if err := c.Feel(gradients[i]); err != nil {
-					return src.of(i, err)
-				}
+	o := probe.Options{Set: src.set, Feeder: feeder}
+	bar := p.Phase("what the outputs feel", feeling.Steps(o))
+	o.Step = func() { bar.Step(1) }
+	return feeling.Run(ctx, prefix, o, func(gradients [][]float32) error {
+		for i, c := range calibrations {
+			if err := c.Feel(gradients[i]); err != nil {
+				return src.of(i, err)
 			}
 		}
 		return nil

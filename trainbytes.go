@@ -9,7 +9,6 @@ import (
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -28,11 +27,7 @@ const (
 // quantiser cost less accuracy than features that training makes small, and few steps of
 // training move payloads but little.
 func (t *training) qualityFollows() bool {
-	if t.TargetBytes == 0 || t.Quality > 0 {
-		return false
-	}
-	records, err := bottleneck.Records(t.source)
-	return err == nil && !slices.ContainsFunc(records, func(r bottleneck.Record) bool { return !r.Spec.Codec.HasQuality() })
+	return t.TargetBytes != 0 && t.Quality == 0 && bottleneck.HaveQuality(t.source)
 }
 
 // settleCodec makes the codecs suit the tiles of the weights that the source has: with fit
@@ -46,7 +41,7 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 	if err != nil {
 		return nil, false, err
 	}
-	fit = fit && slices.ContainsFunc(records, func(r bottleneck.Record) bool { return r.Spec.Codec.Fitted() })
+	fit = fit && bottleneck.AnyFitted(t.source)
 	if !fit && !t.qualityFollows() {
 		return nil, false, nil
 	}
@@ -77,40 +72,12 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 	}
 	changed = quality != t.meta.Quality
 	t.meta.Quality = quality
-	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return atQuality(codecs[i], quality) })
-}
-
-// refit makes the codecs suit the tensors' quantisers, which have another range now.
-func (c *crossing) refit(tensors []split.Tensor) error {
-	for i := range c.fit {
-		c.fit[i].Spec = tensors[i].Spec
-	}
-	codecs, err := bottleneck.Fit(c.fit)
-	for i, codec := range codecs {
-		tensors[i].Codec = codec
-	}
-	return err
-}
-
-// trim takes the planes out that the codecs never send.
-func (t *training) trim(tensors []split.Tensor) {
-	gone := 0
-	for i := range tensors {
-		spec, n := bottleneck.Trim(tensors[i].Spec, tensors[i].Units)
-		tensors[i].Spec, gone = spec, gone+n
-	}
-	if gone > 0 {
-		t.Notice("%d channels tell nothing any more, and are taken out", gone)
-	}
+	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return codecs[i].AtQuality(quality) })
 }
 
 // refits tells whether codecs are to suit the weights after every epoch.
 func (t *training) refits() bool {
-	if !t.bottleneck || t.Naive {
-		return false
-	}
-	records, err := bottleneck.Records(t.source)
-	return err == nil && (t.qualityFollows() || slices.ContainsFunc(records, func(r bottleneck.Record) bool { return r.Spec.Codec.Fitted() }))
+	return t.bottleneck && !t.Naive && (t.qualityFollows() || bottleneck.AnyFitted(t.source))
 }
 
 // refit makes the graphs anew with codecs that suit weights, or with known ones, which it
@@ -157,14 +124,6 @@ func (t *training) refit(ctx context.Context, sets *train.Sets, weights map[stri
 	}
 	sessions, err := graphs.Open(t.running)
 	return sessions, known, err
-}
-
-// atQuality is a codec at a quality, where it has one.
-func atQuality(c bottleneck.Codec, quality int) bottleneck.Codec {
-	if !c.HasQuality() {
-		return c
-	}
-	return c.With(bundle.QualityParameter, int64(quality))
 }
 
 // crossing is what crosses for images to train on.

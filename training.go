@@ -134,14 +134,11 @@ func (t *training) rateKnown() error {
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
-		coding, err := r.Spec.Codec.Coding()
-		if err != nil {
-			return unusable("%s: %w", t.path, err)
-		}
-		if coding.Rate == nil {
-			return usage(t.counting(), "has no meaning for codec %s: how many bits it takes cannot be estimated", coding.Name)
-		}
+	switch codec, err := bottleneck.Unrated(records); {
+	case err != nil:
+		return unusable("%s: %w", t.path, err)
+	case codec != "":
+		return usage(t.counting(), "has no meaning for codec %s: how many bits it takes cannot be estimated", codec)
 	}
 	return nil
 }
@@ -296,12 +293,14 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 			}
 		}
 		if requantised && crossed != nil {
-			if err := crossed.refit(settings.Tensors); err != nil {
+			if err := settings.Refit(crossed.fit); err != nil {
 				return err
 			}
 		}
 		if t.epochs() > 0 {
-			t.trim(settings.Tensors)
+			if gone := settings.Trim(); gone > 0 {
+				t.Notice("%d channels tell nothing any more, and are taken out", gone)
+			}
 		}
 		return nil
 	})

@@ -200,7 +200,7 @@ func (w *within) space(pl *place) (budget.Space, error) {
 // to their tiles are the only ones that are tried, unless another is named.
 func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
 	names := w.codecs()
-	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !fitted(name) }); w.After == "" && len(some) > 0 {
+	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !bottleneck.FittedNamed(name) }); w.After == "" && len(some) > 0 {
 		names = some
 	}
 	var whole, half []int
@@ -238,23 +238,7 @@ func (o *SplitOptions) codecs() []string {
 	if o.Codec != "" && o.Codec != CodecAuto {
 		return []string{o.Codec}
 	}
-	return slices.DeleteFunc(bottleneck.Codecs(), func(name string) bool {
-		codec, err := bottleneck.CodecNamed(name, o.Quality)
-		if err == nil && o.VariableRate {
-			codec, err = codec.ManyRates()
-		}
-		return err != nil || o.Quality != 0 && !codec.HasQuality()
-	})
-}
-
-// fitted reports whether a codec is fitted to the tiles that it gets.
-func fitted(name string) bool {
-	codec, err := bottleneck.CodecNamed(name, 0)
-	if err != nil {
-		return false
-	}
-	coding, err := codec.Coding()
-	return err == nil && coding.Fit != nil
+	return bottleneck.CodecsFor(o.Quality, o.VariableRate)
 }
 
 // anywhere chooses the cut, too.
@@ -384,11 +368,7 @@ func (w *within) choiceOf(c *cut.Cut, t *budget.Trial) Choice {
 // take gives a place what was chosen, with the quality at which it was judged.
 func (w *within) take(at *where, t *budget.Trial) {
 	at.settings = t.Bottleneck.(*made).settings
-	for i := range at.settings.Tensors {
-		if one := &at.settings.Tensors[i]; one.Codec.HasQuality() {
-			one.Codec = one.Codec.With("quality", int64(t.Quality))
-		}
-	}
+	at.settings.SetQuality(t.Quality)
 	at.choice = new(w.choiceOf(at.cut, t))
 }
 

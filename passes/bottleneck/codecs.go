@@ -181,6 +181,14 @@ func (c Codec) HasQuality() bool {
 	return has
 }
 
+// AtQuality is the codec at a quality, where it has one.
+func (c Codec) AtQuality(q int) Codec {
+	if !c.HasQuality() {
+		return c
+	}
+	return c.With(quality, int64(q))
+}
+
 // variable is the parameter, in codecs that have it, that is 1 where each record tells its
 // own quality.
 const variable = "variable"
@@ -200,6 +208,24 @@ func (c Codec) ManyRates() (Codec, error) {
 		return c, fmt.Errorf("codec %s has one quality for all images: expected one of %s", c.Name, strings.Join(can, ", "))
 	}
 	return c.With(variable, int64(1)), nil
+}
+
+// CodecsFor are the names of the codecs for which a quality, 0 for none, and records that tell
+// their own have a meaning.
+func CodecsFor(q int, manyRates bool) []string {
+	return slices.DeleteFunc(Codecs(), func(name string) bool {
+		codec, err := CodecNamed(name, q)
+		if err == nil && manyRates {
+			codec, err = codec.ManyRates()
+		}
+		return err != nil || q != 0 && !codec.HasQuality()
+	})
+}
+
+// FittedNamed reports whether the codec of a name is Fitted.
+func FittedNamed(name string) bool {
+	codec, err := CodecNamed(name, 0)
+	return err == nil && codec.Fitted()
 }
 
 // Fitted reports whether the codec's parameters are to suit its tiles: see [Fit].

@@ -3,6 +3,7 @@ package bottleneck
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/passes"
@@ -62,6 +63,29 @@ func Records(m *ir.Model) ([]Record, error) {
 		return nil, passes.Unsuitable("metadata "+recordKey, "expected a list of bottlenecks, found %.80q", text)
 	}
 	return records, nil
+}
+
+// HaveQuality tells whether all codecs of a joined network have a quality.
+func HaveQuality(m *ir.Model) bool {
+	records, err := Records(m)
+	return err == nil && !slices.ContainsFunc(records, func(r Record) bool { return !r.Spec.Codec.HasQuality() })
+}
+
+// AnyFitted tells whether parameters of some codec of a joined network are to suit its tiles.
+func AnyFitted(m *ir.Model) bool {
+	records, err := Records(m)
+	return err == nil && slices.ContainsFunc(records, func(r Record) bool { return r.Spec.Codec.Fitted() })
+}
+
+// Unrated is the name of a codec of records whose bits cannot be estimated, "" for none.
+func Unrated(records []Record) (codec string, err error) {
+	for _, r := range records {
+		coding, err := r.Spec.Codec.Coding()
+		if err != nil || coding.Rate == nil {
+			return coding.Name, err
+		}
+	}
+	return "", nil
 }
 
 // Forget takes the records out of a model's metadata.

@@ -45,19 +45,6 @@ func Bottlenecks(geometries []bottleneck.Geometry, q bottleneck.Quantiser, codec
 	return all
 }
 
-// Fit gives the codecs parameters that suit what is not known of the tiles yet.
-func (s *Settings) Fit() error {
-	var tiles []bottleneck.Tiles
-	for _, t := range s.Tensors {
-		tiles = append(tiles, bottleneck.Tiles{Spec: t.Spec})
-	}
-	codecs, err := bottleneck.Fit(tiles)
-	for i, codec := range codecs {
-		s.Tensors[i].Codec = codec
-	}
-	return err
-}
-
 func (t Tensor) units() *bottleneck.Units {
 	if t.Units == nil {
 		return bottleneck.InitialUnits(t.Geometry)

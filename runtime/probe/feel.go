@@ -44,6 +44,48 @@ func NewFeeling(session *ort.Session, inputs []string, given ort.Feed, direction
 	return f
 }
 
+// What a calibration by what is felt takes: images whose outputs say how much they vary,
+// images whose gradients are computed, and random directions of each.
+const (
+	scaleImages = 32
+	feltImages  = 128
+	draws       = 3
+)
+
+// Steps are how many images Run runs of those that it is given.
+func (f *Feeling) Steps(o Options) int {
+	n := Images(o.Set, feltImages)
+	if f.scaled() {
+		n += Images(o.Set, scaleImages)
+	}
+	return n
+}
+
+// Run measures the scales on images of a set, whose tensors a session before computes, and
+// gives each the gradients of random directions for an image.
+func (f *Feeling) Run(ctx context.Context, before *ort.Session, o Options, each func(gradients [][]float32) error) error {
+	if f.scaled() {
+		o.Most = Images(o.Set, scaleImages)
+		if _, err := Run(ctx, before, o, func(_ string, xs []*tensor.Tensor) error { return f.measure(ctx, xs) }); err != nil {
+			return err
+		}
+	}
+	o.Most = Images(o.Set, feltImages)
+	_, err := Run(ctx, before, o, func(_ string, xs []*tensor.Tensor) error {
+		for range draws {
+			gradients, err := f.gradients(ctx, xs)
+			if err != nil {
+				return err
+			}
+			if err := each(gradients); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
 // groups is the number of elements of a direction's scale.
 func (d Direction) groups() int {
 	if d.Axis < 0 {
@@ -64,8 +106,8 @@ func (d Direction) group(i int) int {
 	return i / inner % int(d.Dims[d.Axis])
 }
 
-// Scaled reports whether scales are to be measured first.
-func (f *Feeling) Scaled() bool {
+// scaled reports whether scales are to be measured first.
+func (f *Feeling) scaled() bool {
 	for _, d := range f.directions {
 		if d.Scale != "" {
 			return true
@@ -74,8 +116,8 @@ func (f *Feeling) Scaled() bool {
 	return false
 }
 
-// Measure takes what the network gives for an image into the scales.
-func (f *Feeling) Measure(ctx context.Context, xs []*tensor.Tensor) error {
+// measure takes what the network gives for an image into the scales.
+func (f *Feeling) measure(ctx context.Context, xs []*tensor.Tensor) error {
 	results, err := f.run(ctx, xs, false)
 	if err != nil {
 		return err
@@ -102,8 +144,8 @@ func (f *Feeling) Measure(ctx context.Context, xs []*tensor.Tensor) error {
 	return nil
 }
 
-// Gradients returns those of random directions for an image.
-func (f *Feeling) Gradients(ctx context.Context, xs []*tensor.Tensor) ([][]float32, error) {
+// gradients returns those of random directions for an image.
+func (f *Feeling) gradients(ctx context.Context, xs []*tensor.Tensor) ([][]float32, error) {
 	results, err := f.run(ctx, xs, true)
 	if err != nil {
 		return nil, err
