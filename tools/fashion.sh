@@ -1,9 +1,9 @@
 #!/bin/sh
 # Fashion-MNIST, ResNet-20: the whole network from scratch, then bottlenecks of
-# several sizes at several blocks, trained with the codec and without it, beside
-# the images themselves as AVIF, WebP, JPEG and PNG. Hours on two cores; what is done already
-# is not done again. The weights of the last epoch count, not of the one that the test
-# images like best.
+# several sizes at several blocks, trained with the codec and without it, and with codec
+# transform to a target of bytes, beside the images themselves as AVIF, WebP, JPEG and
+# PNG. Hours on two cores; what is done already is not done again. The weights of the
+# last epoch count, not of the one that the test images like best.
 # usage: [EPOCHS=N] [LIMIT=N] [JOBS=N] fashion.sh [FOLDER]     results go there (default:
 # the cache folder's results/fashion); the other sizes and blocks are trained for EPOCHS
 # (default 4) on LIMIT images (default: all); JOBS trainings run at a time (default 1),
@@ -23,6 +23,7 @@ cd "$out"
 # The qualities of the sweeps: the paper's Fig. 7, and a few of them.
 whole=1,2,3,5,7,10,15,20,25,30,40,50,60,70,80,90,95,100
 some=5,10,20,50,90
+rates=5-100:5
 
 # keep FILE COMMAND... writes what the command prints to FILE, once and whole.
 keep() {
@@ -44,6 +45,21 @@ pair() {
 		keep "$name.train.json" "$bnc" train "$name" --data "$data" --epochs "$epochs" --seed "$seed" --keep-last --threads "$threads" --json "$@"
 	fi
 	keep "$name.json" "$bnc" eval "$name" --data "$data" --quality "$qualities" --threads "$threads" --json
+}
+
+# transform CUT C S QUALITY BYTES EPOCHS: a bottleneck of codec transform, calibrated; trained
+# at that quality; and trained to a target.
+transform() {
+	name=transform-$1-c$2-s$3 cut=$1 c=$2 s=$3 quality=$4 target=$5 epochs=$6
+	[ -s "$name-steered.json" ] && return 0
+	[ -d "$name-calibrated" ] || "$bnc" split base.onnx --after "$cut" --c "$c" --s "$s" --codec transform --quality "$quality" --calib "$data" -o "$name-calibrated" >/dev/null 2>&1
+	keep "$name-calibrated.json" "$bnc" eval "$name-calibrated" --data "$data" --quality "$rates" --threads "$threads" --json
+	for how in "fixed" "steered --target-bytes $target"; do
+		set -- $how
+		[ -d "$name-$1" ] || cp -R "$name-calibrated" "$name-$1"
+		keep "$name-$1.train.json" "$bnc" train "$name-$1" --data "$data" --epochs "$epochs" --keep-last --threads "$threads" --json $2 $3
+		keep "$name-$1.json" "$bnc" eval "$name-$1" --data "$data" --quality "$rates" --threads "$threads" --json
+	done
 }
 
 # inputs: the images themselves.
@@ -74,6 +90,8 @@ both() {
 }
 {
 	both rb1 1 2 0 4 $whole
+	echo transform rb1 4 2 10 28 6
+	echo transform rb9 8 1 100 7 2
 	echo inputs
 	echo "pair folded.onnx folded-rb1-c1-s2-seed0 rb1 1 2 0 4 $some"
 	echo "pair base.onnx distill rb1 4 1 0 2 $some --distill --freeze backbone"

@@ -61,6 +61,14 @@ type row struct {
 	epochs          float64 // over all images
 }
 
+// rated is a bottleneck of codec transform: calibrated, trained, and trained to a target of
+// bytes.
+type rated struct {
+	cut, c, s                  string
+	calibrated, fixed, steered *evaluation
+	epochs                     float64
+}
+
 func main() {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: fashion RESULTS-FOLDER DOCS-NAME")
@@ -129,8 +137,13 @@ func write(dir, name string) error {
 	if err := writeOthers(&b, dir, *base.Top1); err != nil {
 		return err
 	}
+	transforms, err := readTransforms(dir)
+	if err != nil {
+		return err
+	}
+	writeTransforms(&b, transforms, rows, *base.Top1)
 	writeInputs(&b, images, png)
-	if err := writeSweeps(&b, rows, images, name); err != nil {
+	if err := writeSweeps(&b, rows, transforms, images, name); err != nil {
 		return err
 	}
 	return os.WriteFile(name+".md", []byte(b.String()), 0o644)
@@ -178,6 +191,33 @@ func readRows(dir string) ([]*row, error) {
 		return strings.Compare(a.cut+fmt.Sprintf("%5s", a.c)+a.s+fmt.Sprintf("%4s", a.seed), b.cut+fmt.Sprintf("%5s", b.c)+b.s+fmt.Sprintf("%4s", b.seed))
 	})
 	return rows, nil
+}
+
+// readTransforms reads what tools/fashion.sh wrote of codec transform.
+func readTransforms(dir string) (all []*rated, err error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "transform-*-calibrated.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		stem := strings.TrimSuffix(path, "-calibrated.json")
+		of := strings.Split(strings.TrimPrefix(filepath.Base(stem), "transform-"), "-")
+		t := &rated{cut: of[0], c: strings.TrimPrefix(of[1], "c"), s: strings.TrimPrefix(of[2], "s")}
+		for ending, to := range map[string]**evaluation{"-calibrated": &t.calibrated, "-fixed": &t.fixed, "-steered": &t.steered} {
+			if *to, err = read[evaluation](stem + ending + ".json"); err != nil {
+				return nil, err
+			}
+		}
+		trained, err := read[training](stem + "-steered.train.json")
+		if err != nil {
+			return nil, err
+		}
+		if trained != nil {
+			t.epochs = float64(len(trained.Epochs))
+		}
+		all = append(all, t)
+	}
+	return all, nil
 }
 
 func rate(v *float64) string {
@@ -299,6 +339,44 @@ func writeSeeds(b *strings.Builder, rows []*row) {
 	}
 }
 
+// writeTransforms puts codec transform beside codec jpeg at the same bytes.
+func writeTransforms(b *strings.Builder, all []*rated, rows []*row, whole float64) {
+	if len(all) == 0 {
+		return
+	}
+	b.WriteString("## Codec transform\n\nCalibrated on training images only; trained at that quality; and trained with a byte's share of\nthe loss steered to a target (`--target-bytes`). *Loss* is in points below the whole network.\n\n")
+	b.WriteString("| cut | c | s | epochs | what | bytes (p95) | top-1 | loss | jpeg of the cut, best at no more bytes |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, t := range all {
+		for _, v := range []struct {
+			what string
+			*evaluation
+			epochs float64
+		}{{"calibrated", t.calibrated, 0}, {"trained", t.fixed, t.epochs}, {"to a target", t.steered, t.epochs}} {
+			if v.evaluation == nil {
+				continue
+			}
+			fmt.Fprintf(b, "| %s | %s | %s | %g | %s | %.1f (%.0f) | %s | %.2f | %s |\n", t.cut, t.c, t.s, v.epochs, v.what, v.Payload.Mean, v.Payload.P95,
+				rate(v.Top1), 100*(whole-*v.Top1), rate(bestWithin(rows, t.cut, v.Payload.Mean)))
+		}
+	}
+	b.WriteString("\n")
+}
+
+// bestWithin is the best that a pair of a cut reaches within so many bytes, nil for none.
+func bestWithin(rows []*row, cut string, bytes float64) (best *float64) {
+	for _, r := range rows {
+		if r.cut != cut || r.aware == nil {
+			continue
+		}
+		for _, p := range append([]point{{0, r.aware.Top1, r.aware.Payload.Mean}}, r.aware.Sweep...) {
+			if p.Payload <= bytes && (best == nil || *p.Top1 > *best) {
+				best = p.Top1
+			}
+		}
+	}
+	return best
+}
+
 // writeOthers gives the rows of a folded network and of training without labels.
 func writeOthers(b *strings.Builder, dir string, whole float64) error {
 	for _, o := range []struct{ file, what string }{
@@ -338,7 +416,7 @@ func writeInputs(b *strings.Builder, images []image, png *evaluation) {
 }
 
 // writeSweeps plots accuracy over bytes (Fig. 7 of the paper) and tables it.
-func writeSweeps(b *strings.Builder, rows []*row, images []image, name string) error {
+func writeSweeps(b *strings.Builder, rows []*row, transforms []*rated, images []image, name string) error {
 	c := chart.Chart{Title: "Top-1 over payload, quality 1 to 100", X: "payload, bytes an image", Y: "top-1, %", LogX: true}
 	add := func(name string, e *evaluation) {
 		if e == nil || len(e.Sweep) < 10 {
@@ -354,6 +432,12 @@ func writeSweeps(b *strings.Builder, rows []*row, images []image, name string) e
 		label := fmt.Sprintf("%s, c=%s, s=%s, %g epochs", r.cut, r.c, r.s, r.epochs)
 		add(label+", aware", r.aware)
 		add(label+", naive", r.naive)
+	}
+	for _, t := range transforms {
+		label := fmt.Sprintf("%s, c=%s, s=%s, transform, ", t.cut, t.c, t.s)
+		add(label+"calibrated", t.calibrated)
+		add(label+"trained", t.fixed)
+		add(label+"trained to a target", t.steered)
 	}
 	for _, e := range images {
 		add("the image as "+e.codec, e.evaluation)
