@@ -86,7 +86,7 @@ corpus-tasks: build deps-oracle deps-corpus ## the same of detectors, segmenters
 big: build deps-oracle ## splits a model of 2.5 GB in little memory (needs 8 GB of disk)
 	@sh tools/big.sh
 
-fuzz: build ## every fuzz target, FUZZTIME seconds altogether
+fuzz: build ## every fuzz target, FUZZTIME seconds altogether, and the C codec under sanitizers as long
 	@GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
 
 exact: deps-oracle ## codec transform on 100,000 tensors: the same bytes on amd64, arm64 and WebAssembly

@@ -1,5 +1,6 @@
 #!/bin/sh
-# fuzz.sh SECONDS: runs every fuzz target of the module, sharing SECONDS among them.
+# fuzz.sh SECONDS: runs every fuzz target of the module, sharing SECONDS among them, and, where
+# clang has libFuzzer (Debian: libclang-rt-dev), codec transform under sanitizers for SECONDS.
 set -eu
 cd "$(dirname "$0")/.."
 go=${GO:-go}
@@ -18,3 +19,13 @@ echo "fuzz: $count targets, $each s each"
 echo "$targets" | while read -r package name; do
 	"$go" test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" -fuzzminimizetime 1s "$package"
 done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	ops/testdata/fuzz_transform.c ops/transform.c -o "$work/fuzz" 2>/dev/null; then
+	"$work/fuzz" -max_total_time="$1" -max_len=6000 -artifact_prefix="$work/" -print_final_stats=1 >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+	tail -n 6 "$work/log"
+else
+	echo "fuzz: without codec transform under sanitizers: clang has no libFuzzer here"
+fi
