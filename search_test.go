@@ -18,6 +18,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
+	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // TestOptionsOfFlags gives what every flag of an older plan stands for.
@@ -214,18 +215,18 @@ func TestTrainKilledAtTheEnd(t *testing.T) {
 		if err := os.CopyFS(dir, os.DirFS("bundles/dynamic")); err != nil {
 			t.Fatal(err)
 		}
-		o := TrainOptions{Data: "set", Epochs: 2, Batch: 16, Flip: "off", Naive: naive, keepCheckpoint: true}
-		whole, err := Train(t.Context(), dir, o)
+		o := TrainOptions{Data: "set", Epochs: 2, Batch: 16, Flip: "off", Naive: naive}
+		whole, err := trained(t.Context(), dir, o, func(run *train.Training) { run.Keep = true })
 		if err != nil {
 			t.Fatal(err)
 		}
-		trained := filesBelow(t, dir)
-		o.Resume, o.keepCheckpoint = true, false
+		done := filesBelow(t, dir)
+		o.Resume = true
 		again, err := Train(t.Context(), dir, o)
 		if err != nil || !reflect.DeepEqual(again, whole) {
 			t.Errorf("%+v, %v\nexpected\n%+v", again, err, whole)
 		}
-		if !maps.Equal(filesBelow(t, dir), trained) {
+		if !maps.Equal(filesBelow(t, dir), done) {
 			t.Error("the bundle is another")
 		}
 		left := filesBelow(t, dir+".train")

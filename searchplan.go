@@ -71,7 +71,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
 	plain(&settings.Train)
 	training := trainingOf(settings, plan.Candidate{Seed: o.Seed}, o.Threads)
-	if err := training.check(); err != nil {
+	if err := checkTraining(&training); err != nil {
 		return nil, err
 	}
 	for _, size := range o.sizes() {

@@ -82,8 +82,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	defer func() { err = own(err) }()
 	o := t.training(c)
 	out.Bundle = filepath.ToSlash(t.dir.Bundle(c))
-	o.Output, o.keepCheckpoint, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), true, t.To
-	o.hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(train.Accuracies(done), o.epochs()) }
+	o.Output, o.Reporter = filepath.Join(string(t.dir), t.dir.Bundle(c)), t.To
 	if o.Resume, err = train.FolderOf(o.Output).HasCheckpoint(); err != nil {
 		return out, err
 	}
@@ -98,7 +97,7 @@ func (t *searchTrainer) Train(ctx context.Context, c plan.Candidate, warmFrom *p
 	}
 	out.Accuracy, out.PayloadBytes = result.Accuracy(), orElse(result.PayloadBytes, 0)
 	out.Settings = map[string]any{"epochs": len(result.Epochs), "threads": t.threads}
-	if out.Hopeless = t.plan.Ended(train.Accuracies(result.Epochs), out.Accuracy, o.epochs()); out.Hopeless != "" {
+	if out.Hopeless = t.plan.Ended(train.Accuracies(result.Epochs), out.Accuracy, o.EpochsToRun()); out.Hopeless != "" {
 		return out, computes(ctx, o.Output, &out.Axes)
 	}
 	subject, err := openSubject(o.Output, t.whole.Session)
@@ -136,7 +135,10 @@ func (t *searchTrainer) train(ctx context.Context, c plan.Candidate, warmFrom *p
 			o.Teacher = t.settings.Model
 		}
 	}
-	return Train(ctx, start, o)
+	return trained(ctx, start, o, func(run *train.Training) {
+		run.Keep = true
+		run.Hopeless = func(done []train.Epoch) bool { return t.plan.Hopeless(train.Accuracies(done), o.EpochsToRun()) }
+	})
 }
 
 // Finished removes the checkpoint of a training whose result is written, and what the
@@ -233,7 +235,7 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 		return out, err
 	}
 	defer job.Close()
-	history, err := b.learn(ctx, folder, job)
+	history, err := b.around(dir).Learn(ctx, folder, job)
 	if err != nil {
 		return out, err
 	}

@@ -18,8 +18,8 @@ import (
 
 // By which channels are chosen in a calibration.
 const (
-	BySensitivity = "sensitivity" // what the outputs feel most
-	ByVariance    = "variance"    // what varies most
+	BySensitivity = probe.BySensitivity // what the outputs feel most
+	ByVariance    = probe.ByVariance    // what varies most
 )
 
 // feel gives the calibrations gradients of the images: of random directions of the outputs

@@ -66,7 +66,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	for _, p := range subject.Outputs {
 		outputs = append(outputs, p.Name)
 	}
-	if err := o.nameOutputs(outputs); err != nil {
+	if err := o.NameOutputs(outputs); err != nil {
 		return nil, err
 	}
 	t := &training{TrainOptions: o, Progress: progress.Progress{To: o.Reporter}, path: path, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
@@ -79,14 +79,14 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 		t.path = subject.Joined
 	case o.Output == "":
 		return nil, usage("", "which file is to be written? give option output FILE: a model is not changed in place")
-	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.counting() != "":
+	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.Counting() != "":
 		return nil, usage("naive", ", option no_calib, option range, option quality, option rate_weight and option target_bytes have a meaning for bundles only: %s has no bottleneck", path)
-	case o.frozen() != "none":
+	case o.Frozen() != "none":
 		return nil, usage("freeze", "%s has a meaning for bundles only: %s has no bottleneck", o.Freeze, path)
 	case o.Distill && o.Teacher == "":
 		return nil, usage("distill", "of a whole model needs option teacher MODEL: its own answers teach it nothing")
 	}
-	if err := o.destinationFits(path, t.bottleneck); err != nil {
+	if err := destinationFits(o.Destination(path), t.bottleneck); err != nil {
 		return nil, err
 	}
 	if t.labels, err = data.ReadLabels(o.Labels); err != nil {
@@ -112,7 +112,7 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 			return nil, err
 		}
 	}
-	if o.counting() != "" {
+	if o.Counting() != "" {
 		if err := t.rateKnown(); err != nil {
 			return nil, err
 		}
@@ -138,14 +138,13 @@ func (t *training) rateKnown() error {
 	case err != nil:
 		return unusable("%s: %w", t.path, err)
 	case codec != "":
-		return usage(t.counting(), "has no meaning for codec %s: how many bits it takes cannot be estimated", codec)
+		return usage(t.Counting(), "has no meaning for codec %s: how many bits it takes cannot be estimated", codec)
 	}
 	return nil
 }
 
 // destinationFits tells before hours of work whether what is trained can be written.
-func (o *TrainOptions) destinationFits(path string, bottleneck bool) error {
-	to := o.destination(path)
+func destinationFits(to string, bottleneck bool) error {
 	stat, err := os.Stat(to)
 	switch {
 	case bottleneck && errors.Is(err, os.ErrNotExist):
@@ -280,7 +279,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		backbone = backbone || !units[name]
 	}
 	dynamic := t.Range == "dynamic" || t.Range == "" && t.meta.Dynamic() && t.meta.Calibrated
-	crossed, refitted, err := t.settleCodec(ctx, sets, t.epochs() > 0)
+	crossed, refitted, err := t.settleCodec(ctx, sets, t.EpochsToRun() > 0)
 	if err != nil {
 		return err
 	}
@@ -297,7 +296,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 				return err
 			}
 		}
-		if t.epochs() > 0 {
+		if t.EpochsToRun() > 0 {
 			if gone := settings.Trim(); gone > 0 {
 				t.Notice("%d channels tell nothing any more, and are taken out", gone)
 			}
@@ -325,7 +324,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	} else if rates != nil {
 		meta.Rates = rates
 	}
-	dest, err := output.Create(t.destination(path))
+	dest, err := output.Create(t.Destination(path))
 	if err != nil {
 		return err
 	}

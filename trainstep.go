@@ -43,7 +43,7 @@ func (t *training) compile(ctx context.Context, sets *train.Sets) (*train.Job, e
 
 // build are the options of the step.
 func (t *training) build(sets *train.Sets) grad.BuildOptions {
-	o := t.step()
+	o := stepOf(&t.TrainOptions)
 	o.Outputs, o.Classes, o.Images = t.meta.Outputs, len(sets.Train.Classes()), sets.Train.Len()
 	for _, v := range t.source.Graph.Feeds() {
 		if t.given[v.Name()] != nil {
@@ -177,17 +177,6 @@ func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Mode
 	return err
 }
 
-// learn trains.
-func (t *training) learn(ctx context.Context, dir train.Folder, job *train.Job) (*train.History, error) {
-	teller := &train.Teller{Primary: task.First(t.kind).Text, Notice: t.About, Phase: func(name string, steps int) func(int, any) { return t.Phase(name, steps).At }}
-	s := t.settings()
-	if t.qualityFollows() {
-		s.Payload.Loose = loose
-	}
-	s.Notice, s.Step, s.Start, s.Epoch = t.Notice, teller.Step, teller.Start, teller.Epoch
-	return job.Run(ctx, dir, s)
-}
-
 // judge evaluates what was written, beside what training has learnt of the teacher.
 func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validation, error) {
 	if t.heads == nil && sets.MasksTeach(t.Distill) {
@@ -269,7 +258,7 @@ func (t *training) look(ctx context.Context, m *ir.Model, sets *train.Sets, each
 
 // openSets opens the images and decides how they are prepared.
 func (t *training) openSets() (*train.Sets, error) {
-	o := t.images()
+	o := t.Images()
 	o.Labels, o.Notice = t.labels, t.Notice
 	sets, err := train.OpenSets(o)
 	if err != nil {

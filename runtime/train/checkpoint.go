@@ -23,7 +23,7 @@ type header struct {
 	Settings string        `json:"settings"` // identity of the training; another's checkpoint is refused
 	Steps    int           `json:"steps"`
 	State    []stateTensor `json:"state"`
-	Progress progress      `json:"progress"`
+	Progress position      `json:"progress"`
 }
 
 // ErrOtherTraining is the answer to a checkpoint of a training with other
@@ -34,7 +34,7 @@ var ErrOtherTraining = errors.New("the checkpoint is of a training with other se
 var ErrDamaged = errors.New("the file is damaged, or no checkpoint of bnc train")
 
 // save writes the state and what the loop knows, all or nothing.
-func (t *Trainer) save(path string, settings string, p progress) error {
+func (t *Trainer) save(path string, settings string, p position) error {
 	f, err := files.Create(path)
 	if err != nil {
 		return err
@@ -67,17 +67,17 @@ func (t *Trainer) save(path string, settings string, p progress) error {
 
 // load restores what save wrote. A damaged file, or one of another training,
 // changes nothing.
-func (t *Trainer) load(path string, settings string) (progress, error) {
+func (t *Trainer) load(path string, settings string) (position, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return progress{}, err
+		return position{}, err
 	}
 	h, numbers, err := parseCheckpoint(b)
 	if err == nil && (h.Settings != settings || !t.holds(h.State, len(numbers))) {
 		err = ErrOtherTraining
 	}
 	if err != nil {
-		return progress{}, fmt.Errorf("checkpoint %s: %w", path, err)
+		return position{}, fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	for _, s := range h.State {
 		numbers = numbers[copy(t.tensor(s.Name).Data, numbers):]

@@ -41,7 +41,7 @@ func sameState(a, b *Trainer) bool {
 func TestCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	top1, best := 0.5, 0.7
-	p := progress{Epoch: 3, Step: 7, LossSum: 1.0 / 3, Hits: 11, Seconds: 0.1, Slower: 2, Best: 2, Score: &best, Start: &Validation{Judged: Judged{Agreement: &top1}}, Done: []Epoch{{Epoch: 1, Loss: 2.5, Judged: Judged{Top1: &top1}}}}
+	p := position{Epoch: 3, Step: 7, LossSum: 1.0 / 3, Hits: 11, Seconds: 0.1, Slower: 2, Best: 2, Score: &best, Start: &Validation{Judged: Judged{Agreement: &top1}}, Done: []Epoch{{Epoch: 1, Loss: 2.5, Judged: Judged{Top1: &top1}}}}
 	saved := stateOnly(5)
 	if err := saved.save(path, "settings", p); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestCheckpoint(t *testing.T) {
 func TestCheckpointDamage(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "checkpoint")
-	if err := stateOnly(5).save(path, "settings", progress{Epoch: 1}); err != nil {
+	if err := stateOnly(5).save(path, "settings", position{Epoch: 1}); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
@@ -73,7 +73,7 @@ func TestCheckpointDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		tr := stateOnly(1)
-		if p, err := tr.load(path, "settings"); err == nil || !sameState(tr, stateOnly(1)) || !reflect.DeepEqual(p, progress{}) {
+		if p, err := tr.load(path, "settings"); err == nil || !sameState(tr, stateOnly(1)) || !reflect.DeepEqual(p, position{}) {
 			t.Errorf("%s %d: %v, progress %+v", what, at, err, p)
 		}
 	}
@@ -91,7 +91,7 @@ func TestCheckpointDamage(t *testing.T) {
 // TestCheckpointOfAnother training is refused, whatever is different.
 func TestCheckpointOfAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	if err := stateOnly(5).save(path, "settings", progress{}); err != nil {
+	if err := stateOnly(5).save(path, "settings", position{}); err != nil {
 		t.Fatal(err)
 	}
 	fewer, larger, renamed := stateOnly(1), stateOnly(1), stateOnly(1)
@@ -119,7 +119,7 @@ func TestCheckpointThatFails(t *testing.T) {
 	if err := os.Mkdir(path, 0o755); err != nil { // cannot be replaced by a file
 		t.Fatal(err)
 	}
-	if err := stateOnly(5).save(path, "settings", progress{}); err == nil {
+	if err := stateOnly(5).save(path, "settings", position{}); err == nil {
 		t.Error("no error")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {

@@ -59,8 +59,8 @@ type Status struct {
 	Left          time.Duration
 }
 
-// progress is what the loop has to know beside the state to go on.
-type progress struct {
+// position is what the loop has to know beside the state to go on.
+type position struct {
 	Epoch    int             `json:"epoch"` // counted from 0
 	Step     int             `json:"step"`  // of the epoch, done
 	Good     int             `json:"good"`  // of these, those that were not left out
@@ -173,7 +173,7 @@ func Run(ctx context.Context, t *Trainer, o Options) (*History, error) {
 type run struct {
 	*Trainer
 	o       Options
-	p       progress
+	p       position
 	saved   time.Time
 	best    ort.Feed    // the state of the best epoch
 	log     *os.File    // nil for none
@@ -358,7 +358,7 @@ func (r *run) endEpoch(ctx context.Context, rate float64) error {
 	}
 	epoch.Seconds = r.p.Seconds + time.Since(start).Seconds()
 	r.p.Done = append(r.p.Done, epoch)
-	r.p = progress{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Excess: r.p.Excess, Steering: r.p.Steering, Adapted: r.p.Adapted, Done: r.p.Done, Logged: r.p.Logged}
+	r.p = position{Epoch: r.p.Epoch + 1, Slower: r.p.Slower, Start: r.p.Start, Best: r.p.Best, Score: r.p.Score, Excess: r.p.Excess, Steering: r.p.Steering, Adapted: r.p.Adapted, Done: r.p.Done, Logged: r.p.Logged}
 	if r.o.Epoch != nil {
 		r.o.Epoch(epoch)
 	}
