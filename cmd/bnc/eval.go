@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/task"
@@ -69,12 +70,12 @@ func setupEval(fs *pflag.FlagSet) func(context.Context, streams, []string) error
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.Teacher, "teacher", "", "model (or bundle) whose answers are compared with")
 	fs.StringVar(&quality, "quality", "", "qualities of the codec, 1..100 (default: the bundle's, 75 for images)")
-	fs.Var(countFrom1(&o.MaxBytes), "max-bytes", "no image takes more bytes, framing included: those that would get the highest quality that fits")
+	fs.Var(flags.CountFrom1(&o.MaxBytes), "max-bytes", "no image takes more bytes, framing included: those that would get the highest quality that fits")
 	fs.StringVar(&o.InputCodec, "input-codec", "", "send the images themselves, as "+strings.Join(bnc.InputCodecs(), ", "))
 	fs.IntVar(&o.InputSize, "input-size", 0, "short side in pixels that images are sent with, enlarged again for the model (default: the input's own)")
 	fs.StringVar(&plot, "plot", "", "SVG file to write: accuracy against payload")
 	fs.StringVar(&o.Draw, "draw", "", "folder for pictures of the teacher's answer beside this one's: of the worst, the median and the best image")
-	fs.Var(countFrom1(&o.Batch), "batch", fmt.Sprintf("images of a run, where the model does not fix it (default %d)", eval.DefaultBatch))
+	fs.Var(flags.CountFrom1(&o.Batch), "batch", fmt.Sprintf("images of a run, where the model does not fix it (default %d)", eval.DefaultBatch))
 	fs.IntVar(&o.Limit, "limit", 0, "evaluate on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
 	declareTask(fs, &o.TaskOptions)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/pflag"
 )
@@ -21,8 +22,8 @@ var numberBounds = map[string]struct{ low, high float64 }{
 }
 
 // inBounds checks the numbers among the flags that were given.
-func inBounds(flags *pflag.FlagSet) (err error) {
-	flags.Visit(func(f *pflag.Flag) {
+func inBounds(fs *pflag.FlagSet) (err error) {
+	fs.Visit(func(f *pflag.Flag) {
 		bounds, known := numberBounds[f.Name]
 		if v, number := strconv.ParseFloat(f.Value.String(), 64); err == nil && known && number == nil && !(v >= bounds.low && v <= bounds.high) {
 			err = fmt.Errorf("--%s %s: expected %.0f to %.0f", f.Name, f.Value, bounds.low, bounds.high)
@@ -44,12 +45,12 @@ func flagError(err error) error {
 		return err
 	}
 	name, value := invalid.GetFlag().Name, invalid.GetValue()
-	if bounds := (*boundsError)(nil); errors.As(err, &bounds) {
+	if bounds := (*flags.BoundsError)(nil); errors.As(err, &bounds) {
 		return fmt.Errorf("--%s %s: %w", name, value, bounds)
 	}
 	wants := kinds[invalid.GetFlag().Value.Type()]
-	if own, ok := invalid.GetFlag().Value.(parsed); ok && own.wants != "" {
-		wants = own.wants
+	if own, ok := invalid.GetFlag().Value.(flags.Parsed); ok && own.Wants != "" {
+		wants = own.Wants
 	}
 	if wants != "" {
 		return fmt.Errorf("--%s %q: expected %s", name, value, wants)

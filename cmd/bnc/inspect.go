@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/internal/table"
 	"github.com/spf13/pflag"
 )
@@ -34,7 +35,7 @@ Examples:
   bnc inspect dynamic.onnx --input data=1x3x224x224 --json`,
 	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 		var o bnc.InspectOptions
-		fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
+		fs.Var(flags.Shapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 		fs.IntVar(&o.Tensors, "tensors", 0, "list cuts of up to so many tensors, 2 to 16")
 		asJSON := fs.Bool("json", false, "print one JSON document")
 		return func(ctx context.Context, s streams, args []string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/spf13/pflag"
 )
 
@@ -24,7 +25,7 @@ Examples:
 		var o bnc.ModelOptions
 		fs.StringVarP(&o.Out, "output", "o", "", "file to write, - for standard output (default NAME.onnx)")
 		fs.IntVar(&o.Classes, "classes", 0, "number of classes (default: as published)")
-		fs.Var(sizes(o.Input[:], "CxHxW", "3x224x224"), "input", "input CxHxW (default: as published)")
+		fs.Var(flags.Sizes(o.Input[:], "CxHxW", "3x224x224"), "input", "input CxHxW (default: as published)")
 		fs.Uint64Var(&o.Seed, "seed", 0, "seed of the weights")
 		asJSON := fs.Bool("json", false, "print one JSON document")
 		return func(ctx context.Context, s streams, args []string) error {

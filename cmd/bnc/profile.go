@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/profile"
@@ -42,13 +43,13 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 	var o bnc.ProfileOptions
 	fs.StringSliceVar(&o.Cuts, "cuts", nil, "cuts of a model: names, those of several tensors joined with +, or all (default: the residual sums, or all where there are none)")
 	fs.Var(channels(&o.Channels), "c", "channels that cross, or full")
-	standsFor(fs, "c", 1)
-	fs.Var(bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
+	flags.StandsFor(fs, "c", 1)
+	fs.Var(flags.Bounded(&o.Stride, 1, 4), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1)")
 	fs.StringVar(&o.Codec, "codec", "", "codec at the cuts of a model: "+strings.Join(bnc.Codecs(), " or "))
-	standsFor(fs, "codec", bnc.DefaultCodec)
+	flags.StandsFor(fs, "codec", bnc.DefaultCodec)
 	inputs := fs.StringArray("input", nil, "image or .npy file, or a folder of them, to run (default: a drawn image); NAME=DIMS fixes an input's shape; may be repeated")
 	fs.IntVar(&o.Runs, "runs", 200, "runs that are measured at most")
-	fs.Var(optionalFloat(&o.Confidence), "confidence", "stop when the median's 95% confidence interval is within so many percent on either side (default 2)")
+	fs.Var(flags.Float(&o.Confidence), "confidence", "stop when the median's 95% confidence interval is within so many percent on either side (default 2)")
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
 	fs.StringVar(&o.Providers, "ep", "cpu", "execution providers in order of preference: cpu, cuda, tensorrt")
 	fs.StringVar(&o.Power, "power", "", "source of power: auto, rails:LABEL,..., command:CMD or constant:MW (default: none)")
@@ -87,7 +88,7 @@ func setupProfile(fs *pflag.FlagSet) func(context.Context, streams, []string) er
 func sortInputs(given []string, o *bnc.ProfileOptions) error {
 	for _, text := range given {
 		_, missing := os.Stat(text)
-		if missing != nil && inputShapes(&o.Input).Set(text) == nil {
+		if missing != nil && flags.Shapes(&o.Input).Set(text) == nil {
 			continue
 		}
 		if o.Images != "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/report"
 	"github.com/spf13/pflag"
@@ -50,7 +51,7 @@ func setupReport(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringVar(&o.Model, "model", "", "the model, for the sizes of its tensors")
 	fs.StringArrayVar(&o.Evals, "eval", nil, "`[NAME=]FILE`, what bnc eval --json printed; may be repeated")
 	fs.StringArrayVar(&o.Networks, "network", plan.DefaultNetworks(), "a network's name, `RATE[,DELAY]` or a FILE.json; may be repeated")
-	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "with --results: accuracy that a choice may lose, percentage points (default: the search's)")
+	fs.Var(flags.Float(&o.MaxLoss), "max-loss", "with --results: accuracy that a choice may lose, percentage points (default: the search's)")
 	fs.Float64Var(&o.ImageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
 	fs.StringVarP(&o.Out, "output", "o", "", "HTML file to write, - for standard output")
 	fs.StringVar(&o.Markdown, "markdown", "", "Markdown file with the same tables")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/runtime/client"
 	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/spf13/pflag"
@@ -65,18 +66,18 @@ func setupRun(fs *pflag.FlagSet) func(context.Context, streams, []string) error 
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	declareFeed(fs, &o.FeedOptions)
-	fs.Var(bounded(&o.Quality, 1, 100), "rate", "quality of the codec for this run, 1 to 100 (default: the pair's own, or with a server and a pair that was split with --max-loss what the link has room for)")
-	fs.Var(countFrom1(&o.MaxBytes), "max-bytes", "no image takes more bytes, framing included: those that would get the highest rate that fits")
+	fs.Var(flags.Bounded(&o.Quality, 1, 100), "rate", "quality of the codec for this run, 1 to 100 (default: the pair's own, or with a server and a pair that was split with --max-loss what the link has room for)")
+	fs.Var(flags.CountFrom1(&o.MaxBytes), "max-bytes", "no image takes more bytes, framing included: those that would get the highest rate that fits")
 	declareRemote(fs, &o.RemoteOptions, "run the cloud half on this server of the Open Inference Protocol")
 	fs.StringVar(&o.Link, "link", "", "emulate a link to the server: 3g, 4g, wifi or RATE, each with [,DELAY] one way, as in 5.85Mbit,20ms")
 	fs.DurationVar(&o.Deadline, "deadline", 0, "how long an image may take with the server")
-	standsFor(fs, "deadline", client.DefaultDeadline)
-	optionalBool(fs, &o.Fallback, "fallback", "finish here what the server does not answer in time")
-	standsFor(fs, "fallback", true)
+	flags.StandsFor(fs, "deadline", client.DefaultDeadline)
+	flags.Bool(fs, &o.Fallback, "fallback", "finish here what the server does not answer in time")
+	flags.StandsFor(fs, "fallback", true)
 	fs.StringVar(&o.Model, "model", "", "the whole model, to run instead of a bundle's own cloud half where the server does not answer")
 	fs.StringVar(&o.Cut, "cut", "", "use only this of a folder of bundles: a cut or a bundle's name")
 	fs.IntVar(&o.InFlight, "inflight", 0, "images that are under way at a time: more for throughput, 1 for the lowest latency")
-	standsFor(fs, "inflight", 1)
+	flags.StandsFor(fs, "inflight", 1)
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	fs.BoolVar(&asLines, "jsonl", false, "print each result as a line of JSON as soon as it is there")
 	return func(ctx context.Context, s streams, args []string) error {

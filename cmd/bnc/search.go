@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/internal/table"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
@@ -116,7 +117,7 @@ Examples:
 	setup: func(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 		var o bnc.SearchOptions
 		index := fs.Int("index", -1, "the candidate, as the plan numbers them from 0 on")
-		standsFor(fs, "index", 0) // there is none
+		flags.StandsFor(fs, "index", 0) // there is none
 		declareThreads(fs, &o)
 		return searching(fs, &o, func(ctx context.Context, _ streams, args []string, _ bool) error {
 			if len(args) > 0 {
@@ -162,11 +163,11 @@ func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 	fs.IntSliceVar(&o.Strides, "s", nil, "spatial reductions, 1 to 4")
 	fs.StringVar(&o.Split.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or ")+"; auto: all are tried")
 	fs.IntSliceVar(&o.Qualities, "quality", nil, "qualities of the codec, 1 to 100, each of which is tried (default: the codec's own, 20 of jpeg, 50 of transform)")
-	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "accuracy that may be lost, in points of its measure")
-	fs.Var(optionalFloat(&o.Margin), "margin", "points of a screening's loss that a full training is trusted to win back")
+	fs.Var(flags.Float(&o.MaxLoss), "max-loss", "accuracy that may be lost, in points of its measure")
+	fs.Var(flags.Float(&o.Margin), "margin", "points of a screening's loss that a full training is trusted to win back")
 	fs.BoolVar(&o.Exhaustive, "exhaustive", false, "train every candidate, from the model's own weights")
-	fs.Var(byteSize(&o.CacheBytes), "cache-bytes", "disk that the activations of a cut may take; fewer images are screened on where they are more")
-	fs.Var(countFrom1(&o.ScreenImages), "screen-images", "images of a screening, at most")
+	fs.Var(flags.Bytes(&o.CacheBytes), "cache-bytes", "disk that the activations of a cut may take; fewer images are screened on where they are more")
+	fs.Var(flags.CountFrom1(&o.ScreenImages), "screen-images", "images of a screening, at most")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of weights, shuffling and augmentation")
 	train, split := pflag.NewFlagSet("train", pflag.ContinueOnError), pflag.NewFlagSet("split", pflag.ContinueOnError)
 	declareTrain(train, &o.Train)
@@ -178,7 +179,7 @@ func declareSearch(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 		fs.AddFlag(split.Lookup(name))
 	}
 	for name, value := range map[string]any{"c": "1,2,4; of transform all", "s": "1,2; of transform 1", "codec": bnc.DefaultCodec, "max-loss": 2, "margin": 50, "cache-bytes": "4GB", "screen-images": 8192, "epochs": 3} {
-		standsFor(fs, name, value)
+		flags.StandsFor(fs, name, value)
 	}
 	declareThreads(fs, o)
 }
@@ -188,8 +189,8 @@ func declareThreads(fs *pflag.FlagSet, o *bnc.SearchOptions) {
 }
 
 func declareJobs(fs *pflag.FlagSet, o *bnc.SearchOptions) {
-	fs.Var(countFrom1(&o.Jobs), "jobs", "candidates that are worked on at a time")
-	standsFor(fs, "jobs", 1)
+	fs.Var(flags.CountFrom1(&o.Jobs), "jobs", "candidates that are worked on at a time")
+	flags.StandsFor(fs, "jobs", 1)
 }
 
 // searching declares what all commands of a search have, and returns do with a reporter.

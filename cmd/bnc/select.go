@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/spf13/pflag"
 )
@@ -46,9 +47,9 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 	fs.StringVar(&o.Results, "results", "", "results of bnc search")
 	fs.StringArrayVar(&o.Networks, "network", plan.DefaultNetworks(), "a network's name, `RATE[,DELAY]` or a FILE.json; may be repeated")
 	fs.StringVar(&o.Target, "target", plan.LeastLatency, "what is to be small: latency, energy or weighted")
-	fs.Var(optionalFloat(&o.Weight), "weight", "weight of latency in --target weighted, 0 to 1 (default 0.5)")
-	fs.Var(optionalFloat(&o.LoadMobile), "load-mobile", "factor by which the device's load slows it down (default 1)")
-	fs.Var(optionalFloat(&o.LoadCloud), "load-cloud", "factor by which the server's load slows it down (default 1)")
+	fs.Var(flags.Float(&o.Weight), "weight", "weight of latency in --target weighted, 0 to 1 (default 0.5)")
+	fs.Var(flags.Float(&o.LoadMobile), "load-mobile", "factor by which the device's load slows it down (default 1)")
+	fs.Var(flags.Float(&o.LoadCloud), "load-cloud", "factor by which the server's load slows it down (default 1)")
 	fs.Float64Var(&o.ImageBytes, "image-bytes", 0, "size of the compressed image that cloud-only sends (default: the profile's)")
 	for _, limit := range []struct {
 		name, usage string
@@ -61,7 +62,7 @@ func setupSelect(fs *pflag.FlagSet) func(context.Context, streams, []string) err
 		{"max-bytes", "bytes of the payload", &o.Limits.PayloadBytes},
 		{"max-mobile-bytes", "bytes of the mobile side's weights", &o.Limits.MobileBytes},
 	} {
-		fs.Var(optionalFloat(limit.limit), limit.name, "limit: "+limit.usage)
+		fs.Var(flags.Float(limit.limit), limit.name, "limit: "+limit.usage)
 	}
 	fs.BoolVar(&asJSON, "json", false, "print one JSON document")
 	fs.BoolVar(&asMarkdown, "markdown", false, "print the tables as Markdown")

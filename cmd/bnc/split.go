@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/dustin/go-humanize/english"
@@ -47,7 +48,7 @@ Examples:
 func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.SplitOptions
 	declareSplit(fs, &o)
-	fs.Var(optionalFloat(&o.MaxLoss), "max-loss", "with --variable-rate and --calib: measure rates on images held out, so that bnc run --cloud chooses each image's by the link and loses no more agreement with the whole model, in points")
+	fs.Var(flags.Float(&o.MaxLoss), "max-loss", "with --variable-rate and --calib: measure rates on images held out, so that bnc run --cloud chooses each image's by the link and loses no more agreement with the whole model, in points")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	return func(ctx context.Context, s streams, args []string) error {
 		path, err := oneArg(args, "model")
@@ -76,14 +77,14 @@ func setupSplit(fs *pflag.FlagSet) func(context.Context, streams, []string) erro
 // stands for the default that the help shows.
 func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.After, "after", "", "cut to split at: rbK, cutN or a tensor's name")
-	fs.Var(each(&o.Channels, "N|full|auto", bnc.ParseChannels), "c", "channels that cross, or full: all of them, without channel units; of several tensors one number for all or one for each, as in 16,32,8; auto: what is best for --bytes, as without --c")
-	fs.Var(countFrom1(&o.Bytes), "bytes", "bytes that a payload takes in the mean: what is not said is chosen for it, with --calib")
+	fs.Var(flags.List(&o.Channels, "N|full|auto", bnc.ParseChannels), "c", "channels that cross, or full: all of them, without channel units; of several tensors one number for all or one for each, as in 16,32,8; auto: what is best for --bytes, as without --c")
+	fs.Var(flags.CountFrom1(&o.Bytes), "bytes", "bytes that a payload takes in the mean: what is not said is chosen for it, with --calib")
 	fs.StringSliceVar(&o.Profiles, "profile", nil, "with --bytes and without --after: choose the cut of least latency by the times of these profiles of the device: files of bnc profile, or "+strings.Join(plan.BuiltinProfiles(), ", "))
 	fs.StringVar(&o.CloudProfile, "cloud-profile", "", "profile of the server (default: the device's profile holds its times)")
 	fs.StringVar(&o.Network, "network", "", "network that --profile predicts for: a name, RATE[,DELAY] or a FILE.json (default 4g)")
-	fs.Var(each(&o.Stride, "int", within(1, 4)), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1); of several tensors as --c")
-	fs.Var(bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
-	fs.Var(bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100 (default: the codec's own, 20 of jpeg, 50 of transform)")
+	fs.Var(flags.List(&o.Stride, "int", flags.Within(1, 4)), "s", "spatial reduction, 1 to 4 (default 2; 1 where height or width is 1); of several tensors as --c")
+	fs.Var(flags.Bounded(&o.Bits, 2, 8), "bits", "bits of the quantiser, 2 to 8")
+	fs.Var(flags.Bounded(&o.Quality, 1, 100), "quality", "quality of the codec, 1 to 100 (default: the codec's own, 20 of jpeg, 50 of transform)")
 	fs.StringVar(&o.Codec, "codec", "", "codec: "+strings.Join(bnc.Codecs(), " or ")+"; auto: the better one for --bytes, as without --codec")
 	fs.BoolVar(&o.VariableRate, "variable-rate", false, "each record tells its own quality, in one byte: bnc run chooses it for each image (codec transform)")
 	fs.StringVar(&o.Range, "range", "", "quantiser's range: static (calibrated, nothing travels) or dynamic (each image's own travels)")
@@ -92,7 +93,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	fs.StringVar(&o.Target, "target", "", "what the mobile half is for: default or tx2 (Jetson TX2)")
 	fs.BoolVar(&o.FP16, "fp16", false, "compute in float16 (inputs, outputs and quantiser stay float32)")
 	fs.BoolVar(&o.Plain, "plain", false, "no bottleneck: the cut tensor itself crosses")
-	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
+	fs.Var(flags.Shapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	fs.StringVar(&o.Calibrate, "calib", "", "images to calibrate the bottleneck on: a folder, classes or flat, IDX or .npy")
 	fs.StringVar(&o.CalibrateBy, "calib-by", "", "how --calib chooses the channels that cross: sensitivity (what the outputs feel most, by gradients) or variance (default sensitivity)")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of the bottleneck's weights")
@@ -104,7 +105,7 @@ func declareSplit(fs *pflag.FlagSet, o *bnc.SplitOptions) {
 	declareImages(fs, &o.ImageOptions)
 	declareFeed(fs, &o.FeedOptions)
 	for name, value := range map[string]any{"c": 1, "bits": 8, "codec": bnc.DefaultCodec, "codec-at": bnc.CodecInGraph, "target": bnc.TargetDefault} {
-		standsFor(fs, name, value)
+		flags.StandsFor(fs, name, value)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/internal/flags"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 	"github.com/spf13/pflag"
@@ -43,12 +44,12 @@ Examples:
 func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVar(&o.Data, "data", "", "images to train on")
 	fs.StringVar(&o.Val, "val", "", "images to judge by (default: DATA's val/ or t10k-*, else a part of DATA)")
-	fs.Var(optionalFloat(&o.ValSplit), "val-split", "part of DATA that is kept for judging where it is not divided; 0 for none (default 0.15)")
+	fs.Var(flags.Float(&o.ValSplit), "val-split", "part of DATA that is kept for judging where it is not divided; 0 for none (default 0.15)")
 	fs.IntVar(&o.Limit, "limit", 0, "train on that many images, spread over the set (default: all)")
 	fs.IntVar(&o.ValLimit, "val-limit", 0, "judge by that many images, spread over the set (default: all)")
 	fs.Var(epochCount(&o.Epochs), "epochs", "times that each image is trained on")
-	standsFor(fs, "epochs", 10)
-	fs.Var(countFrom1(&o.Batch), "batch", "images a step (default 64; 16 for more than 64x64 pixels)")
+	flags.StandsFor(fs, "epochs", 10)
+	fs.Var(flags.CountFrom1(&o.Batch), "batch", "images a step (default 64; 16 for more than 64x64 pixels)")
 	fs.IntVar(&o.Threads, "threads", 0, "threads of a session, 0 for one a core")
 	fs.Uint64Var(&o.Seed, "seed", 0, "seed of shuffling and augmentation")
 	fs.StringVar(&o.Freeze, "freeze", "none", "what keeps its weights: none, backbone (all but the bottleneck), mobile or cloud (that half)")
@@ -61,20 +62,20 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.IntVar(&o.Quality, "quality", 0, "the codec's quality from now on, 1 to 100; with --epochs 0 nothing else changes (default: the bundle's)")
 	fs.StringVar(&o.Loss, "loss", "", "cross-entropy, mse, or with --distill: distill, mse")
 	fs.Float64Var(&o.LabelSmoothing, "label-smoothing", 0, "share of a label's weight that all classes get")
-	fs.Var(optionalFloat(&o.Temperature), "temperature", "of --distill (default 1)")
-	fs.Var(optionalFloat(&o.FeatureWeight), "feature-weight", "of --distill: weight of matching the cut tensor (default 1)")
+	fs.Var(flags.Float(&o.Temperature), "temperature", "of --distill (default 1)")
+	fs.Var(flags.Float(&o.FeatureWeight), "feature-weight", "of --distill: weight of matching the cut tensor (default 1)")
 	fs.Float64Var(&o.RateWeight, "rate-weight", 0, "how much of the loss a byte of payload is: fewer bytes for a little accuracy; with --target-bytes at the start")
-	fs.Var(numberAbove0(&o.TargetBytes), "target-bytes", "mean payload, in bytes, to end below: what a byte is of the loss is steered, and the best epoch is one of those that fit")
+	fs.Var(flags.NumberAbove0(&o.TargetBytes), "target-bytes", "mean payload, in bytes, to end below: what a byte is of the loss is steered, and the best epoch is one of those that fit")
 	fs.StringVar(&o.Optimizer, "optimizer", "", "sgd, adam or adamw (default: by what is trained, see docs/training.md)")
-	fs.Var(numberAbove0(&o.LR), "lr", "highest learning rate (default: by what is trained, see docs/training.md)")
-	fs.Var(optionalFloat(&o.Momentum), "momentum", "of sgd (default 0.9)")
+	fs.Var(flags.NumberAbove0(&o.LR), "lr", "highest learning rate (default: by what is trained, see docs/training.md)")
+	fs.Var(flags.Float(&o.Momentum), "momentum", "of sgd (default 0.9)")
 	fs.BoolVar(&o.Nesterov, "nesterov", false, "Nesterov's momentum")
-	fs.Var(optionalFloat(&o.WeightDecay), "weight-decay", "weight decay (default 5e-4 for sgd, 0 for adam, 0.01 for adamw)")
+	fs.Var(flags.Float(&o.WeightDecay), "weight-decay", "weight decay (default 5e-4 for sgd, 0 for adam, 0.01 for adamw)")
 	fs.BoolVar(&o.DecayAll, "decay-all", false, "decay biases and batch normalisation too")
-	fs.Var(optionalFloat(&o.ClipNorm), "clip-norm", "largest norm of all gradients together; 0 for any (default 1 for networks without batch normalisation)")
+	fs.Var(flags.Float(&o.ClipNorm), "clip-norm", "largest norm of all gradients together; 0 for any (default 1 for networks without batch normalisation)")
 	fs.Float64Var(&o.EMA, "ema", 0, "decay of an average of the weights that is used in the end, e.g. 0.999")
 	fs.StringVar(&o.Schedule, "schedule", train.Cosine, "of the learning rate: cosine, step or constant")
-	fs.Var(optionalFloat(&o.Warmup), "warmup", "epochs in which the learning rate rises (default 0.5)")
+	fs.Var(flags.Float(&o.Warmup), "warmup", "epochs in which the learning rate rises (default 0.5)")
 	fs.StringVar(&o.RandomResizedCrop, "random-resized-crop", "", "smallest and largest part of an image's area, e.g. 0.35,1; none (default: 0.5,1 for images of other sizes than the input's)")
 	fs.StringVar(&o.RandomCrop, "random-crop", "", "pixels of padding; none (default: 2 for images of the input's size)")
 	fs.StringVar(&o.Flip, "flip", "", "on or off: mirror half of the images (default on)")
@@ -84,11 +85,11 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
 	fs.StringVar(&o.Statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
 	fs.StringVar(&o.Layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
-	fs.Var(optionalDuration(&o.CheckpointEvery), "checkpoint-every", "time between checkpoints within an epoch (default 1m0s)")
+	fs.Var(flags.Duration(&o.CheckpointEvery), "checkpoint-every", "time between checkpoints within an epoch (default 1m0s)")
 	fs.BoolVar(&o.Resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
 	fs.VarP(outputs(o), "output", "o", "model file to write, or a bundle other than the one that is read; with --distill also NAME, NAME=LOSS or NAME=LOSS:WEIGHT, the only outputs to teach, may be repeated (LOSS: kl, binary, cosine or squared; default: all, by what they end in)")
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the graphs of step and evaluation to")
-	fs.Var(inputShapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
+	fs.Var(flags.Shapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	declareTask(fs, &o.TaskOptions)
 	declareImages(fs, &o.ImageOptions)
 	declareFeed(fs, &o.FeedOptions)
@@ -96,7 +97,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 
 // outputs is the flag --output: what is written, and which outputs are taught.
 func outputs(o *bnc.TrainOptions) pflag.Value {
-	return parsed{kind: "FILE|NAME[=LOSS[:WEIGHT]]", text: func() string { return o.Output }, set: func(text string) error {
+	return flags.Parsed{Kind: "FILE|NAME[=LOSS[:WEIGHT]]", Text: func() string { return o.Output }, Parse: func(text string) error {
 		if o.Output == "" && !taughtOutput.MatchString(text) {
 			o.Output = text
 		} else {
