@@ -142,15 +142,9 @@ func (pl *place) pair(ctx context.Context, s split.Settings) (*heldout.Pair, err
 	if err != nil {
 		return nil, err
 	}
-	meta := s.Meta()
-	crossing := bundle.Meta{Codec: s.Tensors[0].Codec.Name, Range: meta.Range}
-	for i, t := range s.Tensors {
-		crossing.Parameters = append(crossing.Parameters, ops.Parameters(t.Codec.Parameters))
-		crossing.Tile = append(crossing.Tile, [2]int{int(meta.Tile[i][0]), int(meta.Tile[i][1])})
-	}
 	p := new(heldout.Pair)
-	for _, c := range crossing.Crossing() {
-		p.Record = append(p.Record, c.Part)
+	if p.Record, err = recordOf(s.Specs()); err != nil {
+		return nil, err
 	}
 	for _, side := range []struct {
 		to    **ort.Session
@@ -166,6 +160,22 @@ func (pl *place) pair(ctx context.Context, s split.Settings) (*heldout.Pair, err
 		}
 	}
 	return p, nil
+}
+
+// recordOf is what crosses of bottlenecks.
+func recordOf(specs []bottleneck.Spec) (record ops.Record, err error) {
+	known := bundle.Codecs()
+	for _, s := range specs {
+		k := slices.IndexFunc(known, func(known bundle.Codec) bool { return known.Name() == s.Codec.Name })
+		if k < 0 {
+			return nil, unusable("codec %s is not one that runs", s.Codec.Name)
+		}
+		rows, cols := s.Grid()
+		record = append(record, ops.Part{
+			Codec: known[k].Codec, Parameters: s.Codec.Parameters, Height: int(rows * s.ReducedH()), Width: int(cols * s.ReducedW()), Dynamic: s.Dynamic,
+		})
+	}
+	return record, nil
 }
 
 // made is a bottleneck that was calibrated, a budget.Bottleneck.

@@ -185,17 +185,9 @@ func Split(ctx context.Context, path string, o SplitOptions) (*SplitResult, erro
 	if why := a.Fused(c); why != "" && o.Plain {
 		o.progress().Notice("%s", why)
 	}
-	meta := settings.Meta()
+	meta := settings.MetaAt(a, c)
 	meta.Task, meta.Decoder = known.task.Recorded()
-	meta.Cut, meta.Tensor, meta.Labels, meta.Backbone, meta.Calibrated = c.Name(), c.Names(), known.labels, true, o.Calibrate != ""
-	if len(c.Late) > 0 {
-		for _, v := range a.Model.Graph.Feeds() {
-			meta.Inputs = append(meta.Inputs, v.Name())
-		}
-	}
-	for _, p := range a.Model.Graph.Outputs() {
-		meta.Outputs = append(meta.Outputs, p.Value.Name())
-	}
+	meta.Labels, meta.Backbone, meta.Calibrated = known.labels, true, o.Calibrate != ""
 	if known.preprocess != nil {
 		meta.Preprocess = known.preprocess
 	}

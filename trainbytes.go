@@ -6,10 +6,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -48,14 +46,18 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 	if all, err = t.crossing(ctx, sets, records); err != nil {
 		return nil, false, err
 	}
-	codecs, quality := all.codecs(), t.meta.Quality
+	specs, quality := bottleneck.Specs(records), t.meta.Quality
 	if fit {
-		if codecs, err = bottleneck.Fit(all.fit); err != nil {
+		codecs, err := bottleneck.Fit(all.fit)
+		if err != nil {
 			return nil, false, err
+		}
+		for i, codec := range codecs {
+			specs[i].Codec = codec
 		}
 	}
 	if t.qualityFollows() {
-		record, err := all.record(codecs)
+		record, err := recordOf(specs)
 		if err != nil {
 			return nil, false, err
 		}
@@ -72,7 +74,7 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 	}
 	changed = quality != t.meta.Quality
 	t.meta.Quality = quality
-	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return codecs[i].AtQuality(quality) })
+	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return specs[i].Codec.AtQuality(quality) })
 }
 
 // refits tells whether codecs are to suit the weights after every epoch.
@@ -103,8 +105,8 @@ func (t *training) refit(ctx context.Context, sets *train.Sets, weights map[stri
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, r := range records {
-			codecs = append(codecs, r.Spec.Codec)
+		for _, s := range bottleneck.Specs(records) {
+			codecs = append(codecs, s.Codec)
 		}
 		if known, err = json.Marshal(codecs); err != nil {
 			return nil, nil, err
@@ -165,28 +167,4 @@ func (t *training) crossing(ctx context.Context, sets *train.Sets, records []bot
 		err = errors.New("none of the images can be used")
 	}
 	return all, err
-}
-
-// codecs are those that the tensors have.
-func (c *crossing) codecs() (all []bottleneck.Codec) {
-	for _, t := range c.fit {
-		all = append(all, t.Codec)
-	}
-	return all
-}
-
-// record is what crosses, with codecs.
-func (c *crossing) record(codecs []bottleneck.Codec) (record ops.Record, err error) {
-	known := bundle.Codecs()
-	for i, t := range c.fit {
-		k := slices.IndexFunc(known, func(known bundle.Codec) bool { return known.Name() == codecs[i].Name })
-		if k < 0 {
-			return nil, unusable("codec %s is not one that runs", codecs[i].Name)
-		}
-		rows, cols := t.Grid()
-		record = append(record, ops.Part{
-			Codec: known[k].Codec, Parameters: codecs[i].Parameters, Height: int(rows * t.ReducedH()), Width: int(cols * t.ReducedW()), Dynamic: t.Dynamic,
-		})
-	}
-	return record, nil
 }

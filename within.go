@@ -203,12 +203,7 @@ func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
 	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !bottleneck.FittedNamed(name) }); w.After == "" && len(some) > 0 {
 		names = some
 	}
-	var whole, half []int
-	for _, t := range c.Tensors {
-		height, _ := t.Type.Dims[2].Int()
-		width, _ := t.Type.Dims[3].Int()
-		whole, half = append(whole, 1), append(half, 1+int(min(height-1, width-1, 1)))
-	}
+	var codecs []budget.Family
 	for _, name := range names {
 		codec, err := bottleneck.CodecNamed(name, w.Quality)
 		if err != nil {
@@ -218,18 +213,15 @@ func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
 		if codec.HasQuality() {
 			f.Lowest, f.Highest = cmp.Or(w.Quality, 1), cmp.Or(w.Quality, 100)
 		}
-		strides := [][]int{whole}
-		if !slices.Equal(whole, half) {
-			strides = append(strides, half)
-		}
-		if len(w.Stride) > 0 {
-			strides = [][]int{w.Stride}
-		}
-		for _, f.Stride = range strides {
-			all = append(all, f)
-		}
+		codecs = append(codecs, f)
 	}
-	return all, nil
+	var sizes [][2]int
+	for _, t := range c.Tensors {
+		height, _ := t.Type.Dims[2].Int()
+		width, _ := t.Type.Dims[3].Int()
+		sizes = append(sizes, [2]int{int(height), int(width)})
+	}
+	return budget.Strided(codecs, sizes, w.Stride), nil
 }
 
 // codecs are those to choose from: the one that is named, or those for which the other options

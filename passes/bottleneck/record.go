@@ -65,6 +65,15 @@ func Records(m *ir.Model) ([]Record, error) {
 	return records, nil
 }
 
+// Specs are those of records.
+func Specs(records []Record) []Spec {
+	all := make([]Spec, len(records))
+	for i, r := range records {
+		all[i] = r.Spec
+	}
+	return all
+}
+
 // HaveQuality tells whether all codecs of a joined network have a quality.
 func HaveQuality(m *ir.Model) bool {
 	records, err := Records(m)

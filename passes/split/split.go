@@ -66,6 +66,21 @@ func (s Settings) Meta() bottleneck.Meta {
 	return meta
 }
 
+// MetaAt is Meta with what the analysed model and the cut say.
+func (s Settings) MetaAt(a *cut.Analysis, c *cut.Cut) bottleneck.Meta {
+	meta := s.Meta()
+	meta.Cut, meta.Tensor = c.Name(), c.Names()
+	if len(c.Late) > 0 {
+		for _, v := range a.Model.Graph.Feeds() {
+			meta.Inputs = append(meta.Inputs, v.Name())
+		}
+	}
+	for _, p := range a.Model.Graph.Outputs() {
+		meta.Outputs = append(meta.Outputs, p.Value.Name())
+	}
+	return meta
+}
+
 // SetDynamic makes the ranges of all tensors each image's own, or static.
 func (s *Settings) SetDynamic(dynamic bool) {
 	for i := range s.Tensors {

@@ -30,6 +30,28 @@ type Family struct {
 	Lowest, Highest int
 }
 
+// Strided are families of codecs at strides: of tensors of those heights and widths 1 and,
+// where there is room, 2, or the ones that are given.
+func Strided(codecs []Family, sizes [][2]int, given []int) (all []Family) {
+	var whole, half []int
+	for _, size := range sizes {
+		whole, half = append(whole, 1), append(half, 1+min(size[0]-1, size[1]-1, 1))
+	}
+	strides := [][]int{whole}
+	if !slices.Equal(whole, half) {
+		strides = append(strides, half)
+	}
+	if len(given) > 0 {
+		strides = [][]int{given}
+	}
+	for _, f := range codecs {
+		for _, f.Stride = range strides {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // TooSmallError says that no candidate takes so few bytes.
 type TooSmallError struct {
 	Bytes int
