@@ -3,8 +3,7 @@ package bnc
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -34,16 +33,9 @@ func ExportTriton(ctx context.Context, paths []string, o TritonOptions) (*Triton
 
 // forTriton makes a model of a bundle's cloud half, or of a whole model.
 func forTriton(ctx context.Context, path string, o TritonOptions) (*triton.Model, error) {
-	file := path
-	if bundle.IsBundle(path) {
-		if _, err := bundle.Open(path); err != nil {
-			return nil, err
-		}
-		file = filepath.Join(path, bundle.CloudFile)
-	} else if stat, err := os.Stat(path); err != nil {
+	file, err := bundle.CloudOf(path)
+	if err != nil {
 		return nil, err
-	} else if stat.IsDir() {
-		return nil, unusable("%s is no bundle: it has not both %s and %s", path, bundle.MobileFile, bundle.CloudFile)
 	}
 	head, err := model.ReadFile(file)
 	if err != nil {
@@ -81,7 +73,11 @@ func forTriton(ctx context.Context, path string, o TritonOptions) (*triton.Model
 	}
 	var payload []byte
 	if decode != nil {
-		if payload, err = greyPayload(head); err != nil {
+		meta, err := bundle.ParseMeta(head.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		if payload, err = meta.GreyPayload(); err != nil {
 			return nil, err
 		}
 	}
@@ -92,12 +88,9 @@ func forTriton(ctx context.Context, path string, o TritonOptions) (*triton.Model
 // tritonPorts are inputs or outputs in Triton's terms.
 func tritonPorts(ports []convert.Port) (out []triton.Port, err error) {
 	for _, p := range ports {
-		t := triton.Port{Name: p.Name, DType: tensor.DType(p.DType), Dims: p.Dims, Ragged: p.Ragged}
-		if !triton.Supports(t.DType) {
-			return nil, fmt.Errorf("%s is %v: Triton takes tensors of numbers, bool or strings", p.Name, p.DType)
-		}
-		if len(t.Dims) == 0 {
-			t.Dims = []int64{1} // how Triton spells a scalar
+		t, err := triton.PortOf(p.Name, tensor.DType(p.DType), p.Dims, p.Ragged)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, t)
 	}
@@ -107,20 +100,12 @@ func tritonPorts(ports []convert.Port) (out []triton.Port, err error) {
 // decoder returns the node that takes the payload apart, nil where the graph has none.
 func decoder(m *ir.Model) *ir.Node {
 	for _, n := range m.Graph.Nodes() {
-		if n.Domain == ops.Domain && n.Op == ops.SplitRecords || ofCodec(n, func(o ops.Operators) string { return o.Decode }) {
+		decodes := func(c bundle.Codec) bool { return c.Operators().Decode == n.Op }
+		if n.Domain == ops.Domain && (n.Op == ops.SplitRecords || slices.ContainsFunc(bundle.Codecs(), decodes)) {
 			return n
 		}
 	}
 	return nil
-}
-
-// greyPayload returns the record of a mid-grey tile.
-func greyPayload(head *model.Model) ([]byte, error) {
-	meta, err := bundle.ParseMeta(head.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	return meta.GreyPayload()
 }
 
 // ExportJob returns the text that lets a scheduler, search.Slurm or search.Kubernetes, run

@@ -51,16 +51,8 @@ func openPlan(dir string) (*search.Plan, error) {
 }
 
 // upgradePlan makes a plan of an older format one of today's.
-func upgradePlan(p *search.Plan) error { return search.Upgrade[TrainOptions, SplitOptions](p, plain) }
-
-// plain leaves out what says no more than a zero value does, so that plans of the same
-// search are the same.
-func plain(o *TrainOptions) {
-	for value, usual := range map[*string]string{&o.Freeze: "none", &o.Schedule: train.Cosine, &o.Layout: "auto"} {
-		if *value == usual {
-			*value = ""
-		}
-	}
+func upgradePlan(p *search.Plan) error {
+	return search.Upgrade[TrainOptions, SplitOptions](p, (*TrainOptions).Plain)
 }
 
 // plan makes the plan of a search.
@@ -69,7 +61,7 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 		return nil, err
 	}
 	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
-	plain(&settings.Train)
+	settings.Train.Plain()
 	training := trainingOf(settings, plan.Candidate{Seed: o.Seed}, o.Threads)
 	if err := checkTraining(&training); err != nil {
 		return nil, err

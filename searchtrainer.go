@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -205,7 +204,7 @@ func own(err error) error {
 // Where several tensors cross, the whole network runs: what is cached is of one.
 func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out search.Outcome, err error) {
 	defer func() { err = own(err) }()
-	dir, o := t.dir.Work(c), t.screening(c)
+	dir, o := t.dir.Work(c), t.training(c).Screening()
 	o.Output = dir + ".screen"
 	folder := train.FolderOf(o.Output)
 	defer func() { os.RemoveAll(dir); os.RemoveAll(string(folder)) }()
@@ -243,17 +242,6 @@ func (t *searchTrainer) Screen(ctx context.Context, c plan.Candidate) (out searc
 	out.Accuracy, out.PayloadBytes = kept.Accuracy(), orElse(kept.PayloadBytes, 0)
 	out.Settings = map[string]any{"threads": t.threads}
 	return out, computes(ctx, dir, &out.Axes)
-}
-
-// screening are the options of a candidate's screening: those of its training that say
-// what is learnt of, and from whom.
-func (t *searchTrainer) screening(c plan.Candidate) TrainOptions {
-	o := t.training(c)
-	return TrainOptions{
-		Data: o.Data, Val: o.Val, ValSplit: o.ValSplit, Limit: o.Limit, ValLimit: o.ValLimit, Batch: o.Batch, Distill: o.Distill, Scores: o.Scores,
-		Input: o.Input, TaskOptions: o.TaskOptions, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Seed: o.Seed, Threads: o.Threads,
-		Epochs: 1, Freeze: "backbone", CalibrateBy: o.CalibrateBy, CheckpointEvery: new(time.Duration(0)),
-	}
 }
 
 // keepBehindCut makes the training that of what is behind the cut.

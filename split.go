@@ -20,6 +20,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
+	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -289,11 +290,8 @@ func (o *SplitOptions) prepare(path string, a *cut.Analysis) (*prepared, error) 
 		return nil, err
 	}
 	k := &prepared{subject: subject}
-	if k.labels, err = data.ReadLabels(o.Labels); err != nil {
+	if k.labels, err = subject.Labels(o.Labels); err != nil {
 		return nil, err
-	}
-	if k.labels == nil {
-		k.labels = subject.Meta.Labels
 	}
 	if o.Labels != "" {
 		k.files = []string{o.Labels}
@@ -334,7 +332,7 @@ func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analys
 		known := src
 		known.tensors = w.cut.Names()
 		if o.MaxLoss != nil {
-			if known.set, _, err = o.hold(set); err != nil {
+			if known.set, _, err = heldout.HoldOption(set, "calib", o.Calibrate, p.Notice); err != nil {
 				return err
 			}
 		}

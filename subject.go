@@ -3,18 +3,15 @@ package bnc
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ends"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/compiler/survey"
-	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -138,9 +135,4 @@ func edited(path string, edit func(*ir.Model) error) ([]byte, error) {
 		return nil, err
 	}
 	return onnx.Marshal(m)
-}
-
-// ofCodec tells whether a node is that operator of some codec that kind picks.
-func ofCodec(n *ir.Node, kind func(ops.Operators) string) bool {
-	return n.Domain == ops.Domain && slices.ContainsFunc(bundle.Codecs(), func(c bundle.Codec) bool { return kind(c.Operators()) == n.Op })
 }

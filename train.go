@@ -92,7 +92,7 @@ type network struct{ *training }
 func (n network) Sets() (*train.Sets, error) {
 	sets, err := n.openSets()
 	if err == nil {
-		err = n.settle(sets)
+		n.kind, err = n.TaskOf(n.kind, n.known, sets, n.Notice)
 	}
 	return sets, err
 }

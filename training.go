@@ -3,7 +3,6 @@ package bnc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
@@ -86,14 +84,11 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	case o.Distill && o.Teacher == "":
 		return nil, usage("distill", "of a whole model needs option teacher MODEL: its own answers teach it nothing")
 	}
-	if err := destinationFits(o.Destination(path), t.bottleneck); err != nil {
+	if err := output.Fits(o.Destination(path), t.bottleneck); err != nil {
 		return nil, err
 	}
-	if t.labels, err = data.ReadLabels(o.Labels); err != nil {
+	if t.labels, err = subject.Labels(o.Labels); err != nil {
 		return nil, err
-	}
-	if t.labels == nil {
-		t.labels = t.meta.Labels
 	}
 	if t.kind, err = subject.OpenTask(o.TaskOptions, t.labels); err != nil {
 		return nil, err
@@ -143,20 +138,6 @@ func (t *training) rateKnown() error {
 	return nil
 }
 
-// destinationFits tells before hours of work whether what is trained can be written.
-func destinationFits(to string, bottleneck bool) error {
-	stat, err := os.Stat(to)
-	switch {
-	case bottleneck && errors.Is(err, os.ErrNotExist):
-		return nil
-	case bottleneck:
-		return output.OnlyBundle(to)
-	case err == nil && stat.IsDir():
-		return usage("output", "%s is a folder: a file is to be written", to)
-	}
-	return nil
-}
-
 // loadLearnable loads a model, gives inputs the shapes of option input and makes it
 // learnable.
 func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*ir.Model, error) {
@@ -168,28 +149,6 @@ func loadLearnable(ctx context.Context, path string, fix map[string][]int64) (*i
 		return nil, unusable("%s: %w", path, err)
 	}
 	return a.Model, nil
-}
-
-// settle tells the task, which labels may make known.
-func (t *training) settle(sets *train.Sets) error {
-	classes := task.ClassesBeside(t.Scores, len(sets.Train.Classes()))
-	switch {
-	case sets.MasksTeach(t.Distill):
-		var err error
-		if t.kind, err = train.TaughtByMasks(t.kind, t.known, t.Data); err != nil {
-			return err
-		}
-		classes = 0
-	case !t.Distill: // they teach
-		classes = task.OfAny
-	case len(t.Outputs) > 0: // others may be taught
-		classes = 0
-	}
-	if t.kind = t.kind.WithClasses(t.known, classes); t.Annotations != "" && !task.Annotated(t.kind.Task) {
-		return usage("annotations", "has no meaning for task %s: it says what is to be detected", t.kind.Kind)
-	}
-	t.kind.Tell(t.Notice)
-	return nil
 }
 
 // openTeacher returns the model whose answers teach.
@@ -267,7 +226,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 		if _, err := passes.RunContext(ctx, trained, []passes.Pass{opt.DeadCode}, nil); err != nil { // of what weights were computed
 			return err
 		}
-		about := bottleneck.ModelMeta{Labels: t.namesOf(sets), Preprocess: t.preprocess(sets)}
+		about := bottleneck.ModelMeta{Labels: sets.Names(t.labels, t.Distill), Preprocess: t.preprocess(sets)}
 		about.Task, about.Decoder = t.kind.Recorded()
 		if err := bottleneck.DescribeModel(trained, about); err != nil {
 			return err
@@ -315,7 +274,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	if t.kind.Why == "" { // a bundle of before stays as it was
 		meta.Task, meta.Decoder = t.kind.Recorded()
 	}
-	meta.Calibrated, meta.Labels, meta.Preprocess, meta.Backbone = true, t.namesOf(sets), t.preprocess(sets), t.meta.Backbone && !backbone
+	meta.Calibrated, meta.Labels, meta.Preprocess, meta.Backbone = true, sets.Names(t.labels, t.Distill), t.preprocess(sets), t.meta.Backbone && !backbone
 	if meta.Pair, err = split.PairID(t.meta.SourceSHA256+grad.WeightsID(weights), c, settings); err != nil {
 		return err
 	}
@@ -336,15 +295,6 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 	}
 	t.source = b.Bottlenet
 	return dest.Save(ctx, b, onnx.SaveOptions{External: t.external}, func() (bottleneck.Meta, error) { return meta, nil })
-}
-
-// namesOf are the names of the classes: those that are known, or the folders' own where
-// they were learnt.
-func (t *training) namesOf(sets *train.Sets) []string {
-	if t.labels == nil && !t.Distill && sets.Train.Labelled() && !data.Numbered(sets.Train.Classes()) {
-		return sets.Train.Classes()
-	}
-	return t.labels
 }
 
 // preprocess is how images become inputs: as in the training, or as it was known

@@ -17,7 +17,6 @@ import (
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/budget"
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -96,7 +95,7 @@ type within struct {
 // within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
 // has no cut.
 func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis, at *where, k *prepared, src calibrationSource) (*calibration, error) {
-	rest, held, err := o.hold(src.set)
+	rest, held, err := heldout.HoldOption(src.set, "calib", o.Calibrate, o.progress().Notice)
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +120,6 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 	at.tried = w.tried
 	w.read(held)
 	return &w.calibration, nil
-}
-
-// hold divides images into those to calibrate on and those to judge by.
-func (o *SplitOptions) hold(set *data.Set) (rest, held *data.Set, err error) {
-	rest, held = heldout.Hold(set)
-	switch n := held.Len(); {
-	case n == 0:
-		return nil, nil, unusable("option calib: %s holds one image, expected two or more: some are held out from the calibration to judge by", o.Calibrate)
-	case n < heldout.Few:
-		o.progress().Notice("option calib: %d of %d images are held out to judge by: too few to tell more than large differences", n, set.Len())
-	}
-	return rest, held, nil
 }
 
 // at chooses a bottleneck at a cut.

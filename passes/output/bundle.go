@@ -126,3 +126,17 @@ func (w *Writer) Save(ctx context.Context, b *split.Bundle, o onnx.SaveOptions, 
 
 // Discard removes what was not committed, or the bundle that was replaced.
 func (w *Writer) Discard() { w.dir.Discard() }
+
+// Fits tells before hours of work whether a bundle, or a file, can be written to a path.
+func Fits(to string, bundle bool) error {
+	stat, err := os.Stat(to)
+	switch {
+	case bundle && errors.Is(err, os.ErrNotExist):
+		return nil
+	case bundle:
+		return OnlyBundle(to)
+	case err == nil && stat.IsDir():
+		return fault.Usage("output", "%s is a folder: a file is to be written", to)
+	}
+	return nil
+}

@@ -58,3 +58,17 @@ func Of(dirs []string, name string) (found, known []string, err error) {
 	}
 	return found, known, nil
 }
+
+// CloudOf is the file that a server runs of the bundle or model at path: the bundle's cloud
+// half, or the whole model.
+func CloudOf(path string) (file string, err error) {
+	if IsBundle(path) {
+		_, err := Open(path)
+		return filepath.Join(path, CloudFile), err
+	}
+	stat, err := os.Stat(path)
+	if err == nil && stat.IsDir() {
+		err = fault.Unusable("%s is no bundle: it has not both %s and %s", path, MobileFile, CloudFile)
+	}
+	return path, err
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -47,6 +48,15 @@ func (s *Subject) AllKnown() task.Model {
 	known.Ends = map[string][]task.End{}
 	s.Graphs.Tell(&known, s.Files())
 	return known
+}
+
+// Labels are the names of classes: those of a file, "" for none, else the subject's own.
+func (s *Subject) Labels(file string) ([]string, error) {
+	labels, err := data.ReadLabels(file)
+	if labels == nil {
+		labels = s.Meta.Labels
+	}
+	return labels, err
 }
 
 // OpenTask opens the task of the subject, whose classes have those names; nil for its own.

@@ -167,7 +167,7 @@ func (o ReportOptions) Report(ctx context.Context, path string, graphs Graphs) (
 	}
 	r := NewReport(filepath.Base(path), kind, rows, len(o.Quality), slices.Index(asked, own))
 	if o.Draw != "" {
-		labels, err := o.labels(s)
+		labels, err := s.Labels(o.Labels)
 		if err != nil {
 			return nil, err
 		}
@@ -207,18 +207,9 @@ func (o ReportOptions) bound(s *Subject) error {
 	return nil
 }
 
-// labels are the names of classes: those of the options, else the subject's own.
-func (o ReportOptions) labels(s *Subject) ([]string, error) {
-	labels, err := data.ReadLabels(o.Labels)
-	if labels == nil {
-		labels = s.Meta.Labels
-	}
-	return labels, err
-}
-
 // openTask opens the task of a subject, which is told where it was guessed.
 func (o ReportOptions) openTask(s *Subject, set *data.Set, p progress.Progress) (*task.Chosen, error) {
-	labels, err := o.labels(s)
+	labels, err := s.Labels(o.Labels)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +230,7 @@ func (o ReportOptions) open(s *Subject, p progress.Progress) (*data.Set, error) 
 	if err != nil {
 		return nil, err
 	}
-	labels, err := o.labels(s)
+	labels, err := s.Labels(o.Labels)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package heldout
 
-import "github.com/bottlenet/bnc/runtime/data"
+import (
+	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/runtime/data"
+)
 
 // Few is how many images are too few to tell more than large differences.
 const Few = 20
@@ -24,4 +27,17 @@ func Hold(set *data.Set) (rest, held *data.Set) {
 		}
 	}
 	return set.Select(known), set.Select(out).Spread(most)
+}
+
+// HoldOption is Hold of the set that an option names; it tells where the images to judge by are
+// few.
+func HoldOption(set *data.Set, option, path string, notice data.Notice) (rest, held *data.Set, err error) {
+	rest, held = Hold(set)
+	switch n := held.Len(); {
+	case n == 0:
+		return nil, nil, fault.Unusable("option %s: %s holds one image, expected two or more: some are held out from the calibration to judge by", option, path)
+	case n < Few:
+		notice("option %s: %d of %d images are held out to judge by: too few to tell more than large differences", option, n, set.Len())
+	}
+	return rest, held, nil
 }

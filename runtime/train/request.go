@@ -222,6 +222,26 @@ func (o *RunOptions) Destination(path string) string {
 // InPlace tells whether what is read is replaced.
 func (o *RunOptions) InPlace(path string) bool { return o.Destination(path) == filepath.Clean(path) }
 
+// Screening are the options of a screening: those of a training that say what is learnt of, and
+// from whom.
+func (o RunOptions) Screening() RunOptions {
+	return RunOptions{
+		Data: o.Data, Val: o.Val, ValSplit: o.ValSplit, Limit: o.Limit, ValLimit: o.ValLimit, Batch: o.Batch, Distill: o.Distill, Scores: o.Scores,
+		Input: o.Input, TaskOptions: o.TaskOptions, ImageOptions: o.ImageOptions, FeedOptions: o.FeedOptions, Seed: o.Seed, Threads: o.Threads,
+		Epochs: 1, Freeze: "backbone", CalibrateBy: o.CalibrateBy, CheckpointEvery: new(time.Duration(0)),
+	}
+}
+
+// Plain leaves out what says no more than a zero value does, so that plans of the same search
+// are the same.
+func (o *RunOptions) Plain() {
+	for value, usual := range map[*string]string{&o.Freeze: "none", &o.Schedule: Cosine, &o.Layout: "auto"} {
+		if *value == usual {
+			*value = ""
+		}
+	}
+}
+
 // orElse returns what an option points to, or its default where it points to nothing.
 func orElse[T any](v *T, fallback T) T {
 	if v == nil {

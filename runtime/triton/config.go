@@ -13,6 +13,7 @@
 package triton
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -104,6 +105,17 @@ var dataTypes = map[tensor.DType]enum{
 
 // Supports tells whether Triton has the element type.
 func Supports(d tensor.DType) bool { return dataTypes[d] != "" }
+
+// PortOf is an input or output in Triton's terms. The error says of which types there are none.
+func PortOf(name string, d tensor.DType, dims []int64, ragged bool) (Port, error) {
+	if !Supports(d) {
+		return Port{}, fmt.Errorf("%s is %v: Triton takes tensors of numbers, bool or strings", name, d)
+	}
+	if len(dims) == 0 {
+		dims = []int64{1} // how Triton spells a scalar
+	}
+	return Port{Name: name, DType: d, Dims: dims, Ragged: ragged}, nil
+}
 
 // Text returns config.pbtxt, in protocol buffers' text format. The same Config
 // gives the same bytes.
