@@ -63,15 +63,33 @@ func (e *reference) means() [][]float64 {
 	return means
 }
 
-// distance compares what is given for images with a reference.
+// leastUnusual is what a number counts that is what it always is, in variances.
+const leastUnusual = 0.1
+
+// distance compares what is given for images with a reference. A number counts by how unusual
+// it is, the square of its distance from its mean: most cells of a detector are empty, and say
+// the same of every image.
 type distance struct {
 	*reference
 	mean             [][]float64
+	usual            []float64 // the variance of an output's numbers
 	square, variance []float64 // sums of each output
 }
 
 func (e *reference) distance() *distance {
-	return &distance{e, e.means(), make([]float64, e.outputs), make([]float64, e.outputs)}
+	s := &distance{e, e.means(), make([]float64, e.outputs), make([]float64, e.outputs), make([]float64, e.outputs)}
+	for k, mean := range s.mean {
+		n := 0.0
+		for _, image := range e.images {
+			for i, m := range mean {
+				if w := float64(image[k][i]) - m; w-w == 0 {
+					s.usual[k], n = s.usual[k]+w*w, n+1
+				}
+			}
+		}
+		s.usual[k] /= max(n, 1)
+	}
+	return s
 }
 
 // add compares what is given for an image.
@@ -86,13 +104,15 @@ func (s *distance) add(image int, outputs ort.Results) {
 			if d-d != 0 || w-w != 0 {
 				continue // as the scores of what cannot be, -Inf
 			}
-			s.square[k] += d * d
-			s.variance[k] += w * w
+			counts := w*w + leastUnusual*s.usual[k]
+			s.square[k] += counts * d * d
+			s.variance[k] += counts * w * w
 		}
 	}
 }
 
-// relative is the mean over the outputs of the square error by the variance over the images.
+// relative is the mean over the outputs of the square error by that of the mean answer: 0 for
+// the same answers, 1 where it is the mean of all.
 func (s *distance) relative() (float64, error) {
 	sum, n := 0.0, 0.0
 	for k, v := range s.variance {
