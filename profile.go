@@ -11,7 +11,6 @@ import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
-	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -64,38 +63,15 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	for _, path := range paths { // whole models first: they tell how fast the machine is
-		if bundle.IsBundle(path) {
-			continue
-		}
+	return p.All(ctx, paths, o.Check, func(path string) (profile.Model, func() (string, error), error) {
 		hash := onnx.StartHash(ctx, path)
 		m := profiled{path: path, options: options, request: request}
-		if m.analysis, err = analyse(ctx, path, o.Input); err != nil {
-			return nil, err
+		var err error
+		if m.analysis, err = analyse(ctx, path, o.Input); err == nil {
+			m.cuts, err = m.analysis.Choose(o.Cuts)
 		}
-		if m.cuts, err = m.analysis.Choose(o.Cuts); err != nil {
-			return nil, err
-		}
-		if err := p.Model(ctx, path, m, o.Check); err != nil {
-			return nil, err
-		}
-		source, err := hash()
-		if err != nil {
-			return nil, err
-		}
-		if err := p.SameSource(path, source); err != nil {
-			return nil, err
-		}
-	}
-	for _, path := range paths {
-		if !bundle.IsBundle(path) {
-			continue
-		}
-		if err := p.Bundle(ctx, path); err != nil {
-			return nil, err
-		}
-	}
-	return p.Finish()
+		return m, hash, err
+	})
 }
 
 // profileHost is what a profiler asks for, whatever it measures.

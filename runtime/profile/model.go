@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
@@ -73,22 +74,55 @@ type Unit struct {
 	Params        int64 // of the mobile side
 }
 
-// Bundle measures a bundle's halves.
-func (p *Profiler) Bundle(ctx context.Context, dir string) error {
+// All measures the models and bundles at paths, which are of one model. Open gives a model, and
+// what tells its file's SHA-256.
+func (p *Profiler) All(ctx context.Context, paths []string, check bool, open func(path string) (m Model, hash func() (string, error), err error)) (*Result, error) {
+	for _, path := range paths { // whole models first: they tell how fast the machine is
+		if bundle.IsBundle(path) {
+			continue
+		}
+		m, hash, err := open(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.ofModel(ctx, path, m, check); err != nil {
+			return nil, err
+		}
+		source, err := hash()
+		if err != nil {
+			return nil, err
+		}
+		if err := p.sameSource(path, source); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range paths {
+		if !bundle.IsBundle(path) {
+			continue
+		}
+		if err := p.ofBundle(ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	return p.finish()
+}
+
+// ofBundle measures a bundle's halves.
+func (p *Profiler) ofBundle(ctx context.Context, dir string) error {
 	p.host.Notice("%s: both halves", dir)
 	entry, source, err := p.pair(ctx, dir)
 	if err != nil {
 		return err
 	}
-	if err := p.SameSource(dir, source); err != nil {
+	if err := p.sameSource(dir, source); err != nil {
 		return err
 	}
 	return p.putPair(dir, entry)
 }
 
-// Model measures the whole model at path and, by its nodes, its cuts. With check, pairs are
+// ofModel measures the whole model at path and, by its nodes, its cuts. With check, pairs are
 // run beside the entries.
-func (p *Profiler) Model(ctx context.Context, path string, m Model, check bool) error {
+func (p *Profiler) ofModel(ctx context.Context, path string, m Model, check bool) error {
 	p.host.Notice("%s: the whole model", path)
 	feeds, err := p.whole(ctx, path)
 	if err != nil {

@@ -159,9 +159,9 @@ func (p *Profiler) idle(ctx context.Context) (plan.Power, error) {
 	return r, errors.Join(err, context.Cause(ctx))
 }
 
-// SameSource takes down of which model the profile is, by the SHA-256 of its file, and
+// sameSource takes down of which model the profile is, by the SHA-256 of its file, and
 // refuses to mix models.
-func (p *Profiler) SameSource(path, sha256 string) error {
+func (p *Profiler) sameSource(path, sha256 string) error {
 	r := &p.profile
 	if r.SourceSHA256 != "" && r.SourceSHA256 != sha256 {
 		return fault.Unusable("%s is of another model (sha256 %.12s) than what was measured before (%.12s): one profile is of one model", path, sha256, r.SourceSHA256)
@@ -193,8 +193,8 @@ type Result struct {
 	Checked []Checked `json:"-"`
 }
 
-// Finish returns the profile, and writes it where that is asked for.
-func (p *Profiler) Finish() (*Result, error) {
+// finish returns the profile, and writes it where that is asked for.
+func (p *Profiler) finish() (*Result, error) {
 	if len(p.checked) > 0 {
 		off, share := deviation(p.checked)
 		p.note("Checked against %d pairs that were run: median error %.1f%%, of the mobile part's share %.1f points.", len(p.checked), 100*off, 100*share)

@@ -54,7 +54,7 @@ func (p *Profiler) Close() error {
 // of a run. What is measured from then on is so in turns with this model, in place of one
 // before.
 func (p *Profiler) whole(ctx context.Context, path string) (feeds []ort.Feed, err error) {
-	if err := p.Close(); err != nil { // of another model, which SameSource tells
+	if err := p.Close(); err != nil { // of another model, which sameSource tells
 		return nil, err
 	}
 	session, err := ort.Open(path, p.Session)
