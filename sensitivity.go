@@ -14,12 +14,13 @@ import (
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/tensor"
+	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // By which channels are chosen in a calibration.
 const (
-	BySensitivity = probe.BySensitivity // what the outputs feel most
-	ByVariance    = probe.ByVariance    // what varies most
+	BySensitivity = train.BySensitivity // what the outputs feel most
+	ByVariance    = train.ByVariance    // what varies most
 )
 
 // feel gives the calibrations gradients of the images: of random directions of the outputs

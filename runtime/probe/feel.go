@@ -44,12 +44,6 @@ func NewFeeling(session *ort.Session, inputs []string, given ort.Feed, direction
 	return f
 }
 
-// By which channels are chosen in a calibration.
-const (
-	BySensitivity = "sensitivity" // what the outputs feel most
-	ByVariance    = "variance"    // what varies most
-)
-
 // What a calibration by what is felt takes: images whose outputs say how much they vary,
 // images whose gradients are computed, and random directions of each.
 const (

@@ -11,7 +11,6 @@ import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/eval"
-	"github.com/bottlenet/bnc/runtime/probe"
 )
 
 // RunOptions say how a bundle or a model is trained.
@@ -108,6 +107,12 @@ type RunOptions struct {
 	Reporter progress.Reporter `json:"-"`
 }
 
+// By which channels are chosen in a calibration.
+const (
+	BySensitivity = "sensitivity" // what the outputs feel most
+	ByVariance    = "variance"    // what varies most
+)
+
 // NoEpochs stands for no training at all: only the quality of the codec changes.
 const NoEpochs = -1
 
@@ -140,7 +145,7 @@ func (o *RunOptions) Check(step func() error) error {
 	case o.Counting() != "" && o.Frozen() == "mobile":
 		return fault.Usage(o.Counting(), "has no meaning with option freeze mobile: what decides about payloads does not learn")
 	}
-	if err := cmp.Or(fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic), fault.OneOf("calib_by", o.CalibrateBy, "", probe.BySensitivity, probe.ByVariance)); err != nil {
+	if err := cmp.Or(fault.OneOf("range", o.Range, "", bundle.RangeStatic, bundle.RangeDynamic), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return err
 	}
 	for _, check := range []func() error{o.TaskOptions.Check, o.Images().Check, step, o.Settings().Check} {
