@@ -158,7 +158,7 @@ func TestTrainHalfBundle(t *testing.T) {
 	set := stripes(t, 64, 24)
 	for form, path := range halfStripeNets(t) {
 		start := splitAt(t, path, "--c", "2", "--s", "2", "--calib", set)
-		for _, flags := range []string{"--freeze backbone", "--freeze backbone --distill", "--freeze mobile", "--freeze cloud --distill --lr 0.02", "--freeze none"} {
+		for _, flags := range []string{"--freeze backbone", "--freeze backbone --distill", "--freeze mobile", "--freeze cloud --distill --lr 0.002", "--freeze none"} {
 			dir := copyOf(t, start)
 			r := trained(t, slices.Concat([]string{dir, "--data", set, "--keep-last"}, strings.Fields(flags), few)...)
 			if first, last := r.Epochs[0].Loss, r.Epochs[len(r.Epochs)-1].Loss; !(last < first) {
