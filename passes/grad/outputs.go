@@ -28,6 +28,9 @@ type endHead struct {
 // attend finds the scores by which positions count: those of a Sigmoid beside it in the same
 // output, of fewest a position.
 func (h *endHead) attend(heads []*endHead) {
+	if !slices.ContainsFunc(heads, func(f *endHead) bool { return f.output == h.output && f.end.Kind != ends.Sigmoid }) {
+		return // scores alone, of several scales: their parts are positions
+	}
 	channel := func(h *endHead) (axis int, size int64) {
 		if len(h.end.Where) != 1 || len(h.tensor.Order) != len(h.dims) || h.end.Kind == ends.Indices {
 			return -1, 0

@@ -84,3 +84,37 @@ func TestBuildByEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestScoresAlone: boxes count where a score beside them says so, scores of two scales all
+// alike. What counts is measured by the largest score of a position.
+func TestScoresAlone(t *testing.T) {
+	for beside, weighed := range map[string]bool{"Tanh": true, "Sigmoid": false} {
+		m := passtest.Parse(t, fmt.Sprintf(passtest.Header+`net (float[N,1,6,6] x) => (float[N,3,6,6] y) <%s> {
+			a = Conv (x, w1)
+			b = Conv (x, w2)
+			one = %s (a)
+			two = Sigmoid (b)
+			y = Concat <axis = 1> (one, two)
+		}`, initials("2,1,1,1 w1; 1,1,1,1 w2"), beside))
+		measured, found := 0, false
+		o := options(new([]string))
+		distilled(&o)
+		o.Raw, o.Batch = true, 4
+		o.Measure = func(_ context.Context, m *ir.Model) (map[string][]float64, error) {
+			measured++
+			found = slices.ContainsFunc(m.Graph.Nodes(), func(n *ir.Node) bool { return n.Op == "ReduceMax" })
+			means := map[string][]float64{}
+			for _, p := range m.Graph.Outputs() {
+				dims, _ := p.Value.Shape()
+				means[p.Name()] = slices.Repeat([]float64{0.2}, int(dims[0].N))
+			}
+			return means, nil
+		}
+		if _, err := grad.Build(t.Context(), m, m.Clone(), o); err != nil {
+			t.Fatal(err)
+		}
+		if measured != 1 || found != weighed {
+			t.Errorf("beside a %s: measured %d times, weighed by scores %v, expected %v", beside, measured, found, weighed)
+		}
+	}
+}

@@ -65,7 +65,8 @@ func FeelInputs(ctx context.Context, m *ir.Model, inputs []string, raw bool, com
 			}
 		}
 	}
-	for _, e := range ends.Of(m, info) {
+	all := ends.Of(m, info)
+	for _, e := range all {
 		if told[e.Output] {
 			continue
 		}
@@ -77,7 +78,7 @@ func FeelInputs(ctx context.Context, m *ir.Model, inputs []string, raw bool, com
 			s.numbers(t.Value, ends.End{Axis: t.Axis})
 		}
 	}
-	s.focus(ends.Of(m, info))
+	s.focus(all)
 	if len(s.directions) == 0 {
 		return nil, passes.Unsuitable("model", "none of its outputs has a gradient")
 	}
@@ -160,7 +161,8 @@ func (s *sensing) numbers(v *ir.Value, e ends.End) {
 }
 
 // focus lets positions of an output count as far as its scores say that something is there:
-// those of a Sigmoid, of fewest a position, weigh what is beside them, as in [Focus].
+// those of a Sigmoid, of fewest a position, weigh what is beside them, as in [Focus]. Scores
+// alone, of several scales, are divided by positions and count alike.
 func (s *sensing) focus(all []ends.End) {
 	parts := map[*ir.Value][]ends.End{}
 	for _, e := range all {
@@ -170,12 +172,14 @@ func (s *sensing) focus(all []ends.End) {
 	}
 	for _, v := range s.tensors {
 		var scores *ends.Range
+		other := false
 		for _, e := range parts[v] {
+			other = other || e.Kind != ends.Sigmoid
 			if r := &e.Where[0]; e.Kind == ends.Sigmoid && (scores == nil || r.Stop-r.Start < scores.Stop-scores.Start) {
 				scores = r
 			}
 		}
-		if scores == nil || len(parts[v]) == 1 {
+		if scores == nil || !other {
 			continue
 		}
 		axis, size := int64(scores.Axis), s.dims(v)[scores.Axis]
