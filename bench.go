@@ -7,7 +7,9 @@ import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bench"
 	"github.com/bottlenet/bnc/runtime/bundle"
+	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/imagecodec"
 	"github.com/bottlenet/bnc/runtime/imagein"
 )
 
@@ -29,8 +31,8 @@ func Bench(ctx context.Context, paths []string, o BenchOptions) (*BenchResult, e
 		return nil, err
 	}
 	p := progress.Progress{To: o.Reporter}
-	tellSystem(p, o.InputCodec...)
-	names, err := inputFiles([]string{o.Input}, p)
+	imagecodec.TellSystem(p.Notice, o.InputCodec...)
+	names, err := data.Inputs([]string{o.Input}, p.Notice)
 	if err != nil {
 		return nil, err
 	}

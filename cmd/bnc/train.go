@@ -83,7 +83,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.BoolVar(&o.KeepLast, "keep-last", false, "end with the last epoch's weights, not with the best: those of another epoch, or of the start")
 	fs.StringVar(&o.Annotations, "annotations", "", "what is to be detected in the images that judge: a file in COCO's JSON")
 	fs.StringVar(&o.Scores, "scores", "", scoresUsage)
-	fs.StringVar(&o.Statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, else batch)")
+	fs.StringVar(&o.Statistics, "statistics", "", "of batch normalisation in training: batch, or running as in inference (default running with --freeze backbone, and with --distill of a bundle by fewer than 32 images a step, else batch)")
 	fs.StringVar(&o.Layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.Var(flags.Duration(&o.CheckpointEvery), "checkpoint-every", "time between checkpoints within an epoch (default 1m0s)")
 	fs.BoolVar(&o.Resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")

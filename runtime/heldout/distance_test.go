@@ -55,7 +55,8 @@ func TestDistance(t *testing.T) {
 			}
 			far.add(i, outputs(x, y))
 		}
-		// 2,000 squares of noise have a relative deviation of 3%, fourth powers of 7%.
+		// The means of 2,000 squares of noise have a relative deviation of 3%, of fourth powers
+		// 7%: three of them together.
 		if got, err := far.relative(); err != nil || math.Abs(got-c.want) > 0.25*c.want+1e-9 {
 			t.Errorf("%s: %g, expected %g (%v)", c.name, got, c.want, err)
 		}
