@@ -54,11 +54,13 @@ transform() {
 	[ -s "$name-steered.json" ] && return 0
 	[ -d "$name-calibrated" ] || "$bnc" split base.onnx --after "$cut" --c "$c" --s "$s" --codec transform --quality "$quality" --calib "$data" -o "$name-calibrated" >/dev/null 2>&1
 	keep "$name-calibrated.json" "$bnc" eval "$name-calibrated" --data "$data" --quality "$rates" --threads "$threads" --json
-	for how in "fixed" "steered --target-bytes $target"; do
-		set -- $how
-		[ -d "$name-$1" ] || cp -R "$name-calibrated" "$name-$1"
-		keep "$name-$1.train.json" "$bnc" train "$name-$1" --data "$data" --epochs "$epochs" --keep-last --threads "$threads" --json $2 $3
-		keep "$name-$1.json" "$bnc" eval "$name-$1" --data "$data" --quality "$rates" --threads "$threads" --json
+	for how in fixed steered; do
+		aim=
+		[ $how = fixed ] || aim="--target-bytes $target"
+		[ -d "$name-$how" ] || cp -R "$name-calibrated" "$name-$how"
+		# shellcheck disable=SC2086 # flags
+		keep "$name-$how.train.json" "$bnc" train "$name-$how" --data "$data" --epochs "$epochs" --keep-last --threads "$threads" --json $aim
+		keep "$name-$how.json" "$bnc" eval "$name-$how" --data "$data" --quality "$rates" --threads "$threads" --json
 	done
 }
 
