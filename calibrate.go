@@ -3,184 +3,73 @@ package bnc
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
-	"slices"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/fault"
-	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
-	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
 // calibrationSource is what a bottleneck is calibrated on.
 type calibrationSource struct {
+	probe.Source
 	// analyse loads the model, anew each time: a split takes it over.
 	analyse func() (*cut.Analysis, error)
-	path    string   // of the model, for errors
-	tensors []string // of the cut
-	set     *data.Set
-	choose  feed.Chooser
-	given   feed.Given
-	option  string // that named the images, for errors
 	// felt tells that channels are chosen by how much the outputs feel them, else by their
 	// variance; raw that no output is scores of classes.
 	felt, raw bool
-	// onSkip is told of images that cannot be used and are left out; nil for nobody.
-	onSkip  func(name string, err error)
-	session ort.Options
 }
 
 // calibrate runs the model up to the cut on real images and gives the settings units and
 // ranges that fit what the cut's tensors hold there.
-func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, s *split.Settings) (*calibration, error) {
+func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, s *split.Settings) (*probe.Seen, error) {
 	halves, err := src.divide(ctx)
 	if err != nil {
 		return nil, err
 	}
-	session, err := src.openPrefix(ctx, halves)
+	before, err := src.openHalf(ctx, halves.Mobile)
 	if err != nil {
 		return nil, err
 	}
-	defer session.Close()
-	run, err := src.collect(ctx, p, session, halves.Cloud, s.Tensors)
+	defer before.Close()
+	all := s.Calibrations()
+	run, err := src.collect(ctx, p, before, halves.Cloud, all)
 	if err != nil {
 		return nil, err
 	}
-	return &run.calibration, s.Calibrate(run.tensors, src.unfit)
+	return run.Seen, s.Calibrate(all, src.Unfit)
 }
 
 // collect runs the model up to the cut on real images, and what is behind it, which is used
 // up, where it is felt how errors matter.
-func (src calibrationSource) collect(ctx context.Context, p progress.Progress, session *ort.Session, behind *ir.Model, tensors []split.Tensor) (*collected, error) {
-	feeder, err := src.given.New(session.Inputs(), src.choose)
-	if err != nil {
-		return nil, unusable("%w", err)
-	}
-	if in := feeder.Port(); len(in.Shape) > 0 && in.Shape[0].Size > 1 {
-		return nil, unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", src.option, in.Shape[0].Size, in.Name, src.path, in.Name)
-	}
-	run := &collected{feeder: feeder}
-	for _, t := range tensors {
-		run.tensors = append(run.tensors, bottleneck.NewCalibration(t.Geometry))
-	}
-	bar := p.Phase("calibrating", probe.Images(src.set, probe.MostImages))
-	seen, err := probe.Run(ctx, session, probe.Options{Set: src.set, Feeder: feeder, LeftOut: src.onSkip, Step: func() { bar.Step(1) }}, func(name string, xs []*tensor.Tensor) error {
-		for i, c := range run.tensors {
-			activations, err := xs[i].Float32s()
-			if err != nil {
-				return err
-			}
-			if err := c.Add(activations); err != nil {
-				return unusable("%s: %w", name, src.of(i, err))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if seen.Images == 0 {
-		return nil, unusable("option %s: none of %d images can be used: %w", src.option, probe.Images(src.set, probe.MostImages), seen.Damage)
-	}
-	run.calibration = calibration{seen.Preprocess, seen.Files}
+func (src *calibrationSource) collect(ctx context.Context, p progress.Progress, before *ort.Session, behind *ir.Model, all []*bottleneck.Calibration) (*probe.Calibrated, error) {
+	var felt func() (*probe.Gradients, error)
 	if src.felt {
-		if err := src.feel(ctx, p, behind, session, feeder, run.tensors); err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			p.Notice("channels are chosen by their variance, not by what the outputs feel: %v", err)
-			for _, c := range run.tensors {
-				c.Forget()
-			}
-		}
+		felt = func() (*probe.Gradients, error) { return src.gradients(ctx, behind) }
 	}
-	return run, nil
-}
-
-// calibration is what a run over real images gives.
-type calibration struct {
-	preprocess *imagein.Preprocess // how the images were prepared, nil for tensors
-	files      []string            // that were read
-}
-
-// read adds the files of a set to those that were read.
-func (c *calibration) read(set *data.Set) {
-	for i := range set.Len() {
-		if file := set.File(i); file != "" && !slices.Contains(c.files, file) {
-			c.files = append(c.files, file)
-		}
-	}
-}
-
-// collected is what bottlenecks of any size at a cut are calibrated by.
-type collected struct {
-	calibration
-	feeder  *feed.Feeder
-	tensors []*bottleneck.Calibration // of the cut
-}
-
-// unfit is the error of a tensor that cannot be calibrated.
-func (src calibrationSource) unfit(i int, err error) error {
-	return unusable("option %s: %w", src.option, src.of(i, err))
-}
-
-// of says which of several tensors an error is about.
-func (src calibrationSource) of(i int, err error) error {
-	if len(src.tensors) > 1 {
-		return fmt.Errorf("tensor %q: %w", src.tensors[i], err)
-	}
-	return err
+	return probe.Calibrate(ctx, p, &src.Source, before, all, felt)
 }
 
 // divide divides the model at the cut.
-func (src calibrationSource) divide(ctx context.Context) (*split.Bundle, error) {
+func (src *calibrationSource) divide(ctx context.Context) (*split.Bundle, error) {
 	a, err := src.analyse()
 	if err != nil {
 		return nil, err
 	}
-	c, err := split.CutAt(a, src.tensors)
-	if err != nil {
-		return nil, err
-	}
-	b, _, err := split.Split(ctx, a, c, split.Settings{Plain: true}, nil)
-	return b, err
-}
-
-// openPrefix opens a session of what is before the cut.
-func (src calibrationSource) openPrefix(ctx context.Context, b *split.Bundle) (*ort.Session, error) {
-	return src.openHalf(ctx, b.Mobile)
+	return split.PlainAt(ctx, a, src.Tensors)
 }
 
 // openHalf opens a session of a half of the model.
-func (src calibrationSource) openHalf(ctx context.Context, half *ir.Model) (*ort.Session, error) {
-	scratch, err := files.Scratch()
-	if err != nil {
-		return nil, err
-	}
-	defer scratch.Discard() // ONNX Runtime has read the file by then
-	file := filepath.Join(scratch.Temp, "half.onnx")
-	if err := onnx.Save(ctx, file, half, onnx.SaveOptions{}); err != nil {
-		return nil, err
-	}
-	session, err := ort.Open(file, src.session)
-	if refused := (*ort.ModelError)(nil); errors.As(err, &refused) {
-		return nil, unusable("%s: %w", src.path, refused) // not the file that is gone
-	}
-	return session, err
+func (src *calibrationSource) openHalf(ctx context.Context, half *ir.Model) (*ort.Session, error) {
+	return src.Open(func(file string) error { return onnx.Save(ctx, file, half, onnx.SaveOptions{}) })
 }
 
 // CalibrateOptions say how a bundle's bottleneck is fitted to images.

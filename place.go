@@ -7,7 +7,6 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
@@ -18,6 +17,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -26,7 +26,8 @@ type place struct {
 	src     calibrationSource
 	cut     *cut.Cut
 	request split.Request // but for what a candidate says
-	run     *collected
+	run     *probe.Calibrated
+	tensors []*bottleneck.Calibration
 	held    *heldout.Images
 	behind  *ort.Session
 }
@@ -55,10 +56,11 @@ func openPlace(ctx context.Context, p progress.Progress, src calibrationSource, 
 			pl.behind.Close()
 		}
 	}()
-	if pl.run, err = src.collect(ctx, p, before, halves.Cloud, first.Tensors); err != nil {
+	pl.tensors = first.Calibrations()
+	if pl.run, err = src.collect(ctx, p, before, halves.Cloud, pl.tensors); err != nil {
 		return nil, err
 	}
-	err = pl.keep(ctx, p, before, pl.run.feeder, j)
+	err = pl.keep(ctx, p, before, pl.run.Feeder, j)
 	return pl, err
 }
 
@@ -68,7 +70,7 @@ func (pl *place) open(ctx context.Context) (halves *split.Bundle, before *ort.Se
 	if halves, err = pl.src.divide(ctx); err != nil {
 		return nil, nil, err
 	}
-	if before, err = pl.src.openPrefix(ctx, halves); err != nil {
+	if before, err = pl.src.openHalf(ctx, halves.Mobile); err != nil {
 		return nil, nil, err
 	}
 	if pl.behind, err = pl.src.openHalf(ctx, halves.Cloud); err != nil {
@@ -80,14 +82,14 @@ func (pl *place) open(ctx context.Context) (halves *split.Bundle, before *ort.Se
 
 // keep runs both sides of the cut on the images that bottlenecks are judged by.
 func (pl *place) keep(ctx context.Context, p progress.Progress, before *ort.Session, feeder *feed.Feeder, j judging) error {
-	given, err := pl.src.given.ForOne(pl.behind.Inputs())
+	given, err := pl.src.Given.ForOne(pl.behind.Inputs())
 	if err != nil {
 		return err
 	}
 	bar := p.Phase("held out", j.held.Len())
 	pl.held, err = heldout.Keep(ctx, before, heldout.Options{
-		Set: j.held, Feeder: feeder, Behind: heldout.Behind{Session: pl.behind, Tensors: pl.src.tensors, Given: given},
-		Task: j.task, Outputs: j.outputs, LeftOut: pl.src.onSkip, Step: func() { bar.Step(1) },
+		Set: j.held, Feeder: feeder, Behind: heldout.Behind{Session: pl.behind, Tensors: pl.src.Tensors, Given: given},
+		Task: j.task, Outputs: j.outputs, LeftOut: pl.src.LeftOut, Step: func() { bar.Step(1) },
 	})
 	return err
 }
@@ -114,10 +116,10 @@ func (pl *place) Make(ctx context.Context, c budget.Candidate) (budget.Bottlenec
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range pl.run.tensors {
+	for i, t := range pl.tensors {
 		t.Use(s.Tensors[i].Geometry)
 	}
-	if err := s.Calibrate(pl.run.tensors, pl.src.unfit); err != nil {
+	if err := s.Calibrate(pl.tensors, pl.src.Unfit); err != nil {
 		return nil, err
 	}
 	m := &made{place: pl, settings: s}
@@ -150,11 +152,7 @@ func (pl *place) pair(ctx context.Context, s split.Settings) (*heldout.Pair, err
 		to    **ort.Session
 		model *ir.Model
 	}{{&p.Shrink, unit.Mobile}, {&p.Restore, unit.Cloud}} {
-		graph, err := onnx.Marshal(side.model)
-		if err == nil {
-			*side.to, err = ort.OpenBytes("bottleneck", graph, pl.src.session)
-		}
-		if err != nil {
+		if *side.to, err = openModel(side.model, "bottleneck", pl.src.Session); err != nil {
 			p.Close()
 			return nil, err
 		}

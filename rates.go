@@ -35,8 +35,8 @@ func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calib
 	if err != nil {
 		return nil, err
 	}
-	_, held := heldout.Hold(src.set)
-	src.tensors = at.cut.Names()
+	_, held := heldout.Hold(src.Set)
+	src.Tensors = at.cut.Names()
 	pl := &place{src: src, cut: at.cut}
 	_, before, err := pl.open(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (o *SplitOptions) rates(ctx context.Context, p progress.Progress, src calib
 	}
 	defer before.Close()
 	defer pl.Close()
-	feeder, err := src.given.New(before.Inputs(), src.choose)
+	feeder, err := src.Given.New(before.Inputs(), src.Choose)
 	if err != nil {
 		return nil, unusable("%w", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -269,14 +270,14 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 	}
 	t.free()
 	src := calibrationSource{
+		Source:  probe.Source{Path: t.settings.Model, Tensors: []string{c.Tensor}, Session: ort.Options{Threads: t.threads}},
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, t.settings.Model, t.settings.Train.Input) },
-		path:    t.settings.Model, tensors: []string{c.Tensor}, session: ort.Options{Threads: t.threads},
 	}
 	halves, err := src.divide(ctx)
 	if err != nil {
 		return err
 	}
-	session, err := src.openPrefix(ctx, halves)
+	session, err := src.openHalf(ctx, halves.Mobile)
 	if err != nil {
 		return err
 	}

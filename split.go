@@ -24,6 +24,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -321,18 +322,18 @@ func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analys
 		return err
 	}
 	src := calibrationSource{
+		Source:  probe.Source{Path: path, Set: set, Choose: o.Chooser(k.preprocess), Given: given, Option: "calib", LeftOut: (&progress.LeftOut{To: p}).Add},
 		analyse: func() (*cut.Analysis, error) { return analyse(ctx, path, o.Input) },
-		path:    path, set: set, choose: o.Chooser(k.preprocess), given: given, option: "calib",
-		felt: o.CalibrateBy != ByVariance, raw: !task.OfScores(k.task.Task), onSkip: (&progress.LeftOut{To: p}).Add,
+		felt:    o.CalibrateBy != ByVariance, raw: !task.OfScores(k.task.Task),
 	}
-	var cal *calibration
+	var cal *probe.Seen
 	if o.Bytes > 0 {
 		cal, err = o.within(ctx, path, a, w, k, src)
 	} else {
 		known := src
-		known.tensors = w.cut.Names()
+		known.Tensors = w.cut.Names()
 		if o.MaxLoss != nil {
-			if known.set, _, err = heldout.HoldOption(set, "calib", o.Calibrate, p.Notice); err != nil {
+			if known.Set, _, err = heldout.HoldOption(set, "calib", o.Calibrate, p.Notice); err != nil {
 				return err
 			}
 		}
@@ -340,14 +341,14 @@ func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analys
 	}
 	if err == nil && o.MaxLoss != nil {
 		w.rates, err = o.rates(ctx, p, src, w, k)
-		cal.read(set)
+		cal.Read(set)
 	}
 	if err != nil {
 		return err
 	}
-	k.files = append(k.files, cal.files...)
+	k.files = append(k.files, cal.Files...)
 	if k.preprocess == nil {
-		k.preprocess = cal.preprocess
+		k.preprocess = cal.Preprocess
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/train"
 )
@@ -194,10 +195,10 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 	}
 	b, _, settings, err := split.Rebuild(ctx, t.source, t.lowered(), func(settings *split.Settings) error {
 		_, err := calibrate(ctx, t.Progress, calibrationSource{
+			// What cannot be used is told when it is trained on.
+			Source:  probe.Source{Path: t.path, Tensors: t.meta.Tensors, Set: sets.Train, Choose: sets.Choose, Given: sets.Given, Option: "data", Session: t.running},
 			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
-			path:    t.path, tensors: t.meta.Tensors, set: sets.Train, choose: sets.Choose, given: sets.Given, option: "data",
-			felt: t.CalibrateBy == BySensitivity, raw: !task.OfScores(t.kind.Task),
-			session: t.running, // what cannot be used is told when it is trained on
+			felt:    t.CalibrateBy == BySensitivity, raw: !task.OfScores(t.kind.Task),
 		}, settings)
 		settings.SetDynamic(t.Range == "dynamic")
 		return err

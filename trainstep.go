@@ -14,7 +14,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/model"
-	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
@@ -76,7 +75,7 @@ func (t *training) compute(ctx context.Context, m *ir.Model) (map[string]*ir.Ten
 
 // measure returns the means of what a network gives over images to train on.
 func (t *training) measure(ctx context.Context, sets *train.Sets, m *ir.Model) (map[string][]float64, error) {
-	session, err := t.session(m, "measured teacher")
+	session, err := openModel(m, "measured teacher", t.running)
 	if err != nil {
 		return nil, err
 	}
@@ -86,15 +85,6 @@ func (t *training) measure(ctx context.Context, sets *train.Sets, m *ir.Model) (
 		return nil, unusable("%w", err)
 	}
 	return probe.Means(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, 64)
-}
-
-// session opens a session of a model in memory.
-func (t *training) session(m *ir.Model, name string) (*ort.Session, error) {
-	b, err := onnx.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	return ort.OpenBytes(name, b, t.running)
 }
 
 // open makes the sessions of a program.
@@ -161,7 +151,7 @@ func (t *training) judging(set *data.Set, batch int) train.Judging {
 
 // teach notes what the teacher says of the images to judge by.
 func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Model) error {
-	session, err := t.session(teacher, "teacher")
+	session, err := openModel(teacher, "teacher", t.running)
 	if err != nil {
 		return err
 	}
@@ -198,7 +188,7 @@ func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validatio
 		}
 		t.heads = []grad.Judged{{Output: found.Scores[0].Output.Name(), Scores: found.Scores[0].Name()}}
 	}
-	session, err := t.session(t.source, t.path)
+	session, err := openModel(t.source, t.path, t.running)
 	if err != nil {
 		return train.Validation{}, err
 	}
@@ -243,7 +233,7 @@ func (t *training) measureRanges(ctx context.Context, trained *ir.Model, sets *t
 // as a calibration takes. What is left out is told when it is trained
 // on.
 func (t *training) look(ctx context.Context, m *ir.Model, sets *train.Sets, each func(xs []*tensor.Tensor) error) error {
-	session, err := t.session(m, "what crosses")
+	session, err := openModel(m, "what crosses", t.running)
 	if err != nil {
 		return err
 	}

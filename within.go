@@ -20,6 +20,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/heldout"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -88,14 +89,14 @@ type within struct {
 	latency func(cut, tensor string) (ms float64, known bool) // nil without profiles
 	p       progress.Progress
 
-	calibration // of the place that was opened last
-	tried       []Choice
+	seen  *probe.Seen // by the calibration at the place that was opened last
+	tried []Choice
 }
 
 // within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
 // has no cut.
-func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis, at *where, k *prepared, src calibrationSource) (*calibration, error) {
-	rest, held, err := heldout.HoldOption(src.set, "calib", o.Calibrate, o.progress().Notice)
+func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis, at *where, k *prepared, src calibrationSource) (*probe.Seen, error) {
+	rest, held, err := heldout.HoldOption(src.Set, "calib", o.Calibrate, o.progress().Notice)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +104,11 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 	if err != nil {
 		return nil, err
 	}
-	src.set = rest
+	src.Set = rest
 	w := &within{
 		SplitOptions: o, path: path, a: a, request: o.raw(), judging: judging{held.Unlabelled(), k.task.Task, outputs},
 		measure: *k.task.Agreement().Named(), p: o.progress(),
-		source: func(tensors []string) calibrationSource { src.tensors = tensors; return src },
+		source: func(tensors []string) calibrationSource { src.Tensors = tensors; return src },
 	}
 	if at.cut == nil {
 		err = w.anywhere(ctx, at)
@@ -118,8 +119,8 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 		return nil, err
 	}
 	at.tried = w.tried
-	w.read(held)
-	return &w.calibration, nil
+	w.seen.Read(held)
+	return w.seen, nil
 }
 
 // at chooses a bottleneck at a cut.
@@ -152,7 +153,7 @@ func (w *within) choose(ctx context.Context, c *cut.Cut) (*budget.Trial, []budge
 		return nil, nil, err
 	}
 	defer pl.Close()
-	w.calibration = pl.run.calibration
+	w.seen = pl.run.Seen
 	space, err := w.space(pl)
 	if err != nil {
 		return nil, nil, err
@@ -174,7 +175,7 @@ func (w *within) space(pl *place) (budget.Space, error) {
 			s.Channels = append(s.Channels, int(w.Channels[min(i, len(w.Channels)-1)]))
 		}
 	}
-	order, err := bottleneck.Order(pl.run.tensors)
+	order, err := bottleneck.Order(pl.tensors)
 	if err != nil {
 		return s, err
 	}

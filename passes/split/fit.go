@@ -2,6 +2,14 @@ package split
 
 import "github.com/bottlenet/bnc/passes/bottleneck"
 
+// Calibrations begins calibrations of the settings' bottlenecks, one a tensor.
+func (s *Settings) Calibrations() (all []*bottleneck.Calibration) {
+	for _, t := range s.Tensors {
+		all = append(all, bottleneck.NewCalibration(t.Geometry))
+	}
+	return all
+}
+
 // Calibrate gives the settings the units and ranges of calibrations, one a tensor, and their
 // codecs what suits the tiles that these make. Unfit makes the error of a tensor that cannot
 // be calibrated.

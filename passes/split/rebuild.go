@@ -59,6 +59,17 @@ func Rebuild(ctx context.Context, joined *ir.Model, lowered Settings, change fun
 	return b, c, settings, err
 }
 
+// PlainAt divides an analysed model, which is used up, at the cut of those tensors, without a
+// bottleneck.
+func PlainAt(ctx context.Context, a *cut.Analysis, tensors []string) (*Bundle, error) {
+	c, err := CutAt(a, tensors)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := Split(ctx, a, c, Settings{Plain: true}, nil)
+	return b, err
+}
+
 // CutAt finds the cut of one tensor, or of several.
 func CutAt(a *cut.Analysis, names []string) (*cut.Cut, error) {
 	if len(names) == 1 {

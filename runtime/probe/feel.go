@@ -20,9 +20,9 @@ type Direction struct {
 	Parts [][2]int
 }
 
-// Feeling runs a network whose outputs are the tensors of the directions, followed by
+// feeling runs a network whose outputs are the tensors of the directions, followed by
 // gradients.
-type Feeling struct {
+type feeling struct {
 	session    *ort.Session
 	inputs     []string
 	given      ort.Feed // what other inputs get
@@ -34,10 +34,10 @@ type Feeling struct {
 // group are the moments of what belongs together.
 type group struct{ n, mean, squares float64 }
 
-// NewFeeling returns what feels with a session. Inputs are those of the tensors that are
+// newFeeling returns what feels with a session. Inputs are those of the tensors that are
 // felt; others, but for the directions', get what is given.
-func NewFeeling(session *ort.Session, inputs []string, given ort.Feed, directions []Direction, seed uint64) *Feeling {
-	f := &Feeling{session: session, inputs: inputs, given: given, directions: directions, random: rand.New(rand.NewPCG(seed, 0x5eed))}
+func newFeeling(session *ort.Session, inputs []string, given ort.Feed, directions []Direction, seed uint64) *feeling {
+	f := &feeling{session: session, inputs: inputs, given: given, directions: directions, random: rand.New(rand.NewPCG(seed, 0x5eed))}
 	for _, d := range directions {
 		f.seen = append(f.seen, make([]group, d.groups()))
 	}
@@ -52,8 +52,8 @@ const (
 	draws       = 3
 )
 
-// Steps are how many images Run runs of those that it is given.
-func (f *Feeling) Steps(o Options) int {
+// steps are how many images Run runs of those that it is given.
+func (f *feeling) steps(o Options) int {
 	n := Images(o.Set, feltImages)
 	if f.scaled() {
 		n += Images(o.Set, scaleImages)
@@ -63,7 +63,7 @@ func (f *Feeling) Steps(o Options) int {
 
 // Run measures the scales on images of a set, whose tensors a session before computes, and
 // gives each the gradients of random directions for an image.
-func (f *Feeling) Run(ctx context.Context, before *ort.Session, o Options, each func(gradients [][]float32) error) error {
+func (f *feeling) Run(ctx context.Context, before *ort.Session, o Options, each func(gradients [][]float32) error) error {
 	if f.scaled() {
 		o.Most = Images(o.Set, scaleImages)
 		if _, err := Run(ctx, before, o, func(_ string, xs []*tensor.Tensor) error { return f.measure(ctx, xs) }); err != nil {
@@ -107,7 +107,7 @@ func (d Direction) group(i int) int {
 }
 
 // scaled reports whether scales are to be measured first.
-func (f *Feeling) scaled() bool {
+func (f *feeling) scaled() bool {
 	for _, d := range f.directions {
 		if d.Scale != "" {
 			return true
@@ -117,7 +117,7 @@ func (f *Feeling) scaled() bool {
 }
 
 // measure takes what the network gives for an image into the scales.
-func (f *Feeling) measure(ctx context.Context, xs []*tensor.Tensor) error {
+func (f *feeling) measure(ctx context.Context, xs []*tensor.Tensor) error {
 	results, err := f.run(ctx, xs, false)
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (f *Feeling) measure(ctx context.Context, xs []*tensor.Tensor) error {
 }
 
 // gradients returns those of random directions for an image.
-func (f *Feeling) gradients(ctx context.Context, xs []*tensor.Tensor) ([][]float32, error) {
+func (f *feeling) gradients(ctx context.Context, xs []*tensor.Tensor) ([][]float32, error) {
 	results, err := f.run(ctx, xs, true)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (f *Feeling) gradients(ctx context.Context, xs []*tensor.Tensor) ([][]float
 }
 
 // run runs the network, without any direction unless noisy.
-func (f *Feeling) run(ctx context.Context, xs []*tensor.Tensor, noisy bool) (ort.Results, error) {
+func (f *feeling) run(ctx context.Context, xs []*tensor.Tensor, noisy bool) (ort.Results, error) {
 	feed := maps.Clone(f.given)
 	for i, name := range f.inputs {
 		values, err := xs[i].Float32s() // of another type in a model of half precision
@@ -196,7 +196,7 @@ const smallest = 0.02
 
 // scale is what the noise of direction k is multiplied with: one over the deviation, so that
 // parts of whatever unit and number count as much.
-func (f *Feeling) scale(k int) *tensor.Tensor {
+func (f *feeling) scale(k int) *tensor.Tensor {
 	d := f.directions[k]
 	dims := make([]int64, len(d.Dims))
 	total := 1.0
