@@ -35,7 +35,7 @@ func calibrate(ctx context.Context, p progress.Progress, src calibrationSource, 
 	if err != nil {
 		return nil, err
 	}
-	before, err := src.openHalf(ctx, halves.Mobile)
+	before, err := src.Open(saving(ctx, halves.Mobile))
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,9 @@ func (src *calibrationSource) divide(ctx context.Context) (*split.Bundle, error)
 	return split.PlainAt(ctx, a, src.Tensors)
 }
 
-// openHalf opens a session of a half of the model.
-func (src *calibrationSource) openHalf(ctx context.Context, half *ir.Model) (*ort.Session, error) {
-	return src.Open(func(file string) error { return onnx.Save(ctx, file, half, onnx.SaveOptions{}) })
+// saving writes a model to a file.
+func saving(ctx context.Context, m *ir.Model) func(file string) error {
+	return func(file string) error { return onnx.Save(ctx, file, m, onnx.SaveOptions{}) }
 }
 
 // CalibrateOptions say how a bundle's bottleneck is fitted to images.

@@ -7,99 +7,90 @@ import (
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
-	"github.com/bottlenet/bnc/internal/progress"
+	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/budget"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
 	"github.com/bottlenet/bnc/runtime/heldout"
-	"github.com/bottlenet/bnc/runtime/ort"
-	"github.com/bottlenet/bnc/runtime/probe"
-	"github.com/bottlenet/bnc/runtime/task"
 )
 
-// place is a cut whose bottlenecks are tried, a budget.Place.
+// place is a cut whose bottlenecks are tried, a budget.Opened.
 type place struct {
-	src     calibrationSource
+	*heldout.Cut
+	o       *SplitOptions
 	cut     *cut.Cut
-	request split.Request // but for what a candidate says
-	run     *probe.Calibrated
+	src     calibrationSource
+	first   split.Settings // those of nothing that is chosen
 	tensors []*bottleneck.Calibration
-	held    *heldout.Images
-	behind  *ort.Session
 }
 
-// judging says what bottlenecks are tried on, and by what.
-type judging struct {
-	held    *data.Set
-	task    task.Task
-	outputs task.Outputs
+// open runs both sides of a cut on the images.
+func (w *within) open(ctx context.Context, name string) (budget.Opened, error) {
+	pl := &place{o: w.SplitOptions, cut: w.cuts[name], src: w.src}
+	pl.src.Tensors = pl.cut.Names()
+	var err error
+	if pl.first, err = pl.settings(budget.Candidate{}); err != nil {
+		return nil, err
+	}
+	var behind *ir.Model
+	if pl.Cut, behind, err = pl.src.sides(ctx); err != nil {
+		return nil, err
+	}
+	pl.tensors = pl.first.Calibrations()
+	run, err := pl.src.collect(ctx, w.progress(), pl.Before(), behind, pl.tensors)
+	if err == nil {
+		w.seen = run.Seen
+		err = pl.Hold(ctx, w.progress(), run.Feeder, w.judged)
+	}
+	if err != nil {
+		pl.Close()
+		return nil, err
+	}
+	return pl, nil
 }
 
-// openPlace runs both sides of a cut on the images.
-func openPlace(ctx context.Context, p progress.Progress, src calibrationSource, request split.Request, c *cut.Cut, j judging) (pl *place, err error) {
-	pl = &place{src: src, cut: c, request: request}
-	first, err := pl.settings(budget.Candidate{})
+// sides opens both sides of the cut, and returns what is behind it, too.
+func (src *calibrationSource) sides(ctx context.Context) (*heldout.Cut, *ir.Model, error) {
+	halves, err := src.divide(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	halves, before, err := pl.open(ctx)
-	if err != nil {
-		return nil, err
+	c, err := heldout.OpenCut(&src.Source, saving(ctx, halves.Mobile), saving(ctx, halves.Cloud))
+	return c, halves.Cloud, err
+}
+
+// Space implements budget.Opened. Where a cut is chosen codecs that are fitted to their tiles are
+// the only ones that are tried, unless another is named.
+func (pl *place) Space() (budget.Space, error) {
+	names := pl.o.codecs()
+	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !bottleneck.FittedNamed(name) }); pl.o.After == "" && len(some) > 0 {
+		names = some
 	}
-	defer before.Close()
-	defer func() {
+	var codecs []budget.Family
+	for _, name := range names {
+		codec, err := bottleneck.CodecNamed(name, pl.o.Quality)
 		if err != nil {
-			pl.behind.Close()
+			return budget.Space{}, usage("codec", ": %w", err)
 		}
-	}()
-	pl.tensors = first.Calibrations()
-	if pl.run, err = src.collect(ctx, p, before, halves.Cloud, pl.tensors); err != nil {
-		return nil, err
+		codecs = append(codecs, budget.FamilyOf(name, codec.HasQuality(), pl.o.Quality))
 	}
-	err = pl.keep(ctx, p, before, pl.run.Feeder, j)
-	return pl, err
+	var channels []int
+	for _, n := range pl.o.raw().Channels {
+		channels = append(channels, int(n))
+	}
+	var tensors []budget.Tensor
+	for _, t := range pl.first.Tensors {
+		tensors = append(tensors, budget.Tensor{Channels: int(t.C), Height: int(t.H), Width: int(t.W)})
+	}
+	order, err := bottleneck.Order(pl.tensors)
+	return budget.SpaceOf(tensors, codecs, channels, pl.o.Stride, order, int(Full)), err
 }
-
-// open opens what is behind the cut, and returns both halves with a session of what is before
-// it.
-func (pl *place) open(ctx context.Context) (halves *split.Bundle, before *ort.Session, err error) {
-	if halves, err = pl.src.divide(ctx); err != nil {
-		return nil, nil, err
-	}
-	if before, err = pl.src.openHalf(ctx, halves.Mobile); err != nil {
-		return nil, nil, err
-	}
-	if pl.behind, err = pl.src.openHalf(ctx, halves.Cloud); err != nil {
-		before.Close()
-		return nil, nil, err
-	}
-	return halves, before, nil
-}
-
-// keep runs both sides of the cut on the images that bottlenecks are judged by.
-func (pl *place) keep(ctx context.Context, p progress.Progress, before *ort.Session, feeder *feed.Feeder, j judging) error {
-	given, err := pl.src.Given.ForOne(pl.behind.Inputs())
-	if err != nil {
-		return err
-	}
-	bar := p.Phase("held out", j.held.Len())
-	pl.held, err = heldout.Keep(ctx, before, heldout.Options{
-		Set: j.held, Feeder: feeder, Behind: heldout.Behind{Session: pl.behind, Tensors: pl.src.Tensors, Given: given},
-		Task: j.task, Outputs: j.outputs, LeftOut: pl.src.LeftOut, Step: func() { bar.Step(1) },
-	})
-	return err
-}
-
-// Close frees what trials need.
-func (pl *place) Close() error { return pl.behind.Close() }
 
 // settings are those of a candidate, of one without channels those that nothing is said of.
 func (pl *place) settings(c budget.Candidate) (split.Settings, error) {
-	r := pl.request
+	r := pl.o.raw() // but for what a candidate says
 	r.Channels, r.Strides, r.Codec = nil, c.Stride, cmp.Or(c.Codec, r.Codec)
 	for _, n := range c.Channels {
 		r.Channels = append(r.Channels, Channels(n))
@@ -122,42 +113,27 @@ func (pl *place) Make(ctx context.Context, c budget.Candidate) (budget.Bottlenec
 	if err := s.Calibrate(pl.tensors, pl.src.Unfit); err != nil {
 		return nil, err
 	}
-	m := &made{place: pl, settings: s}
-	if m.pair, err = pl.pair(ctx, s); err != nil {
-		return nil, err
-	}
-	if m.tiles, err = m.pair.Tiles(ctx, pl.held.Crossing()); err != nil {
-		m.pair.Close()
-	}
-	return m, err
-}
-
-// pair opens both sides of bottlenecks alone, without their codec.
-func (pl *place) pair(ctx context.Context, s split.Settings) (*heldout.Pair, error) {
-	at := *pl.cut
-	at.Tensors = slices.Clone(at.Tensors)
-	for i := range at.Tensors {
-		at.Tensors[i].Type.DType = ir.Float32
-	}
-	s.CodecAt, s.FP16, s.Target = bottleneck.CodecOnHost, false, ""
-	unit, err := split.Unit(ctx, &at, s)
+	unit, err := unitOf(ctx, pl.cut, s)
 	if err != nil {
 		return nil, err
 	}
-	p := new(heldout.Pair)
-	if p.Record, err = recordOf(s.Specs()); err != nil {
+	return pl.Try(ctx, unit, s)
+}
+
+// unitOf are both sides of bottlenecks at a cut, without their codec.
+func unitOf(ctx context.Context, c *cut.Cut, s split.Settings) (*heldout.Unit, error) {
+	b, err := split.HostUnit(ctx, c, s)
+	if err != nil {
 		return nil, err
 	}
-	for _, side := range []struct {
-		to    **ort.Session
-		model *ir.Model
-	}{{&p.Shrink, unit.Mobile}, {&p.Restore, unit.Cloud}} {
-		if *side.to, err = openModel(side.model, "bottleneck", pl.src.Session); err != nil {
-			p.Close()
-			return nil, err
-		}
+	u := new(heldout.Unit)
+	if u.Record, err = recordOf(s.Specs()); err != nil {
+		return nil, err
 	}
-	return p, nil
+	if u.Shrink, err = onnx.Marshal(b.Mobile); err == nil {
+		u.Restore, err = onnx.Marshal(b.Cloud)
+	}
+	return u, err
 }
 
 // recordOf is what crosses of bottlenecks.
@@ -174,29 +150,4 @@ func recordOf(specs []bottleneck.Spec) (record ops.Record, err error) {
 		})
 	}
 	return record, nil
-}
-
-// made is a bottleneck that was calibrated, a budget.Bottleneck.
-type made struct {
-	place    *place
-	settings split.Settings
-	pair     *heldout.Pair
-	tiles    *heldout.Tiles
-}
-
-// Bytes implements budget.Bottleneck.
-func (m *made) Bytes(_ context.Context, quality int) (float64, error) {
-	return m.tiles.Bytes(m.pair.Record, quality)
-}
-
-// Judge implements budget.Bottleneck.
-func (m *made) Judge(ctx context.Context, quality int) (*budget.Judgement, error) {
-	return m.place.held.Judge(ctx, m.pair, m.tiles, quality)
-}
-
-// Close implements budget.Bottleneck.
-func (m *made) Close() error {
-	err := m.pair.Close()
-	m.place, m.pair, m.tiles = nil, nil, nil // its settings are all that is of use
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
+	"github.com/bottlenet/bnc/runtime/budget"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -105,7 +106,7 @@ func (o *SearchOptions) candidates(a *cut.Analysis) ([]plan.Candidate, error) {
 	var places []search.Place
 	at := map[string]*cut.Cut{}
 	for _, c := range cuts {
-		fewest := int64(mostChannels)
+		fewest := int64(budget.MostChannels)
 		for _, t := range c.Tensors {
 			n, _ := t.Type.Dims[1].Int() // known where a bottleneck fits
 			fewest = min(fewest, n)

@@ -277,7 +277,7 @@ func (t *searchTrainer) cache(ctx context.Context, c plan.Candidate) error {
 	if err != nil {
 		return err
 	}
-	session, err := src.openHalf(ctx, halves.Mobile)
+	session, err := src.Open(saving(ctx, halves.Mobile))
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/imagein"
 	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
+	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 )
@@ -142,7 +143,7 @@ func (o *SplitOptions) request() (*split.Request, error) {
 	if o.After == "" && o.Bytes == 0 {
 		return nil, usage("", "which cut? give option after CUT (bnc inspect lists them), or option bytes B for one to be chosen")
 	}
-	if err := cmp.Or(o.checkBytes(), o.checkRates(), o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
+	if err := cmp.Or(o.checkBytes(), plan.CheckRates(o.MaxLoss, o.VariableRate, o.Calibrate != ""), o.TaskOptions.Check(), fault.OneOf("calib_by", o.CalibrateBy, "", BySensitivity, ByVariance)); err != nil {
 		return nil, err
 	}
 	r := o.raw()
@@ -310,6 +311,12 @@ func (o *SplitOptions) prepare(path string, a *cut.Analysis) (*prepared, error) 
 	return k, err
 }
 
+// judged says by which images, and which outputs, bottlenecks are judged.
+func (k *prepared) judged(held *data.Set) (heldout.Judged, error) {
+	outputs, _, err := k.subject.JudgedBy(k.task.Task, eval.Want{})
+	return heldout.Judged{Set: held.Unlabelled(), Task: k.task.Task, Outputs: outputs}, err
+}
+
 // calibrate calibrates the bottlenecks at a place on images, and chooses it for Bytes.
 func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analysis, w *where, k *prepared) error {
 	p := o.progress()
@@ -340,7 +347,7 @@ func (o *SplitOptions) calibrate(ctx context.Context, path string, a *cut.Analys
 		cal, err = calibrate(ctx, p, known, &w.settings)
 	}
 	if err == nil && o.MaxLoss != nil {
-		w.rates, err = o.rates(ctx, p, src, w, k)
+		w.rates, err = o.rates(ctx, src, w, k)
 		cal.Read(set)
 	}
 	if err != nil {

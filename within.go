@@ -1,19 +1,15 @@
 package bnc
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/survey"
-	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/budget"
@@ -49,48 +45,32 @@ type Choice struct {
 	Seconds float64 `json:"-"`
 }
 
-// mostChannels bounds the channels of a tensor that are chosen: the components behind them
-// explain next to nothing, and the device computes them.
-const mostChannels = 512
-
 // checkBytes finds what cannot be of options that say bytes, or lack them.
 func (o *SplitOptions) checkBytes() error {
-	auto := slices.Contains(o.Channels, Auto)
-	switch {
-	case auto && len(o.Channels) > 1:
-		return usage("c", "auto is for all tensors: give it alone")
-	case auto && o.Bytes == 0:
-		return usage("c", "auto needs option bytes B, how many a payload may take")
-	case o.Codec == CodecAuto && o.Bytes == 0:
-		return usage("codec", "auto needs option bytes B, how many a payload may take")
-	case len(o.Profiles) > 0 && (o.Bytes == 0 || o.After != ""):
-		return usage("profile", "chooses the cut: it needs option bytes, and no option after")
-	case len(o.Profiles) == 0 && (o.Network != "" || o.CloudProfile != ""):
-		return usage("network", "needs option profile: what a cut takes on the device")
-	case o.Bytes == 0:
-		return nil
-	case o.Plain:
-		return usage("bytes", "has no meaning with option plain")
-	case o.Calibrate == "":
-		return usage("bytes", "needs option calib DATA: images tell what payloads take and what is lost")
+	return budget.Asked{
+		Bytes: o.Bytes, Cut: o.After != "", Calibrated: o.Calibrate != "", Plain: o.Plain,
+		AutoChannels: slices.Contains(o.Channels, Auto), Several: len(o.Channels) > 1, AutoCodec: o.Codec == CodecAuto, Sources: o.sources(),
+	}.Check()
+}
+
+// sources are the profiles by which a cut is chosen.
+func (o *SplitOptions) sources() plan.Sources {
+	s := plan.Sources{Profiles: o.Profiles, CloudProfile: o.CloudProfile}
+	if o.Network != "" {
+		s.Networks = []string{o.Network}
 	}
-	return nil
+	return s
 }
 
 // within chooses what Bytes of a payload are best spent on.
 type within struct {
 	*SplitOptions
-	path    string
 	a       *cut.Analysis
-	request split.Request
-	source  func(tensors []string) calibrationSource
-	judging judging
+	cuts    map[string]*cut.Cut // by their names
+	src     calibrationSource   // but for the cut
+	judged  heldout.Judged
 	measure plan.Measure
-	latency func(cut, tensor string) (ms float64, known bool) // nil without profiles
-	p       progress.Progress
-
-	seen  *probe.Seen // by the calibration at the place that was opened last
-	tried []Choice
+	seen    *probe.Seen // by the calibration at the cut that was opened last
 }
 
 // within chooses what Bytes of a payload are best spent on at a place, or everywhere where it
@@ -100,116 +80,67 @@ func (o *SplitOptions) within(ctx context.Context, path string, a *cut.Analysis,
 	if err != nil {
 		return nil, err
 	}
-	outputs, _, err := k.subject.JudgedBy(k.task.Task, eval.Want{})
-	if err != nil {
+	src.Set = rest
+	w := &within{SplitOptions: o, a: a, cuts: map[string]*cut.Cut{}, src: src, measure: *k.task.Agreement().Named()}
+	if w.judged, err = k.judged(held); err != nil {
 		return nil, err
 	}
-	src.Set = rest
-	w := &within{
-		SplitOptions: o, path: path, a: a, request: o.raw(), judging: judging{held.Unlabelled(), k.task.Task, outputs},
-		measure: *k.task.Agreement().Named(), p: o.progress(),
-		source: func(tensors []string) calibrationSource { src.Tensors = tensors; return src },
+	s := &budget.Spending{
+		Bytes: o.Bytes, Model: path, Progress: o.progress(), Open: w.open,
+		Measure: w.measure, Sources: o.sources(), Hash: func() (string, error) { return onnx.Hash(path) },
 	}
 	if at.cut == nil {
-		err = w.anywhere(ctx, at)
+		err = w.anywhere(ctx, s, at)
 	} else {
-		err = w.at(ctx, at)
+		err = w.at(ctx, s, at)
 	}
 	if err != nil {
 		return nil, err
 	}
-	at.tried = w.tried
 	w.seen.Read(held)
 	return w.seen, nil
 }
 
 // at chooses a bottleneck at a cut.
-func (w *within) at(ctx context.Context, at *where) error {
-	start := time.Now()
-	best, tried, err := w.choose(ctx, at.cut)
+func (w *within) at(ctx context.Context, s *budget.Spending, at *where) error {
+	w.cuts[at.cut.Name()] = at.cut
+	best, tried, err := s.At(ctx, at.cut.Name())
 	if err != nil {
-		return w.told(at.cut, err)
+		return err
 	}
-	w.p.Notice("%d bottlenecks were tried in %.0f s", len(tried), time.Since(start).Seconds())
 	for _, t := range tried {
-		w.tried = append(w.tried, w.choiceOf(at.cut, &t))
+		at.tried = append(at.tried, w.choiceOf(at.cut, &t))
 	}
-	w.take(at, best)
+	at.take(best, w.choiceOf(at.cut, best))
 	return nil
 }
 
-// told is an error as people can use it.
-func (w *within) told(c *cut.Cut, err error) error {
-	if small := (*budget.TooSmallError)(nil); errors.As(err, &small) {
-		return unusable("option bytes: at cut %s %w; give as many, or a cut further behind", c.Name(), small)
+// anywhere chooses the cut, too.
+func (w *within) anywhere(ctx context.Context, s *budget.Spending, at *where) error {
+	single, several := survey.Places(w.a)
+	best, err := s.Anywhere(ctx, survey.MACs(w.a), w.sites(single), w.sites(several), func(t budget.CutTrial) {
+		c := w.choiceAt(t)
+		if at.tried = append(at.tried, c); c.Agreement == nil {
+			s.Progress.Notice("%s: %s (%.0f s)", c.Cut, c.Why, c.Seconds)
+		} else {
+			s.Progress.Notice("%s: %s %s at %.0f bytes (%.0f s)", c.Cut, task.Text(c.Agreement.Name), w.measure.Short(c.Agreement.Value), c.PayloadBytes.Mean, c.Seconds)
+		}
+	})
+	if err != nil {
+		return err
 	}
-	return err
+	at.cut = w.cuts[best.Name]
+	at.take(best.Trial, w.choiceAt(*best))
+	return nil
 }
 
-// choose tries bottlenecks at a cut.
-func (w *within) choose(ctx context.Context, c *cut.Cut) (*budget.Trial, []budget.Trial, error) {
-	pl, err := openPlace(ctx, w.p, w.source(c.Names()), w.request, c, w.judging)
-	if err != nil {
-		return nil, nil, err
+// sites are places as cuts that can be chosen.
+func (w *within) sites(places []survey.Place) (all []budget.Site) {
+	for _, p := range places {
+		w.cuts[p.Name()] = p.Cut
+		all = append(all, budget.Site{Name: p.Name(), Tensor: p.Tensor(), Before: p.Before, Elements: p.Elements, Cost: float64(p.Before)})
 	}
-	defer pl.Close()
-	w.seen = pl.run.Seen
-	space, err := w.space(pl)
-	if err != nil {
-		return nil, nil, err
-	}
-	bar := w.p.Phase("trying bottlenecks", 0)
-	return budget.Choose(ctx, pl, space, budget.Options{Bytes: w.Bytes, Step: func(budget.Trial) { bar.Step(1) }})
-}
-
-// space are the candidates at a place.
-func (w *within) space(pl *place) (budget.Space, error) {
-	var s budget.Space
-	var most []int
-	for i, t := range pl.cut.Tensors {
-		channels, _ := t.Type.Dims[1].Int()
-		most = append(most, int(min(channels, mostChannels)))
-		s.Most += most[i]
-		s.Unmixed = append(s.Unmixed, int(Full))
-		if len(w.Channels) > 0 && w.Channels[0] != Auto {
-			s.Channels = append(s.Channels, int(w.Channels[min(i, len(w.Channels)-1)]))
-		}
-	}
-	order, err := bottleneck.Order(pl.tensors)
-	if err != nil {
-		return s, err
-	}
-	s.Divide = func(n int) ([]int, error) { return budget.Divide(n, most, order), nil }
-	s.Families, err = w.families(pl.cut)
-	return s, err
-}
-
-// families are the strides and codecs to choose from. Where a cut is chosen codecs that are fitted
-// to their tiles are the only ones that are tried, unless another is named.
-func (w *within) families(c *cut.Cut) (all []budget.Family, err error) {
-	names := w.codecs()
-	if some := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !bottleneck.FittedNamed(name) }); w.After == "" && len(some) > 0 {
-		names = some
-	}
-	var codecs []budget.Family
-	for _, name := range names {
-		codec, err := bottleneck.CodecNamed(name, w.Quality)
-		if err != nil {
-			return nil, usage("codec", ": %w", err)
-		}
-		f := budget.Family{Codec: name}
-		if codec.HasQuality() {
-			f.Lowest, f.Highest = cmp.Or(w.Quality, 1), cmp.Or(w.Quality, 100)
-		}
-		codecs = append(codecs, f)
-	}
-	var sizes [][2]int
-	for _, t := range c.Tensors {
-		height, _ := t.Type.Dims[2].Int()
-		width, _ := t.Type.Dims[3].Int()
-		sizes = append(sizes, [2]int{int(height), int(width)})
-	}
-	return budget.Strided(codecs, sizes, w.Stride), nil
+	return all
 }
 
 // codecs are those to choose from: the one that is named, or those for which the other options
@@ -221,114 +152,22 @@ func (o *SplitOptions) codecs() []string {
 	return bottleneck.CodecsFor(o.Quality, o.VariableRate)
 }
 
-// anywhere chooses the cut, too.
-func (w *within) anywhere(ctx context.Context, at *where) error {
-	whole := survey.MACs(w.a)
-	if whole == nil {
-		return unusable("%s: sizes or operators leave the multiply-adds open, by which cuts are chosen: tell the sizes by option input, or name a cut with option after", w.path)
+// choiceAt says what was tried where the cut is chosen.
+func (w *within) choiceAt(t budget.CutTrial) Choice {
+	c := w.choiceOf(w.cuts[t.Name], t.Trial)
+	if c.Seconds = t.Took; t.Why != nil {
+		c.Why = t.Why.Error()
 	}
-	sites, cuts, err := w.sites(*whole)
-	if err != nil {
-		return err
-	}
-	start := time.Now()
-	for i := range sites {
-		c := cuts[sites[i].Name]
-		sites[i].Choose = func(ctx context.Context) (*budget.Trial, error) {
-			start = time.Now()
-			t, _, err := w.choose(ctx, c)
-			return t, err
-		}
-	}
-	best, _, err := budget.ChooseCut(ctx, sites, w.measure, func(t budget.CutTrial) {
-		c := w.choiceOf(cuts[t.Name], t.Trial)
-		c.Seconds, c.Why = time.Since(start).Seconds(), fmt.Sprint(t.Why)
-		if t.Why == nil {
-			c.Why = ""
-		}
-		w.tried = append(w.tried, c)
-		w.p.Notice("%s", w.line(c))
-	})
-	if unfit := (*DataError)(nil); errors.As(err, &unfit) || errors.As(err, new(*budget.TooSmallError)) {
-		return unusable("option bytes: no cut can be used, the last because: %w", err)
-	}
-	if err != nil {
-		return err
-	}
-	at.cut = cuts[best.Name]
-	w.take(at, best.Trial)
-	return nil
-}
-
-// line tells of a cut that was tried.
-func (w *within) line(c Choice) string {
-	if c.Agreement == nil {
-		return fmt.Sprintf("%s: %s (%.0f s)", c.Cut, c.Why, c.Seconds)
-	}
-	return fmt.Sprintf("%s: %s %s at %.0f bytes (%.0f s)", c.Cut, task.Text(c.Agreement.Name), w.measure.Short(c.Agreement.Value), c.PayloadBytes.Mean, c.Seconds)
-}
-
-// sites are the cuts that are worth a trial: those of one tensor, and frontiers between them.
-func (w *within) sites(whole int64) (sites []budget.Site, cuts map[string]*cut.Cut, err error) {
 	if len(w.Profiles) > 0 {
-		hash, err := onnx.Hash(w.path)
-		if err != nil {
-			return nil, nil, err
-		}
-		sources := plan.Sources{Profiles: w.Profiles, CloudProfile: w.CloudProfile, Networks: []string{cmp.Or(w.Network, "4g")}}
-		if w.latency, err = sources.Predict(float64(w.Bytes), hash); err != nil {
-			return nil, nil, err
-		}
+		c.LatencyMS = &t.Cost
 	}
-	cuts = map[string]*cut.Cut{}
-	site := func(to *[]budget.Site, c *cut.Cut) {
-		macs, _ := w.a.Before(c)
-		if c.NoBottleneck() != "" || macs == nil {
-			return
-		}
-		s := budget.Site{Name: c.Name(), Before: *macs, Cost: float64(*macs)}
-		if w.latency != nil {
-			var known bool
-			if s.Cost, known = w.latency(c.Name(), c.Tensor()); !known {
-				return
-			}
-		}
-		for _, t := range c.Tensors {
-			elements := int64(1)
-			for _, d := range t.Type.Dims[1:] {
-				n, _ := d.Int()
-				elements *= n
-			}
-			s.Elements += elements
-		}
-		*to, cuts[s.Name] = append(*to, s), c
-	}
-	var single, several []budget.Site
-	for i := range w.a.Cuts {
-		site(&single, &w.a.Cuts[i])
-	}
-	frontiers := w.a.Frontiers(cut.FrontierTensors)
-	for i := range frontiers {
-		site(&several, &frontiers[i])
-	}
-	sites = budget.Worth(single, several, whole)
-	switch {
-	case sites != nil:
-		return sites, cuts, nil
-	case w.latency != nil:
-		return nil, nil, unusable("profile %s: it has no times of both sides of any cut that takes a bottleneck: give option after CUT, or a profile of this model", strings.Join(w.Profiles, ", "))
-	}
-	return nil, nil, unusable("%s: there is no cut that takes a bottleneck (bnc inspect tells why)", w.path)
+	return c
 }
 
 // choiceOf says what was tried at a cut; nothing but the cut where t is nil.
 func (w *within) choiceOf(c *cut.Cut, t *budget.Trial) Choice {
 	choice := Choice{Cut: c.Name()}
 	choice.MACsBefore, _ = w.a.Before(c)
-	if w.latency != nil {
-		ms, _ := w.latency(c.Name(), c.Tensor())
-		choice.LatencyMS = &ms
-	}
 	if t == nil {
 		return choice
 	}
@@ -346,10 +185,10 @@ func (w *within) choiceOf(c *cut.Cut, t *budget.Trial) Choice {
 }
 
 // take gives a place what was chosen, with the quality at which it was judged.
-func (w *within) take(at *where, t *budget.Trial) {
-	at.settings = t.Bottleneck.(*made).settings
-	at.settings.SetQuality(t.Quality)
-	at.choice = new(w.choiceOf(at.cut, t))
+func (w *where) take(t *budget.Trial, c Choice) {
+	w.settings = t.Bottleneck.(*heldout.Trial).What.(split.Settings)
+	w.settings.SetQuality(t.Quality)
+	w.choice = &c
 }
 
 // boundName is what a bundle for a number of bytes is called where nothing else is said:

@@ -3,12 +3,14 @@ package split
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnxtext"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
 // textTypes are the element types of cut tensors as onnxtext spells them.
@@ -44,6 +46,17 @@ func Unit(ctx context.Context, c *cut.Cut, s Settings) (*Bundle, error) {
 	}
 	b, _, err := Split(ctx, a, unit, s, nil)
 	return b, err
+}
+
+// HostUnit is Unit in float32, with the codec left to the programs of both sides.
+func HostUnit(ctx context.Context, c *cut.Cut, s Settings) (*Bundle, error) {
+	at := *c
+	at.Tensors = slices.Clone(at.Tensors)
+	for i := range at.Tensors {
+		at.Tensors[i].Type.DType = ir.Float32
+	}
+	s.CodecAt, s.FP16, s.Target = bottleneck.CodecOnHost, false, ""
+	return Unit(ctx, &at, s)
 }
 
 // Chain returns a model of so many nodes that do nearly nothing, on float32 [1]: what is

@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -28,6 +29,41 @@ type Family struct {
 	// Lowest and Highest are the qualities to choose from: the same where it is given, 0 of a
 	// codec that has none.
 	Lowest, Highest int
+}
+
+// FamilyOf is the family of a codec whose quality, where it has one, is given or, 0, open.
+func FamilyOf(codec string, hasQuality bool, quality int) Family {
+	f := Family{Codec: codec}
+	if hasQuality {
+		f.Lowest, f.Highest = cmp.Or(quality, 1), cmp.Or(quality, 100)
+	}
+	return f
+}
+
+// MostChannels bounds the channels of a tensor that are chosen: the components behind them
+// explain next to nothing, and the device computes them.
+const MostChannels = 512
+
+// Tensor is a tensor of a cut.
+type Tensor struct{ Channels, Height, Width int }
+
+// SpaceOf are the candidates at a cut of tensors: of codecs, with channels and strides that are
+// given, one for all tensors or one for each, or those that there are. Order is that of Divide,
+// and whole stands for all channels of a tensor as they are.
+func SpaceOf(tensors []Tensor, codecs []Family, channels, strides, order []int, whole int) (s Space) {
+	var most []int
+	var sizes [][2]int
+	for i, t := range tensors {
+		most, sizes = append(most, min(t.Channels, MostChannels)), append(sizes, [2]int{t.Height, t.Width})
+		s.Most += most[i]
+		s.Unmixed = append(s.Unmixed, whole)
+		if len(channels) > 0 {
+			s.Channels = append(s.Channels, channels[min(i, len(channels)-1)])
+		}
+	}
+	s.Divide = func(n int) ([]int, error) { return Divide(n, most, order), nil }
+	s.Families = Strided(codecs, sizes, strides)
+	return s
 }
 
 // Strided are families of codecs at strides: of tensors of those heights and widths 1 and,

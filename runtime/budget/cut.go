@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/plan"
@@ -13,6 +14,7 @@ import (
 // Site is a cut that can be chosen.
 type Site struct {
 	Name     string
+	Tensor   string  // of several the names, joined
 	Before   int64   // multiply-adds before it
 	Elements int64   // of its tensors
 	Cost     float64 // what is to be small: multiply-adds on the device, or a latency
@@ -23,8 +25,9 @@ type Site struct {
 // CutTrial is a site that was tried.
 type CutTrial struct {
 	Site
-	*Trial       // the best at the site, nil for none
-	Why    error // there is none
+	*Trial         // the best at the site, nil for none
+	Why    error   // there is none
+	Took   float64 // seconds
 }
 
 const (
@@ -86,8 +89,9 @@ func worth(sites []Site, whole int64, within func(a, b Site, share float64) bool
 func ChooseCut(ctx context.Context, sites []Site, m plan.Measure, step func(CutTrial)) (*CutTrial, []CutTrial, error) {
 	var trials []CutTrial
 	try := func(s Site) (CutTrial, error) {
-		t := CutTrial{Site: s}
+		t, start := CutTrial{Site: s}, time.Now()
 		t.Trial, t.Why = s.Choose(ctx)
+		t.Took = time.Since(start).Seconds()
 		var unfit *fault.DataError
 		var small *TooSmallError
 		if t.Why != nil && (ctx.Err() != nil || !errors.As(t.Why, &unfit) && !errors.As(t.Why, &small)) {

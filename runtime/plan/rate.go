@@ -1,5 +1,7 @@
 package plan
 
+import "github.com/bottlenet/bnc/internal/fault"
+
 // RatePoint is what a pair of many rates does at a quality of its codec, over some images.
 type RatePoint struct {
 	Quality int     `json:"quality"` // 1 to 100
@@ -10,6 +12,22 @@ type RatePoint struct {
 // TriedRates are the qualities that a pair of many rates is measured at: two thirds of an octave
 // of a codec's steps apart.
 var TriedRates = []int{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
+
+// CheckRates finds what cannot be of options that say how much a choice of the rate may lose, nil
+// for no choice, of a pair of many rates that is calibrated.
+func CheckRates(maxLoss *float64, manyRates, calibrated bool) error {
+	switch {
+	case maxLoss == nil:
+		return nil
+	case !(*maxLoss >= 0 && *maxLoss <= 100):
+		return fault.Usage("max_loss", "%v: expected percentage points from 0 to 100", *maxLoss)
+	case !manyRates:
+		return fault.Usage("max_loss", "needs option variable_rate: it is what a choice of the rate may lose")
+	case !calibrated:
+		return fault.Usage("max_loss", "needs option calib DATA: images tell what rates take and lose")
+	}
+	return nil
+}
 
 // near is which share of the latency a higher rate may cost: about as much as estimates
 // vary by from request to request.

@@ -55,9 +55,9 @@ type Calibrated struct {
 // gives for images, and where felt is not nil gradients. Where there are none, as felt's error
 // tells, they are to choose by variance.
 func Calibrate[C Calibration](ctx context.Context, p progress.Progress, s *Source, before *ort.Session, all []C, felt func() (*Gradients, error)) (*Calibrated, error) {
-	feeder, err := s.Given.New(before.Inputs(), s.Choose)
+	feeder, err := s.Feeder(before)
 	if err != nil {
-		return nil, fault.Unusable("%w", err)
+		return nil, err
 	}
 	if in := feeder.Port(); len(in.Shape) > 0 && in.Shape[0].Size > 1 {
 		return nil, fault.Unusable("option %s: a batch of %d is built into input %q of %s, and calibration takes single images: fix it at 1 by option input %s=1,...", s.Option, in.Shape[0].Size, in.Name, s.Path, in.Name)
@@ -123,6 +123,15 @@ func feel[C Calibration](ctx context.Context, p progress.Progress, s *Source, be
 		}
 		return nil
 	})
+}
+
+// Feeder prepares images for the network before the cut.
+func (s *Source) Feeder(before *ort.Session) (*feed.Feeder, error) {
+	feeder, err := s.Given.New(before.Inputs(), s.Choose)
+	if err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
+	return feeder, nil
 }
 
 // Unfit is the error of a tensor that cannot be calibrated.
