@@ -3,7 +3,6 @@ package bnc
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/search"
@@ -51,19 +50,7 @@ func Search(ctx context.Context, path string, o SearchOptions) (*search.Result, 
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if o.Jobs == 1 {
-		err = o.work(ctx, p, func(s *search.Search) error { return s.All(ctx) })
-	} else {
-		shared := &progress.Notices{Reporter: o.Reporter}
-		err = search.Parallel(ctx, p, o.Jobs, func() (*search.Search, func(), error) { return o.open(ctx, p, shared) })
-	}
-	if err != nil {
-		return nil, goesOn(ctx, err)
-	}
-	if err := search.Dir(o.Out).Tidy(); err != nil {
-		return nil, err
-	}
-	return o.Collect(p)
+	return o.Finish(ctx, p, progress.Progress{To: o.Reporter}, o.trainer)
 }
 
 // RunSearch finishes the candidate with an index of the plan in o.Out, and what has to be
@@ -73,14 +60,11 @@ func RunSearch(ctx context.Context, index int, o SearchOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	p, err := openPlan(o.Out)
+	p, err := search.Dir(o.Out).OpenPlan(upgradePlan)
 	if err != nil {
 		return err
 	}
-	if index < 0 || index >= len(p.Candidates) {
-		return usage("index", "%d: the plan has candidates 0 to %d", index, len(p.Candidates)-1)
-	}
-	return goesOn(ctx, o.work(ctx, p, func(s *search.Search) error { return s.Run(ctx, index) }))
+	return o.FinishOne(ctx, p, index, progress.Progress{To: o.Reporter}, o.trainer)
 }
 
 // CollectSearch merges what is finished of the search in o.Out into its results, and
@@ -89,36 +73,9 @@ func CollectSearch(o SearchOptions) (*search.Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	p, err := openPlan(o.Out)
+	p, err := search.Dir(o.Out).OpenPlan(upgradePlan)
 	if err != nil {
 		return nil, err
 	}
 	return o.Collect(p)
-}
-
-// open makes a search of a plan; closing frees what it took.
-func (o *SearchOptions) open(ctx context.Context, p *search.Plan, to Reporter) (run *search.Search, closing func(), err error) {
-	t, err := newSearchTrainer(ctx, p, o, progress.Progress{To: to})
-	if err != nil {
-		return nil, nil, err
-	}
-	return &search.Search{Plan: p, Dir: t.dir, Trainer: t, Event: func(e search.Event) { t.About(e, "%v", e) }}, t.free, nil
-}
-
-// work makes a search of a plan and has it do something.
-func (o *SearchOptions) work(ctx context.Context, p *search.Plan, do func(*search.Search) error) error {
-	run, closing, err := o.open(ctx, p, o.Reporter)
-	if err != nil {
-		return err
-	}
-	defer closing()
-	return do(run)
-}
-
-// goesOn says of an interruption's error that nothing is lost.
-func goesOn(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return errors.New("interrupted; the same command goes on where this one ended")
-	}
-	return err
 }

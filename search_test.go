@@ -90,7 +90,7 @@ func TestKeptPlan(t *testing.T) {
 	if _, err := PlanSearch(t.Context(), "trained.onnx", o); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := openPlan("planned")
+	kept, err := search.Dir("planned").OpenPlan(upgradePlan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +123,12 @@ func TestSearchKilledAtTheEnd(t *testing.T) {
 	}
 	train := func() (search.Outcome, string) {
 		said.lines = nil
-		s, closing, err := o.open(t.Context(), p, said)
+		s, closing, err := o.trainer(t.Context(), p, progress.Progress{To: said})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer closing()
-		outcome, err := s.Trainer.Train(t.Context(), p.Candidates[0], nil)
+		outcome, err := s.Train(t.Context(), p.Candidates[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,9 +169,8 @@ func TestSearchWarmStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := TrainOptions{Data: "set"}
-	var err error
-	s := new(searchTrainer)
-	if s.sets, err = openSearchSets(t.Context(), net, o, progress.Progress{}); err != nil {
+	whole, err := openWhole(t.Context(), net, o, progress.Progress{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	weights := func(dir string) map[string]string {
@@ -191,7 +190,7 @@ func TestSearchWarmStart(t *testing.T) {
 	if maps.Equal(before, want) {
 		t.Fatal("the training changed nothing")
 	}
-	if err := s.warm(t.Context(), "start", filepath.Join("from", bundle.JoinedFile), o); err != nil {
+	if err := (maker{}).Warm(t.Context(), "start", filepath.Join("from", bundle.JoinedFile), o, whole.Sets); err != nil {
 		t.Fatal(err)
 	}
 	if got := weights("start"); !maps.Equal(got, want) {

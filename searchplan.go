@@ -12,7 +12,6 @@ import (
 	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/runtime/budget"
-	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/search"
@@ -38,19 +37,6 @@ func PlanSearch(ctx context.Context, path string, o SearchOptions) (*search.Plan
 	return p, nil
 }
 
-// openPlan reads the plan in a folder.
-func openPlan(dir string) (*search.Plan, error) {
-	file := search.Dir(dir).PlanFile()
-	p, err := search.OpenPlan(file)
-	if err != nil {
-		return nil, unusable("%w", err)
-	}
-	if err := upgradePlan(p); err != nil {
-		return nil, unusable("%s: %w", file, err)
-	}
-	return p, nil
-}
-
 // upgradePlan makes a plan of an older format one of today's.
 func upgradePlan(p *search.Plan) error {
 	return search.Upgrade[TrainOptions, SplitOptions](p, (*TrainOptions).Plain)
@@ -63,12 +49,13 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 	}
 	settings := searchSettings{Model: path, Train: o.Train, Split: o.Split, ScreenImages: o.ScreenImages, CacheBytes: o.CacheBytes}
 	settings.Train.Plain()
-	training := trainingOf(settings, plan.Candidate{Seed: o.Seed}, o.Threads)
+	m := maker{settings, o.Threads}
+	training := m.Options(plan.Candidate{Seed: o.Seed})
 	if err := checkTraining(&training); err != nil {
 		return nil, err
 	}
 	for _, size := range o.sizes() {
-		split := splittingOf(settings, plan.Candidate{Tensor: "each", C: 1, S: 1, Coding: size.Coding})
+		split := m.splitting(plan.Candidate{Tensor: "each", C: 1, S: 1, Coding: size.Coding})
 		if _, err := split.request(); err != nil {
 			return nil, err
 		}
@@ -87,7 +74,12 @@ func (o *SearchOptions) plan(ctx context.Context, path string) (*search.Plan, er
 	if p.Candidates, err = o.candidates(a); err != nil {
 		return nil, err
 	}
-	if err := o.judge(ctx, path, training, p); err != nil {
+	to := progress.Progress{To: o.Reporter}
+	whole, err := openWhole(ctx, path, training, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := whole.Plan(ctx, p, training.Batch, to); err != nil {
 		return nil, err
 	}
 	p.SourceSHA256, err = hash()
@@ -139,60 +131,9 @@ func (o *SearchOptions) sizes() (all []search.Size) {
 	return all
 }
 
-// judge opens the images of a plan and evaluates the model itself.
-func (o *SearchOptions) judge(ctx context.Context, path string, t TrainOptions, p *search.Plan) error {
-	to := progress.Progress{To: o.Reporter}
-	sets, err := openSearchSets(ctx, path, t, to)
-	if err != nil {
-		return err
-	}
-	if t.Batch > sets.Train.Len() {
-		return usage("batch", "%d: there are %d images to train on", t.Batch, sets.Train.Len())
-	}
-	if sets.Val == nil {
-		return usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
-	}
-	whole, err := wholeOf(path, t, sets, ort.Options{Threads: o.Threads})
-	if err != nil {
-		return err
-	}
-	baseline, kind, measure, err := whole.Baseline(ctx, !p.Exhaustive, to.Notice, func(images int) func(int) { return to.Phase("evaluating the model", images).Step })
-	if err != nil {
-		return err
-	}
-	if p.Baseline, p.Measure = baseline, measure; measure != nil {
-		p.Task = kind.Kind
-	}
-	p.DataSHA256 = data.ID(sets.Train, sets.Val)
-	return nil
-}
-
-// trainingOf are the options of a candidate's training. What a codec is fitted by is what the
-// outputs feel, unless something else is said.
-func trainingOf(s searchSettings, c plan.Candidate, threads int) TrainOptions {
-	o := s.Train
-	o.Seed, o.Threads = c.Seed, threads
-	if o.CalibrateBy == "" && bottleneck.FittedNamed(c.Codec) {
-		o.CalibrateBy = BySensitivity
-	}
-	return o
-}
-
-// splittingOf are the options of a candidate's split.
-func splittingOf(s searchSettings, c plan.Candidate) SplitOptions {
-	o := s.Split
-	o.After, o.Channels, o.Stride, o.Seed = c.Tensor, Each[Channels]{Channels(c.C)}, Each[int]{c.S}, c.Seed
-	o.Codec, o.Quality = c.Codec, cmp.Or(c.Quality, o.Quality)
-	if c.C == 0 {
-		o.Channels = Each[Channels]{Full}
-	}
-	o.Input, o.TaskOptions, o.ImageOptions, o.FeedOptions = s.Train.Input, s.Train.TaskOptions, s.Train.ImageOptions, s.Train.FeedOptions
-	return o
-}
-
-// openSearchSets opens the images of a search, prepared for the model itself.
-func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress.Progress) (*train.Sets, error) {
-	subject, err := openSubject(path, ort.Options{})
+// openWhole opens the model of a search, with the images as it takes them.
+func openWhole(ctx context.Context, path string, o TrainOptions, p progress.Progress) (*train.Whole, error) {
+	subject, err := openSubject(path, ort.Options{Threads: o.Threads})
 	if err != nil {
 		return nil, err
 	}
@@ -207,19 +148,11 @@ func openSearchSets(ctx context.Context, path string, o TrainOptions, p progress
 	if err != nil {
 		return nil, err
 	}
+	whole := &train.Whole{Subject: subject, Options: o.TaskOptions, Scores: o.Scores, Data: o.Data, Taught: o.Distill}
 	kind.Adapt(&o.Overrides, subject.Meta.Preprocess, p.Notice)
 	t := &training{TrainOptions: o, Progress: p, path: path, meta: subject.Meta, source: source}
-	if t.given, err = o.OpenGiven(subject.Inputs); err != nil {
-		return nil, err
+	if t.given, err = o.OpenGiven(subject.Inputs); err == nil {
+		whole.Sets, err = t.openSets()
 	}
-	return t.openSets()
-}
-
-// wholeOf is the model of a search, beside which its bundles are measured.
-func wholeOf(path string, o TrainOptions, sets *train.Sets, session ort.Options) (*train.Whole, error) {
-	subject, err := openSubject(path, session)
-	if err != nil {
-		return nil, err
-	}
-	return &train.Whole{Subject: subject, Sets: sets, Options: o.TaskOptions, Scores: o.Scores, Data: o.Data, Taught: o.Distill}, nil
+	return whole, err
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/plan"
 )
@@ -88,6 +89,18 @@ func (d Dir) WritePlan(p *Plan, upgrade func(*Plan) error) error {
 		return err
 	}
 	return files.Write(d.PlanFile(), b)
+}
+
+// OpenPlan reads the plan of a search. Upgrade brings one of an older format to today's.
+func (d Dir) OpenPlan(upgrade func(*Plan) error) (*Plan, error) {
+	p, err := OpenPlan(d.PlanFile())
+	if err != nil {
+		return nil, fault.Unusable("%w", err)
+	}
+	if err := upgrade(p); err != nil {
+		return nil, fault.Unusable("%s: %w", d.PlanFile(), err)
+	}
+	return p, nil
 }
 
 // OtherPlanError says that a folder is another search's.

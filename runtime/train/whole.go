@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/plan"
+	"github.com/bottlenet/bnc/runtime/search"
 	"github.com/bottlenet/bnc/runtime/task"
 )
 
@@ -35,10 +37,30 @@ func (w *Whole) Task() (*task.Chosen, error) {
 	return kind, nil
 }
 
-// Baseline is what bundles are compared by, and how good the model itself is: by labels, where
+// Plan notes in a plan by which images, and beside what, its candidates are judged, who are
+// trained in batches of so many images.
+func (w *Whole) Plan(ctx context.Context, p *search.Plan, batch int, to progress.Progress) error {
+	if batch > w.Sets.Train.Len() {
+		return fault.Usage("batch", "%d: there are %d images to train on", batch, w.Sets.Train.Len())
+	}
+	if w.Sets.Val == nil {
+		return fault.Usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
+	}
+	baseline, kind, measure, err := w.baseline(ctx, !p.Exhaustive, to.Notice, func(images int) func(int) { return to.Phase("evaluating the model", images).Step })
+	if err != nil {
+		return err
+	}
+	if p.Baseline, p.Measure = baseline, measure; measure != nil {
+		p.Task = kind.Kind
+	}
+	p.DataSHA256 = data.ID(w.Sets.Train, w.Sets.Val)
+	return nil
+}
+
+// baseline is what bundles are compared by, and how good the model itself is: by labels, where
 // there are some, and as its own teacher. Masks are refused where activations are kept, which
 // have none.
-func (w *Whole) Baseline(ctx context.Context, activations bool, notice data.Notice, phase func(steps int) func(int)) (b plan.Accuracy, kind *task.Chosen, m *plan.Measure, err error) {
+func (w *Whole) baseline(ctx context.Context, activations bool, notice data.Notice, phase func(steps int) func(int)) (b plan.Accuracy, kind *task.Chosen, m *plan.Measure, err error) {
 	masks := w.Sets.MasksTeach(w.Taught)
 	if masks && activations {
 		return b, nil, nil, fault.Unusable("option data %s: its labels are masks, by which candidates are not screened: option exhaustive trains each of them, option distill lets the original model teach", w.Data)
