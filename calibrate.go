@@ -122,7 +122,7 @@ func Calibrate(ctx context.Context, path string, o CalibrateOptions) (*Calibrate
 	if err := t.calibrate(ctx, sets); err != nil {
 		return nil, err
 	}
-	if err := t.write(ctx, path, nil, sets, nil); err != nil {
+	if err := t.Write(ctx, path, nil, sets, nil); err != nil {
 		return nil, err
 	}
 	return &CalibrateResult{Bundle: path, Range: t.meta.Range, Lo: t.ranges.Lo, Hi: t.ranges.Hi}, nil

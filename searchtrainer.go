@@ -108,7 +108,7 @@ func (maker) Warm(ctx context.Context, path, joined string, o TrainOptions, sets
 	if err := b.calibrate(ctx, sets); err != nil {
 		return err
 	}
-	return b.write(ctx, path, weights, sets, nil)
+	return b.Write(ctx, path, weights, sets, nil)
 }
 
 // Screening implements candidate.Maker.

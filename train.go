@@ -82,53 +82,31 @@ func trained(ctx context.Context, path string, o TrainOptions, search func(*trai
 
 // around is the training at path.
 func (t *training) around(path string) *train.Training {
-	return &train.Training{RunOptions: &t.TrainOptions, Network: network{t}, Path: path, Progress: t.Progress}
+	return &train.Training{RunOptions: &t.TrainOptions, Network: t, Path: path, Progress: t.Progress}
 }
 
-// network is a training as a train.Network.
-type network struct{ *training }
-
 // Sets implements train.Network.
-func (n network) Sets() (*train.Sets, error) {
-	sets, err := n.openSets()
+func (t *training) Sets() (*train.Sets, error) {
+	sets, err := t.openSets()
 	if err == nil {
-		n.kind, err = n.TaskOf(n.kind, n.known, sets, n.Notice)
+		t.kind, err = t.TaskOf(t.kind, t.known, sets, t.Notice)
 	}
 	return sets, err
 }
 
 // Compile implements train.Network.
-func (n network) Compile(ctx context.Context, sets *train.Sets) (*train.Job, error) {
-	if err := n.calibrate(ctx, sets); err != nil {
+func (t *training) Compile(ctx context.Context, sets *train.Sets) (*train.Job, error) {
+	if err := t.calibrate(ctx, sets); err != nil {
 		return nil, err
 	}
-	if _, _, err := n.settleCodec(ctx, sets, false); err != nil {
+	if _, _, err := t.settleCodec(ctx, sets, false); err != nil {
 		return nil, err
 	}
-	return n.compile(ctx, sets)
-}
-
-// Write implements train.Network.
-func (n network) Write(ctx context.Context, path string, weights map[string][]float32, sets *train.Sets, before func(pair string, requantised bool) error) error {
-	return n.write(ctx, path, weights, sets, before)
-}
-
-// Judge implements train.Network.
-func (n network) Judge(ctx context.Context, sets *train.Sets) (train.Validation, bool, error) {
-	v, err := n.judge(ctx, sets)
-	return v, n.said != nil, err
+	return t.compile(ctx, sets)
 }
 
 // Task implements train.Network.
-func (n network) Task() *task.Chosen { return n.kind }
+func (t *training) Task() *task.Chosen { return t.kind }
 
 // Pair implements train.Network.
-func (n network) Pair() (string, bool) { return n.meta.Pair, n.bottleneck }
-
-// Loose implements train.Network.
-func (n network) Loose() float64 {
-	if n.qualityFollows() {
-		return loose
-	}
-	return 0
-}
+func (t *training) Pair() (string, bool) { return t.meta.Pair, t.bottleneck }

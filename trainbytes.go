@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/grad"
@@ -13,25 +12,17 @@ import (
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
-const (
-	// below is how far under option target_bytes payloads of images to train on end: those of
-	// others differ.
-	below = 0.01
-	// loose is how far above it training may end: what a few steps of quality make good.
-	loose = 0.1
-)
-
-// qualityFollows tells whether the quality goes by option target_bytes. Coarser steps of the
+// QualityFollows implements train.Network: whether the quality goes by option target_bytes. Coarser steps of the
 // quantiser cost less accuracy than features that training makes small, and few steps of
 // training move payloads but little.
-func (t *training) qualityFollows() bool {
+func (t *training) QualityFollows() bool {
 	return t.TargetBytes != 0 && t.Quality == 0 && bottleneck.HaveQuality(t.source)
 }
 
 // settleCodec makes the codecs suit the tiles of the weights that the source has: with fit
 // what they know of them, and the quality that option target_bytes asks for. It returns what
 // was looked at, nil for nothing, and tells whether anything has changed.
-func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) (all *crossing, changed bool, err error) {
+func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) (tiles []bottleneck.Tiles, changed bool, err error) {
 	if !t.bottleneck {
 		return nil, false, nil
 	}
@@ -40,15 +31,19 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 		return nil, false, err
 	}
 	fit = fit && bottleneck.AnyFitted(t.source)
-	if !fit && !t.qualityFollows() {
+	if !fit && !t.QualityFollows() {
 		return nil, false, nil
 	}
-	if all, err = t.crossing(ctx, sets, records); err != nil {
+	all, err := t.crossing(ctx, sets, records)
+	if err != nil {
 		return nil, false, err
+	}
+	for i, r := range records {
+		tiles = append(tiles, bottleneck.Tiles{Spec: r.Spec, Keep: true, Planes: all.Planes[i]})
 	}
 	specs, quality := bottleneck.Specs(records), t.meta.Quality
 	if fit {
-		codecs, err := bottleneck.Fit(all.fit)
+		codecs, err := bottleneck.Fit(tiles)
 		if err != nil {
 			return nil, false, err
 		}
@@ -56,30 +51,23 @@ func (t *training) settleCodec(ctx context.Context, sets *train.Sets, fit bool) 
 			specs[i].Codec = codec
 		}
 	}
-	if t.qualityFollows() {
+	if t.QualityFollows() {
 		record, err := recordOf(specs)
 		if err != nil {
 			return nil, false, err
 		}
-		if quality, err = all.tiles.Quality(record, t.TargetBytes*(1-below)); err != nil {
+		if quality, err = all.Settle(record, train.Aim(t.TargetBytes), quality, t.Notice); err != nil {
 			return nil, false, err
 		}
-		if quality != t.meta.Quality {
-			bytes, err := all.tiles.Bytes(record, quality)
-			if err != nil {
-				return nil, false, err
-			}
-			t.Notice("quality %d, at which payloads take %.0f bytes; option quality sets another", quality, bytes)
-		}
 	}
-	changed = quality != t.meta.Quality
+	changed = fit || quality != t.meta.Quality
 	t.meta.Quality = quality
-	return all, changed || fit, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return specs[i].Codec.AtQuality(quality) })
+	return tiles, changed, bottleneck.SetCodecs(t.source, func(i int, _ bottleneck.Codec) bottleneck.Codec { return specs[i].Codec.AtQuality(quality) })
 }
 
 // refits tells whether codecs are to suit the weights after every epoch.
 func (t *training) refits() bool {
-	return t.bottleneck && !t.Naive && (t.qualityFollows() || bottleneck.AnyFitted(t.source))
+	return t.bottleneck && !t.Naive && (t.QualityFollows() || bottleneck.AnyFitted(t.source))
 }
 
 // refit makes the graphs anew with codecs that suit weights, or with known ones, which it
@@ -101,12 +89,9 @@ func (t *training) refit(ctx context.Context, sets *train.Sets, weights map[stri
 		if _, _, err := with.settleCodec(ctx, sets, true); err != nil {
 			return nil, nil, err
 		}
-		records, err := bottleneck.Records(with.source)
-		if err != nil {
+		var err error
+		if codecs, err = bottleneck.CodecsOf(with.source); err != nil {
 			return nil, nil, err
-		}
-		for _, s := range bottleneck.Specs(records) {
-			codecs = append(codecs, s.Codec)
 		}
 		if known, err = json.Marshal(codecs); err != nil {
 			return nil, nil, err
@@ -128,42 +113,17 @@ func (t *training) refit(ctx context.Context, sets *train.Sets, weights map[stri
 	return sessions, known, err
 }
 
-// crossing is what crosses for images to train on.
-type crossing struct {
-	fit   []bottleneck.Tiles // of each tensor
-	tiles *heldout.Tiles
-}
-
 // crossing runs the mobile half on images to train on.
-func (t *training) crossing(ctx context.Context, sets *train.Sets, records []bottleneck.Record) (*crossing, error) {
+func (t *training) crossing(ctx context.Context, sets *train.Sets, records []bottleneck.Record) (*heldout.Crossing, error) {
 	m, err := bottleneck.Crossing(ctx, t.source)
 	if err != nil {
 		return nil, err
 	}
-	all := &crossing{tiles: heldout.NewTiles(len(records))}
-	for _, r := range records {
-		all.fit = append(all.fit, bottleneck.Tiles{Spec: r.Spec, Keep: true})
-	}
+	all := heldout.NewCrossing(len(records))
 	err = t.look(ctx, m, sets, func(xs []*tensor.Tensor) error {
-		for i := range all.fit {
-			planes, err := xs[0].Float32s()
-			if err != nil {
-				return err
-			}
-			n := len(planes) / int(xs[0].Shape[0])
-			for one := range slices.Chunk(planes, n) {
-				all.fit[i].Planes = append(all.fit[i].Planes, slices.Clone(one))
-			}
-			all.tiles.Pixels[i] = append(all.tiles.Pixels[i], xs[1].Data...)
-			if xs = xs[2:]; all.fit[i].Dynamic {
-				all.tiles.Ranges[i] = append(all.tiles.Ranges[i], tensor.Slice[float32](xs[0])...)
-				xs = xs[1:]
-			}
-		}
-		return nil
+		return all.Add(xs, func(i int) bool { return records[i].Spec.Dynamic })
 	})
-	all.tiles.Images = len(all.fit[0].Planes)
-	if err == nil && all.tiles.Images == 0 {
+	if err == nil && all.Images == 0 {
 		err = errors.New("none of the images can be used")
 	}
 	return all, err

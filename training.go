@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
@@ -26,7 +25,7 @@ import (
 	"github.com/bottlenet/bnc/runtime/train"
 )
 
-// training is a bundle or a model that is to be trained.
+// training is a bundle or a model that is to be trained, a train.Network.
 type training struct {
 	TrainOptions
 	progress.Progress
@@ -61,31 +60,11 @@ func openTraining(ctx context.Context, path string, o TrainOptions) (*training, 
 	if err != nil {
 		return nil, err
 	}
-	var outputs []string
-	for _, p := range subject.Outputs {
-		outputs = append(outputs, p.Name)
-	}
-	if err := o.NameOutputs(outputs); err != nil {
+	t := &training{TrainOptions: o, Progress: progress.Progress{To: o.Reporter}, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
+	if t.path, err = t.For(subject); err != nil {
 		return nil, err
 	}
-	t := &training{TrainOptions: o, Progress: progress.Progress{To: o.Reporter}, path: path, meta: subject.Meta, bottleneck: subject.Joined != "", running: session}
-	switch {
-	case subject.Pair != nil && subject.Joined == "":
-		return nil, usage("", "%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", path)
-	case t.bottleneck && subject.Pair == nil:
-		return nil, usage("", "%s is one file of a bundle, and all three change together: give the folder %s", path, filepath.Dir(path))
-	case t.bottleneck:
-		t.path = subject.Joined
-	case o.Output == "":
-		return nil, usage("", "which file is to be written? give option output FILE: a model is not changed in place")
-	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.Counting() != "":
-		return nil, usage("naive", ", option no_calib, option range, option quality, option rate_weight and option target_bytes have a meaning for bundles only: %s has no bottleneck", path)
-	case o.Frozen() != "none":
-		return nil, usage("freeze", "%s has a meaning for bundles only: %s has no bottleneck", o.Freeze, path)
-	case o.Distill && o.Teacher == "":
-		return nil, usage("distill", "of a whole model needs option teacher MODEL: its own answers teach it nothing")
-	}
-	if err := output.Fits(o.Destination(path), t.bottleneck); err != nil {
+	if err := output.Fits(t.Destination(path), t.bottleneck); err != nil {
 		return nil, err
 	}
 	if t.labels, err = subject.Labels(o.Labels); err != nil {
@@ -187,6 +166,12 @@ func (t *training) lowered() split.Settings {
 	return split.Settings{CodecAt: t.meta.CodecAt, FP16: t.meta.FP16, Target: t.meta.Target}
 }
 
+// measured are the images to train on, for what is measured of them. What cannot be used is told
+// when it is trained on.
+func (t *training) measured(sets *train.Sets) *probe.Source {
+	return &probe.Source{Path: t.path, Tensors: t.meta.Tensors, Set: sets.Train, Choose: sets.Choose, Given: sets.Given, Option: "data", Session: t.running}
+}
+
 // calibrate replaces a bottleneck that was neither calibrated nor trained by one
 // that fits the training images.
 func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
@@ -195,10 +180,8 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 	}
 	b, _, settings, err := split.Rebuild(ctx, t.source, t.lowered(), func(settings *split.Settings) error {
 		_, err := calibrate(ctx, t.Progress, calibrationSource{
-			// What cannot be used is told when it is trained on.
-			Source:  probe.Source{Path: t.path, Tensors: t.meta.Tensors, Set: sets.Train, Choose: sets.Choose, Given: sets.Given, Option: "data", Session: t.running},
-			analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
-			felt:    t.CalibrateBy == BySensitivity, raw: !task.OfScores(t.kind.Task),
+			Source: *t.measured(sets), analyse: func() (*cut.Analysis, error) { return split.Original(t.source) },
+			felt: t.CalibrateBy == BySensitivity, raw: !task.OfScores(t.kind.Task),
 		}, settings)
 		settings.SetDynamic(t.Range == "dynamic")
 		return err
@@ -214,10 +197,8 @@ func (t *training) calibrate(ctx context.Context, sets *train.Sets) error {
 	return nil
 }
 
-// write puts the trained weights into the model or the bundle. Before, unless nil, is
-// called when nothing but the bundle's files is left to do, with its pair and whether
-// its quantiser was given another range.
-func (t *training) write(ctx context.Context, path string, weights map[string][]float32, sets *train.Sets, before func(pair string, requantised bool) error) error {
+// Write implements train.Network. Before may be nil.
+func (t *training) Write(ctx context.Context, path string, weights map[string][]float32, sets *train.Sets, before func(pair string, requantised bool) error) error {
 	trained := t.source.Clone()
 	if err := grad.SetWeights(trained, weights); err != nil {
 		return err
@@ -252,7 +233,7 @@ func (t *training) write(ctx context.Context, path string, weights map[string][]
 			}
 		}
 		if requantised && crossed != nil {
-			if err := settings.Refit(crossed.fit); err != nil {
+			if err := settings.Refit(crossed); err != nil {
 				return err
 			}
 		}
@@ -305,4 +286,24 @@ func (t *training) preprocess(sets *train.Sets) any {
 		return p
 	}
 	return nil
+}
+
+// rates measures a pair of many rates again, for which that was asked at its split; nil where
+// nothing tells.
+func (t *training) rates(ctx context.Context, joined *ir.Model, sets *train.Sets) (*Rates, error) {
+	if t.meta.Rates == nil {
+		return nil, nil
+	}
+	pair, err := openSubject(t.path, t.running)
+	if err != nil {
+		return nil, err
+	}
+	pair.Change = func(_ string, quality int) ([]byte, error) {
+		m := joined.Clone()
+		if err := bottleneck.SetQuality(m, int64(quality)); err != nil {
+			return nil, err
+		}
+		return onnx.Marshal(m)
+	}
+	return sets.Rates(ctx, pair, t.kind.Task, t.Scores, t.Progress)
 }

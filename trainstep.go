@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"runtime/debug"
 
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
@@ -14,7 +13,6 @@ import (
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/model"
-	"github.com/bottlenet/bnc/runtime/probe"
 	"github.com/bottlenet/bnc/runtime/task"
 	"github.com/bottlenet/bnc/runtime/tensor"
 	"github.com/bottlenet/bnc/runtime/train"
@@ -51,8 +49,17 @@ func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	}
 	o.Bottleneck, o.Original, o.Masks = t.bottleneck, t.meta.Backbone, sets.MasksTeach(t.Distill)
 	o.Raw = !task.OfScores(t.kind.Task)
-	o.Compute, o.Notice = t.compute, t.Notice
-	o.Measure = func(ctx context.Context, m *ir.Model) (map[string][]float64, error) { return t.measure(ctx, sets, m) }
+	o.Notice = t.Notice
+	o.Compute = func(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error) {
+		return computed(ctx, m, t.running)
+	}
+	o.Measure = func(ctx context.Context, m *ir.Model) (map[string][]float64, error) {
+		file, err := onnx.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		return t.measured(sets).Means(ctx, "measured teacher", file, 64)
+	}
 	o.Fit = func(first *grad.Scores) error { return t.fit(sets, first) }
 	return o
 }
@@ -68,68 +75,30 @@ func (t *training) fit(sets *train.Sets, first *grad.Scores) error {
 	return nil
 }
 
-// compute runs a network that computes weights.
-func (t *training) compute(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error) {
-	return computed(ctx, m, t.running)
-}
-
-// measure returns the means of what a network gives over images to train on.
-func (t *training) measure(ctx context.Context, sets *train.Sets, m *ir.Model) (map[string][]float64, error) {
-	session, err := openModel(m, "measured teacher", t.running)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	feeder, err := sets.Given.New(session.Inputs(), sets.Choose)
-	if err != nil {
-		return nil, unusable("%w", err)
-	}
-	return probe.Means(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, 64)
-}
-
 // open makes the sessions of a program.
 func (t *training) open(ctx context.Context, p *grad.Program, sets *train.Sets) (*train.Job, error) {
 	graphs, err := graphsOf(p)
 	if err != nil {
 		return nil, err
 	}
-	if t.Dump != "" {
-		if err := graphs.Write(t.Dump); err != nil {
-			return nil, err
-		}
-	}
-	job := &train.Job{ID: graphs.ID(), Rate: p.Rate, Careful: p.Careful, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
+	job := &train.Job{Rate: p.Rate, Careful: p.Careful, Sets: sets, Judging: t.judging(sets.Val, int(p.Manifest.Batch))}
 	if t.refits() {
 		job.Adapt = func(ctx context.Context, weights map[string][]float32, known json.RawMessage) (*train.Sessions, json.RawMessage, error) {
 			return t.refit(ctx, sets, weights, known)
 		}
 	}
-	if job.Judging.Feeder, err = sets.Given.New(t.ports(p.Eval, p.Manifest.Input), sets.Choose); err != nil {
-		return nil, unusable("%w", err)
-	}
-	if job.Sessions, err = graphs.Open(t.running); err != nil {
+	if err := job.Open(ctx, graphs, t.ports(p.Eval, p.Manifest.Input), t.running, t.Dump); err != nil {
 		return nil, err
 	}
-	debug.FreeOSMemory() // what compiling took
-	return job, context.Cause(ctx)
+	return job, nil
 }
 
 // graphsOf are the files of a program.
 func graphsOf(p *grad.Program) (*train.Graphs, error) {
 	var err error
 	graphs := &train.Graphs{Initial: p.Initial}
-	for _, part := range []struct {
-		m  *ir.Model
-		to *[]byte
-	}{{p.Step, &graphs.Step}, {p.Eval, &graphs.Eval}, {p.Statistics, &graphs.Statistics}} {
-		if part.m == nil {
-			continue
-		}
-		if *part.to, err = onnx.Marshal(part.m); err != nil {
-			return nil, err
-		}
-	}
-	return graphs, nil
+	graphs.Step, graphs.Eval, graphs.Statistics, err = p.Marshal()
+	return graphs, err
 }
 
 // ports are the inputs of a network that are images or given, as the runtime sees them.
@@ -151,53 +120,36 @@ func (t *training) judging(set *data.Set, batch int) train.Judging {
 
 // teach notes what the teacher says of the images to judge by.
 func (t *training) teach(ctx context.Context, j *train.Judging, teacher *ir.Model) error {
-	session, err := openModel(teacher, "teacher", t.running)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
 	var asked task.Outputs
 	for _, h := range t.heads {
 		if h.Taught {
 			asked.Judged = append(asked.Judged, task.Output{Name: h.Output, From: h.Teacher})
 		}
 	}
-	err = j.Teach(ctx, session, asked)
+	file, err := onnx.Marshal(teacher)
+	if err == nil {
+		err = j.Teach(ctx, file, t.running, asked)
+	}
 	t.said = j.Said
 	return err
 }
 
-// judge evaluates what was written, beside what training has learnt of the teacher.
-func (t *training) judge(ctx context.Context, sets *train.Sets) (train.Validation, error) {
-	if t.heads == nil && sets.MasksTeach(t.Distill) {
-		var err error
-		if t.heads, err = grad.JudgedByMasks(grad.Want{Output: t.Scores, Of: t.meta.Outputs}, t.source); err != nil {
-			return train.Validation{}, err
-		}
-	}
-	if t.heads == nil && !task.OfScores(t.kind.Task) {
-		t.heads = grad.JudgedAll(t.source, t.meta.Outputs)
-	}
+// Judge implements train.Network.
+func (t *training) Judge(ctx context.Context, sets *train.Sets) (v train.Validation, beside bool, err error) {
 	if t.heads == nil { // of a training that had ended before
-		found, err := grad.Logits(grad.Want{Output: t.Scores, Classes: len(sets.Train.Classes()), Of: t.meta.Outputs}, t.source)
+		want := grad.Want{Output: t.Scores, Classes: len(sets.Train.Classes()), Of: t.meta.Outputs}
+		t.heads, err = grad.JudgedAgain(want, t.source, sets.MasksTeach(t.Distill), !task.OfScores(t.kind.Task), func(first *grad.Scores) error { return t.fit(sets, first) })
 		if err != nil {
-			return train.Validation{}, err
+			return v, false, err
 		}
-		if err := t.fit(sets, found.Scores[0]); err != nil {
-			return train.Validation{}, err
-		}
-		t.heads = []grad.Judged{{Output: found.Scores[0].Output.Name(), Scores: found.Scores[0].Name()}}
 	}
-	session, err := openModel(t.source, t.path, t.running)
+	file, err := onnx.Marshal(t.source)
 	if err != nil {
-		return train.Validation{}, err
+		return v, false, err
 	}
-	defer session.Close()
 	j := t.judging(sets.Val, eval.DefaultBatch)
-	if j.Feeder, err = sets.Given.New(session.Inputs(), sets.Choose); err != nil {
-		return train.Validation{}, err
-	}
-	return j.Judge(ctx, session, nil)
+	v, err = j.JudgeFile(ctx, t.path, file, t.running, sets)
+	return v, t.said != nil, err
 }
 
 // measureRanges sets the ranges to those of what the trained quantisers read on the training
@@ -229,21 +181,13 @@ func (t *training) measureRanges(ctx context.Context, trained *ir.Model, sets *t
 	return nil
 }
 
-// look gives each the outputs of a network for images to train on, one after another; as many
-// as a calibration takes. What is left out is told when it is trained
-// on.
+// look gives each the outputs of a network for images to train on, one after another.
 func (t *training) look(ctx context.Context, m *ir.Model, sets *train.Sets, each func(xs []*tensor.Tensor) error) error {
-	session, err := openModel(m, "what crosses", t.running)
+	file, err := onnx.Marshal(m)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-	feeder, err := sets.Given.New(session.Inputs(), sets.Choose)
-	if err != nil {
-		return unusable("%w", err)
-	}
-	_, err = probe.Run(ctx, session, probe.Options{Set: sets.Train, Feeder: feeder}, func(_ string, xs []*tensor.Tensor) error { return each(xs) })
-	return err
+	return t.measured(sets).Look(ctx, "what crosses", file, each)
 }
 
 // openSets opens the images and decides how they are prepared.

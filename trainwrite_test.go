@@ -81,7 +81,7 @@ func TestTrainKeepsTheNetwork(t *testing.T) {
 				v := learnt.Graph.Value(name)
 				learnt.Graph.SetInit(v, ir.Float32s(values, v.Init().Dims()...))
 			}
-			if err := b.write(t.Context(), o.Out, weights, sets, nil); err != nil {
+			if err := b.Write(t.Context(), o.Out, weights, sets, nil); err != nil {
 				t.Fatal(err)
 			}
 			want, err := onnx.Marshal(learnt)

@@ -74,6 +74,15 @@ func Specs(records []Record) []Spec {
 	return all
 }
 
+// CodecsOf are the codecs of a joined network, one a crossing tensor.
+func CodecsOf(m *ir.Model) (codecs []Codec, err error) {
+	records, err := Records(m)
+	for _, r := range records {
+		codecs = append(codecs, r.Spec.Codec)
+	}
+	return codecs, err
+}
+
 // HaveQuality tells whether all codecs of a joined network have a quality.
 func HaveQuality(m *ir.Model) bool {
 	records, err := Records(m)

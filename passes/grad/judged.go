@@ -56,6 +56,23 @@ func JudgedAll(m *ir.Model, of []string) (heads []Judged) {
 	return heads
 }
 
+// JudgedAgain are the outputs that a network is judged by whose training has ended: masks tells
+// that labels are such, raw that no outputs are scores of classes. Fit is as in BuildOptions.
+func JudgedAgain(want Want, m *ir.Model, masks, raw bool, fit func(*Scores) error) ([]Judged, error) {
+	switch {
+	case masks:
+		return JudgedByMasks(Want{Output: want.Output, Of: want.Of}, m)
+	case raw:
+		return JudgedAll(m, want.Of), nil
+	}
+	found, err := Logits(want, m)
+	if err != nil {
+		return nil, err
+	}
+	first := found.Scores[0]
+	return []Judged{{Output: first.Output.Name(), Scores: first.Name()}}, fit(first)
+}
+
 // WhateverLooksRight judges by an output of a name, or for "" by whatever looks like
 // scores.
 func WhateverLooksRight(name string) []Judged { return []Judged{{Output: name, Scores: name}} }

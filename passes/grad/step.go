@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/bottlenet/bnc/compiler/ir"
+	"github.com/bottlenet/bnc/compiler/onnx"
 	"github.com/bottlenet/bnc/compiler/shape"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 )
@@ -89,6 +90,17 @@ type Program struct {
 	Careful bool // the rate is the highest that it may be: it depends on the first gradients
 	Judged  []Judged
 	Teacher *ir.Model
+}
+
+// Marshal makes files of step, evaluation and statistics.
+func (p *Program) Marshal() (step, eval, statistics []byte, err error) {
+	if step, err = onnx.Marshal(p.Step); err == nil {
+		eval, err = onnx.Marshal(p.Eval)
+	}
+	if err == nil && p.Statistics != nil {
+		statistics, err = onnx.Marshal(p.Statistics)
+	}
+	return step, eval, statistics, err
 }
 
 // next is appended to the name of a tensor of state for its next value.

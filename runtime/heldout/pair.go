@@ -47,6 +47,57 @@ func NewTiles(tensors int) *Tiles {
 	return &Tiles{Pixels: make([][]byte, tensors), Ranges: make([][]float32, tensors)}
 }
 
+// add takes a crossing tensor's tile and range from what comes next, and returns the rest.
+func (t *Tiles) add(i int, xs []*tensor.Tensor, dynamic bool) []*tensor.Tensor {
+	t.Pixels[i] = append(t.Pixels[i], xs[0].Data...)
+	if !dynamic {
+		return xs[1:]
+	}
+	t.Ranges[i] = append(t.Ranges[i], tensor.Slice[float32](xs[1])...)
+	return xs[2:]
+}
+
+// Crossing is what crosses for some images, before and behind the quantiser.
+type Crossing struct {
+	*Tiles
+	Planes [][][]float32 // of each crossing tensor and image
+}
+
+// NewCrossing is that of no images yet, of so many crossing tensors.
+func NewCrossing(tensors int) *Crossing {
+	return &Crossing{NewTiles(tensors), make([][][]float32, tensors)}
+}
+
+// Add takes what crosses for more images: of each tensor planes, tile and, where it is dynamic,
+// range.
+func (c *Crossing) Add(xs []*tensor.Tensor, dynamic func(tensor int) bool) error {
+	for i := range c.Planes {
+		planes, err := xs[0].Float32s()
+		if err != nil {
+			return err
+		}
+		for one := range slices.Chunk(planes, len(planes)/int(xs[0].Shape[0])) {
+			c.Planes[i] = append(c.Planes[i], slices.Clone(one))
+		}
+		xs = c.add(i, xs[1:], dynamic(i))
+	}
+	c.Images = len(c.Planes[0])
+	return nil
+}
+
+// Settle is Quality, and tells of one that is not as it was.
+func (t *Tiles) Settle(record ops.Record, wanted float64, was int, notice func(format string, args ...any)) (int, error) {
+	quality, err := t.Quality(record, wanted)
+	if err != nil || quality == was {
+		return quality, err
+	}
+	bytes, err := t.Bytes(record, quality)
+	if err == nil {
+		notice("quality %d, at which payloads take %.0f bytes; option quality sets another", quality, bytes)
+	}
+	return quality, err
+}
+
 // Bytes is the mean of what tiles take as records at a quality.
 func (t *Tiles) Bytes(record ops.Record, quality int) (float64, error) {
 	coder, err := at(record, quality).Coder()
@@ -97,13 +148,12 @@ func (p *Pair) Tiles(ctx context.Context, images [][]*tensor.Tensor) (*Tiles, er
 		if err != nil {
 			return nil, err
 		}
+		var xs []*tensor.Tensor
+		for _, r := range results {
+			xs = append(xs, r.Tensor)
+		}
 		for i, part := range p.Record {
-			t.Pixels[i] = append(t.Pixels[i], results[0].Tensor.Data...)
-			results = results[1:]
-			if part.Dynamic {
-				t.Ranges[i] = append(t.Ranges[i], tensor.Slice[float32](results[0].Tensor)...)
-				results = results[1:]
-			}
+			xs = t.add(i, xs, part.Dynamic)
 		}
 	}
 	return t, nil

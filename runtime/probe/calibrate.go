@@ -134,6 +134,41 @@ func (s *Source) Feeder(before *ort.Session) (*feed.Feeder, error) {
 	return feeder, nil
 }
 
+// network opens a network in memory that takes the model's images.
+func (s *Source) network(name string, network []byte) (*ort.Session, *feed.Feeder, error) {
+	session, err := ort.OpenBytes(name, network, s.Session)
+	if err != nil {
+		return nil, nil, err
+	}
+	feeder, err := s.Feeder(session)
+	if err != nil {
+		session.Close()
+	}
+	return session, feeder, err
+}
+
+// Look gives each the outputs of a network in memory for images of the source, one after
+// another: as many as a calibration takes.
+func (s *Source) Look(ctx context.Context, name string, network []byte, each func(xs []*tensor.Tensor) error) error {
+	session, feeder, err := s.network(name, network)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	_, err = Run(ctx, session, Options{Set: s.Set, Feeder: feeder, LeftOut: s.LeftOut}, func(_ string, xs []*tensor.Tensor) error { return each(xs) })
+	return err
+}
+
+// Means are those of a network in memory over so many images of the source.
+func (s *Source) Means(ctx context.Context, name string, network []byte, images int) (map[string][]float64, error) {
+	session, feeder, err := s.network(name, network)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	return Means(ctx, session, Options{Set: s.Set, Feeder: feeder}, images)
+}
+
 // Unfit is the error of a tensor that cannot be calibrated.
 func (s *Source) Unfit(i int, err error) error {
 	return fault.Unusable("option %s: %w", s.Option, s.of(i, err))

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"math"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 )
 
@@ -27,6 +29,28 @@ type Job struct {
 	// Adapt makes the graphs suit weights, and tells what makes them so; nil for graphs that
 	// stay. Where that is known already, weights do not count.
 	Adapt func(ctx context.Context, weights map[string][]float32, known json.RawMessage) (*Sessions, json.RawMessage, error)
+}
+
+// Open makes what the job lacks of graphs, of whose inputs ports get images or are given. They are
+// written to dump, "" for nowhere.
+func (j *Job) Open(ctx context.Context, g *Graphs, ports []model.Port, o ort.Options, dump string) (err error) {
+	if dump != "" {
+		if err := g.Write(dump); err != nil {
+			return err
+		}
+	}
+	j.ID = g.ID()
+	if j.Judging.Feeder, err = j.Sets.Given.New(ports, j.Sets.Choose); err != nil {
+		return fault.Unusable("%w", err)
+	}
+	if j.Sessions, err = g.Open(o); err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // what compiling took
+	if err = context.Cause(ctx); err != nil {
+		j.Close()
+	}
+	return err
 }
 
 // Settings say how a job goes on.

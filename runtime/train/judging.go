@@ -24,8 +24,13 @@ type Judging struct {
 	Said    task.Judge // what the teacher says of the set, nil for none
 }
 
-// Teach notes what a teacher says: of the outputs, each read from one of its own.
-func (j *Judging) Teach(ctx context.Context, teacher *ort.Session, asked task.Outputs) error {
+// Teach notes what a teacher in memory says: of the outputs, each read from one of its own.
+func (j *Judging) Teach(ctx context.Context, network []byte, o ort.Options, asked task.Outputs) error {
+	teacher, err := ort.OpenBytes("teacher", network, o)
+	if err != nil {
+		return err
+	}
+	defer teacher.Close()
 	said, err := j.Task.Judge(j.Set, asked)
 	if err != nil {
 		return err
@@ -65,6 +70,19 @@ func (j *Judging) Judge(ctx context.Context, network *ort.Session, weights ort.F
 		v.Dead = len(r.Bytes) >= 16 && slices.Max(r.Bytes) == slices.Min(r.Bytes)
 	}
 	return v, nil
+}
+
+// JudgeFile judges a network in memory, by what images of sets are for it.
+func (j *Judging) JudgeFile(ctx context.Context, name string, network []byte, o ort.Options, sets *Sets) (v Validation, err error) {
+	session, err := ort.OpenBytes(name, network, o)
+	if err != nil {
+		return v, err
+	}
+	defer session.Close()
+	if j.Feeder, err = sets.Given.New(session.Inputs(), sets.Choose); err != nil {
+		return v, err
+	}
+	return j.Judge(ctx, session, nil)
 }
 
 // compare takes over what labels and a teacher say.

@@ -195,6 +195,35 @@ func (o *RunOptions) Counting() string {
 	return ""
 }
 
+// For finds wrong usage of what is trained, tells outputs apart, and returns the file that learns.
+func (o *RunOptions) For(s *eval.Subject) (string, error) {
+	var outputs []string
+	for _, p := range s.Outputs {
+		outputs = append(outputs, p.Name)
+	}
+	if err := o.NameOutputs(outputs); err != nil {
+		return "", err
+	}
+	bottleneck := s.Joined != ""
+	switch {
+	case s.Pair != nil && !bottleneck:
+		return "", fault.Usage("", "%s has no bottlenet.onnx: a plain pair has nothing to train; split the model with a bottleneck", s.Path)
+	case bottleneck && s.Pair == nil:
+		return "", fault.Usage("", "%s is one file of a bundle, and all three change together: give the folder %s", s.Path, filepath.Dir(s.Path))
+	case bottleneck:
+		return s.Joined, nil
+	case o.Output == "":
+		return "", fault.Usage("", "which file is to be written? give option output FILE: a model is not changed in place")
+	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.Counting() != "":
+		return "", fault.Usage("naive", ", option no_calib, option range, option quality, option rate_weight and option target_bytes have a meaning for bundles only: %s has no bottleneck", s.Path)
+	case o.Frozen() != "none":
+		return "", fault.Usage("freeze", "%s has a meaning for bundles only: %s has no bottleneck", o.Freeze, s.Path)
+	case o.Distill && o.Teacher == "":
+		return "", fault.Usage("distill", "of a whole model needs option teacher MODEL: its own answers teach it nothing")
+	}
+	return s.Path, nil
+}
+
 // NameOutputs tells apart what is taught and what is written, by the outputs that there are.
 func (o *RunOptions) NameOutputs(known []string) error {
 	var taught []string

@@ -22,6 +22,15 @@ type Payload struct {
 	bytes float64 // mean payload of images to train on, at the start
 }
 
+// Where the quality follows the target, it is aimed under it by a share, as payloads of images to
+// train on differ from others, and training may end loose above it by another: what a few steps
+// of quality make good.
+const under, loose = 0.01, 0.1
+
+// Aim is what payloads of images to train on are to take at most, where the quality follows a
+// target.
+func Aim(target float64) float64 { return target * (1 - under) }
+
 // Check finds what cannot be.
 func (p Payload) Check() error {
 	if err := (fault.Shares{{"rate_weight", p.Weight, fault.Unbounded}}).Check(); err != nil {

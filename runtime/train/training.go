@@ -26,7 +26,7 @@ type Network interface {
 
 	Task() *task.Chosen
 	Pair() (pair string, bundle bool) // that the files of a bundle have
-	Loose() float64                   // how far above its target the payload may end, as a share
+	QualityFollows() bool             // the target of payloads: what is a little above it is made good
 }
 
 // Training is the training of the network at Path: in its folder, which it locks, for as long
@@ -114,7 +114,9 @@ func (t *Training) train(ctx context.Context, dir Folder, sets *Sets) (*Written,
 func (t *Training) Learn(ctx context.Context, dir Folder, job *Job) (*History, error) {
 	teller := &Teller{Primary: task.First(t.Network.Task()).Text, Notice: t.Progress.About, Phase: func(name string, steps int) func(int, any) { return t.Progress.Phase(name, steps).At }}
 	s := t.Settings()
-	s.Hopeless, s.Payload.Loose = t.Hopeless, t.Network.Loose()
+	if s.Hopeless = t.Hopeless; t.Network.QualityFollows() {
+		s.Payload.Loose = loose
+	}
 	s.Notice, s.Step, s.Start, s.Epoch = t.Progress.Notice, teller.Step, teller.Start, teller.Epoch
 	return job.Run(ctx, dir, s)
 }
