@@ -12,9 +12,6 @@ import (
 	"github.com/bottlenet/bnc/passes/output"
 	"github.com/bottlenet/bnc/passes/split"
 	"github.com/bottlenet/bnc/runtime/data"
-	"github.com/bottlenet/bnc/runtime/feed"
-	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/profile"
 )
 
@@ -40,7 +37,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 	if len(paths) == 0 {
 		return nil, usage("", "expected bundles or a model to measure")
 	}
-	to := profileHost{progress.Progress{To: o.Reporter}, o}
+	to := progress.Progress{To: o.Reporter}
 	options := SplitOptions{After: "each", Codec: o.Codec, Input: o.Input}
 	if o.Channels != 0 {
 		options.Channels = Each[Channels]{o.Channels}
@@ -58,7 +55,7 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 			return nil, err
 		}
 	}
-	p, err := profile.New(ctx, o.Options, images, to)
+	p, err := profile.New(ctx, o.Options, images, profile.Inputs{Images: o.Overrides, Given: o.FeedOptions, Fixed: o.Input}, profileHost{}, to)
 	if err != nil {
 		return nil, err
 	}
@@ -74,22 +71,8 @@ func Profile(ctx context.Context, paths []string, o ProfileOptions) (_ *profile.
 	})
 }
 
-// profileHost is what a profiler asks for, whatever it measures.
-type profileHost struct {
-	progress.Progress
-	o ProfileOptions
-}
-
-func (h profileHost) Choose(inherited *imagein.Preprocess) feed.Chooser {
-	return h.o.Chooser(inherited)
-}
-func (h profileHost) Ports(inputs []model.Port) []model.Port {
-	return model.FixPorts(inputs, h.o.Input)
-}
-func (h profileHost) Given(inputs []model.Port) (feed.Given, error) { return h.o.OpenGiven(inputs) }
-func (h profileHost) Phase(name string, steps int) func(int) {
-	return h.Progress.Phase(name, steps).Step
-}
+// profileHost makes graphs for a profiler.
+type profileHost struct{}
 
 func (profileHost) Weigh(mobile string) (params, bytes int64, err error) {
 	return survey.Weight(mobile)

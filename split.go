@@ -297,8 +297,10 @@ func (o *SplitOptions) prepare(path string, a *cut.Analysis) (*prepared, error) 
 	}
 	if o.Labels != "" {
 		k.files = []string{o.Labels}
-		if heads, err := grad.Logits(grad.Want{Classes: len(k.labels)}, a.Model); err == nil && int(heads.Scores[0].Classes) != len(k.labels) {
-			return nil, unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(k.labels), heads.Scores[0].Output.Name(), heads.Scores[0].Classes)
+		if heads, err := grad.Logits(grad.Want{Classes: len(k.labels)}, a.Model); err == nil {
+			if err := asMany(k.labels, heads.Scores[0]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	p := o.progress()

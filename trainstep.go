@@ -69,10 +69,18 @@ func (t *training) fit(sets *train.Sets, first *grad.Scores) error {
 	if err := sets.Fit(first.Output.Name(), int(first.Classes), t.Distill, t.Notice); err != nil {
 		return err
 	}
-	if t.Labels != "" && len(t.labels) != int(first.Classes) {
-		return unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(t.labels), first.Output.Name(), first.Classes)
+	if t.Labels == "" {
+		return nil
 	}
-	return nil
+	return asMany(t.labels, first)
+}
+
+// asMany compares the names of option labels with the output that they are of.
+func asMany(labels []string, of *grad.Scores) error {
+	if len(labels) == int(of.Classes) {
+		return nil
+	}
+	return unusable("option labels: %d names, the model's output %q is %d wide: give as many, one a line", len(labels), of.Output.Name(), of.Classes)
 }
 
 // open makes the sessions of a program.

@@ -139,9 +139,9 @@ type bench struct {
 	sending    map[string][]*imagecodec.Sender // to whole models, by their paths
 }
 
-// Run measures the bundles and models at paths with photos. Prepare says how images become
+// measure measures the bundles and models at paths with photos. Prepare says how images become
 // the input of a model that says inherited. Step is called Steps times.
-func (o Options) Run(ctx context.Context, paths []string, photos *Photos, prepare func(inherited *imagein.Preprocess) feed.Chooser, step func()) (result *Result, failed error) {
+func (o Options) measure(ctx context.Context, paths []string, photos *Photos, prepare func(inherited *imagein.Preprocess) feed.Chooser, step func()) (result *Result, failed error) {
 	b := &bench{o, photos, prepare, bundle.Name, nil}
 	if b.sending, failed = b.senders(paths); failed != nil {
 		return nil, failed

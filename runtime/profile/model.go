@@ -9,30 +9,26 @@ import (
 
 	"github.com/bottlenet/bnc/internal/files"
 	"github.com/bottlenet/bnc/runtime/bundle"
-	"github.com/bottlenet/bnc/runtime/feed"
+	"github.com/bottlenet/bnc/runtime/eval"
 	"github.com/bottlenet/bnc/runtime/imagein"
-	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// Host is who asks for a profile: it makes graphs, of which this package knows none, and
-// is told how measuring goes on.
+// Inputs say what models get.
+type Inputs struct {
+	Images imagein.Overrides // how images are prepared
+	Given  eval.FeedOptions
+	Fixed  map[string][]int64 // shapes of inputs that models leave open, by name
+}
+
+// Host makes graphs, of which this package knows none.
 type Host interface {
-	// Choose returns how images are prepared for a model that says so much of it, and
-	// Ports a model's inputs with the shapes that are given.
-	Choose(inherited *imagein.Preprocess) feed.Chooser
-	Ports(inputs []model.Port) []model.Port
-	// Given are what inputs are given that get no images.
-	Given(inputs []model.Port) (feed.Given, error)
 	// Weigh returns the parameters of a mobile graph, and the bytes of its files.
 	Weigh(mobile string) (params, bytes int64, err error)
 	// Chain returns a graph of so many nodes that do nearly nothing, on float32 [1].
 	Chain(nodes int) (Graph, error)
-
-	Notice(format string, args ...any)
-	Phase(name string, steps int) (step func(n int))
 }
 
 // Model is a model whose cuts are measured.
@@ -109,7 +105,7 @@ func (p *Profiler) All(ctx context.Context, paths []string, check bool, open fun
 
 // ofBundle measures a bundle's halves.
 func (p *Profiler) ofBundle(ctx context.Context, dir string) error {
-	p.host.Notice("%s: both halves", dir)
+	p.to.Notice("%s: both halves", dir)
 	entry, source, err := p.pair(ctx, dir)
 	if err != nil {
 		return err
@@ -123,7 +119,7 @@ func (p *Profiler) ofBundle(ctx context.Context, dir string) error {
 // ofModel measures the whole model at path and, by its nodes, its cuts. With check, pairs are
 // run beside the entries.
 func (p *Profiler) ofModel(ctx context.Context, path string, m Model, check bool) error {
-	p.host.Notice("%s: the whole model", path)
+	p.to.Notice("%s: the whole model", path)
 	feeds, err := p.whole(ctx, path)
 	if err != nil {
 		return err
@@ -139,12 +135,12 @@ func (p *Profiler) ofModel(ctx context.Context, path string, m Model, check bool
 	}
 	defer scratch.Discard()
 	dir := scratch.Temp
-	p.host.Notice("%s: the units at %d cuts", path, len(cuts))
+	p.to.Notice("%s: the units at %d cuts", path, len(cuts))
 	units, err := p.allUnits(ctx, m, dir, feeds)
 	if err != nil {
 		return err
 	}
-	p.host.Notice("%s: its nodes", path)
+	p.to.Notice("%s: its nodes", path)
 	file := filepath.Join(dir, "nodes.onnx")
 	before, err := m.Named(ctx, file)
 	if err != nil {
@@ -191,7 +187,7 @@ func (p *Profiler) allUnits(ctx context.Context, m Model, dir string, feeds []or
 		return nil, err
 	}
 	all := make([]units, len(cuts))
-	step := p.host.Phase("units", len(cuts))
+	step := p.to.Phase("units", len(cuts)).Step
 	for i, c := range cuts {
 		u, err := m.Unit(ctx, i)
 		var crossing [][]*tensor.Tensor

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bottlenet/bnc/internal/fault"
 	"github.com/bottlenet/bnc/internal/files"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
 	"github.com/bottlenet/bnc/runtime/imagein"
@@ -35,9 +36,9 @@ type Options struct {
 
 // New prepares to measure with images of the files of these names, a drawn one where there
 // are none, and measures the idle power. Options that cannot be are a fault.UsageError.
-func New(ctx context.Context, o Options, images []string, host Host) (*Profiler, error) {
+func New(ctx context.Context, o Options, images []string, in Inputs, host Host, to progress.Progress) (*Profiler, error) {
 	o.Runs, o.Providers = cmp.Or(o.Runs, 200), cmp.Or(o.Providers, string(ort.CPU))
-	p := &Profiler{host: host, out: o.Out, Sampling: Sampling{Runs: o.Runs, Precision: *cmp.Or(o.Confidence, new(2.0))}}
+	p := &Profiler{to: to, in: in, host: host, out: o.Out, Sampling: Sampling{Runs: o.Runs, Precision: *cmp.Or(o.Confidence, new(2.0))}}
 	switch {
 	case o.Runs < FewestRuns:
 		return nil, fault.Usage("runs", "%d: expected %d or more", o.Runs, FewestRuns)
@@ -100,7 +101,7 @@ func (p *Profiler) read(images []string) error {
 		item, err := data.ReadItem(name)
 		if err != nil {
 			first = cmp.Or(first, err)
-			p.host.Notice("left out: %v", err)
+			p.to.Notice("left out: %v", err)
 			continue
 		}
 		if p.items = append(p.items, item); len(p.items) == mostImages {
@@ -115,11 +116,11 @@ func (p *Profiler) read(images []string) error {
 
 // feeds prepares the images for a graph, of which every input of images gets the same.
 func (p *Profiler) feeds(inputs []model.Port, says *imagein.Preprocess) ([]ort.Feed, error) {
-	given, err := p.host.Given(inputs)
+	given, err := p.in.Given.OpenGiven(inputs)
 	if err != nil {
 		return nil, err
 	}
-	s, err := given.Several(inputs, p.host.Choose(says))
+	s, err := given.Several(inputs, p.in.Images.Chooser(says))
 	if err != nil {
 		return nil, fault.Unusable("%w", err)
 	}

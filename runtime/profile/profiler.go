@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/bottlenet/bnc/internal/fault"
+	"github.com/bottlenet/bnc/internal/progress"
 	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/data"
+	"github.com/bottlenet/bnc/runtime/model"
 	"github.com/bottlenet/bnc/runtime/ort"
 	"github.com/bottlenet/bnc/runtime/plan"
 	"github.com/bottlenet/bnc/runtime/power"
@@ -20,6 +22,8 @@ type Profiler struct {
 	Sampling
 	Session ort.Options  // of every session
 	profile plan.Profile // what is known so far
+	to      progress.Progress
+	in      Inputs
 	host    Host
 	call    float64 // what a run takes besides its nodes, ms
 	// perNode is what profiling adds to a node's time, microseconds that are much of a
@@ -66,7 +70,7 @@ func (p *Profiler) whole(ctx context.Context, path string) (feeds []ort.Feed, er
 	if err != nil {
 		return fail(fault.Unusable("%w", err))
 	}
-	if feeds, err = p.feeds(p.host.Ports(session.Inputs()), meta.Preprocess); err != nil {
+	if feeds, err = p.feeds(model.FixPorts(session.Inputs(), p.in.Fixed), meta.Preprocess); err != nil {
 		return fail(err)
 	}
 	run := func(i int) (time.Duration, error) {
