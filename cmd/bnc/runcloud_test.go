@@ -27,8 +27,11 @@ type cloudSet struct {
 // bundle returns the path of one of the bundles.
 func (c cloudSet) bundle(name string) string { return filepath.Join(c.bundles, name) }
 
+// joined returns the path of the joined network of the pair of many rates.
+func (c cloudSet) joined() string { return filepath.Join(c.bundle("net-rb2-rates"), "bottlenet.onnx") }
+
 func (c cloudSet) all() []string {
-	return []string{c.bundle("net-rb1"), c.bundle("net-rb2-rates"), c.bundle("net-rb4-host"), c.bundle("net-rb5-coded"), c.bundle("net-rb6-plain"), c.model}
+	return []string{c.bundle("net-rb1"), c.bundle("net-rb2-rates"), c.bundle("net-rb4-host"), c.bundle("net-rb5-coded"), c.bundle("net-rb6-plain"), c.joined(), c.model}
 }
 
 func newCloudSet(t *testing.T) cloudSet {
@@ -121,7 +124,7 @@ func TestRunOverAServer(t *testing.T) {
 			for i := range want {
 				sameTop(t, got[i], want[i])
 				where, bytes := "split", want[i].PayloadBytes
-				if path == set.model {
+				if path == set.model || path == set.joined() {
 					where, bytes = "cloud", 4*28*28
 				}
 				r := got[i]
@@ -161,7 +164,12 @@ func TestRunWithoutItsServer(t *testing.T) {
 		}
 	}
 	whole := cloudRuns(t, set.model, set.inputs[0])
-	sameTop(t, cloudRuns(t, set.bundles, set.inputs[0], "--cloud", nobody, "--model", set.model)[0], whole[0])
+	for _, path := range []string{set.bundles, set.bundle("net-rb2-rates")} {
+		r := cloudRuns(t, path, set.inputs[0], "--cloud", nobody, "--model", set.model)[0]
+		if sameTop(t, r, whole[0]); r.Rate != nil {
+			t.Errorf("%s: the whole model's result is at rate %d", path, *r.Rate)
+		}
+	}
 	start := time.Now()
 	_, stderr, code := tryBnc(t, "run", set.bundle("net-rb1"), set.inputs[0], "--cloud", nobody, "--fallback=false", "--deadline", "300ms")
 	if code != exitFailed || !strings.Contains(stderr, "net-rb1") || !strings.Contains(stderr, "tries") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/bottlenet/bnc/internal/fault"
@@ -72,18 +73,31 @@ func (m Meta) Variable() bool {
 	return len(m.Parameters) > 0 && !slices.ContainsFunc(m.Parameters, func(p ops.Parameters) bool { return p[VariableParameter] != int64(1) })
 }
 
+// option returns the name of the option that says the rate.
+func (r Rate) option() string {
+	if r.Quality == 0 {
+		return "max_bytes"
+	}
+	return "rate"
+}
+
+// CheckFileRate refuses every rate of what runs as the one file at path: no record leaves it,
+// although it may be a part of a pair of many rates.
+func (m Meta) CheckFileRate(r Rate, path string) error {
+	if err := m.CheckRate(r); err != nil || r == (Rate{}) {
+		return err
+	}
+	return fault.Usage(r.option(), "is of the halves beside it: give the folder %s", filepath.Dir(path))
+}
+
 // CheckRate refuses a rate at which the pair cannot be encoded, naming the options rate and
 // max_bytes.
 func (m Meta) CheckRate(r Rate) error {
-	option := "rate"
-	if r.Quality == 0 {
-		option = "max_bytes"
-	}
 	switch {
 	case r == Rate{}:
 		return nil
 	case !m.Variable():
-		return fault.Usage(option, "needs a pair of many rates: split the model with option codec transform and option variable_rate")
+		return fault.Usage(r.option(), "needs a pair of many rates: split the model with option codec transform and option variable_rate")
 	case r.Quality < 0 || r.Quality > 100:
 		return fault.Usage("rate", "%d: expected 1 to 100", r.Quality)
 	case r.MaxBytes < 0:
@@ -135,12 +149,13 @@ func (m Meta) RecordQuality(payload []byte) (quality int, err error) {
 }
 
 // Told is the quality that the first record of what crosses tells, nil where records tell
-// none.
+// none and where none cross.
 func (m Meta) Told(crossing ort.Feed) *int {
-	if !m.Variable() {
+	payload := crossing[PayloadName]
+	if !m.Variable() || payload == nil {
 		return nil
 	}
-	quality, err := m.RecordQuality(crossing[PayloadName].Data)
+	quality, err := m.RecordQuality(payload.Data)
 	if err != nil {
 		return nil
 	}

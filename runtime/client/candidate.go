@@ -70,6 +70,7 @@ func newWhole(path string, opts ort.Options) (*candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	meta.Rates = nil // of records: here the input itself crosses
 	name := bundle.Name(path)
 	return &candidate{
 		name: name, where: bundle.WhereCloud, meta: meta, inputs: m.Inputs, outputs: names(m.Outputs),

@@ -146,7 +146,11 @@ func Open(ctx context.Context, opts Options) (*Client, error) {
 	}
 	err := oneModel(candidates)
 	for _, k := range candidates {
-		if rated := k.meta.CheckRate(opts.Rate); err == nil && rated != nil {
+		rated := k.meta.CheckRate(opts.Rate)
+		if k.where == bundle.WhereCloud {
+			rated = k.meta.CheckFileRate(opts.Rate, opts.Model)
+		}
+		if err == nil && rated != nil {
 			err = fmt.Errorf("%s: %w", k.name, rated)
 		}
 	}

@@ -96,7 +96,7 @@ func (c *Client) finish(ctx context.Context, k *candidate, feed, crossing ort.Fe
 	var err error
 	began := time.Now()
 	if c.whole != nil {
-		result.Model, early = c.wholeName, nil
+		result.Model, result.Quality, early = c.wholeName, nil, nil // nothing of a record is in it
 		late, err = c.whole.cloud(ctx, feed)
 	} else {
 		late, err = k.device.cloud(ctx, crossing)

@@ -197,14 +197,12 @@ func (o ReportOptions) bound(s *Subject) error {
 	if o.MaxBytes == 0 {
 		return nil
 	}
-	if err := s.Meta.CheckRate(bundle.Rate{MaxBytes: o.MaxBytes}); err != nil {
-		return err
-	}
+	rate := bundle.Rate{MaxBytes: o.MaxBytes}
 	if s.Pair == nil {
-		return fault.Usage("max_bytes", "is of the halves beside it: give the folder %s", filepath.Dir(s.Path))
+		return s.Meta.CheckFileRate(rate, s.Path)
 	}
 	s.MaxBytes = o.MaxBytes
-	return nil
+	return s.Meta.CheckRate(rate)
 }
 
 // openTask opens the task of a subject, which is told where it was guessed.

@@ -42,7 +42,12 @@ func Open(path string, o ort.Options, rate bundle.Rate) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := runner.Meta().CheckRate(rate); err != nil {
+	if runner.Split() {
+		err = runner.Meta().CheckRate(rate)
+	} else {
+		err = runner.Meta().CheckFileRate(rate, path)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), runner.Close())
 	}
 	c := &Predictor{Meta: runner.Meta(), Inputs: runner.Inputs(), close: runner.Close, atOnce: 1}
