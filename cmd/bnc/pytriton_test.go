@@ -22,16 +22,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bottlenet/bnc"
+	"github.com/bottlenet/bnc/runtime/bundle"
 	"github.com/bottlenet/bnc/runtime/oip"
 	"github.com/bottlenet/bnc/runtime/predict"
 	"github.com/bottlenet/bnc/runtime/tensor"
 )
 
-// startTriton serves an ONNX file in a real Triton server on the loopback
-// interface, with payloads of rank 1 or 2, and returns its URLs.
-func startTriton(t *testing.T, model, name string, rank int) []string {
+// startTriton serves the cloud halves of bundles in a real Triton server on the
+// loopback interface, with payloads of rank 1 or 2, and returns its URLs.
+func startTriton(t *testing.T, rank int, bundles ...string) []string {
 	t.Helper()
-	urls, _ := startTritonProgram(t, "pytriton_server.py", plugin(t), model, name, strconv.Itoa(rank))
+	args := []string{plugin(t), strconv.Itoa(rank)}
+	for _, dir := range bundles {
+		args = append(args, filepath.Join(dir, bundle.CloudFile))
+	}
+	urls, _ := startTritonProgram(t, "pytriton_server.py", args...)
 	return urls
 }
 
@@ -169,36 +175,82 @@ func results(t *testing.T, args ...string) (list []predict.Result, said string) 
 	return list, said
 }
 
-// TestRunAgainstTriton: bnc run --cloud gets from a real Triton server what both
-// halves give in one process, with payloads of rank 1 and rank 2.
+// TestRunAgainstTriton: bnc run --cloud gets from a real Triton server what both halves
+// give in one process, and the joined network at the pair's own rate: with each codec, at
+// several rates of a pair of many, with payloads of rank 1 and rank 2.
 func TestRunAgainstTriton(t *testing.T) {
 	images := pictures(t, 12)
+	type pair struct {
+		name, flags string
+		rates       []string // besides its own
+	}
+	pairs := []pair{{"rates", "--codec transform --variable-rate", []string{"--rate 20", "--rate 90 --max-bytes 100"}}}
+	for _, codec := range bnc.Codecs() {
+		pairs = append(pairs, pair{name: codec, flags: "--codec " + codec})
+	}
+	type way struct {
+		dir   string
+		flags []string
+		local []predict.Result
+	}
+	var dirs []string
+	var ways []way
+	for _, p := range pairs {
+		dir, _ := exportPair(t, p.name, append(strings.Fields(p.flags), "--c", "4")...)
+		own, _ := results(t, dir, images)
+		sameResults(t, own, joined(t, dir, images))
+		dirs, ways = append(dirs, dir), append(ways, way{dir, nil, own})
+		for _, rate := range p.rates {
+			flags := strings.Fields(rate)
+			local, _ := results(t, append([]string{dir, images}, flags...)...)
+			if local[0].PayloadBytes == own[0].PayloadBytes {
+				t.Errorf("%s takes %d bytes, as the pair's own rate does", rate, own[0].PayloadBytes)
+			}
+			ways = append(ways, way{dir, flags, local})
+		}
+	}
 	for _, rank := range []int{1, 2} {
 		t.Run(fmt.Sprintf("rank %d", rank), func(t *testing.T) {
-			dir, _ := exportPair(t, "pair", "--c", "4")
-			local, _ := results(t, dir, images)
-			for _, url := range startTriton(t, filepath.Join(dir, "cloud.onnx"), "pair", rank) {
-				remote, said := runCloud(t, dir, images, url)
-				sameResults(t, remote, local)
-				if !strings.Contains(said, "does not say which mobile half") {
-					t.Errorf("nothing is said about a model without an identity: %q", said)
+			for _, url := range startTriton(t, rank, dirs...) {
+				for _, w := range ways {
+					remote, said := runCloud(t, w.dir, images, url, w.flags...)
+					sameResults(t, remote, w.local)
+					if !strings.Contains(said, "does not say which mobile half") {
+						t.Errorf("nothing is said about a model without an identity: %q", said)
+					}
 				}
 				if rank == 1 {
-					refusals(t, dir, url)
+					for _, dir := range dirs {
+						refusals(t, dir, url)
+					}
 				}
 			}
 		})
 	}
 }
 
-// runCloud runs images against a server, four at a time, so that it has requests
-// to join.
-func runCloud(t *testing.T, dir, images, url string) (list []predict.Result, said string) {
+// joined runs a pair's joined network, and has from it the bytes that would cross.
+func joined(t *testing.T, dir, images string) []predict.Result {
 	t.Helper()
-	return results(t, dir, images, "--cloud", url, "--fallback=false", "--inflight", "4", "--deadline", "30s")
+	list, _ := results(t, filepath.Join(dir, "bottlenet.onnx"), images)
+	for i := range list {
+		var sizes []int
+		if err := json.Unmarshal(list[i].Told[len(list[i].Told)-1].Values, &sizes); err != nil || len(sizes) != 1 {
+			t.Fatalf("%s: the joined network's last output is %+v, expected the bytes of one payload", dir, list[i].Told)
+		}
+		list[i].PayloadBytes = sizes[0]
+	}
+	return list
 }
 
-// sameResults compares a server's results with those of both halves here.
+// runCloud runs images against a server, four at a time, so that it has requests
+// to join.
+func runCloud(t *testing.T, dir, images, url string, flags ...string) (list []predict.Result, said string) {
+	t.Helper()
+	return results(t, append([]string{dir, images, "--cloud", url, "--fallback=false", "--inflight", "4", "--deadline", "30s"}, flags...)...)
+}
+
+// sameResults compares results of both halves with those of others that run here.
 func sameResults(t *testing.T, remote, local []predict.Result) {
 	t.Helper()
 	if len(remote) != len(local) || len(local) < 2 {
@@ -212,6 +264,9 @@ func sameResults(t *testing.T, remote, local []predict.Result) {
 	for i, r := range remote {
 		if r.Input != local[i].Input || r.Where != "split" || r.PayloadBytes != local[i].PayloadBytes {
 			t.Errorf("%s where %q with %d bytes, expected %s with %d", r.Input, r.Where, r.PayloadBytes, local[i].Input, local[i].PayloadBytes)
+		}
+		if want := local[i].Rate; want != nil && (r.Rate == nil || *r.Rate != *want) {
+			t.Errorf("%s at another rate than %d", r.Input, *want)
 		}
 		scores := map[int]float64{}
 		for _, class := range r.Top {
@@ -244,13 +299,13 @@ func refusals(t *testing.T, dir, url string) {
 		cause oip.Cause
 	}{
 		{"another model", "nobody", payloadTensor(payload), oip.NotFound},
-		{"another rank", "pair", tensor.Of([]int64{1, int64(len(payload))}, payload), oip.Invalid},
-		{"another type", "pair", tensor.Of([]int64{2}, []float32{1, 2}), oip.Invalid},
-		{"a payload cut short", "pair", payloadTensor(payload[:len(payload)-3]), oip.Internal},
+		{"another rank", filepath.Base(dir), tensor.Of([]int64{1, int64(len(payload))}, payload), oip.Invalid},
+		{"another type", filepath.Base(dir), tensor.Of([]int64{2}, []float32{1, 2}), oip.Invalid},
+		{"a payload cut short", filepath.Base(dir), payloadTensor(payload[:len(payload)-3]), oip.Internal},
 	} {
 		_, err := remote.Infer(ctx, &oip.Request{Model: c.model, Inputs: []oip.Tensor{{Name: "payload", Value: c.value}}})
 		if err == nil || oip.CauseOf(err) != c.cause {
-			t.Errorf("%s: %s: cause %v, expected %v: %v", url, c.name, oip.CauseOf(err), c.cause, err)
+			t.Errorf("%s from %s: %s: cause %v, expected %v: %v", filepath.Base(dir), url, c.name, oip.CauseOf(err), c.cause, err)
 		}
 	}
 }
