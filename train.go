@@ -49,6 +49,9 @@ func lossOf(o *TrainOptions) grad.Loss {
 // TrainResult is what a training gave.
 type TrainResult = train.Result
 
+// OutputLosses are the losses that TrainOptions.Outputs can name.
+func OutputLosses() []string { return grad.OutputLosses() }
+
 // Train trains a bundle with its codec in the way, or a whole model. A bundle is updated
 // in place, its three files together; a whole model goes to Output. An untrained
 // bottleneck is calibrated on the training images first. Beside what is written,

@@ -117,6 +117,12 @@ def loss_of_end(values, o, head):
         q = torch.sigmoid(teacher)
         each, least = (functional.binary_cross_entropy_with_logits(v, q, reduction="none") for v in (x, teacher))
         return ((each - least) * weights).mean() / scale[0]
+    if by["Loss"] == "dice":
+        p, q = torch.sigmoid(x), torch.sigmoid(teacher)
+        along = [i for i in range(1, x.dim()) if i != axis]
+        least = 1e-3 * math.prod(x.shape[i] for i in along)
+        shares = (2 * (p * q).sum(along) + least) / ((p * p + q * q).sum(along) + least)
+        return (1 - shares).mean()
     if by["Loss"] == "cosine":
         angle = (1 - functional.cosine_similarity(x, teacher, dim=axis)).mean()
         return angle / scale[0] / 2 + (x - teacher).square().sum(axis).mean() / scale[-1] / 2

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/bottlenet/bnc"
@@ -87,7 +88,7 @@ func declareTrain(fs *pflag.FlagSet, o *bnc.TrainOptions) {
 	fs.StringVar(&o.Layout, "layout", "auto", "of activations in the step graph: auto, nchw or chwn")
 	fs.Var(flags.Duration(&o.CheckpointEvery), "checkpoint-every", "time between checkpoints within an epoch (default 1m0s)")
 	fs.BoolVar(&o.Resume, "resume", false, "go on from the checkpoint of an interrupted training with the same flags")
-	fs.VarP(outputs(o), "output", "o", "model file to write, or a bundle other than the one that is read; with --distill also NAME, NAME=LOSS or NAME=LOSS:WEIGHT, the only outputs to teach, may be repeated (LOSS: kl, binary, cosine or squared; default: all, by what they end in)")
+	fs.VarP(outputs(o), "output", "o", "model file to write, or a bundle other than the one that is read; with --distill also NAME, NAME=LOSS or NAME=LOSS:WEIGHT, the only outputs to teach, may be repeated (LOSS: "+strings.Join(bnc.OutputLosses(), ", ")+"; default: all, by what they end in)")
 	fs.StringVar(&o.Dump, "dump", "", "folder to write the graphs of step and evaluation to")
 	fs.Var(flags.Shapes(&o.Input), "input", "fix an input's shape, NAME=DIMS; may be repeated")
 	declareTask(fs, &o.TaskOptions)
@@ -108,7 +109,7 @@ func outputs(o *bnc.TrainOptions) pflag.Value {
 }
 
 // taughtOutput is an output with how it is to be compared.
-var taughtOutput = regexp.MustCompile(`=(kl|binary|cosine|squared)(:.*)?$`)
+var taughtOutput = regexp.MustCompile(`=(` + strings.Join(bnc.OutputLosses(), "|") + `)(:.*)?$`)
 
 func setupTrain(fs *pflag.FlagSet) func(context.Context, streams, []string) error {
 	var o bnc.TrainOptions

@@ -21,6 +21,7 @@ func TestTrainOutputsByName(t *testing.T) {
 		{"", "error of e 0|error of y |error of map 0", "is left out", exitDone},
 		{"--output e", "error of e 0|output \"map\" is left out", "error of map", exitDone},
 		{"--output e=squared --output map=binary:3 --output OUT", "error of e |error of map |output \"y\" is left out", "error of y", exitDone},
+		{"--output map=dice --output OUT", "error of map 0|output \"y\" is left out", "error of y", exitDone},
 		{"-o OUT --output y=kl", "error of y |output \"e\" is left out", "error of e", exitDone},
 		{"--output map=binary:-1", "expected a weight larger than 0", "epoch", exitUsage},
 		{"--output nix=kl", "expected one of the outputs", "epoch", exitUnusable},

@@ -49,6 +49,7 @@ func (f *Focus) weights(b *builder, scores *ir.Value) *ir.Value {
 const (
 	lossKL      = "kl"      // of softmax along the axis of classes, with the temperature
 	lossBinary  = "binary"  // of a sigmoid of each number
+	lossDice    = "dice"    // of a sigmoid of each number: how far masks overlap, image by image and channel by channel
 	lossCosine  = "cosine"  // of vectors: half of it, and half of their squared difference
 	lossSquared = "squared" // the squared difference, channel by channel
 )
@@ -67,9 +68,13 @@ type lossByEnd struct {
 var losses = map[string]lossByEnd{
 	lossKL:      {klTerm, shareMoments, shareScale, true},
 	lossBinary:  {binaryTerm, scoreMoments, scoreScale, false},
+	lossDice:    {diceTerm, scoreMoments, noScale, false},
 	lossCosine:  {cosineTerm, vectorMoments, vectorScale, true},
 	lossSquared: {squaredTerm, valueMoments, valueScale, false},
 }
+
+// OutputLosses are the names of losses by which an output can be compared with a teacher's.
+func OutputLosses() []string { return slices.Sorted(maps.Keys(losses)) }
 
 // lossOf is the loss for each kind of end.
 var lossOf = map[ends.Kind]string{ends.Softmax: lossKL, ends.Sigmoid: lossBinary, ends.L2Norm: lossCosine, ends.Values: lossSquared}
@@ -157,6 +162,39 @@ func binaryTerm(c *Comparison) *Term {
 		Gradient: b.scale(c.focused(b.sub(b.unary("Sigmoid", c.Output), q)), by),
 	}
 }
+
+// diceTerm is 1 - (2 sum(p q) + e) / (sum(p^2) + sum(q^2) + e) of each mask, with p and q the
+// sigmoid of the numbers and of the teacher's and e leastMask of its places, a mean over images
+// and channels (Milletari et al., V-Net, 2016): a small mask counts as much as a large one, and
+// places do not outvote it.
+func diceTerm(c *Comparison) *Term {
+	b, d := c.b, c.b.dims(c.Output)
+	var along []int64
+	places, masks := 1.0, float64(d[0])
+	for i := 1; i < len(d); i++ {
+		if i == c.Axis {
+			masks *= float64(d[i])
+			continue
+		}
+		along, places = append(along, int64(i)), places*float64(d[i])
+	}
+	p, q := b.unary("Sigmoid", c.Output), b.unary("Sigmoid", c.Teacher)
+	e := leastMask * places
+	both := b.plus(b.scale(b.sum(b.mul(p, q), true, along...), 2), e)
+	all := b.plus(b.sum(b.add(b.mul(p, p), b.mul(q, q)), true, along...), e)
+	share := b.div(both, all)
+	slope := b.scale(b.div(b.sub(b.mul(share, p), q), all), 2/masks)
+	return &Term{
+		Loss:     b.scale(b.total(b.sub(b.scalar(1), share)), 1/masks),
+		Gradient: b.mul(slope, b.mul(p, b.sub(b.scalar(1), p))),
+	}
+}
+
+// noScale is that of what is a share already.
+func noScale([][]float64, float64) []float64 { return nil }
+
+// leastMask is the share of places below which a mask counts for less.
+const leastMask = 1e-3
 
 // squaredTerm is (x - t)^2 / s, with s that of the channel. Its gradient is 2 (x - t) / s,
 // of a mean over all.
@@ -322,7 +360,7 @@ func parseByEnd(text string) (byEnd, error) {
 	}
 	loss, weight, weighed := strings.Cut(how, ":")
 	want.loss = loss
-	if err := fault.OneOf("outputs", loss, slices.Sorted(maps.Keys(losses))...); err != nil {
+	if err := fault.OneOf("outputs", loss, OutputLosses()...); err != nil {
 		return want, err
 	}
 	if weighed {
