@@ -92,7 +92,7 @@ both() {
 }
 {
 	both rb1 1 2 0 4 $whole
-	echo transform rb1 4 2 10 28 6
+	echo transform rb1 4 2 10 28 12
 	echo transform rb9 8 1 100 7 2
 	echo inputs
 	echo "pair folded.onnx folded-rb1-c1-s2-seed0 rb1 1 2 0 4 $some"
