@@ -42,7 +42,7 @@ func (o BuildOptions) Check() error {
 	case !(t > 0) || math.IsInf(t, 1):
 		return fault.Usage("temperature", "%v: expected a number larger than 0", t)
 	case o.Opt.Nesterov && o.Opt.Momentum == 0:
-		return fault.Usage("nesterov", "needs a option momentum larger than 0")
+		return fault.Usage("nesterov", "needs an option momentum larger than 0")
 	}
 	return nil
 }

@@ -63,14 +63,16 @@ type lossByEnd struct {
 	moments func(b *builder, x *ir.Value, axis int, temperature float64) (numbers []*ir.Value, along []int)
 	scale   func(moments [][]float64, temperature float64) []float64
 	axis    bool // it needs one
+	// focused tells that it is a mean over positions, which can be weighed.
+	focused bool
 }
 
 var losses = map[string]lossByEnd{
-	lossKL:      {klTerm, shareMoments, shareScale, true},
-	lossBinary:  {binaryTerm, scoreMoments, scoreScale, false},
-	lossDice:    {diceTerm, scoreMoments, noScale, false},
-	lossCosine:  {cosineTerm, vectorMoments, vectorScale, true},
-	lossSquared: {squaredTerm, valueMoments, valueScale, false},
+	lossKL:      {klTerm, shareMoments, shareScale, true, true},
+	lossBinary:  {binaryTerm, scoreMoments, scoreScale, false, true},
+	lossDice:    {diceTerm, scoreMoments, noScale, false, false},
+	lossCosine:  {cosineTerm, vectorMoments, vectorScale, true, false},
+	lossSquared: {squaredTerm, valueMoments, valueScale, false, true},
 }
 
 // OutputLosses are the names of losses by which an output can be compared with a teacher's.

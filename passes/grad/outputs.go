@@ -39,7 +39,7 @@ func (h *endHead) attend(heads []*endHead) {
 		return slices.Index(h.tensor.Order, r.Axis), r.Stop - r.Start
 	}
 	mine, width := channel(h)
-	if mine < 0 || h.by.Loss == lossCosine {
+	if mine < 0 || !losses[h.by.Loss].focused {
 		return
 	}
 	for _, f := range heads {

@@ -44,7 +44,7 @@ func (w *Whole) Plan(ctx context.Context, p *search.Plan, batch int, to progress
 		return fault.Usage("batch", "%d: there are %d images to train on", batch, w.Sets.Train.Len())
 	}
 	if w.Sets.Val == nil {
-		return fault.Usage("", "there are no images to judge by: give option val DATA, or a option val_split larger than 0")
+		return fault.Usage("", "there are no images to judge by: give option val DATA, or an option val_split larger than 0")
 	}
 	baseline, kind, measure, err := w.baseline(ctx, !p.Exhaustive, to.Notice, func(images int) func(int) { return to.Phase("evaluating the model", images).Step })
 	if err != nil {
