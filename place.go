@@ -8,6 +8,7 @@ import (
 	"github.com/bottlenet/bnc/compiler/cut"
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/onnx"
+	"github.com/bottlenet/bnc/compiler/survey"
 	"github.com/bottlenet/bnc/ops"
 	"github.com/bottlenet/bnc/passes/bottleneck"
 	"github.com/bottlenet/bnc/passes/split"
@@ -127,6 +128,9 @@ func unitOf(ctx context.Context, c *cut.Cut, s split.Settings) (*heldout.Unit, e
 		return nil, err
 	}
 	u := new(heldout.Unit)
+	if macs := survey.ModelMACs(b.Mobile); macs != nil {
+		u.MACs = *macs
+	}
 	if u.Record, err = recordOf(s.Specs()); err != nil {
 		return nil, err
 	}

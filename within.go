@@ -37,8 +37,10 @@ type Choice struct {
 	Agreement    *task.Primary `json:"agreement"`
 	N            int           `json:"n,omitempty"`
 	Least        float64       `json:"least,omitempty"`
-	// MACsBefore are the multiply-adds before the cut, LatencyMS what a profile predicts.
+	// MACsBefore are the multiply-adds before the cut, DeviceMACs those of the bottleneck's side
+	// on the device, too, and LatencyMS what a profile predicts.
 	MACsBefore *int64   `json:"macs_before,omitempty"`
+	DeviceMACs *int64   `json:"device_macs,omitempty"`
 	LatencyMS  *float64 `json:"latency_ms,omitempty"`
 	Why        string   `json:"why,omitempty"` // there is no bottleneck at the cut
 	// Seconds are how long the trial took.
@@ -138,7 +140,7 @@ func (w *within) anywhere(ctx context.Context, s *budget.Spending, at *where) er
 func (w *within) sites(places []survey.Place) (all []budget.Site) {
 	for _, p := range places {
 		w.cuts[p.Name()] = p.Cut
-		all = append(all, budget.Site{Name: p.Name(), Tensor: p.Tensor(), Before: p.Before, Elements: p.Elements, Cost: float64(p.Before)})
+		all = append(all, budget.Site{Name: p.Name(), Tensor: p.Tensor(), Before: p.Before, Elements: p.Elements, Cost: float64(p.Before), CostMAC: 1})
 	}
 	return all
 }
@@ -175,6 +177,9 @@ func (w *within) choiceOf(c *cut.Cut, t *budget.Trial) Choice {
 		choice.C = append(choice.C, Channels(n))
 	}
 	choice.S, choice.Codec, choice.Quality = t.Stride, t.Codec, t.Quality
+	if choice.MACsBefore != nil {
+		choice.DeviceMACs = new(*choice.MACsBefore + t.MACs)
+	}
 	if j := t.Judgement; j != nil {
 		choice.PayloadBytes, choice.N = eval.Summarise(j.Bytes), len(j.Bytes)
 		choice.Agreement = &task.Primary{Name: w.measure.Name, Value: j.Agreement, Interval: j.Interval}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -173,8 +174,8 @@ func triedTable(r *bnc.SplitResult) [][]string {
 	}
 	for _, c := range r.Tried {
 		row := []string{c.Cut, "?", eachText(c.C), eachText(c.S), c.Codec, fmt.Sprint(c.Quality)}
-		if c.MACsBefore != nil {
-			row[1] = fmt.Sprintf("%.1f", float64(*c.MACsBefore)/1e6)
+		if macs := cmp.Or(c.DeviceMACs, c.MACsBefore); macs != nil {
+			row[1] = fmt.Sprintf("%.1f", float64(*macs)/1e6)
 		}
 		switch {
 		case c.Agreement != nil:

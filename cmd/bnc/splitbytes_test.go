@@ -18,10 +18,13 @@ func TestSplitBytes(t *testing.T) {
 			t.Errorf("%s\nexpected %q", text, want)
 		}
 	}
-	d := document(t, "split", model, "--bytes", "60", "--s", "1", "--calib", set, "-o", out, "--json")
+	d := document(t, "split", model, "--bytes", "60", "--c", "2", "--s", "1", "--calib", set, "-o", out, "--json")
 	choice, _ := d["choice"].(map[string]any)
-	hasKeys(t, "choice", choice, "agreement c codec cut macs_before n payload_bytes quality s")
+	hasKeys(t, "choice", choice, "agreement c codec cut device_macs macs_before n payload_bytes quality s")
 	if tried, _ := d["tried"].([]any); len(tried) == 0 || choice["cut"] != d["cut"] {
 		t.Errorf("%v", d)
+	}
+	if e := document(t, "eval", out, "--data", set); e["device_macs"] != choice["device_macs"] || choice["device_macs"] == choice["macs_before"] {
+		t.Errorf("%v multiply-adds on the device, of the file written %v; %v before the cut", choice["device_macs"], e["device_macs"], choice["macs_before"])
 	}
 }

@@ -6,6 +6,7 @@
 package budget
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -39,6 +40,8 @@ type Bottleneck interface {
 	Bytes(ctx context.Context, quality int) (float64, error)
 	// Judge tries it at a quality on these images, the same ones for all bottlenecks.
 	Judge(ctx context.Context, quality int) (*Judgement, error)
+	// MACs are the multiply-adds of an image of its side on the device.
+	MACs() int64
 	// Close frees what trials take; what the bottleneck is stays.
 	Close() error
 }
@@ -60,6 +63,7 @@ type Trial struct {
 	Quality    int        // the highest that takes no more bytes than there are; 0 of a codec without
 	Mean       float64    // bytes of a payload there
 	Judgement  *Judgement // nil where even the lowest quality takes too many bytes
+	MACs       int64      // of its side on the device
 	Bottleneck Bottleneck // closed
 }
 
@@ -72,7 +76,7 @@ type Options struct {
 
 const (
 	// alike is by which share the outputs' errors of two trials may differ that count as
-	// equally good: then fewer channels are better, which the device has to compute.
+	// equally good: then fewer channels, and less work on the device, are better.
 	alike = 0.02
 	// apart is how many standard errors the agreements of two trials differ by, image by
 	// image, that count as different: more than one or two images that alone do differ.
@@ -108,24 +112,29 @@ func difference(a, b []float64) float64 {
 
 // best returns the best trial of those that could be judged, nil for none: of those that the
 // images do not tell from the one that agrees most, the one with the least error, which tells
-// smaller differences.
+// smaller differences, or one that is alike and less work.
 func best(trials []Trial) *Trial {
-	var most, found *Trial
+	var most *Trial
 	for i := range trials {
 		if t := &trials[i]; t.Judgement != nil && (most == nil || agreement(t.Judgement) > agreement(most.Judgement)) {
 			most = t
 		}
 	}
+	least := math.Inf(1)
+	var close []*Trial
 	for i := range trials {
 		t := &trials[i]
-		if t.Judgement == nil || t != most && difference(most.Judgement.Each, t.Judgement.Each) > 0 {
-			continue
-		}
-		if found == nil || t.Judgement.Error < found.Judgement.Error {
-			found = t
+		if t.Judgement != nil && (t == most || difference(most.Judgement.Each, t.Judgement.Each) <= 0) {
+			close, least = append(close, t), min(least, t.Judgement.Error)
 		}
 	}
-	return found
+	close = slices.DeleteFunc(close, func(t *Trial) bool { return t.Judgement.Error > least*(1+alike) })
+	if len(close) == 0 {
+		return nil
+	}
+	return slices.MinFunc(close, func(a, b *Trial) int {
+		return cmp.Or(cmp.Compare(a.MACs, b.MACs), cmp.Compare(a.Judgement.Error, b.Judgement.Error))
+	})
 }
 
 // agreement is the mean of the images'.

@@ -225,7 +225,7 @@ func (c *chooser) try(ctx context.Context, f Family, channels []int) (*Trial, er
 	if err != nil {
 		return nil, err
 	}
-	t := Trial{Candidate: candidate, Bottleneck: b}
+	t := Trial{Candidate: candidate, MACs: b.MACs(), Bottleneck: b}
 	err = c.judge(ctx, f, &t)
 	if closed := b.Close(); err == nil {
 		err = closed

@@ -34,6 +34,8 @@ func (b fakeBottleneck) Judge(_ context.Context, q int) (*Judgement, error) {
 	return &Judgement{Bytes: []int{int(b.bytes(b.c, q))}, Error: b.error(b.c, q)}, nil
 }
 
+func (b fakeBottleneck) MACs() int64 { return int64(b.c.total() * 10) }
+
 func (b fakeBottleneck) Close() error {
 	b.open--
 	return nil
@@ -171,7 +173,8 @@ func (f *failing) Make(ctx context.Context, c Candidate) (Bottleneck, error) {
 
 func (b failingBottleneck) Judge(context.Context, int) (*Judgement, error) { return nil, b.err }
 
-// TestBest: agreement decides where images tell a difference, else the outputs' error.
+// TestBest: agreement decides where images tell a difference, else the outputs' error, and of what
+// is alike the work on the device.
 func TestBest(t *testing.T) {
 	each := func(good, of int) (all []float64) {
 		for i := range of {
@@ -187,19 +190,25 @@ func TestBest(t *testing.T) {
 		name   string
 		trials []Judgement
 		best   int
-		fewer  bool // the second of two may take the first's place
+		macs   []int64 // nil for as many
+		fewer  bool    // the second of two may take the first's place
 	}{
-		{"clearly more images", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(90, 100), Error: 0.5}}, 1, true},
-		{"clearly fewer", []Judgement{{Each: each(90, 100), Error: 0.5}, {Each: each(60, 100), Error: 0.1}}, 0, false},
-		{"one image more, which tells nothing", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(61, 100), Error: 0.5}}, 0, false},
-		{"as many, less error", []Judgement{{Each: each(60, 100), Error: 0.2}, {Each: each(60, 100), Error: 0.1}}, 1, true},
-		{"as many, as much error but for the slack", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(60, 100), Error: 0.101}}, 0, true},
-		{"of one image", []Judgement{{Each: []float64{0}, Error: 0.2}, {Each: []float64{1}, Error: 0.3}}, 0, false},
-		{"less error, but clearly fewer than the most", []Judgement{{Each: each(80, 100), Error: 0.3}, {Each: each(81, 100), Error: 0.2}, {Each: each(60, 100), Error: 0.1}}, 1, true},
+		{"clearly more images", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(90, 100), Error: 0.5}}, 1, nil, true},
+		{"clearly fewer", []Judgement{{Each: each(90, 100), Error: 0.5}, {Each: each(60, 100), Error: 0.1}}, 0, nil, false},
+		{"one image more, which tells nothing", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(61, 100), Error: 0.5}}, 0, nil, false},
+		{"as many, less error", []Judgement{{Each: each(60, 100), Error: 0.2}, {Each: each(60, 100), Error: 0.1}}, 1, nil, true},
+		{"as many, as much error but for the slack", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(60, 100), Error: 0.101}}, 0, nil, true},
+		{"of one image", []Judgement{{Each: []float64{0}, Error: 0.2}, {Each: []float64{1}, Error: 0.3}}, 0, nil, false},
+		{"less error, but clearly fewer than the most", []Judgement{{Each: each(80, 100), Error: 0.3}, {Each: each(81, 100), Error: 0.2}, {Each: each(60, 100), Error: 0.1}}, 1, nil, true},
+		{"as many, alike, less work", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(60, 100), Error: 0.101}}, 1, []int64{20, 10}, true},
+		{"as many, less work, but more error", []Judgement{{Each: each(60, 100), Error: 0.1}, {Each: each(60, 100), Error: 0.103}}, 0, []int64{20, 10}, false},
 	} {
 		var trials []Trial
 		for i := range c.trials {
 			trials = append(trials, Trial{Judgement: &c.trials[i]})
+			if c.macs != nil {
+				trials[i].MACs = c.macs[i]
+			}
 		}
 		if got := best(append(trials, Trial{})); got != nil && got.Judgement != &c.trials[c.best] || got == nil {
 			t.Errorf("%s: %+v", c.name, got)

@@ -18,11 +18,12 @@ type Site struct {
 	Before   int64   // multiply-adds before it
 	Elements int64   // of its tensors
 	Cost     float64 // what is to be small: multiply-adds on the device, or a latency
+	CostMAC  float64 // that of another multiply-add there
 	// Choose chooses a bottleneck at the site.
 	Choose func(ctx context.Context) (*Trial, error)
 }
 
-// CutTrial is a site that was tried.
+// CutTrial is a site that was tried, its cost with that of the bottleneck's side on the device.
 type CutTrial struct {
 	Site
 	*Trial         // the best at the site, nil for none
@@ -92,6 +93,9 @@ func ChooseCut(ctx context.Context, sites []Site, m plan.Measure, step func(CutT
 		t, start := CutTrial{Site: s}, time.Now()
 		t.Trial, t.Why = s.Choose(ctx)
 		t.Took = time.Since(start).Seconds()
+		if t.Trial != nil {
+			t.Cost += s.CostMAC * float64(t.Trial.MACs)
+		}
 		var unfit *fault.DataError
 		var small *TooSmallError
 		if t.Why != nil && (ctx.Err() != nil || !errors.As(t.Why, &unfit) && !errors.As(t.Why, &small)) {

@@ -83,6 +83,23 @@ func TestChooseCutOtherwise(t *testing.T) {
 	}
 }
 
+// TestChooseCutByWork: a cut before whose bottleneck is more work than what is between them is not
+// the cheapest, and its cost is told.
+func TestChooseCutByWork(t *testing.T) {
+	for perMAC, want := range map[float64]string{1: "1", 0.5: "0"} {
+		all := []Site{{Name: "0", Cost: 100, CostMAC: perMAC}, {Name: "1", Before: 140, Cost: 140, CostMAC: perMAC}}
+		for i, macs := range []int64{50, 2} {
+			all[i].Choose = func(context.Context) (*Trial, error) {
+				return &Trial{MACs: macs, Judgement: &Judgement{Agreement: 1}}, nil
+			}
+		}
+		best, tried, err := ChooseCut(t.Context(), all, plan.Agreement, nil)
+		if err != nil || best.Name != want || len(tried) != 2 || tried[1].Cost != 100+50*perMAC {
+			t.Errorf("%v a multiply-add: %+v of %+v, %v", perMAC, best, tried, err)
+		}
+	}
+}
+
 // TestWorth: of a block like MobileNetV2's (wide inside, narrow between), of a chain of nodes
 // of one size, and of what leaves nothing behind, the sites that are worth a trial.
 func TestWorth(t *testing.T) {

@@ -63,7 +63,7 @@ type Spending struct {
 	Open func(ctx context.Context, cut string) (Opened, error)
 
 	// How cuts are compared: by the measure of what is lost, and by what profiles predict of
-	// a model of a hash, or without profiles the multiply-adds before them.
+	// a model of a hash, or without profiles the multiply-adds on the device.
 	Measure plan.Measure
 	Sources plan.Sources
 	Hash    func() (string, error)
@@ -146,11 +146,11 @@ func (s *Spending) predict(lists ...*[]Site) error {
 	}
 	for _, list := range lists {
 		*list = slices.DeleteFunc(*list, func(site Site) bool {
-			_, known := latency(site.Name, site.Tensor)
-			return !known
+			return latency(site.Name, site.Tensor) == nil
 		})
 		for i, site := range *list {
-			(*list)[i].Cost, _ = latency(site.Name, site.Tensor)
+			at := latency(site.Name, site.Tensor)
+			(*list)[i].Cost, (*list)[i].CostMAC = at.MS, at.DeviceMS/float64(max(site.Before, 1))
 		}
 	}
 	return nil

@@ -94,7 +94,7 @@ func (c *Cut) Rates(ctx context.Context, p progress.Progress, u *Unit, by task.M
 
 // Try makes a bottleneck that can be tried, which is told apart as what.
 func (c *Cut) Try(ctx context.Context, u *Unit, what any) (*Trial, error) {
-	t := &Trial{What: what, images: c.Images}
+	t := &Trial{What: what, images: c.Images, macs: u.MACs}
 	var err error
 	if t.pair, err = u.Open(c.source.Session); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 type Unit struct {
 	Shrink, Restore []byte
 	Record          ops.Record
+	MACs            int64 // multiply-adds of an image in Shrink
 }
 
 // Open opens both sides.
@@ -34,6 +35,7 @@ type Trial struct {
 	images *Images
 	pair   *Pair
 	tiles  *Tiles
+	macs   int64
 }
 
 // Bytes implements budget.Bottleneck.
@@ -45,6 +47,9 @@ func (t *Trial) Bytes(_ context.Context, quality int) (float64, error) {
 func (t *Trial) Judge(ctx context.Context, quality int) (*budget.Judgement, error) {
 	return t.images.Judge(ctx, t.pair, t.tiles, quality)
 }
+
+// MACs implements budget.Bottleneck.
+func (t *Trial) MACs() int64 { return t.macs }
 
 // Close implements budget.Bottleneck.
 func (t *Trial) Close() error {
