@@ -157,10 +157,13 @@ def rate_of(tile, quality):
 
 def optimizer_of(o, weights):
     decay = o["WeightDecay"]
-    groups = [{"params": [w], "weight_decay": decay if o["DecayAll"] or w.dim() >= 2 else 0} for w in weights]
+    groups = [{"params": [w], "weight_decay": decay if o["DecayAll"] or w.dim() >= 2 else 0, "size": 1} for w in weights]
     if o["Kind"] == "sgd":
         return torch.optim.SGD(groups, lr=0, momentum=o["Momentum"], nesterov=o["Nesterov"])
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[o["Kind"]]
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adam-relative": torch.optim.Adam}[o["Kind"]]
+    if o["Kind"] == "adam-relative":
+        for group, w in zip(groups, weights):
+            group["size"] = max(w.detach().square().mean().sqrt().item(), 1e-3)
     return kind(groups, lr=0, betas=(o["Beta1"] or 0.9, o["Beta2"] or 0.999), eps=o["Epsilon"] or 1e-8)
 
 
@@ -193,7 +196,7 @@ def solve(case):
     losses, norms, hits = [], [], []
     for rate in case["rates"]:
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["size"]
         optimizer.zero_grad()
         loss, right = loss_of(net(), case, labels)
         loss.backward()

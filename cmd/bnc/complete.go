@@ -71,7 +71,7 @@ var valueFlags = map[string][]string{
 	"calib-by": {bnc.BySensitivity, bnc.ByVariance}, "codec": bnc.Codecs(), "range": {"static", "dynamic"}, "codec-at": {bnc.CodecInGraph, bnc.CodecOnDeviceHost, bnc.CodecOnHost},
 	"split codec": append(bnc.Codecs(), bnc.CodecAuto), "search codec": append(bnc.Codecs(), bnc.CodecAuto), "search plan codec": append(bnc.Codecs(), bnc.CodecAuto),
 	"split target": bnc.Targets(), "select target": {"latency", "energy", "weighted"},
-	"freeze": {"none", "backbone", "mobile", "cloud"}, "optimizer": {"sgd", "adam", "adamw"}, "schedule": {"cosine", "step", "constant"},
+	"freeze": {"none", "backbone", "before", "mobile", "cloud"}, "optimizer": {"sgd", "adam", "adamw", "adam-relative"}, "schedule": {"cosine", "step", "constant"},
 	"statistics": {"batch", "running"}, "layout": {"auto", "nchw", "chwn"}, "flip": {"on", "off"}, "color": imagein.Colors(), "fit": imagein.Fits(),
 	"task": append([]string{"auto"}, bnc.Tasks()...), "input-codec": bnc.InputCodecs(), "bench input-codec": bench.InputCodecs(), "link": {"3g", "4g", "wifi"}, "network": {"3g", "4g", "wifi"}, "ep": {"cpu", "cuda", "tensorrt"}, "kind": {"cpu", "gpu"},
 	"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"},

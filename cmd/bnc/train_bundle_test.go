@@ -115,6 +115,7 @@ func TestTrainBundle(t *testing.T) {
 		{"--c 3 --s 1 --bits 5", "--no-calib", false, false, 1e-3},
 		{"--c full --s 2", "--naive --freeze mobile", false, false, 1e-3},
 		{"--c 2 --s 2 --calib SET", "--naive", false, false, 1e-3},
+		{"--c 2 --s 2 --restore-width 3 --calib SET", "--optimizer adam-relative --freeze before", false, false, 1e-3},
 		{"--c 2 --s 2 --restore-width 3", "--ema 0.8", false, false, 1e-3},
 		{"--c 4 --s 1 --codec-at host", "--distill --freeze backbone", false, true, 1e-3},
 		{"--c 4 --s 1 --codec-at device-host --range dynamic", "--keep-last", false, false, 1e-3},

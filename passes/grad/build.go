@@ -43,7 +43,7 @@ type BuildOptions struct {
 	Original   bool // its own weights are those of the model that was split
 	Naive      bool // quantiser and codec are left out
 
-	Freeze     string   // what keeps its weights: "none", "backbone", "mobile" or "cloud"
+	Freeze     string   // what keeps its weights: one of Frozen
 	Batch      int      // images a step, 0 for the default
 	Images     int      // to train on
 	Rate       float64  // learning rate, 0 for the default
@@ -267,7 +267,7 @@ func (b *build) around(err error) string {
 	case !errors.As(err, &node) || !b.Bottleneck:
 		return ""
 	case b.Freeze == "none" || b.Freeze == "cloud":
-		return "; where it is before the cut, option freeze mobile or option freeze backbone trains what is behind it; else split at a cut behind it"
+		return "; where it is before the cut, option freeze before or option freeze mobile trains what is behind it; else split at a cut behind it"
 	}
 	return "; split at a cut behind it"
 }

@@ -171,7 +171,7 @@ func TestBuildFreezes(t *testing.T) {
 		t.Fatalf("units %v and %v", reduce, restore)
 	}
 	for freeze, want := range map[string][][]string{
-		"none": {front, reduce, restore, back}, "backbone": {reduce, restore}, "mobile": {restore, back}, "cloud": {front, reduce},
+		"none": {front, reduce, restore, back}, "backbone": {reduce, restore}, "before": {reduce, restore, back}, "mobile": {restore, back}, "cloud": {front, reduce},
 	} {
 		var told []string
 		o := options(&told)

@@ -9,9 +9,9 @@ import (
 // Check finds options that cannot be, or do not go together, before any work.
 func (o BuildOptions) Check() error {
 	err := fault.Words{
-		{"freeze", o.Freeze, []string{"none", "backbone", "mobile", "cloud"}},
+		{"freeze", o.Freeze, Frozen()},
 		{"loss", o.Loss.Kind, Objectives(o.Distilled)},
-		{"optimizer", o.Opt.Kind, []string{"", SGD, Adam, AdamW}},
+		{"optimizer", o.Opt.Kind, append(Optimizers(), "")},
 		{"statistics", o.Statistics, []string{"", "batch", "running"}},
 		{"layout", string(o.Layout), []string{"auto", "nchw", "chwn"}},
 	}.Check()

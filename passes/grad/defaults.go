@@ -30,7 +30,7 @@ var defaults = []defaultsOf{
 // The defaults that an optimiser has by itself.
 var (
 	decayOf = map[string]float64{SGD: 5e-4, AdamW: 0.01}
-	rateOf  = map[string]float64{SGD: 0.02, Adam: 1e-3, AdamW: 1e-3} // where it is not that of the row
+	rateOf  = map[string]float64{SGD: 0.02, Adam: 1e-3, AdamW: 1e-3, AdamRelative: 1e-3} // where it is not that of the row
 )
 
 // complete sets what the options leave open. BuiltIn, where it is not nil, is why a batch
@@ -119,6 +119,10 @@ func defaultBatch(input *ir.Value, images int) int {
 	return min(n, images)
 }
 
+// Frozen are what can keep its weights: nothing, all but the bottleneck, what is before the cut, or
+// one of the halves.
+func Frozen() []string { return []string{"none", "backbone", "before", "mobile", "cloud"} }
+
 // trained tells which weights Freeze leaves to change.
 func (b *build) trained() (func(name string) bool, error) {
 	own := map[string]bool{}
@@ -129,10 +133,14 @@ func (b *build) trained() (func(name string) bool, error) {
 	case "backbone":
 		units := bottleneck.Weights(b.m)
 		return func(name string) bool { return own[name] && units[name] }, nil
-	case "mobile", "cloud":
+	case "before", "mobile", "cloud":
 		mobile, err := bottleneck.MobileSideOf(b.m)
 		if err != nil {
 			return nil, err
+		}
+		if b.Freeze == "before" {
+			units := bottleneck.Weights(b.m)
+			return func(name string) bool { return own[name] && (units[name] || !mobile[name]) }, nil
 		}
 		return func(name string) bool { return own[name] && mobile[name] == (b.Freeze == "cloud") }, nil
 	}

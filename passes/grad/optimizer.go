@@ -1,13 +1,26 @@
 package grad
 
-import "github.com/bottlenet/bnc/compiler/ir"
+import (
+	"math"
+	"slices"
+
+	"github.com/bottlenet/bnc/compiler/ir"
+)
 
 // Kinds of optimisers.
 const (
 	SGD   = "sgd"
 	Adam  = "adam"
 	AdamW = "adamw"
+	// AdamRelative is Adam with a learning rate for each weight: a share of what it was at first,
+	// the root mean square of all its elements. Networks whose batch normalisation is folded have
+	// weights of very different sizes, of which no one rate suits all (Shazeer and Stern, Adafactor,
+	// 2018, "relative step size").
+	AdamRelative = "adam-relative"
 )
+
+// Optimizers are the kinds of optimisers.
+func Optimizers() []string { return []string{SGD, Adam, AdamW, AdamRelative} }
 
 // Optimizer says how gradients change the weights. Its updates are PyTorch's.
 type Optimizer struct {
@@ -59,8 +72,9 @@ func (o Optimizer) scalars() []string {
 }
 
 // update appends the next values of a tensor of weights w with gradient g and of
-// its slots. Decay is the weight decay: a number, a tensor of w's shape, or nil.
-func (o Optimizer) update(b *builder, w, g, decay *ir.Value, slots, scalars map[string]*ir.Value) (*ir.Value, map[string]*ir.Value) {
+// its slots. Decay is the weight decay, and size what rates are relative to: a number, a tensor of
+// w's shape, or nil.
+func (o Optimizer) update(b *builder, w, g, decay, size *ir.Value, slots, scalars map[string]*ir.Value) (*ir.Value, map[string]*ir.Value) {
 	lr, next := scalars["lr"], map[string]*ir.Value{}
 	if o.Kind == AdamW { // w (1 - lr decay), apart from the gradient
 		if decay != nil {
@@ -88,5 +102,46 @@ func (o Optimizer) update(b *builder, w, g, decay *ir.Value, slots, scalars map[
 	v := b.add(b.scale(slots["v:"], o.Beta2), b.scale(b.mul(g, g), 1-o.Beta2))
 	next["m:"], next["v:"] = m, v
 	step := b.div(m, b.plus(b.mul(b.sqrt(v), scalars["correct2"]), o.Epsilon))
+	if size != nil {
+		step = b.mul(step, size)
+	}
 	return b.sub(w, b.mul(step, b.mul(lr, scalars["correct1"]))), next
+}
+
+// leastSize is that of a weight of next to nothing, for relative rates.
+const leastSize = 1e-3
+
+// sizeOf is the root mean square of a weight's elements; of a kernel of zeros, which is to grow,
+// that of He's initialisation.
+func sizeOf(p Param, values []float32) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += float64(v) * float64(v)
+	}
+	if sum == 0 && len(p.Dims) > 1 {
+		return math.Sqrt(2 / float64(ir.Elements(p.Dims[1:])))
+	}
+	return max(math.Sqrt(sum/float64(len(values))), leastSize)
+}
+
+// sizes returns what rates of a tensor of state are relative to, nil where they are absolute.
+func (o Optimizer) sizes(b *builder, t Tensor, weights []Param, initial []float32) *ir.Value {
+	if o.Kind != AdamRelative {
+		return nil
+	}
+	all := make([]float32, len(initial))
+	for _, w := range weights {
+		if w.State != t.Name {
+			continue
+		}
+		end := w.Offset + ir.Elements(w.Dims)
+		size := float32(sizeOf(w, initial[w.Offset:end]))
+		for i := w.Offset; i < end; i++ {
+			all[i] = size
+		}
+	}
+	if slices.Max(all) == slices.Min(all) {
+		return b.scalar(float64(all[0]))
+	}
+	return b.floats(all, t.Dims...)
 }

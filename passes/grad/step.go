@@ -253,7 +253,7 @@ func (p *Program) finishStep(ctx context.Context, b *builder, o Options, names *
 	}
 	grads, norm := o.Opt.clip(b, grads)
 	for i, t := range weightTensors {
-		u.update(t, tensors[i], grads[i], o.Opt.decay(b, t, weights))
+		u.update(t, tensors[i], grads[i], o.Opt.decay(b, t, weights), o.Opt.sizes(b, t, weights, p.Initial[t.Name]))
 	}
 	if o.Opt.EMA > 0 {
 		for _, w := range weights {

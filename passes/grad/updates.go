@@ -32,13 +32,14 @@ func (u *updates) addScalars() {
 	}
 }
 
-// update appends what becomes of weights t, which are w now, by their gradient.
-func (u *updates) update(t Tensor, w, grad, decay *ir.Value) {
+// update appends what becomes of weights t, which are w now, by their gradient. Decay and size
+// are Optimizer.update's.
+func (u *updates) update(t Tensor, w, grad, decay, size *ir.Value) {
 	slots := map[string]*ir.Value{}
 	for _, s := range u.opt.slots() {
 		slots[s] = u.input(s, t)
 	}
-	after, slotsAfter := u.opt.update(u.builder, w, grad, decay, slots, u.scalars)
+	after, slotsAfter := u.opt.update(u.builder, w, grad, decay, size, slots, u.scalars)
 	u.record(t, after)
 	for _, s := range u.opt.slots() {
 		u.record(Tensor{Name: slots[s].Name(), Dims: t.Dims}, slotsAfter[s])

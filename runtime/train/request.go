@@ -34,8 +34,8 @@ type RunOptions struct {
 	Threads int    `json:"threads,omitempty"` // of a session; 0 for one a core
 	Seed    uint64 `json:"seed,omitempty"`    // of shuffling and augmentation
 
-	// Freeze is what keeps its weights: "none" or "", "backbone" (all but the bottleneck),
-	// "mobile" or "cloud" (that half).
+	// Freeze is what keeps its weights: "none" or "", "backbone" (all but the bottleneck), "before"
+	// (what is before the cut), "mobile" or "cloud" (that half).
 	Freeze  string `json:"freeze,omitempty"`
 	Distill bool   `json:"distill,omitempty"`  // learn from the original model's answers; labels, if any, only judge
 	Teacher string `json:"teacher,omitempty"`  // original model; "" for the bundle without its bottleneck
@@ -59,7 +59,7 @@ type RunOptions struct {
 	// begins with RateWeight then, 0 for by the first loss, and is steered. 0 for none.
 	TargetBytes float64 `json:"target_bytes,omitempty"`
 
-	Optimizer   string   `json:"optimizer,omitempty"`    // "sgd", "adam" or "adamw"; "" by what is trained
+	Optimizer   string   `json:"optimizer,omitempty"`    // "sgd", "adam", "adamw" or "adam-relative"; "" by what is trained
 	LR          float64  `json:"lr,omitempty"`           // highest learning rate; 0 by what is trained
 	Momentum    *float64 `json:"momentum,omitempty"`     // of sgd; nil for 0.9
 	Nesterov    bool     `json:"nesterov,omitempty"`     // Nesterov's momentum

@@ -300,6 +300,7 @@ func TestStepIsPyTorchs(t *testing.T) {
 		{name: "adam, five steps", Optimizer: grad.Optimizer{Kind: grad.Adam, Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-3}, Loss: entropy, Targets: labels, Rates: five},
 		{name: "adam with decay", Optimizer: grad.Optimizer{Kind: grad.Adam, WeightDecay: 0.1}, Loss: entropy, Targets: labels, Rates: five},
 		{name: "adamw", Optimizer: grad.Optimizer{Kind: grad.AdamW, WeightDecay: 0.5}, Loss: entropy, Targets: labels, Rates: five},
+		{name: "adam, relative rates", Optimizer: grad.Optimizer{Kind: grad.AdamRelative, WeightDecay: 0.1}, Loss: entropy, Targets: labels, Rates: five},
 		{name: "average", Optimizer: grad.Optimizer{Kind: grad.SGD, Momentum: 0.9, EMA: 0.7}, Loss: entropy, Targets: labels, Rates: five},
 		{name: "smoothing", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.CrossEntropy, LabelSmoothing: 0.3}, Targets: labels, Rates: one},
 		{name: "mse", Optimizer: grad.Optimizer{Kind: grad.SGD}, Loss: grad.Loss{Kind: grad.MeanSquared}, Targets: labels, Rates: one},
