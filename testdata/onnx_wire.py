@@ -62,7 +62,8 @@ def integers(values):
 
 
 def text(message, number):
-    return bytes(message.get(number, [b""])[-1]).decode()
+    """A string; bytes that are no text, as those of a codec's table, come back by the same error handler."""
+    return bytes(message.get(number, [b""])[-1]).decode(errors="surrogateescape")
 
 
 def tensor(data):

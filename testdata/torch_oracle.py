@@ -4,8 +4,8 @@
 
 CASES.json is a list of {"model", "feeds", "seeds", "values", "wrt", "batch_norm", "dir"}: the model's file, arrays
 ({"file", "dtype", "shape"}, raw little-endian) of its inputs, of the gradient of each output, and of tensors that
-are taken as given on the way forward and passed straight through on the way back (what a codec did); the names of
-what gradients are wanted for; whether BatchNormalization takes the batch's own statistics, and a folder. For each
+are taken as given on the way forward (what a codec did) and passed straight through on the way back, of codec transform
+what it gives back of each coefficient; the names of what gradients are wanted for; whether BatchNormalization takes the batch's own statistics, and a folder. For each
 case DIR/grad.float64.I and DIR/grad.float32.I get the gradient of the I-th of "wrt" as raw float64, DIR/out.I output
 number I in float64. On stdout is a list of {"shapes", "error"} of the gradients.
 
@@ -20,6 +20,7 @@ import numpy
 import torch
 
 import onnx_wire
+import torch_codec
 import torch_ops
 
 INTEGERS = {2: (0, 255), 3: (-128, 127), 4: (0, 65535), 5: (-32768, 32767)}
@@ -52,8 +53,10 @@ class Interpreter:
         quantiser = node.name.startswith(("bnc.quantiser.", "quantiser_"))
         if node.op == "Cast":
             return self.cast(attributes["to"], inputs[0])
-        if node.op == "JpegRoundTrip":
-            return torch_ops.straight(self.given[node.outputs[0]], inputs[0]), None
+        if node.op.endswith("RoundTrip"):
+            given = self.given[node.outputs[0]]
+            back = torch_codec.given_back(inputs[0], attributes) if node.op == "TransformRoundTrip" else inputs[0]
+            return torch_ops.straight(given, back), None
         if node.op == "QuantizeLinear" and len(node.inputs) > 2:
             attributes["range of the zero point"] = self.kinds[node.inputs[2]]
         if node.op == "BatchNormalization":

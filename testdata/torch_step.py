@@ -120,7 +120,7 @@ def loss_of_end(values, o, head):
     if by["Loss"] == "dice":
         p, q = torch.sigmoid(x), torch.sigmoid(teacher)
         along = [i for i in range(1, x.dim()) if i != axis]
-        least = 1e-3 * math.prod(x.shape[i] for i in along)
+        least = 0.02 * math.prod(x.shape[i] for i in along)
         shares = (2 * (p * q).sum(along) + least) / ((p * p + q * q).sum(along) + least)
         return (1 - shares).mean()
     if by["Loss"] == "cosine":

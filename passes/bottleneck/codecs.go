@@ -76,11 +76,14 @@ type Parameter struct {
 // distribution: flat where a coefficient is coded as zero anyway, Bits more for each
 // doubling of a large one, and nowhere steeper than Bits Scale / (2 ln 2).
 type Rate struct {
-	Mean          []float32 // [H, W], nil for zeros
-	Down          []float32 // [Height, H]
-	Across        []float32 // [Width, W]
-	Scale         []float32 // [Height, Width]
-	Bits          []float32 // [Height, Width], 0 for coefficients that do not count
+	Mean   []float32 // [H, W], nil for zeros
+	Down   []float32 // [Height, H]
+	Across []float32 // [Width, W]
+	Scale  []float32 // [Height, Width]
+	Bits   []float32 // [Height, Width], 0 for coefficients that do not count
+	// Passed is the share of each coefficient, [Height, Width], that is given back beside what
+	// rounding adds: its derivative. Nil where it is not known, for all of them.
+	Passed        []float32
 	Height, Width int64
 }
 
@@ -268,6 +271,36 @@ func (c *Codec) UnmarshalJSON(text []byte) error {
 		}
 	}
 	return nil
+}
+
+// CodecOf is the codec of one of its operators, false of another node.
+func CodecOf(n *ir.Node) (Codec, bool) {
+	if n.Domain != shape.CodecDomain {
+		return Codec{}, false
+	}
+	codings.RLock()
+	defer codings.RUnlock()
+	for _, coding := range codings.all {
+		for _, step := range []string{shape.Encode, shape.Decode, shape.RoundTrip} {
+			if n.Op == coding.Operator+step {
+				return coding.of(n), true
+			}
+		}
+	}
+	return Codec{}, false
+}
+
+// of is the codec whose parameters are the attributes of n.
+func (coding Coding) of(n *ir.Node) Codec {
+	c := Codec{Name: coding.Name, Parameters: map[string]any{}}
+	for _, p := range coding.Parameters {
+		if p.Bytes {
+			c.Parameters[p.Name] = []byte(n.Str(p.Name, ""))
+		} else {
+			c.Parameters[p.Name] = n.Int(p.Name, 0)
+		}
+	}
+	return c
 }
 
 // node adds an operator of the codec, which ends with a step: [shape.Encode],

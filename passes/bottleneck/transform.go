@@ -151,6 +151,12 @@ func lengthOf(mean float64) (bits, width float64) {
 	return 2.3 + 0.22/mean, math.Hypot(0.6*mean, 0.45)
 }
 
+// passedOf is the share of a normal coefficient of a mean magnitude, in steps, that is given back: of
+// one of variance s, coded with an error of D, 1 - D/s and noise (the test channel of its
+// rate-distortion function; Cover and Thomas, Elements of Information Theory, 10.3), with a
+// step's square by 12 for D.
+func passedOf(mean float64) float64 { return max(0, 1-1/(12*math.Pi/2*mean*mean)) }
+
 // leastCoded is the logarithm of the mean magnitude, in steps, below which there is no class.
 const leastCoded = -50.0 / octave
 
@@ -202,7 +208,8 @@ func transformRate(c Codec, h, w int64) *Rate {
 	across, cols := cosines(t.width, t.blockWidth)
 	r.Down, r.Height = repeated(down, h/t.height, rows, t.height)
 	r.Across, r.Width = repeated(across, columns, cols, t.width)
-	r.Scale, r.Bits = make([]float32, r.Height*r.Width), make([]float32, r.Height*r.Width)
+	n := r.Height * r.Width
+	r.Scale, r.Bits, r.Passed = make([]float32, n), make([]float32, n), make([]float32, n)
 	for k := range t.planes {
 		top, left := k/columns, k%columns
 		for y := range t.height {
@@ -217,9 +224,10 @@ func transformRate(c Codec, h, w int64) *Rate {
 					continue
 				}
 				step := t.stepAt(i, c.Number(quality))
-				bits, width := lengthOf(levels(t.magnitude[i]) / step)
+				mean := levels(t.magnitude[i]) / step
+				bits, width := lengthOf(mean)
 				at := (top*rows+y)*r.Width + left*cols + x
-				r.Scale[at], r.Bits[at] = float32(1/(step*width)), float32(bits)
+				r.Scale[at], r.Bits[at], r.Passed[at] = float32(1/(step*width)), float32(bits), float32(passedOf(mean))
 			}
 		}
 	}

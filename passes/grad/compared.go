@@ -195,8 +195,9 @@ func diceTerm(c *Comparison) *Term {
 // noScale is that of what is a share already.
 func noScale([][]float64, float64) []float64 { return nil }
 
-// leastMask is the share of places below which a mask counts for less.
-const leastMask = 1e-3
+// leastMask is the share of places below which a mask counts for less: where next to nothing is, a
+// few places would move the weights as much as whole masks do.
+const leastMask = 0.02
 
 // squaredTerm is (x - t)^2 / s, with s that of the channel. Its gradient is 2 (x - t) / s,
 // of a mean over all.

@@ -108,18 +108,15 @@ func (o Optimizer) update(b *builder, w, g, decay, size *ir.Value, slots, scalar
 	return b.sub(w, b.mul(step, b.mul(lr, scalars["correct1"]))), next
 }
 
-// leastSize is that of a weight of next to nothing, for relative rates.
+// leastSize is that of a weight of next to nothing, for relative rates, as Adafactor has it: what
+// begins with zeros stays near them.
 const leastSize = 1e-3
 
-// sizeOf is the root mean square of a weight's elements; of a kernel of zeros, which is to grow,
-// that of He's initialisation.
-func sizeOf(p Param, values []float32) float64 {
+// sizeOf is the root mean square of a weight's elements.
+func sizeOf(values []float32) float64 {
 	sum := 0.0
 	for _, v := range values {
 		sum += float64(v) * float64(v)
-	}
-	if sum == 0 && len(p.Dims) > 1 {
-		return math.Sqrt(2 / float64(ir.Elements(p.Dims[1:])))
 	}
 	return max(math.Sqrt(sum/float64(len(values))), leastSize)
 }
@@ -135,7 +132,7 @@ func (o Optimizer) sizes(b *builder, t Tensor, weights []Param, initial []float3
 			continue
 		}
 		end := w.Offset + ir.Elements(w.Dims)
-		size := float32(sizeOf(w, initial[w.Offset:end]))
+		size := float32(sizeOf(initial[w.Offset:end]))
 		for i := w.Offset; i < end; i++ {
 			all[i] = size
 		}

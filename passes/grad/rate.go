@@ -32,3 +32,31 @@ func rate(b *builder, tile *ir.Value, r *bottleneck.Rate, weight *ir.Value) (los
 	dx := b.matmul(b.matmul(b.transpose(down, 1, 0), du), across)
 	return b.mul(b.reshape(bytes, 1), weight), b.reshape(dx, d...)
 }
+
+// passed is what reaches tiles [N,1,H,W] of a gradient by what a codec gives back of them:
+// A' (Passed (A dy B')) B, with A and B the transforms of rows and columns. Where a transform
+// repeats samples, what is given back is the mean of theirs.
+func passed(b *builder, dy *ir.Value, r *bottleneck.Rate) *ir.Value {
+	d := b.dims(dy)
+	n, h, w := d[0], d[2], d[3]
+	down, across := b.floats(r.Down, r.Height, h), b.floats(r.Across, r.Width, w)
+	x := b.reshape(dy, n, h, w)
+	back := b.mul(b.floats(repeats(r.Down, h), h, 1), b.floats(repeats(r.Across, w), 1, w))
+	u := b.matmul(b.matmul(down, b.mul(x, back)), b.transpose(across, 1, 0))
+	u = b.mul(u, b.floats(r.Passed, r.Height, r.Width))
+	return b.reshape(b.matmul(b.matmul(b.transpose(down, 1, 0), u), across), d...)
+}
+
+// repeats is 1 over how many times each of n samples is in a transform [rows, n], whose rows are
+// orthonormal but for that.
+func repeats(m []float32, n int64) []float32 {
+	sums := make([]float64, n)
+	for i, v := range m {
+		sums[i%int(n)] += float64(v) * float64(v)
+	}
+	out := make([]float32, n)
+	for i, s := range sums {
+		out[i] = float32(1 / s)
+	}
+	return out
+}

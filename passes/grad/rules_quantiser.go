@@ -3,6 +3,7 @@ package grad
 import (
 	"github.com/bottlenet/bnc/compiler/ir"
 	"github.com/bottlenet/bnc/compiler/shape"
+	"github.com/bottlenet/bnc/passes/bottleneck"
 )
 
 // quantiserRules are those of operators that round. Rounding has the derivative
@@ -11,7 +12,7 @@ import (
 // 2.2, "we treat this pair as an identity function during backpropagation").
 var quantiserRules = map[string]rule{
 	shape.CodecDomain + ":" + shape.RoundTrip: { // of any codec
-		vjp:     func(c *call) error { c.give(0, c.dy(0)); return nil },
+		vjp:     codec,
 		ignores: map[int]string{1: "the range is measured, and the codec passed straight through"},
 	},
 	"Floor":            {vjp: rounding, ignores: flat},
@@ -23,6 +24,25 @@ var quantiserRules = map[string]rule{
 }
 
 var flat = map[int]string{0: "the derivative is 0 outside of a quantiser"}
+
+// codec passes a codec straight through, but for what it is known not to give back: what is
+// never sent cannot be learnt, and would draw the weights before it where nothing comes of it.
+func codec(c *call) error {
+	dy := c.dy(0)
+	if known, ok := bottleneck.CodecOf(c.node); ok {
+		coding, err := known.Coding()
+		if err != nil {
+			return c.errorf("%v", err)
+		}
+		if d := c.inDims(0); coding.Rate != nil {
+			if r := coding.Rate(known, d[2], d[3]); r != nil && r.Passed != nil {
+				dy = passed(c.builder, dy, r)
+			}
+		}
+	}
+	c.give(0, dy)
+	return nil
+}
 
 // inQuantiser reports whether the node is one of the bottleneck's quantiser.
 func (c *call) inQuantiser() bool { return c.quantiser[c.node] }

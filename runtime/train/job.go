@@ -187,7 +187,8 @@ const fraction = 0.1
 
 const (
 	// light is the share of a step that bytes are at first, where they are steered: of the
-	// norm of gradients.
+	// norm of gradients, which is mostly noise where little is left to be learnt. So the bytes
+	// of an image are no heavier than the first loss, either.
 	light = 0.1
 	// heavy is a weight of bytes beside which nothing else counts.
 	heavy = 1e6
@@ -207,7 +208,7 @@ func (j *Job) begin(ctx context.Context, loader *feed.Loader, s *Settings) error
 			if err != nil {
 				return err
 			}
-			s.Payload.Weight = twoDigits(light * first.Norm / bytes.Norm * heavy)
+			s.Payload.Weight = twoDigits(min(light*first.Norm/bytes.Norm*heavy, first.Loss/first.Bytes))
 		}
 	}
 	j.Trainer.WeighBytes(s.Payload.Weight)
