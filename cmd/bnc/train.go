@@ -20,9 +20,10 @@ var trainCommand = command{
 	args:  "BUNDLE|MODEL --data DATA [FLAGS]",
 	short: "Train a bundle compression-aware, or a whole model",
 	long: `
-The codec runs for real on the way forward and is the identity on the way back. A
-bundle is updated in place, its three files together; a whole model goes to -o.
-An untrained bottleneck is calibrated on the training images first.
+The codec runs for real on the way forward and is the identity on the way back
+(codec transform for what it gives back of each coefficient). A bundle is updated in
+place, its three files together; a whole model goes to -o. An untrained bottleneck is
+calibrated on the training images first.
 
 DATA is an image folder (one sub-folder a class), a folder with MNIST-named IDX
 files, .npy arrays, or images with masks (a PNG of class numbers beside each); with
