@@ -121,18 +121,18 @@ func best(trials []Trial) *Trial {
 		}
 	}
 	least := math.Inf(1)
-	var close []*Trial
+	var rest []*Trial
 	for i := range trials {
 		t := &trials[i]
 		if t.Judgement != nil && (t == most || difference(most.Judgement.Each, t.Judgement.Each) <= 0) {
-			close, least = append(close, t), min(least, t.Judgement.Error)
+			rest, least = append(rest, t), min(least, t.Judgement.Error)
 		}
 	}
-	close = slices.DeleteFunc(close, func(t *Trial) bool { return t.Judgement.Error > least*(1+alike) })
-	if len(close) == 0 {
+	rest = slices.DeleteFunc(rest, func(t *Trial) bool { return t.Judgement.Error > least*(1+alike) })
+	if len(rest) == 0 {
 		return nil
 	}
-	return slices.MinFunc(close, func(a, b *Trial) int {
+	return slices.MinFunc(rest, func(a, b *Trial) int {
 		return cmp.Or(cmp.Compare(a.MACs, b.MACs), cmp.Compare(a.Judgement.Error, b.Judgement.Error))
 	})
 }
