@@ -45,7 +45,7 @@ func TestTrainExitCodes(t *testing.T) {
 		{"NET --data SET -o OUT --teacher NET", 2, "--distill"},
 		{"BUNDLE/cloud.onnx --data SET -o OUT", 3, "give the folder"},
 		{"BUNDLE/bottlenet.onnx --data SET", 2, "give the folder"},
-		{"BUNDLE --data SET --freeze head", 2, "none, backbone, mobile, cloud"},
+		{"BUNDLE --data SET --freeze head", 2, "none, backbone, before, mobile, cloud"},
 		{"BUNDLE --data SET --loss hinge", 2, "cross-entropy"},
 		{"BUNDLE --data SET --loss distill", 2, "--loss"},
 		{"BUNDLE --data SET --optimizer lion", 2, "adamw"},
