@@ -7,27 +7,15 @@ import math
 
 import torch
 
-
-def numbers(table, at, count):
-    """Count numbers of 7 bits a byte, lowest first, and where they end."""
-    found = []
-    for _ in range(count):
-        value, shift = 0, 0
-        while True:
-            byte = table[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        found.append(value)
-    return found, at
+from onnx_wire import varint
 
 
 def read(attributes):
     """Planes, height, width, block height, block width, and a share for each coefficient of a block of each plane."""
     table = attributes["table"].encode("utf-8", "surrogateescape")
-    (planes, height, width), at = numbers(table, 1, 3)
+    planes, at = varint(table, 1)
+    height, at = varint(table, at)
+    width, at = varint(table, at)
     down, across = table[at], table[at + 1]
     at += 2 + planes
     finer = 2 ** ((50 - attributes["quality"]) / 16)

@@ -208,7 +208,7 @@ func (j *Job) begin(ctx context.Context, loader *feed.Loader, s *Settings) error
 			if err != nil {
 				return err
 			}
-			s.Payload.Weight = twoDigits(min(light*first.Norm/bytes.Norm*heavy, first.Loss/first.Bytes))
+			s.Payload.Weight = firstWeight(first, bytes)
 		}
 	}
 	j.Trainer.WeighBytes(s.Payload.Weight)
@@ -226,6 +226,11 @@ func (j *Job) begin(ctx context.Context, loader *feed.Loader, s *Settings) error
 		s.Notice("learning rate %.2g: the first gradients allow no more; option lr sets another", j.Rate)
 	}
 	return nil
+}
+
+// firstWeight is what a byte weighs at first, by steps in which it weighs nothing and heavy.
+func firstWeight(without, with StepResult) float64 {
+	return twoDigits(min(light*without.Norm/with.Norm*heavy, without.Loss/without.Bytes))
 }
 
 // look returns the mean of the first few steps as the weights are.

@@ -44,3 +44,20 @@ func TestWeightThatStays(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstWeight: a byte weighs by a tenth of the gradient's norm, and where that is mostly noise
+// the bytes of an image are no heavier than the loss.
+func TestFirstWeight(t *testing.T) {
+	for _, c := range []struct {
+		loss, norm, bytes, heavyNorm, want float64
+	}{
+		{0.6, 0.2, 400, 2e7, 1e-3},      // 0.1 * 0.2 / (2e7 / 1e6)
+		{0.02, 40, 2000, 4e8, 1e-5},     // of the loss; the norm says 0.01
+		{0.0246, 40, 1900, 4e8, 1.3e-5}, // two digits
+	} {
+		got := firstWeight(StepResult{Loss: c.loss, Norm: c.norm, Bytes: c.bytes}, StepResult{Norm: c.heavyNorm})
+		if math.Abs(got/c.want-1) > 1e-9 { // float64
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
