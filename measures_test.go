@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +76,47 @@ func masked(t *testing.T, n int) string {
 		}
 	}
 	return dir
+}
+
+// TestDefaultsOfMasks: a pair of a segmenter that its original teaches learns, where nothing is said,
+// as docs/training.md has it: masks by how far they overlap, what is behind the cut, at relative
+// rates. Options that say the same give the same losses; another loss does not.
+func TestDefaultsOfMasks(t *testing.T) {
+	rttest.Plugin(t)
+	source, set := segmenter(t), masked(t, 16)
+	images := ImageOptions{}
+	images.Mean, images.Std = []float64{0}, []float64{1}
+	losses := func(change func(*TrainOptions)) (all []float64, said string) {
+		dir := filepath.Join(t.TempDir(), "b")
+		if _, err := Split(t.Context(), source, SplitOptions{After: "q", Channels: []Channels{2}, Stride: []int{1}, Calibrate: set, Out: dir, ImageOptions: images}); err != nil {
+			t.Fatal(err)
+		}
+		heard := &spoken{}
+		o := TrainOptions{Data: set, Val: set, Distill: true, Epochs: 2, Batch: 8, Threads: 1, Reporter: heard}
+		change(&o)
+		r, err := Train(t.Context(), dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range r.Epochs {
+			all = append(all, e.Loss)
+		}
+		return all, strings.Join(heard.lines, "\n")
+	}
+	spelled := func(loss string) func(*TrainOptions) {
+		return func(o *TrainOptions) {
+			o.Outputs, o.Freeze, o.Optimizer, o.LR = []string{"mask=" + loss}, "before", "adam-relative", 5e-4
+		}
+	}
+	usual, said := losses(func(*TrainOptions) {})
+	dice, _ := losses(spelled("dice"))
+	binary, _ := losses(spelled("binary"))
+	if !slices.Equal(usual, dice) || slices.Equal(usual, binary) {
+		t.Errorf("losses %v where nothing is said, %v by dice, %v by binary", usual, dice, binary)
+	}
+	if !strings.Contains(said, "option freeze none lets it learn") {
+		t.Errorf("said:\n%s", said)
+	}
 }
 
 // TestMeasureOfTheTask: a segmenter is evaluated, trained and searched by the mean IoU of its

@@ -49,6 +49,7 @@ func (t *training) build(sets *train.Sets) grad.BuildOptions {
 	}
 	o.Bottleneck, o.Original, o.Masks = t.bottleneck, t.meta.Backbone, sets.MasksTeach(t.Distill)
 	o.Raw = !task.OfScores(t.kind.Task)
+	o.Places, o.Overlap = task.OfPlaces(t.kind.Task), task.OfMasks(t.kind.Task)
 	o.Notice = t.Notice
 	o.Compute = func(ctx context.Context, m *ir.Model) (map[string]*ir.Tensor, error) {
 		return computed(ctx, m, t.running)

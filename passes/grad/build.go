@@ -43,10 +43,11 @@ type BuildOptions struct {
 	Original   bool // its own weights are those of the model that was split
 	Naive      bool // quantiser and codec are left out
 
-	Freeze     string   // what keeps its weights: one of Frozen
+	Freeze     string   // what keeps its weights: one of Frozen, "" for the default
 	Batch      int      // images a step, 0 for the default
 	Images     int      // to train on
 	Rate       float64  // learning rate, 0 for the default
+	Features   *float64 // Loss's FeatureWeight, nil for the default
 	Decay      *float64 // Opt's WeightDecay, nil for the default
 	Clip       *float64 // Opt's ClipNorm, nil for the default
 	Opt        Optimizer
@@ -58,6 +59,11 @@ type BuildOptions struct {
 	Teach []string
 	// Raw tells that outputs are no scores of classes, whatever they look like.
 	Raw bool
+	// Places tells that outputs say what is where: boxes, masks.
+	Places bool
+	// Overlap tells that outputs are judged by how far their masks overlap: those behind a
+	// Sigmoid are taught by it, too.
+	Overlap bool
 	// Measure returns the means over some images to train on of what a network gives, by
 	// the names of its outputs, float32 [n] each, of a batch; nil where losses are not to be
 	// balanced.

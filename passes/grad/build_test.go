@@ -1,6 +1,7 @@
 package grad_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -189,6 +190,114 @@ func TestBuildFreezes(t *testing.T) {
 		slices.Sort(learns)
 		if want := slices.Sorted(slices.Values(slices.Concat(want...))); !slices.Equal(learns, want) {
 			t.Errorf("%s is frozen and %v learn, expected %v", freeze, learns, want)
+		}
+	}
+}
+
+// TestBuildDefaultsOfPlaces: of a bundle that tells what is where and that a teacher teaches, what
+// is before the cut keeps its weights, the rest learns at relative rates, and nothing is matched
+// at the cut, unless options say otherwise. One that tells something else, and a whole model,
+// learn as without.
+func TestBuildDefaultsOfPlaces(t *testing.T) {
+	raw := func(o *grad.BuildOptions) { o.Raw, o.Places = true, true }
+	for _, c := range []struct {
+		name     string
+		bundle   bool
+		change   func(*grad.BuildOptions)
+		rate     float64
+		careful  bool
+		front    bool // what is before the cut learns
+		adam     bool
+		features float64 // weight of the match at the cut
+		told     int     // notices
+	}{
+		{"places", true, raw, 5e-4, false, false, true, 0, 1},
+		{"all of it", true, func(o *grad.BuildOptions) { raw(o); o.Freeze = "none" }, 0.02, true, true, false, 0, 0},
+		{"another optimiser", true, func(o *grad.BuildOptions) { raw(o); o.Opt.Kind = grad.SGD }, 0.02, true, false, false, 0, 1},
+		{"a rate", true, func(o *grad.BuildOptions) { raw(o); o.Rate = 1e-4 }, 1e-4, false, false, true, 0, 1},
+		{"a weight of features", true, func(o *grad.BuildOptions) { raw(o); o.Features = new(0.5) }, 5e-4, false, false, true, 0.5, 1},
+		{"what else is compared by its ends", true, func(o *grad.BuildOptions) { o.Raw = true }, 0.02, true, true, false, 1, 0},
+		{"class scores", true, func(*grad.BuildOptions) {}, 0.02, true, true, false, 1, 0},
+		{"class scores behind the cut", true, func(o *grad.BuildOptions) { o.Freeze = "before" }, 0.02, true, false, false, 1, 0},
+		{"a whole model", false, raw, 0.1, true, true, false, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var told []string
+			m, o := parsed(t), options(&told)
+			if c.bundle {
+				m, o.Bottleneck, o.Outputs = joined(t, 2, 2), true, []string{"y"}
+			}
+			distilled(&o)
+			o.Freeze = ""
+			c.change(&o)
+			p, err := grad.Build(t.Context(), m, parsed(t), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			front := slices.ContainsFunc(p.Manifest.Params, func(q grad.Param) bool { return q.Name == "w1" && strings.HasPrefix(q.State, "w:") })
+			adam := p.Manifest.Beta1 > 0
+			if p.Rate != c.rate || p.Careful != c.careful || front != c.front || adam != c.adam || len(told) != c.told {
+				t.Errorf("rate %v, careful %v, the front learns %v, Adam %v, told %q; expected %+v", p.Rate, p.Careful, front, adam, told, c)
+			}
+			usual, _, _, err := p.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Features = new(c.features)
+			if p, err = grad.Build(t.Context(), m, parsed(t), o); err != nil {
+				t.Fatal(err)
+			}
+			if spelled, _, _, err := p.Marshal(); err != nil || !bytes.Equal(usual, spelled) {
+				t.Errorf("the step is not that of features weighed by %v, %v", c.features, err)
+			}
+		})
+	}
+}
+
+// TestBuildOverlap: where outputs are judged by how far masks overlap, a mask behind a Sigmoid is
+// taught by it: the step is that of the loss by its name. A Sigmoid that tells no places is not.
+func TestBuildOverlap(t *testing.T) {
+	for _, c := range []struct {
+		name, net, overlap string
+	}{
+		{"a mask", `net (float[N,1,6,6] x) => (float[N,1,6,6] y) <%s> {
+			a = Conv (x, w1)
+			y = Sigmoid (a)
+		}`, "dice"},
+		{"three scores", `net (float[N,1,6,6] x) => (float[N,3] y) <%s> {
+			a = Conv (x, w3)
+			b = GlobalAveragePool (a)
+			c = Flatten (b)
+			y = Sigmoid (c)
+		}`, "binary"},
+	} {
+		step := func(change func(*grad.BuildOptions)) []byte {
+			m := passtest.Parse(t, fmt.Sprintf(passtest.Header+c.net, initials("1,1,1,1 w1; 3,1,1,1 w3")))
+			o := options(new([]string))
+			distilled(&o)
+			o.Raw, o.Batch = true, 4
+			change(&o)
+			p, err := grad.Build(t.Context(), m, m.Clone(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, _, _, err := p.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}
+		as := func(loss string) []byte {
+			return step(func(o *grad.BuildOptions) { o.Teach = []string{"y=" + loss} })
+		}
+		if !bytes.Equal(step(func(o *grad.BuildOptions) { o.Overlap = true }), as(c.overlap)) {
+			t.Errorf("%s that is judged by masks is not taught by %s", c.name, c.overlap)
+		}
+		if !bytes.Equal(step(func(*grad.BuildOptions) {}), as("binary")) {
+			t.Errorf("%s is not taught by binary", c.name)
+		}
+		if bytes.Equal(as("dice"), as("binary")) {
+			t.Errorf("%s: dice and binary give the same step", c.name)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // Check finds options that cannot be, or do not go together, before any work.
 func (o BuildOptions) Check() error {
 	err := fault.Words{
-		{"freeze", o.Freeze, Frozen()},
+		{"freeze", o.Freeze, append(Frozen(), "")},
 		{"loss", o.Loss.Kind, Objectives(o.Distilled)},
 		{"optimizer", o.Opt.Kind, append(Optimizers(), "")},
 		{"statistics", o.Statistics, []string{"", "batch", "running"}},
@@ -30,7 +30,7 @@ func (o BuildOptions) Check() error {
 		return *v
 	}
 	err = fault.Shares{
-		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", o.Loss.FeatureWeight, fault.Unbounded},
+		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", of(o.Features), fault.Unbounded},
 		{"momentum", o.Opt.Momentum, 1}, {"weight_decay", of(o.Decay), fault.Unbounded}, {"clip_norm", of(o.Clip), fault.Unbounded},
 		{"ema", o.Opt.EMA, 1}, {"lr", o.Rate, fault.Unbounded},
 	}.Check()

@@ -11,21 +11,30 @@ import (
 
 // defaultsOf is a row of what options leave open, by what is trained: see RATIONALE.md.
 type defaultsOf struct {
-	bottleneck   bool // a bundle
-	backboneOnly bool // the backbone is frozen
-	normalised   bool // the network has batch normalisation
-	optimizer    string
-	rate, clip   float64
-	fanIn        float64 // of the bottleneck's units up to which the rate is right, 0 for any
+	bottleneck bool   // a bundle
+	freeze     string // what keeps its weights, "" for whatever no other row has
+	of         string // what the outputs of a bundle tell
+	normalised bool   // the network has batch normalisation; of bundles, those ofScores only
+	optimizer  string
+	rate, clip float64
+	fanIn      float64 // of the bottleneck's units up to which the rate is right, 0 for any
 }
 
 var defaults = []defaultsOf{
-	{bottleneck: false, normalised: true, optimizer: SGD, rate: 0.1},
-	{bottleneck: false, normalised: false, optimizer: SGD, rate: 0.01, clip: 1},
+	{bottleneck: true, freeze: "backbone", optimizer: Adam, rate: 4e-3, fanIn: 64},
+	{bottleneck: true, freeze: "before", of: ofPlaces, optimizer: AdamRelative, rate: 5e-4, clip: 1},
 	{bottleneck: true, normalised: true, optimizer: SGD, rate: 0.02},
 	{bottleneck: true, normalised: false, optimizer: SGD, rate: 0.02, clip: 1},
-	{bottleneck: true, backboneOnly: true, optimizer: Adam, rate: 4e-3, fanIn: 64},
+	{bottleneck: false, normalised: true, optimizer: SGD, rate: 0.1},
+	{bottleneck: false, normalised: false, optimizer: SGD, rate: 0.01, clip: 1},
 }
+
+// What the outputs of a bundle tell.
+const (
+	ofScores = ""       // classes, by one output or beside labels
+	ofPlaces = "places" // what is where; a teacher's are compared by what they end in
+	ofEnds   = "ends"   // something else that is compared so
+)
 
 // The defaults that an optimiser has by itself.
 var (
@@ -36,15 +45,31 @@ var (
 // complete sets what the options leave open. BuiltIn, where it is not nil, is why a batch
 // size is built in.
 func (b *build) complete(builtIn *passes.UnsuitableError) {
-	normalised, backboneOnly := hasBatchNorm(b.m), b.Freeze == "backbone"
-	if b.shared && b.Bottleneck { // Adam's steps, alike in all weights, are far too large for some
-		normalised, backboneOnly = false, false
+	of := ofScores
+	if b.shared && b.Bottleneck {
+		if of = ofEnds; b.Places {
+			of = ofPlaces
+		}
 	}
+	if b.Freeze == "" && of == ofPlaces {
+		b.Freeze = "before"
+		b.Notice("what is before the cut keeps its weights: option freeze none lets it learn")
+	}
+	b.Freeze = cmp.Or(b.Freeze, "none")
+	normalised := of == ofScores && hasBatchNorm(b.m)
 	d := defaults[slices.IndexFunc(defaults, func(d defaultsOf) bool {
-		return d.bottleneck == b.Bottleneck && d.backboneOnly == backboneOnly && (d.normalised == normalised || d.backboneOnly)
+		if d.freeze != "" {
+			return d.bottleneck == b.Bottleneck && d.freeze == b.Freeze && d.of == of
+		}
+		return d.bottleneck == b.Bottleneck && d.normalised == normalised
 	})]
 	b.Opt.Kind = cmp.Or(b.Opt.Kind, d.optimizer)
 	b.Opt.WeightDecay, b.Opt.ClipNorm = decayOf[b.Opt.Kind], d.clip
+	if b.Loss.FeatureWeight = 0; b.Features != nil {
+		b.Loss.FeatureWeight = *b.Features
+	} else if b.Distilled && of != ofPlaces {
+		b.Loss.FeatureWeight = 1
+	}
 	if b.Decay != nil {
 		b.Opt.WeightDecay = *b.Decay
 	}

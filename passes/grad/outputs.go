@@ -258,10 +258,7 @@ func (b *build) compared(o *Options, mine, theirs []endHead, want byEnd, seen ma
 		seen[h.tensor.Value] = true
 		h.by = Compared{Loss: want.loss, Axis: h.tensor.Axis}
 		if h.by.Loss == "" {
-			h.by.Loss = lossOf[h.tensor.Kind]
-			if b.Loss.Kind == MeanSquared {
-				h.by.Loss = lossSquared
-			}
+			h.by.Loss = b.lossOf(&h)
 		}
 		if losses[h.by.Loss].axis && h.by.Axis < 0 {
 			return nil, fmt.Sprintf("loss %s needs an axis of classes or vectors, which tensor %q has not", h.by.Loss, h.tensor.Value.Name())
@@ -269,6 +266,18 @@ func (b *build) compared(o *Options, mine, theirs []endHead, want byEnd, seen ma
 		heads = append(heads, &h)
 	}
 	return heads, ""
+}
+
+// lossOf is the loss by which a tensor is compared where nobody says.
+func (b *build) lossOf(h *endHead) string {
+	_, reason := masksOf(h)
+	switch {
+	case b.Loss.Kind == MeanSquared:
+		return lossSquared
+	case b.Overlap && h.tensor.Kind == ends.Sigmoid && reason == "":
+		return lossDice
+	}
+	return lossOf[h.tensor.Kind]
 }
 
 // changes reports whether v depends on weights that are trained or on what a bottleneck

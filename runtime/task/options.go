@@ -169,6 +169,15 @@ func OfScores(t Task) bool {
 	return ok
 }
 
+// OfPlaces tells whether a task is judged by what is told to be where: boxes, masks.
+func OfPlaces(t Task) bool { return Annotated(t) || OfMasks(t) }
+
+// OfMasks tells whether a task is judged by how far masks overlap.
+func OfMasks(t Task) bool {
+	_, ok := t.(interface{ ofMasks() })
+	return ok
+}
+
 // Told are those of Judge.Values and Judge.Agreement that are told of each output: all, but
 // what labels say of classes beyond the best one. It marks those of a teacher that labels
 // give, too.

@@ -112,6 +112,9 @@ func openSegment(m Model) (Task, error) {
 	return segmentation{outputsOf[classMap]{reading: maps{}, ends: m.Ends}}, nil
 }
 
+// ofMasks marks the task that OfMasks is of.
+func (segmentation) ofMasks() {}
+
 // Measures implements Task.
 func (segmentation) Measures() []Measure { return []Measure{meanIoU} }
 

@@ -34,8 +34,8 @@ type RunOptions struct {
 	Threads int    `json:"threads,omitempty"` // of a session; 0 for one a core
 	Seed    uint64 `json:"seed,omitempty"`    // of shuffling and augmentation
 
-	// Freeze is what keeps its weights: "none" or "", "backbone" (all but the bottleneck), "before"
-	// (what is before the cut), "mobile" or "cloud" (that half).
+	// Freeze is what keeps its weights: "none", "backbone" (all but the bottleneck), "before"
+	// (what is before the cut), "mobile" or "cloud" (that half); "" by what is trained.
 	Freeze  string `json:"freeze,omitempty"`
 	Distill bool   `json:"distill,omitempty"`  // learn from the original model's answers; labels, if any, only judge
 	Teacher string `json:"teacher,omitempty"`  // original model; "" for the bundle without its bottleneck
@@ -53,7 +53,7 @@ type RunOptions struct {
 	Loss           string   `json:"loss,omitempty"`
 	LabelSmoothing float64  `json:"label_smoothing,omitempty"` // share of a label's weight that all classes get
 	Temperature    *float64 `json:"temperature,omitempty"`     // of Distill; nil for 1
-	FeatureWeight  *float64 `json:"feature_weight,omitempty"`  // of Distill: weight of matching the cut tensor; nil for 1
+	FeatureWeight  *float64 `json:"feature_weight,omitempty"`  // of Distill: weight of matching the cut tensor; nil by what is trained
 	RateWeight     float64  `json:"rate_weight,omitempty"`     // how much of the loss a byte of payload is
 	// TargetBytes is the mean payload below which training ends: what a byte is of the loss
 	// begins with RateWeight then, 0 for by the first loss, and is steered. 0 for none.
@@ -173,13 +173,10 @@ func (o *RunOptions) Settings() Settings {
 	}
 }
 
-// Frozen is what keeps its weights.
+// Frozen is what keeps its weights, "" where what is trained decides.
 func (o *RunOptions) Frozen() string {
-	switch {
-	case o.Epochs == NoEpochs:
+	if o.Epochs == NoEpochs {
 		return "backbone"
-	case o.Freeze == "":
-		return "none"
 	}
 	return o.Freeze
 }
@@ -216,7 +213,7 @@ func (o *RunOptions) For(s *eval.Subject) (string, error) {
 		return "", fault.Usage("", "which file is to be written? give option output FILE: a model is not changed in place")
 	case o.Naive, o.NoCalib, o.Range != "", o.Quality > 0, o.Counting() != "":
 		return "", fault.Usage("naive", ", option no_calib, option range, option quality, option rate_weight and option target_bytes have a meaning for bundles only: %s has no bottleneck", s.Path)
-	case o.Frozen() != "none":
+	case cmp.Or(o.Frozen(), "none") != "none":
 		return "", fault.Usage("freeze", "%s has a meaning for bundles only: %s has no bottleneck", o.Freeze, s.Path)
 	case o.Distill && o.Teacher == "":
 		return "", fault.Usage("distill", "of a whole model needs option teacher MODEL: its own answers teach it nothing")
@@ -269,7 +266,7 @@ func (o RunOptions) Screening() RunOptions {
 // Plain leaves out what says no more than a zero value does, so that plans of the same search
 // are the same.
 func (o *RunOptions) Plain() {
-	for value, usual := range map[*string]string{&o.Freeze: "none", &o.Schedule: Cosine, &o.Layout: "auto"} {
+	for value, usual := range map[*string]string{&o.Schedule: Cosine, &o.Layout: "auto"} {
 		if *value == usual {
 			*value = ""
 		}
