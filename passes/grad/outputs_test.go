@@ -42,6 +42,7 @@ func TestBuildByEnds(t *testing.T) {
 		{"all", func(*grad.BuildOptions) {}, []string{"y", "map[0:1]", "map[1:5]", "map[5:10]"}, []string{"y"}, ""},
 		{"no scores of classes", func(o *grad.BuildOptions) { o.Raw = true }, []string{"y", "map[0:1]", "map[1:5]", "map[5:10]"}, []string{"y", "map", "best", "twice"}, ""},
 		{"one by name", func(o *grad.BuildOptions) { o.Teach, o.Raw = []string{"best=squared:2"}, true }, []string{"best"}, []string{"best"}, `output "map" is left out`},
+		{"dice of boxes", func(o *grad.BuildOptions) { o.Teach, o.Raw = []string{"map=dice"}, true }, []string{"map[0:1]", "map[1:5]", "map[5:10]"}, []string{"map"}, `output "map"[0:1] is none: it is joined of several`},
 		{"squares", func(o *grad.BuildOptions) { o.Loss.Kind, o.Raw = grad.MeanSquared, true }, []string{"y", "map[0:1]", "map[1:5]", "map[5:10]"}, nil, ""},
 		{"scores alone", func(o *grad.BuildOptions) { o.Output = "y" }, nil, []string{"y"}, `output "map" is left out`},
 	} {
