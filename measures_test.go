@@ -114,7 +114,7 @@ func TestDefaultsOfMasks(t *testing.T) {
 	if !slices.Equal(usual, dice) || slices.Equal(usual, binary) {
 		t.Errorf("losses %v where nothing is said, %v by dice, %v by binary", usual, dice, binary)
 	}
-	if !strings.Contains(said, "option freeze none lets it learn") {
+	if !strings.Contains(said, "option freeze none lets all of it learn") {
 		t.Errorf("said:\n%s", said)
 	}
 }

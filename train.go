@@ -25,7 +25,7 @@ func checkTraining(o *TrainOptions) error {
 func stepOf(o *TrainOptions) grad.BuildOptions {
 	return grad.BuildOptions{
 		Loss: lossOf(o), Teach: o.Outputs, Output: o.Scores, Distilled: o.Distill, OwnTeacher: o.Teacher == "", Naive: o.Naive,
-		Freeze: o.Frozen(), Batch: o.Batch, Rate: o.LR, Features: o.FeatureWeight, Decay: o.WeightDecay, Clip: o.ClipNorm,
+		Freeze: o.Frozen(), Batch: o.Batch, Rate: o.LR, FeatureWeight: o.FeatureWeight, Decay: o.WeightDecay, Clip: o.ClipNorm,
 		Opt:        grad.Optimizer{Kind: o.Optimizer, Momentum: orElse(o.Momentum, 0.9), Nesterov: o.Nesterov, DecayAll: o.DecayAll, EMA: o.EMA},
 		Statistics: o.Statistics, Layout: grad.Layout(cmp.Or(o.Layout, "auto")),
 	}

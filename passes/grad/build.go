@@ -43,16 +43,16 @@ type BuildOptions struct {
 	Original   bool // its own weights are those of the model that was split
 	Naive      bool // quantiser and codec are left out
 
-	Freeze     string   // what keeps its weights: one of Frozen, "" for the default
-	Batch      int      // images a step, 0 for the default
-	Images     int      // to train on
-	Rate       float64  // learning rate, 0 for the default
-	Features   *float64 // Loss's FeatureWeight, nil for the default
-	Decay      *float64 // Opt's WeightDecay, nil for the default
-	Clip       *float64 // Opt's ClipNorm, nil for the default
-	Opt        Optimizer
-	Statistics string // of batch normalisation: "batch", "running", or "" for the default
-	Layout     Layout
+	Freeze        string   // what keeps its weights: one of Frozen, "" for the default
+	Batch         int      // images a step, 0 for the default
+	Images        int      // to train on
+	Rate          float64  // learning rate, 0 for the default
+	FeatureWeight *float64 // Loss's, nil for the default
+	Decay         *float64 // Opt's WeightDecay, nil for the default
+	Clip          *float64 // Opt's ClipNorm, nil for the default
+	Opt           Optimizer
+	Statistics    string // of batch normalisation: "batch", "running", or "" for the default
+	Layout        Layout
 
 	// Teach are the only outputs that a teacher teaches, NAME, NAME=LOSS or
 	// NAME=LOSS:WEIGHT; nil for all, by what they end in.

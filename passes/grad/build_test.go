@@ -212,10 +212,10 @@ func TestBuildDefaultsOfPlaces(t *testing.T) {
 		told     int     // notices
 	}{
 		{"places", true, raw, 5e-4, false, false, true, 0, 1},
-		{"all of it", true, func(o *grad.BuildOptions) { raw(o); o.Freeze = "none" }, 0.02, true, true, false, 0, 0},
+		{"all of it", true, func(o *grad.BuildOptions) { raw(o); o.Freeze = "none" }, 0.02, true, true, false, 1, 0},
 		{"another optimiser", true, func(o *grad.BuildOptions) { raw(o); o.Opt.Kind = grad.SGD }, 0.02, true, false, false, 0, 1},
 		{"a rate", true, func(o *grad.BuildOptions) { raw(o); o.Rate = 1e-4 }, 1e-4, false, false, true, 0, 1},
-		{"a weight of features", true, func(o *grad.BuildOptions) { raw(o); o.Features = new(0.5) }, 5e-4, false, false, true, 0.5, 1},
+		{"a weight of features", true, func(o *grad.BuildOptions) { raw(o); o.FeatureWeight = new(0.5) }, 5e-4, false, false, true, 0.5, 1},
 		{"what else is compared by its ends", true, func(o *grad.BuildOptions) { o.Raw = true }, 0.02, true, true, false, 1, 0},
 		{"class scores", true, func(*grad.BuildOptions) {}, 0.02, true, true, false, 1, 0},
 		{"class scores behind the cut", true, func(o *grad.BuildOptions) { o.Freeze = "before" }, 0.02, true, false, false, 1, 0},
@@ -243,7 +243,7 @@ func TestBuildDefaultsOfPlaces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.Features = new(c.features)
+			o.FeatureWeight = new(c.features)
 			if p, err = grad.Build(t.Context(), m, parsed(t), o); err != nil {
 				t.Fatal(err)
 			}
@@ -298,6 +298,48 @@ func TestBuildOverlap(t *testing.T) {
 		}
 		if bytes.Equal(as("dice"), as("binary")) {
 			t.Errorf("%s: dice and binary give the same step", c.name)
+		}
+	}
+}
+
+// TestBuildOverlapByChannel: each of several masks of an image counts alike, wherever their axis
+// is: sums are over places only.
+func TestBuildOverlapByChannel(t *testing.T) {
+	for _, c := range []struct {
+		net  string
+		sums []int64
+	}{
+		{`net (float[N,1,6,6] x) => (float[N,3,6,6] y) <%s> {
+			a = Conv (x, w3)
+			y = Sigmoid (a)
+		}`, []int64{4, 3, 1, 1}},
+		{`net (float[N,1,6,6] x) => (float[N,6,6,3] y) <%s> {
+			a = Conv (x, w3)
+			b = Transpose <perm = [0,2,3,1]> (a)
+			y = Sigmoid (b)
+		}`, []int64{4, 1, 1, 3}},
+	} {
+		m := passtest.Parse(t, fmt.Sprintf(passtest.Header+c.net, initials("3,1,1,1 w3")))
+		o := options(new([]string))
+		distilled(&o)
+		o.Raw, o.Overlap, o.Batch = true, true, 4
+		p, err := grad.Build(t.Context(), m, m.Clone(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := shape.Infer(p.Step, shape.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, n := range p.Step.Graph.Nodes() {
+			if n.Op == "ReduceSum" {
+				dims, _ := info.Of(n.Outputs()[0]).Shape()
+				found = found || slices.Equal(dims, c.sums)
+			}
+		}
+		if !found {
+			t.Errorf("no sum of %v: masks are not compared one by one", c.sums)
 		}
 	}
 }

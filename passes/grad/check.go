@@ -30,7 +30,7 @@ func (o BuildOptions) Check() error {
 		return *v
 	}
 	err = fault.Shares{
-		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", of(o.Features), fault.Unbounded},
+		{"label_smoothing", o.Loss.LabelSmoothing, 1}, {"feature_weight", of(o.FeatureWeight), fault.Unbounded},
 		{"momentum", o.Opt.Momentum, 1}, {"weight_decay", of(o.Decay), fault.Unbounded}, {"clip_norm", of(o.Clip), fault.Unbounded},
 		{"ema", o.Opt.EMA, 1}, {"lr", o.Rate, fault.Unbounded},
 	}.Check()

@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 		"statistics":      func(o *BuildOptions) { o.Statistics = "some" },
 		"layout":          func(o *BuildOptions) { o.Layout = "nhwc" },
 		"label_smoothing": func(o *BuildOptions) { o.Loss.LabelSmoothing = 1 },
-		"feature_weight":  func(o *BuildOptions) { o.Features = new(math.Inf(1)) },
+		"feature_weight":  func(o *BuildOptions) { o.FeatureWeight = new(math.Inf(1)) },
 		"momentum":        func(o *BuildOptions) { o.Opt.Momentum = 1 },
 		"weight_decay":    func(o *BuildOptions) { o.Decay = new(-1.0) },
 		"clip_norm":       func(o *BuildOptions) { o.Clip = new(math.NaN()) },

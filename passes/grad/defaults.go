@@ -13,18 +13,19 @@ import (
 type defaultsOf struct {
 	bottleneck bool   // a bundle
 	freeze     string // what keeps its weights, "" for whatever no other row has
-	of         string // what the outputs of a bundle tell
+	tells      string // what the outputs of a bundle tell
 	normalised bool   // the network has batch normalisation; of bundles, those ofScores only
 	optimizer  string
 	rate, clip float64
 	fanIn      float64 // of the bottleneck's units up to which the rate is right, 0 for any
+	features   float64 // weight of the match at the cut, beside a teacher
 }
 
 var defaults = []defaultsOf{
-	{bottleneck: true, freeze: "backbone", optimizer: Adam, rate: 4e-3, fanIn: 64},
-	{bottleneck: true, freeze: "before", of: ofPlaces, optimizer: AdamRelative, rate: 5e-4, clip: 1},
-	{bottleneck: true, normalised: true, optimizer: SGD, rate: 0.02},
-	{bottleneck: true, normalised: false, optimizer: SGD, rate: 0.02, clip: 1},
+	{bottleneck: true, freeze: "backbone", optimizer: Adam, rate: 4e-3, fanIn: 64, features: 1},
+	{bottleneck: true, freeze: "before", tells: ofPlaces, optimizer: AdamRelative, rate: 5e-4, clip: 1},
+	{bottleneck: true, normalised: true, optimizer: SGD, rate: 0.02, features: 1},
+	{bottleneck: true, normalised: false, optimizer: SGD, rate: 0.02, clip: 1, features: 1},
 	{bottleneck: false, normalised: true, optimizer: SGD, rate: 0.1},
 	{bottleneck: false, normalised: false, optimizer: SGD, rate: 0.01, clip: 1},
 }
@@ -45,30 +46,28 @@ var (
 // complete sets what the options leave open. BuiltIn, where it is not nil, is why a batch
 // size is built in.
 func (b *build) complete(builtIn *passes.UnsuitableError) {
-	of := ofScores
+	tells := ofScores
 	if b.shared && b.Bottleneck {
-		if of = ofEnds; b.Places {
-			of = ofPlaces
+		if tells = ofEnds; b.Places {
+			tells = ofPlaces
 		}
 	}
-	if b.Freeze == "" && of == ofPlaces {
+	if b.Freeze == "" && tells == ofPlaces {
 		b.Freeze = "before"
-		b.Notice("what is before the cut keeps its weights: option freeze none lets it learn")
+		b.Notice("what is before the cut keeps its weights, the rest learns by %s: option freeze none lets all of it learn, by %s", cmp.Or(b.Opt.Kind, AdamRelative), cmp.Or(b.Opt.Kind, SGD))
 	}
 	b.Freeze = cmp.Or(b.Freeze, "none")
-	normalised := of == ofScores && hasBatchNorm(b.m)
+	normalised := tells == ofScores && hasBatchNorm(b.m)
 	d := defaults[slices.IndexFunc(defaults, func(d defaultsOf) bool {
 		if d.freeze != "" {
-			return d.bottleneck == b.Bottleneck && d.freeze == b.Freeze && d.of == of
+			return d.bottleneck == b.Bottleneck && d.freeze == b.Freeze && d.tells == tells
 		}
 		return d.bottleneck == b.Bottleneck && d.normalised == normalised
 	})]
 	b.Opt.Kind = cmp.Or(b.Opt.Kind, d.optimizer)
 	b.Opt.WeightDecay, b.Opt.ClipNorm = decayOf[b.Opt.Kind], d.clip
-	if b.Loss.FeatureWeight = 0; b.Features != nil {
-		b.Loss.FeatureWeight = *b.Features
-	} else if b.Distilled && of != ofPlaces {
-		b.Loss.FeatureWeight = 1
+	if b.Loss.FeatureWeight = d.features; b.FeatureWeight != nil {
+		b.Loss.FeatureWeight = *b.FeatureWeight
 	}
 	if b.Decay != nil {
 		b.Opt.WeightDecay = *b.Decay

@@ -15,7 +15,7 @@ type Loss struct {
 	Temperature    float64 // of Distill, 0 for 1
 	// FeatureWeight weighs the mean squared difference of the restored and the
 	// cut tensor, relative to the mean square of the latter, or to its Scale.
-	FeatureWeight float64
+	FeatureWeight float64 // Build sets it
 	// Rate tells that the bytes of payloads count, as estimated by rate: the step has an
 	// input that says how much of the loss one of them is.
 	Rate bool

@@ -260,8 +260,14 @@ func (b *build) compared(o *Options, mine, theirs []endHead, want byEnd, seen ma
 		if h.by.Loss == "" {
 			h.by.Loss = b.lossOf(&h)
 		}
-		if _, reason := masksOf(&h); h.by.Loss == lossDice && reason != "" && len(heads) == 0 {
-			b.Notice("dice is made for masks, and output %q%s is none: %s", h.output, h.part, reason)
+		if h.by.Loss == lossDice {
+			masks, reason := masksOf(&h)
+			switch {
+			case reason == "":
+				h.by.Axis = masks.Axis
+			case len(heads) == 0:
+				b.Notice("dice is made for masks, and output %q%s is none: %s", h.output, h.part, reason)
+			}
 		}
 		if losses[h.by.Loss].axis && h.by.Axis < 0 {
 			return nil, fmt.Sprintf("loss %s needs an axis of classes or vectors, which tensor %q has not", h.by.Loss, h.tensor.Value.Name())

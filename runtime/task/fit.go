@@ -11,10 +11,16 @@ func (*detection) ofPlaces() {}
 
 func (segmentation) ofPlaces() {}
 
+// OfPlaces tells whether a task is what is where: boxes, masks.
+func OfPlaces(t Task) bool {
+	_, ok := t.(interface{ ofPlaces() })
+	return ok
+}
+
 // Fit is how images are brought to the input's size where nothing says it: stretched where
 // places in the whole picture are told, else as it is usual, "".
 func (c *Chosen) Fit() string {
-	if _, ok := c.Task.(interface{ ofPlaces() }); ok {
+	if OfPlaces(c.Task) {
 		return imagein.FitStretch
 	}
 	return ""

@@ -169,9 +169,6 @@ func OfScores(t Task) bool {
 	return ok
 }
 
-// OfPlaces tells whether a task is judged by what is told to be where: boxes, masks.
-func OfPlaces(t Task) bool { return Annotated(t) || OfMasks(t) }
-
 // OfMasks tells whether a task is judged by how far masks overlap.
 func OfMasks(t Task) bool {
 	_, ok := t.(interface{ ofMasks() })

@@ -290,8 +290,8 @@ func TestBuildTeaches(t *testing.T) {
 	}{
 		{"itself", m, m, func(o *grad.BuildOptions) { o.OwnTeacher = true }, 0},
 		{"another", m, other, nil, squares(answers(m, "y")[0], answers(other, "y")[0])},
-		{"the network without its bottleneck", joined, joined, func(o *grad.BuildOptions) { o.OwnTeacher, o.Features = true, new(0.0) }, squares(bundle[0], whole[0])},
-		{"the network, its cut tensor too", joined, m, func(o *grad.BuildOptions) { o.Features = new(0.5) }, squares(bundle[0], whole[0]) + 0.5*feature},
+		{"the network without its bottleneck", joined, joined, func(o *grad.BuildOptions) { o.OwnTeacher, o.FeatureWeight = true, new(0.0) }, squares(bundle[0], whole[0])},
+		{"the network, its cut tensor too", joined, m, func(o *grad.BuildOptions) { o.FeatureWeight = new(0.5) }, squares(bundle[0], whole[0]) + 0.5*feature},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := options(t)
