@@ -14,8 +14,9 @@ type Loss struct {
 	LabelSmoothing float64 // share of a label's weight that is spread over all classes
 	Temperature    float64 // of Distill, 0 for 1
 	// FeatureWeight weighs the mean squared difference of the restored and the
-	// cut tensor, relative to the mean square of the latter, or to its Scale.
-	FeatureWeight float64 // Build sets it
+	// cut tensor, relative to the mean square of the latter, or to its Scale. Build takes
+	// it from its own options.
+	FeatureWeight float64
 	// Rate tells that the bytes of payloads count, as estimated by rate: the step has an
 	// input that says how much of the loss one of them is.
 	Rate bool
